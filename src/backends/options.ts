@@ -1,0 +1,16 @@
+/** How a session is asked for. Every field has a default that suits calibration and comparison. */
+
+export interface SessionOptions {
+  /** Intra-op threads of onnxruntime. Default 1: results do not depend on it, speed does. */
+  readonly threads?: number;
+  /** Graph optimization level; default 'all'. */
+  readonly level?: 'disabled' | 'basic' | 'extended' | 'all';
+  /** Keep Q/DQ pairs as they are, in float (`session.disable_quant_qdq`): for calibration, simulation and training. */
+  readonly simulate?: boolean;
+  /** Exact int8 products on x64 CPUs without VNNI (`session.x64quantprecision`), as VNNI machines compute them. */
+  readonly exactInt8?: boolean;
+  /** Where onnxruntime writes the graph it really runs. */
+  readonly optimizedModelPath?: string;
+  /** More `session.*` entries, keys without the `session.` prefix. */
+  readonly extra?: Readonly<Record<string, string>>;
+}

@@ -1,0 +1,119 @@
+/**
+ * The one executor: onnxruntime-node behind a small interface. Tensors go in and come out as plain typed arrays; errors name
+ * the model. The native library is loaded on first use, so that commands that need no runtime start fast.
+ */
+import { createRequire } from 'node:module';
+import type * as Ort from 'onnxruntime-node';
+import { backendErrors } from '../errors/backends.ts';
+import type { InputInfo } from '../data/sample.ts';
+import type { Executor } from '../graph/executor.ts';
+import type { Model } from '../graph/model.ts';
+import type { DataTypeName, TensorValue, TypedArray } from '../onnx/data-types.ts';
+import type { SessionOptions } from './options.ts';
+import { makeStub } from './stub.ts';
+
+export interface Session {
+  readonly inputs: readonly InputInfo[];
+  readonly outputs: readonly InputInfo[];
+  /** Runs once. `fetch` names the outputs wanted (default all). */
+  run(feeds: Readonly<Record<string, TensorValue>>, fetch?: readonly string[]): Promise<Record<string, TensorValue>>;
+  dispose(): Promise<void>;
+}
+
+let runtime: typeof Ort | undefined;
+
+/** The onnxruntime-node module, loaded once. */
+export function loadRuntime(): typeof Ort {
+  try {
+    runtime ??= createRequire(import.meta.url)('onnxruntime-node') as typeof Ort;
+  } catch (cause) {
+    throw backendErrors.runtimeMissing(`${process.platform}/${process.arch}`, cause);
+  }
+  return runtime;
+}
+
+/**
+ * Opens a model for running.
+ * @param source a file path, or a model in memory
+ * @param name how errors call the model; default the path
+ */
+export async function openSession(
+  source: string | Model,
+  options: SessionOptions = {},
+  name?: string,
+): Promise<Session> {
+  const ort = loadRuntime();
+  const label = name ?? (typeof source === 'string' ? `'${source}'` : 'the model');
+  const config: Ort.InferenceSession.SessionOptions = {
+    executionProviders: ['cpu'],
+    intraOpNumThreads: options.threads ?? 1,
+    interOpNumThreads: 1,
+    graphOptimizationLevel: options.level ?? 'all',
+    logSeverityLevel: 4,
+    ...(options.optimizedModelPath === undefined ? {} : { optimizedModelFilePath: options.optimizedModelPath }),
+  };
+  const entries: Record<string, string> = { ...options.extra };
+  if (options.simulate) entries['disable_quant_qdq'] = '1';
+  if (options.exactInt8) entries['x64quantprecision'] = '1';
+  let native: Ort.InferenceSession;
+  try {
+    if (typeof source === 'string') {
+      native = await ort.InferenceSession.create(source, { ...config, extra: { session: entries } });
+    } else {
+      const stub = makeStub(source, label);
+      if (stub.folder !== undefined) entries['model_external_initializers_file_folder_path'] = stub.folder;
+      native = await ort.InferenceSession.create(stub.bytes, { ...config, extra: { session: entries } });
+    }
+  } catch (cause) {
+    if (cause instanceof Error && cause.name === 'QdqError') throw cause;
+    throw backendErrors.load(label, cause);
+  }
+  return {
+    inputs: native.inputMetadata.map(toInfo),
+    outputs: native.outputMetadata.map(toInfo),
+    async run(feeds, fetch) {
+      const inputs: Record<string, Ort.Tensor> = {};
+      for (const [key, value] of Object.entries(feeds)) inputs[key] = toOrt(ort, value);
+      try {
+        const results = fetch ? await native.run(inputs, [...fetch]) : await native.run(inputs);
+        return Object.fromEntries(Object.entries(results).map(([key, tensor]) => [key, fromOrt(tensor as Ort.Tensor)]));
+      } catch (cause) {
+        throw backendErrors.run(label, cause);
+      }
+    },
+    dispose: () => native.release(),
+  };
+}
+
+/** Runs graphs built by qdq itself (constant folding, probes), as they stand: no optimization. */
+export function createExecutor(): Executor {
+  return {
+    async run(model, feeds) {
+      const session = await openSession(model, { level: 'disabled' }, 'a graph built by qdq');
+      try {
+        return await session.run(feeds);
+      } finally {
+        await session.dispose();
+      }
+    },
+  };
+}
+
+function toInfo(metadata: Ort.InferenceSession.ValueMetadata): InputInfo {
+  if (!metadata.isTensor) return { name: metadata.name, type: 'string', dims: [] };
+  return {
+    name: metadata.name,
+    type: metadata.type as DataTypeName,
+    dims: metadata.shape.map((dim) => (typeof dim === 'number' ? (dim < 0 ? null : dim) : dim === '' ? null : dim)),
+  };
+}
+
+function toOrt(ort: typeof Ort, value: TensorValue): Ort.Tensor {
+  const data =
+    value.type === 'bool' ? new Uint8Array(value.data.buffer, value.data.byteOffset, value.data.length) : value.data;
+  return new ort.Tensor(value.type as 'float32', data as Float32Array, value.dims);
+}
+
+function fromOrt(tensor: Ort.Tensor): TensorValue {
+  return { type: tensor.type as DataTypeName, dims: tensor.dims, data: tensor.data as unknown as TypedArray };
+}

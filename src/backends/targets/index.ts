@@ -1,0 +1,12 @@
+/** All targets by name, and the one this machine is. To add a target: write its file and list it here. */
+import { ortCpuArm64 } from './ort-cpu-arm64.ts';
+import { ortCpuX64, ortCpuX64Avx2 } from './ort-cpu-x64.ts';
+import type { Target } from './target.ts';
+
+export const targets: readonly Target[] = [ortCpuX64, ortCpuX64Avx2, ortCpuArm64];
+
+/** The target that describes a machine of this architecture. */
+export function targetOf(machine: { readonly arch: string; readonly vnni: boolean }): Target {
+  if (machine.arch === 'arm64') return ortCpuArm64;
+  return machine.vnni ? ortCpuX64 : ortCpuX64Avx2;
+}

@@ -1,0 +1,30 @@
+/** onnxruntime on x64: CPUs with VNNI multiply u8 × s8 exactly; older ones add pairs of products in saturating 16 bits. */
+import type { Target } from './target.ts';
+
+const preferFloat = {
+  AveragePool: "onnxruntime's int8 AveragePool is slower than its float kernel",
+  ReduceMean: 'onnxruntime has no int8 ReduceMean kernel',
+  ConvTranspose: 'onnxruntime has no int8 ConvTranspose kernel on CPU',
+};
+
+export const ortCpuX64: Target = {
+  name: 'ort-cpu-x64',
+  summary: 'onnxruntime on x64 CPUs with AVX512-VNNI or AVX-VNNI (servers since 2019, desktops since 2021)',
+  scheme: {
+    activationType: 'uint8',
+    activationSymmetric: false,
+    weightType: 'int8',
+    perChannel: true,
+    weightRange: 'full',
+  },
+  preferFloat,
+  exactProducts: true,
+};
+
+export const ortCpuX64Avx2: Target = {
+  name: 'ort-cpu-x64-avx2',
+  summary: 'onnxruntime on x64 CPUs without VNNI: weights are kept where 16-bit sums of products cannot saturate',
+  scheme: { ...ortCpuX64.scheme, weightRange: 'pairs' },
+  preferFloat,
+  exactProducts: false,
+};

@@ -1,0 +1,119 @@
+/**
+ * Float model + samples → calibration state. Statistics are computed inside the graph, so that one small vector leaves
+ * onnxruntime per batch: memory does not grow with the number of samples, nor with the size of the activations.
+ */
+import { createHash } from 'node:crypto';
+import type { SessionOptions } from '../backends/options.ts';
+import { openSession } from '../backends/session.ts';
+import { batches } from '../data/batch.ts';
+import type { Batch, Dataset, Sample, Selection } from '../data/sample.ts';
+import { calibrateErrors } from '../errors/calibrate.ts';
+import type { Model } from '../graph/model.ts';
+import { feedsOf, planBatches, sampleFeeds } from './batching.ts';
+import { diagnose } from './diagnose.ts';
+import { observerOf, observerOptions } from './observers/index.ts';
+import type { ObserverOptions } from './observers/observer.ts';
+import { planProbes } from './plan.ts';
+import { activation } from './probe.ts';
+import type { CalibrationState } from './state.ts';
+import { buildStatistics, statisticsReader, type Suspect } from './statistics.ts';
+
+export interface CalibrateOptions {
+  /** Hash of the model's file: the state is refused for any other. */
+  readonly modelSha256: string;
+  /** Default minmax. */
+  readonly observer?: string;
+  readonly observerOptions?: ObserverOptions;
+  /** Samples per run; default 1. A model with a fixed batch gets that many, the last batch filled up by repeating. */
+  readonly batchSize?: number;
+  /** Default 1. */
+  readonly threads?: number;
+  /** Total is undefined for a stream of unknown length. */
+  readonly onProgress?: (done: number, total: number | undefined) => void;
+}
+
+/**
+ * @param model float, usually fused
+ * @param tensors names of activations of the main graph, graph inputs allowed
+ * @throws CALIBRATE_*: a tensor that cannot be observed, no samples, NaN or infinity (with tensor, node and samples)
+ */
+export async function calibrate(
+  model: Model,
+  tensors: readonly string[],
+  dataset: Dataset,
+  selection: Selection,
+  options: CalibrateOptions,
+): Promise<CalibrationState> {
+  const observer = observerOf(options.observer ?? 'minmax');
+  const settings = observerOptions(observer, options.observerOptions ?? {});
+  const names = [...new Set(tensors)];
+  const sessionOptions: SessionOptions = { threads: options.threads ?? 1, simulate: true };
+
+  const sample = await firstSample(dataset, selection);
+  const batching = planBatches(model, sample, options.batchSize ?? 1);
+  const feeds = feedsOf({ ids: [sample.id], inputs: sample.inputs, labels: undefined, size: 1 }, batching);
+  const statistics = buildStatistics(model, await planProbes(model, names, observer, feeds, sessionOptions));
+  const read = statisticsReader(statistics, names);
+
+  const arrays = observer.empty(names.length, settings);
+  const ids = createHash('sha256');
+  const total = selected(dataset, selection);
+  let samples = 0;
+  let repeated = 0;
+  const session = await openSession(statistics.model, sessionOptions);
+  try {
+    for await (const batch of batches(dataset, selection, batching.size)) {
+      const results = await session.run(feedsOf(batch, batching));
+      const { values, suspect } = read(results[statistics.output]!.data as Float32Array);
+      if (suspect) {
+        const alone = batch.ids.map((id, i) => ({ id, inputs: sampleFeeds(batch, i, batching) }));
+        const found =
+          (await diagnose(model, new Set(names), alone, sessionOptions)) ?? unconfirmed(model, suspect, batch);
+        if (found) throw calibrateErrors.notFinite(found);
+      }
+      observer.add(arrays, values, settings);
+      for (const id of batch.ids) ids.update(`${id}\n`);
+      samples += batch.size;
+      if (batching.fixed) repeated += batching.size - batch.size;
+      options.onProgress?.(samples, total);
+    }
+  } finally {
+    await session.dispose();
+  }
+  const filledUp = `${repeated} places of the last batch were filled with its last sample: the model takes exactly ${batching.size}`;
+  return {
+    modelSha256: options.modelSha256,
+    tensors: names,
+    observer: observer.id,
+    observerOptions: settings,
+    source: dataset.source,
+    format: dataset.format,
+    synthetic: dataset.synthetic,
+    preprocess: dataset.preprocess,
+    samples,
+    idsHash: ids.digest('hex'),
+    notes: [batching.note, repeated > 0 ? filledUp : undefined].filter((note) => note !== undefined),
+    arrays,
+  };
+}
+
+async function firstSample(dataset: Dataset, selection: Selection): Promise<Sample> {
+  for await (const sample of dataset.samples(selection)) return sample;
+  throw calibrateErrors.noSamples(dataset.source);
+}
+
+function selected({ count }: Dataset, selection: Selection): number | undefined {
+  if (!('from' in selection)) return selection.length;
+  return count === undefined ? undefined : Math.min(selection.to ?? count, count) - selection.from;
+}
+
+/** A minimum or maximum that is not finite, though the unoptimized model is: the optimized one is at fault, and it counts. */
+function unconfirmed(
+  model: Model,
+  { tensor, value, certain }: Suspect,
+  { ids }: Batch,
+): Parameters<typeof calibrateErrors.notFinite>[0] | undefined {
+  if (!certain) return undefined;
+  const node = activation(model.graph, tensor).producer?.label;
+  return { tensor, node, found: Number.isNaN(value) ? 'NaN' : 'infinity', constant: undefined, samples: ids };
+}

@@ -1,0 +1,34 @@
+/** Copies of a model that compute something about its tensors instead of its outputs. The model itself is never changed. */
+import { calibrateErrors } from '../errors/calibrate.ts';
+import { modelFromProto } from '../graph/from-proto.ts';
+import type { Graph } from '../graph/graph.ts';
+import type { Model } from '../graph/model.ts';
+import { modelToProto } from '../graph/to-proto.ts';
+import type { Value } from '../graph/value.ts';
+import { removeDead } from '../graph/walk.ts';
+
+/** A copy with the same constants: large payloads are not read. */
+export function copyModel(model: Model): Model {
+  return modelFromProto(modelToProto(model), model.dir);
+}
+
+/** The result of a new node at the end of the graph. */
+export function append(graph: Graph, opType: string, inputs: readonly Value[]): Value {
+  return graph.append(graph.makeNode(opType, inputs)).output()!;
+}
+
+/** Makes `outputs` the only outputs of the graph and drops everything they do not need; graph inputs stay. */
+export function setOutputs(graph: Graph, outputs: readonly Value[]): void {
+  for (const value of graph.outputs) value.outputOf.delete(graph);
+  graph.outputs.length = 0;
+  for (const value of outputs) graph.addOutput(value);
+  removeDead(graph);
+}
+
+/** The activation of that name in the main graph. @throws CALIBRATE_UNKNOWN_TENSOR, CALIBRATE_CONSTANT */
+export function activation(graph: Graph, name: string): Value {
+  const value = graph.values.get(name);
+  if (!value) throw calibrateErrors.unknownTensor(name, graph.values.keys());
+  if (value.initializer) throw calibrateErrors.constantTensor(name);
+  return value;
+}

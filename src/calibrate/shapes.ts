@@ -1,0 +1,63 @@
+/**
+ * The real shapes and types of tensors, found by running one sample: onnxruntime works them out, whatever shape inference
+ * could or could not say. Only shapes leave the graph, so tracing costs one inference and no memory.
+ */
+import type { SessionOptions } from '../backends/options.ts';
+import { openSession } from '../backends/session.ts';
+import type { Model } from '../graph/model.ts';
+import type { DataTypeName, TensorValue } from '../onnx/data-types.ts';
+import { Tensor } from '../onnx/tensor.ts';
+import { activation, append, copyModel, setOutputs } from './probe.ts';
+
+export interface TracedTensor {
+  readonly type: DataTypeName;
+  readonly dims: readonly number[];
+}
+
+/** Dimensions of each named activation of the main graph, by name. */
+export async function traceShapes(
+  model: Model,
+  feeds: Readonly<Record<string, TensorValue>>,
+  tensors: Iterable<string>,
+  options: SessionOptions = {},
+): Promise<Map<string, number[]>> {
+  const traced = await traceTensors(model, feeds, tensors, options);
+  return new Map([...traced].map(([name, { dims }]) => [name, [...dims]]));
+}
+
+/** Dimensions and element type of each named activation of the main graph, by name. */
+export async function traceTensors(
+  model: Model,
+  feeds: Readonly<Record<string, TensorValue>>,
+  tensors: Iterable<string>,
+  options: SessionOptions = {},
+): Promise<Map<string, TracedTensor>> {
+  const names = [...new Set(tensors)];
+  if (names.length === 0) return new Map();
+  const copy = copyModel(model);
+  const { graph } = copy;
+  const flat = graph.addInitializer(Tensor.of('trace_flat', 'int64', [1], BigInt64Array.of(-1n)));
+  const nothing = graph.addInitializer(Tensor.of('trace_nothing', 'int64', [0], new BigInt64Array()));
+  const probes = names.map((name) => {
+    const value = activation(graph, name);
+    // A selection of no elements carries the type and nothing else. Gather takes any type, but no scalars: hence flat.
+    const sample = append(graph, 'Gather', [append(graph, 'Reshape', [value, flat]), nothing]);
+    return { name, shape: append(graph, 'Shape', [value]), sample };
+  });
+  setOutputs(
+    graph,
+    probes.flatMap(({ shape, sample }) => [shape, sample]),
+  );
+  const session = await openSession(copy, { level: 'basic', ...options });
+  try {
+    const results = await session.run(feeds);
+    return new Map(
+      probes.map(({ name, shape, sample }) => {
+        const dims = Array.from(results[shape.name]!.data, Number);
+        return [name, { type: results[sample.name]!.type, dims }];
+      }),
+    );
+  } finally {
+    await session.dispose();
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * The calibration state: what the samples told about one model, and how it came about. As a file it is the arrays of the
+ * observer and one JSON record, in a safetensors container; equal states make equal files.
+ */
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { calibrateErrors } from '../errors/calibrate.ts';
+import { PendingFile } from '../onnx/pending-file.ts';
+import { observerOf, observerOptions } from './observers/index.ts';
+import type { ObserverOptions, ObserverState } from './observers/observer.ts';
+import type { Ranges } from './ranges.ts';
+import { decodeSafetensors, encodeSafetensors } from './safetensors.ts';
+
+export interface CalibrationState {
+  /** Of the file of the float model, in hex. */
+  readonly modelSha256: string;
+  /** In the order of the arrays. */
+  readonly tensors: readonly string[];
+  readonly observer: string;
+  readonly observerOptions: ObserverOptions;
+  /** The data, as Dataset has it. */
+  readonly source: string;
+  readonly format: string;
+  readonly synthetic: boolean;
+  readonly preprocess: string | undefined;
+  /** Number of samples taken in. */
+  readonly samples: number;
+  /** sha256 over the sample ids, each followed by a line feed, in the order in which they were read. */
+  readonly idsHash: string;
+  /** What a reader of the result should know, one line each. */
+  readonly notes: readonly string[];
+  readonly arrays: ObserverState;
+}
+
+/** Version of the record and of what the arrays mean; raised when older readers would misread it. */
+export const stateSchema = 1;
+
+const format = 'qdq calibration state';
+
+const hash = z.string().regex(/^[0-9a-f]{64}$/);
+const record = z.strictObject({
+  schema: z.literal(stateSchema),
+  modelSha256: hash,
+  observer: z.string(),
+  observerOptions: z.record(z.string(), z.number()),
+  source: z.string(),
+  format: z.string(),
+  synthetic: z.boolean(),
+  preprocess: z.string().optional(),
+  samples: z.int().positive(),
+  idsHash: hash,
+  notes: z.array(z.string()),
+  tensors: z.array(z.string()),
+});
+
+/** @throws ONNX_OUTPUT_FOLDER, ONNX_OUTPUT_NOT_A_FILE, ONNX_UNWRITABLE, ONNX_DISK_FULL: the same for every file qdq writes */
+export function writeState(path: string, state: CalibrationState): void {
+  const { arrays, ...rest } = state;
+  // The schema fixes the order of the keys, so that equal states make equal bytes.
+  const text = JSON.stringify(record.parse({ schema: stateSchema, ...rest }));
+  const bytes = encodeSafetensors({ arrays, metadata: { format, state: text } });
+  const file = new PendingFile(path, bytes.length);
+  try {
+    file.write(bytes, () => {});
+    file.close();
+    file.commit();
+  } finally {
+    file.discard();
+  }
+}
+
+/**
+ * @param modelSha256 of the model the state is wanted for
+ * @throws CALIBRATE_STATE_*: missing, unreadable, truncated, foreign, newer, of another model; CALIBRATE_OBSERVER
+ */
+export function readState(path: string, modelSha256?: string): CalibrationState {
+  const { arrays, metadata } = decodeSafetensors(readBytes(path), path);
+  if (metadata['format'] !== format)
+    throw calibrateErrors.stateForeign(path, 'it is a safetensors file of another kind');
+  const { schema, ...fields } = parseRecord(metadata['state'], path);
+  if (modelSha256 !== undefined && fields.modelSha256 !== modelSha256) throw calibrateErrors.stateOtherModel(path);
+  const observer = observerOf(fields.observer);
+  observerOptions(observer, fields.observerOptions);
+  const decoded = observer.decode(arrays, fields.tensors.length);
+  if (!decoded) throw calibrateErrors.stateForeign(path, `its arrays are not those of observer '${observer.id}'`);
+  return { ...fields, preprocess: fields.preprocess, arrays: decoded };
+}
+
+/** One range per tensor. */
+export function rangesOf({ observer, observerOptions: options, tensors, arrays }: CalibrationState): Ranges {
+  const ranges = observerOf(observer).finish(arrays, options);
+  return new Map(tensors.map((tensor, i) => [tensor, ranges[i]!]));
+}
+
+function readBytes(path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    throw (cause as NodeJS.ErrnoException).code === 'ENOENT'
+      ? calibrateErrors.stateNotFound(path)
+      : calibrateErrors.stateUnreadable(path, cause);
+  }
+}
+
+function parseRecord(text: string | undefined, path: string): z.infer<typeof record> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text ?? '');
+  } catch {
+    throw calibrateErrors.stateForeign(path, 'its record is no JSON');
+  }
+  const schema = (value as { schema?: unknown } | null)?.schema;
+  if (typeof schema === 'number' && schema > stateSchema) throw calibrateErrors.stateNewer(path, schema, stateSchema);
+  const parsed = record.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  throw calibrateErrors.stateForeign(path, `its record is wrong at '${issue.path.join('.')}': ${issue.message}`);
+}

@@ -1,0 +1,17 @@
+/** The commands, in the order of help. To add one: write its file and list it here. */
+import type { Sections } from '../../config/schema.ts';
+import type { Command } from '../command.ts';
+import { optionNames } from '../arguments.ts';
+import { calibrate } from './calibrate.ts';
+import { compare } from './compare.ts';
+import { doctor } from './doctor.ts';
+import { fuse } from './fuse.ts';
+import { inspect } from './inspect.ts';
+import { quantize } from './quantize.ts';
+
+export const commands: readonly Command[] = [inspect, fuse, calibrate, quantize, compare, doctor];
+
+/** What a recipe may say, per command. */
+export const sections: Sections = Object.fromEntries(
+  commands.filter(({ options }) => options.includes('config')).map((command) => [command.name, optionNames(command)]),
+);

@@ -1,0 +1,73 @@
+/**
+ * `qdq quantize`: the whole pipeline. Its result is the report; a failed gate is exit code 1, and the model stays
+ * written.
+ */
+import { cliErrors } from '../../errors/cli.ts';
+import { defineCommand } from '../command.ts';
+import { dataOptions, recipeOptions, schemeOptions } from '../options.ts';
+import { checkOutput, defaultOutput, defaultReport, shown } from '../paths.ts';
+import { runFlags } from '../run-flags.ts';
+import type { QuantizeResult } from '../../pipeline-types.ts';
+
+export const quantize = defineCommand({
+  name: 'quantize',
+  summary: 'make an int8 model: fuse, calibrate, quantize, verify, report',
+  positionals: [{ name: 'MODEL', describe: 'the float model (.onnx)' }],
+  options: [
+    ...dataOptions,
+    'eval',
+    ...schemeOptions,
+    'state',
+    'output',
+    'externalData',
+    'gate',
+    'report',
+    'threads',
+    ...recipeOptions,
+  ],
+  examples: [
+    [
+      'quantize model.onnx --data images/ --preprocess imagenet',
+      'write model.int8.onnx and model.int8.report.json beside it',
+    ],
+    [
+      'quantize model.onnx --data samples.npz -o int8.onnx --gate "agreement >= 0.99"',
+      'exit with 1 when the gate fails',
+    ],
+    ['quantize model.onnx --state ranges.state --eval test/ -o int8.onnx', "use the ranges of 'qdq calibrate'"],
+    ['quantize model.onnx --data images/ --exclude Softmax --exclude "/head/"', 'leave some nodes float'],
+  ],
+  async run({ positionals, values, console }) {
+    const model = positionals[0]!;
+    const output = values.output ?? defaultOutput(model);
+    const report = values.report ?? defaultReport(output);
+    const inputs = [
+      model,
+      ...[values.data, values.reader, values.state, values.eval].filter((path) => path !== undefined),
+    ];
+    checkOutput('--output', output, inputs);
+    if (report !== false) {
+      checkOutput('--report', report, inputs);
+      if (report === output) throw cliErrors.samePaths('--output', '--report', report);
+    }
+    const { quantizeModel } = await import('../../pipeline.ts');
+    const { gate: gates, ...rest } = values;
+    const result = await quantizeModel({ ...rest, gates, model, output, report, ...runFlags(values, console) });
+    console.note(`wrote ${shown(result.outputPath)}`);
+    const compared = result.report;
+    if (!compared) {
+      console.result(result, () => planLines(result));
+      return 0;
+    }
+    const { renderTerminal } = await import('../../report/terminal.ts');
+    const reportPath = result.reportPath === undefined ? {} : { reportPath: shown(result.reportPath) };
+    console.result(result, () => renderTerminal(compared, { ...console.look, ...reportPath }));
+    return compared.verdict === 'fail' ? 1 : 0;
+  },
+});
+
+/** What there is to say about a model that was not compared. */
+function planLines({ plan }: QuantizeResult): string {
+  const reasons = plan.leftFloat.map(({ node, op, reason }) => `  ${node} (${op}): ${reason}`);
+  return [`${plan.scheme}: ${plan.quantizedNodes} nodes in int8, ${plan.floatNodes} in float`, ...reasons].join('\n');
+}

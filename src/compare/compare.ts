@@ -1,0 +1,151 @@
+/** Float model, quantized model and samples → Report. The one entry of the room; the other files are its steps. */
+import { release } from 'node:os';
+import { cpuInfo } from '../backends/cpu.ts';
+import { loadRuntime, openSession, type Session } from '../backends/session.ts';
+import type { Dataset, Selection } from '../data/sample.ts';
+import { version } from '../version.ts';
+import { evaluate } from './evaluate.ts';
+import { feedsOf, filled, firstSample, samplesPerRun, type NamedSession } from './feeds.ts';
+import { lacksVnni, verdictOf, warningsOf } from './findings.ts';
+import { checkGates, evaluateGates, parseGate } from './gates.ts';
+import { measureLatency } from './latency.ts';
+import { openModel, type OpenedModel } from './model-facts.ts';
+import { findPlacement, type LeftFloat } from './placement.ts';
+import { reportSchemaVersion, type Latency, type Report } from './report.ts';
+import { canSaturate } from './saturation.ts';
+
+export interface CompareOptions {
+  readonly floatPath: string;
+  readonly quantPath: string;
+  /** Samples of the evaluation, preprocessed for the float model. */
+  readonly dataset: Dataset;
+  readonly selection: Selection;
+  /** Samples per run where the models' batch dimension is free. */
+  readonly batchSize?: number | undefined;
+  /** Intra-op threads of onnxruntime, for outputs and latency alike. */
+  readonly threads: number;
+  /** `METRIC OP VALUE` each; see gates.ts. */
+  readonly gates: readonly string[];
+  /** The command line, for the report. */
+  readonly command: string;
+  /** The samples the quantized model was calibrated on. */
+  readonly calibration?: Report['data']['calibration'];
+  /** How the quantized model was made. */
+  readonly recipe?: Report['recipe'];
+  /** Nodes that were left float on purpose. */
+  readonly leftFloat?: LeftFloat;
+  /** What was noticed while the quantized model was made, one line each. */
+  readonly warnings?: readonly string[];
+  /** Compute outputs as CPUs with VNNI do (session.x64quantprecision). Latency is measured without it. */
+  readonly exactInt8?: boolean;
+  readonly skipLatency?: boolean;
+  /** Milliseconds for the measured runs; default 1500. */
+  readonly latencyBudgetMs?: number;
+  /** `total` is undefined for a stream. */
+  readonly onProgress?: (done: number, total: number | undefined) => void;
+}
+
+/**
+ * @throws GATE_* usage errors before anything runs where possible, COMPARE_* when the models do not pair, and the errors of
+ * the model files, the data and onnxruntime
+ */
+export async function compareModels(options: CompareOptions): Promise<Report> {
+  const { dataset, selection, threads, exactInt8 = false, skipLatency = false } = options;
+  const gates = options.gates.map(parseGate);
+  // A stream may carry labels that nobody has seen yet.
+  checkGates(gates, { labels: dataset.labelled || dataset.count === undefined, latency: !skipLatency });
+  const floatModel = openModel(options.floatPath);
+  const quantModel = openModel(options.quantPath);
+  const sessions: Session[] = [];
+  const open = async (model: OpenedModel, path: string, exact: boolean): Promise<NamedSession> => {
+    const session = await openSession(model.source, { level: 'all', threads, exactInt8: exact }, path);
+    sessions.push(session);
+    return { name: path, session };
+  };
+  try {
+    const float = await open(floatModel, options.floatPath, false);
+    const quant = await open(quantModel, options.quantPath, exactInt8);
+    const { batchSize, onProgress } = options;
+    const evaluation = await evaluate({ float, quant, dataset, selection, batchSize, onProgress });
+    const { placement, nodes, quantizedAnyway } = await findPlacement(
+      quantModel.model,
+      quantModel.source,
+      options.quantPath,
+      options.leftFloat,
+    );
+    const timedQuant = exactInt8 && !skipLatency ? await open(quantModel, options.quantPath, false) : quant;
+    const latencyMs = skipLatency ? undefined : await timeBoth(float, timedQuant, options);
+    const models = { float: floatModel.facts(float.session.inputs), quant: quantModel.facts(quant.session.inputs) };
+    const cpu = cpuInfo();
+    const cost = {
+      bytesFloat: models.float.bytes,
+      bytesQuant: models.quant.bytes,
+      ratio: models.float.bytes / models.quant.bytes,
+      ...(latencyMs === undefined ? {} : { latencyMs }),
+    };
+    const data = dataOf(options, evaluation.n, evaluation.labelled);
+    const saturated = !exactInt8 && lacksVnni(cpu) && canSaturate(quantModel.model);
+    const found = warningsOf({ evaluation, data, placement, nodes, quantizedAnyway, cost, cpu, saturated });
+    const told = (options.warnings ?? []).map((message) => ({ code: 'MADE', message }));
+    const warnings = [...told, ...found];
+    const { task, outputs } = evaluation;
+    const gateRows = evaluateGates(gates, { task, outputs, nodes, cost });
+    return {
+      schema: reportSchemaVersion,
+      tool: { name: 'qdq', version },
+      created: new Date().toISOString(),
+      command: options.command,
+      models,
+      ...(options.recipe === undefined ? {} : { recipe: options.recipe }),
+      environment: environmentOf(cpu, threads, exactInt8),
+      data,
+      verdict: verdictOf({ gates: gateRows, outputs, warnings }),
+      gates: gateRows,
+      task,
+      outputs,
+      nodes,
+      placement,
+      cost,
+      warnings,
+    };
+  } finally {
+    for (const session of sessions) await session.dispose();
+  }
+}
+
+/** One real sample, as many times as a fixed batch dimension wants. */
+async function timeBoth(float: NamedSession, quant: NamedSession, options: CompareOptions): Promise<Latency> {
+  const sample = await firstSample(options.dataset, options.selection);
+  const { size } = samplesPerRun(float, quant, sample, 1);
+  const inputs = filled({ ids: [sample.id], inputs: sample.inputs, labels: undefined, size: 1 }, size);
+  const [floatFeeds, quantFeeds] = [feedsOf(float, inputs), feedsOf(quant, inputs)];
+  return measureLatency({
+    float: () => float.session.run(floatFeeds),
+    quant: () => quant.session.run(quantFeeds),
+    batch: size,
+    ...(options.latencyBudgetMs === undefined ? {} : { budgetMs: options.latencyBudgetMs }),
+  });
+}
+
+function dataOf({ dataset, selection, calibration }: CompareOptions, n: number, labelled: boolean): Report['data'] {
+  const { source, format, synthetic } = dataset;
+  const idsHash = dataset.idsHash(selection) ?? null;
+  const evaluation = { n, idsHash, source, format, labelled, preprocess: dataset.preprocess ?? null, synthetic };
+  return { ...(calibration === undefined ? {} : { calibration }), evaluation };
+}
+
+/** Of all CPU features, those that decide which kernels run. */
+const simd = /^(ssse3|sse4|avx|fma$|f16c|amx|asimd|neon|sve|i8mm|bf16)/;
+
+function environmentOf(cpu: ReturnType<typeof cpuInfo>, threads: number, exactInt8: boolean): Report['environment'] {
+  return {
+    node: process.versions.node,
+    ort: loadRuntime().env.versions.node ?? 'unknown',
+    threads,
+    exactInt8,
+    cpu: cpu.model,
+    arch: cpu.arch,
+    features: cpu.features.filter((feature) => simd.test(feature)),
+    os: `${process.platform} ${release()}`,
+  };
+}

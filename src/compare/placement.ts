@@ -1,0 +1,164 @@
+/**
+ * Where the nodes of a quantized model really run. onnxruntime is asked to write down the graph it executes; its integer
+ * kernels, its float nodes and the conversions left between them are counted, and every float node gets a reason.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openSession } from '../backends/session.ts';
+import { modelFromProto } from '../graph/from-proto.ts';
+import type { Model } from '../graph/model.ts';
+import type { Node } from '../graph/node.ts';
+import { onInterrupt } from '../interrupt.ts';
+import { loadModel } from '../onnx/model-file.ts';
+import { elementTypes, isFloat, isLowBit, type ElementTypes } from './element-types.ts';
+import { findRegions, type Region } from './regions.ts';
+import type { NodeRow, Placement } from './report.ts';
+
+/** Nodes that quantization left float on purpose, by name. */
+export type LeftFloat = readonly { readonly node: string; readonly reason: string }[];
+
+export interface PlacementResult {
+  readonly placement: Placement;
+  readonly nodes: NodeRow[];
+  /** Nodes written with float weights that onnxruntime quantized all the same, as it does between quantizers (1.30). */
+  readonly quantizedAnyway: string[];
+}
+
+const conversions = new Set(['QuantizeLinear', 'DequantizeLinear', 'DynamicQuantizeLinear']);
+
+/** Operators that only rename, reshape or hold data, and containers whose bodies are counted instead. */
+const noCompute = new Set([
+  ...['Cast', 'Constant', 'ConstantOfShape', 'Dropout', 'Expand', 'Flatten', 'Identity', 'Reshape', 'Shape', 'Size'],
+  ...['Squeeze', 'Unsqueeze', 'Transpose', 'ReorderInput', 'ReorderOutput', 'If', 'Loop', 'Scan'],
+]);
+
+/**
+ * Below this the constants stay in the graph file: in files with external constants onnxruntime 1.30 writes those of If and
+ * Loop bodies twice, which is not valid ONNX.
+ */
+const inlineLimit = 2 ** 30;
+
+/**
+ * @param emitted the quantized model as it was written
+ * @param source what to open: its path, or the model itself when onnxruntime cannot read the file alone
+ */
+export async function findPlacement(
+  emitted: Model,
+  source: string | Model,
+  name: string,
+  leftFloat: LeftFloat = [],
+): Promise<PlacementResult> {
+  return describePlacement(emitted, await executedModel(emitted, source, name), leftFloat);
+}
+
+/** The graph that onnxruntime runs, read back from the file it writes at session creation. */
+async function executedModel(emitted: Model, source: string | Model, name: string): Promise<Model> {
+  const folder = mkdtempSync(join(tmpdir(), 'qdq-'));
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  const release = onInterrupt(remove);
+  const path = join(folder, 'executed.onnx');
+  try {
+    const extra =
+      constantBytes(emitted) > inlineLimit ? { optimized_model_external_initializers_file_name: 'executed.data' } : {};
+    await (await openSession(source, { level: 'all', optimizedModelPath: path, extra }, name)).dispose();
+    const file = loadModel(path);
+    const model = modelFromProto(file.proto, file.dir);
+    file.close();
+    return model;
+  } finally {
+    remove();
+    release();
+  }
+}
+
+function constantBytes(model: Model): number {
+  let bytes = 0;
+  for (const graph of model.graph.graphs())
+    for (const value of graph.values.values()) bytes += value.initializer?.byteLength ?? 0;
+  return bytes;
+}
+
+/** Compares the two graphs. Nodes are matched by name, and where onnxruntime renames them by the values they make. */
+export function describePlacement(emitted: Model, executed: Model, leftFloat: LeftFloat = []): PlacementResult {
+  const types = elementTypes(executed);
+  const placement = { int8: 0, float: 0, conversions: 0, byOp: {} as Record<string, { int8: number; float: number }> };
+  const floats: Node[] = [];
+  for (const node of executed.allNodes()) {
+    const kind = kindOf(node, types);
+    if (kind === 'none') continue;
+    if (kind === 'conversion') {
+      placement.conversions++;
+      continue;
+    }
+    placement[kind]++;
+    const row = (placement.byOp[node.opType] ??= { int8: 0, float: 0 });
+    row[kind]++;
+    if (kind === 'float') floats.push(node);
+  }
+  return { placement, ...explainFloats(emitted, executed, floats, leftFloat) };
+}
+
+function kindOf(node: Node, types: ElementTypes): 'int8' | 'float' | 'conversion' | 'none' {
+  if (conversions.has(node.opType)) return 'conversion';
+  const values = [...node.inputs, ...node.outputs].filter((value) => value !== null);
+  if (node.opType !== 'Cast' && values.some((value) => isLowBit(types.get(value)))) return 'int8';
+  return !noCompute.has(node.opType) && values.some((value) => isFloat(types.get(value))) ? 'float' : 'none';
+}
+
+function explainFloats(
+  emitted: Model,
+  executed: Model,
+  floats: readonly Node[],
+  leftFloat: LeftFloat,
+): Pick<PlacementResult, 'nodes' | 'quantizedAnyway'> {
+  const { quantized, floatWeight, open } = findRegions(emitted);
+  const byLabel = new Map(floats.map((node) => [node.label, node]));
+  const reasons = new Map(open);
+  const remains = ({ node, results }: Region): Node[] =>
+    [...results.map(({ name }) => executed.graph.values.get(name)?.producer), byLabel.get(node.label)].filter(
+      (found) => found !== undefined,
+    );
+  const quantizedAnyway: string[] = [];
+  for (const region of floatWeight) {
+    reasons.set(region.node, `its constant input '${region.operand}' is not quantized`);
+    if (remains(region).length === 0) quantizedAnyway.push(region.node.label);
+  }
+  const planned = new Map(leftFloat.map(({ node, reason }) => [node, reason]));
+  const told = new Set<Node>();
+  const nodes: NodeRow[] = [];
+  for (const region of quantized) {
+    const { node, obstacle } = region;
+    const found = remains(region);
+    if (found.length === 0 || planned.has(node.label)) continue;
+    for (const each of found) told.add(each);
+    const reason = notFused + (obstacle === undefined ? '' : `: ${obstacle}`);
+    nodes.push({ name: node.label, op: node.opType, placement: 'not-fused', reason });
+  }
+  const written = new Map([...emitted.allNodes()].map((node) => [node.label, node]));
+  for (const node of floats) {
+    if (told.has(node)) continue;
+    const origin = written.get(node.label) ?? makerOf(node, emitted);
+    const name = origin?.label ?? node.label;
+    const found = origin === undefined ? madeFromFloat : (reasons.get(origin) ?? noQuantizer);
+    nodes.push({ name, op: origin?.opType ?? node.opType, placement: 'float', reason: planned.get(name) ?? found });
+  }
+  return { nodes, quantizedAnyway };
+}
+
+const notFused = 'stands between DequantizeLinear and QuantizeLinear, but onnxruntime did not fuse it';
+const madeFromFloat = 'onnxruntime made this node out of others that are float';
+const noQuantizer = 'no quantizer stands before it';
+
+/**
+ * The written node behind one that onnxruntime renamed. It makes the same value, maybe with what followed it folded in; a node
+ * in blocked layout is called after that value.
+ */
+function makerOf(node: Node, emitted: Model): Node | undefined {
+  const result = /^(.*)_nchwc$/.exec(node.name)?.[1] ?? node.output()?.name ?? '';
+  let maker = emitted.graph.values.get(result)?.producer;
+  const last = maker;
+  const op = node.opType.replace(/^Fused/, '');
+  for (let steps = 0; maker && maker.opType !== op && steps < 3; steps++) maker = maker.input(0)?.producer;
+  return maker?.opType === op ? maker : last;
+}

@@ -1,0 +1,40 @@
+/** Statistics of paired yes/no outcomes (McNemar 1947): was the change of a task metric chance? */
+import type { PairedCounts } from './metrics/metric.ts';
+
+/**
+ * Two-sided exact p value of McNemar's test: the probability, were a flip equally likely in both directions, of a split at
+ * least as uneven as this one. 1 when there is no flip.
+ */
+export function mcnemarExact(onlyFloat: number, onlyQuant: number): number {
+  const flips = onlyFloat + onlyQuant;
+  const fewer = Math.min(onlyFloat, onlyQuant);
+  // Terms C(flips, k) / 2^flips in logarithms: 2^-flips alone underflows from 1075 flips on.
+  let logTerm = -flips * Math.LN2;
+  let tail = Math.exp(logTerm);
+  for (let k = 1; k <= fewer; k++) {
+    logTerm += Math.log((flips - k + 1) / k);
+    tail += Math.exp(logTerm);
+  }
+  return Math.min(1, 2 * tail);
+}
+
+/**
+ * 95 % confidence interval of the change in accuracy, quant − float, as fractions. Agresti & Min (2005): Wald's interval
+ * after adding half an observation to each cell, so that no flips in a few samples do not look like certainty.
+ */
+export function pairedInterval(counts: PairedCounts): [number, number] {
+  const n = counts.bothRight + counts.onlyFloat + counts.onlyQuant + counts.bothWrong + 2;
+  const lost = counts.onlyFloat + 0.5;
+  const won = counts.onlyQuant + 0.5;
+  const centre = (won - lost) / n;
+  const half = 1.959963984540054 * (Math.sqrt(lost + won - (won - lost) ** 2 / n) / n);
+  return [Math.max(-1, centre - half), Math.min(1, centre + half)];
+}
+
+/** Linear interpolation between order statistics (type 7), as NumPy does by default. `q` from 0 to 1; values not empty. */
+export function quantile(values: readonly number[], q: number): number {
+  const sorted = Float64Array.from(values).sort();
+  const position = q * (sorted.length - 1);
+  const below = sorted[Math.floor(position)]!;
+  return below + (sorted[Math.ceil(position)]! - below) * (position - Math.floor(position));
+}

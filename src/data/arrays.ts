@@ -1,0 +1,90 @@
+/** Arrays with samples along their first axis → a dataset; what .npy and .npz have in common. */
+import type { TensorValue, TypedArray } from '../onnx/data-types.ts';
+import { dataErrors } from '../errors/data.ts';
+import { fits } from './check.ts';
+import { convert, convertible } from './convert.ts';
+import { indexedDataset } from './dataset.ts';
+import type { NpyHeader } from './npy-array.ts';
+import type { Dataset, InputInfo } from './sample.ts';
+
+/** An array of the file and the input that it feeds. */
+export interface Column {
+  readonly name: string;
+  readonly header: NpyHeader;
+  readonly input: InputInfo;
+}
+
+export interface ArrayReader {
+  /** The elements of one row of the array called `name`. */
+  row(name: string, position: number): Promise<TypedArray>;
+  close(): Promise<void>;
+}
+
+export interface ArrayOptions {
+  readonly source: string;
+  readonly format: string;
+  readonly columns: readonly Column[];
+  readonly labels: readonly number[] | undefined;
+  /** Sample ids are `idBase#row`. */
+  readonly idBase: string;
+  open(): Promise<ArrayReader>;
+}
+
+export function arrayDataset({ source, format, columns, labels, idBase, open }: ArrayOptions): Dataset {
+  const shapes = new Map(columns.map((column) => [column.name, sampleDims(column)]));
+  const [first] = columns;
+  const count = first!.header.shape[0]!;
+  for (const { name, header } of columns) {
+    if (header.shape[0] !== count) throw dataErrors.arrayCounts(name, header.shape[0]!, first!.name, count);
+  }
+  if (labels && labels.length !== count) throw dataErrors.arrayCounts('labels', labels.length, first!.name, count);
+  if (count === 0) throw dataErrors.empty(source);
+  const id = (position: number): string => `${idBase}#${position}`;
+  return indexedDataset({
+    source,
+    format,
+    inputs: columns.map(({ input }) => input),
+    count,
+    labelled: labels !== undefined,
+    preprocess: describeConversions(columns),
+    id,
+    ahead: 1,
+    async open() {
+      const reader = await open();
+      return {
+        async read(position) {
+          const inputs: Record<string, TensorValue> = {};
+          for (const { name, header, input } of columns) {
+            const row = await reader.row(name, position);
+            try {
+              const data = convert(row, header.type, input.type);
+              inputs[input.name] = { type: input.type, dims: shapes.get(name)!, data };
+            } catch (cause) {
+              throw dataErrors.outOfRange(id(position), input, cause);
+            }
+          }
+          const label = labels?.[position];
+          return { id: id(position), inputs, ...(label !== undefined && { label }) };
+        },
+        close: () => reader.close(),
+      };
+    },
+  });
+}
+
+/** [N, ...rest] gives samples of [1, ...rest]; an array of one more axis than the input gives whole inputs. */
+function sampleDims({ name, header: { type, shape }, input }: Column): readonly number[] {
+  if (!convertible(type, input.type)) throw dataErrors.wrongType(`array '${name}'`, input, type);
+  const rest = shape.slice(1);
+  const dims = shape.length === input.dims.length + 1 ? rest : [1, ...rest];
+  if (shape.length === 0 || !fits(dims, input)) throw dataErrors.arrayShape(name, shape, input);
+  return dims;
+}
+
+/** A changed type is part of what was done to the data, and belongs in the report. */
+function describeConversions(columns: readonly Column[]): string | undefined {
+  const changed = columns.filter(({ header, input }) => header.type !== input.type);
+  return changed.length === 0
+    ? undefined
+    : changed.map(({ input, header }) => `${input.name}: ${header.type} as ${input.type}`).join('; ');
+}

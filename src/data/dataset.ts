@@ -1,0 +1,102 @@
+/** The two kinds of dataset: samples that are reached by position, and a stream that is read from its start. */
+import { createHash } from 'node:crypto';
+import { checkSample } from './check.ts';
+import type { Dataset, InputInfo, Sample, Selection } from './sample.ts';
+import { positionsOf } from './select.ts';
+
+export interface SampleReader {
+  read(position: number): Promise<Sample>;
+  close?(): Promise<void>;
+}
+
+export interface IndexedOptions {
+  readonly source: string;
+  readonly format: string;
+  readonly inputs: readonly InputInfo[];
+  readonly count: number;
+  readonly labelled: boolean;
+  readonly preprocess?: string | undefined;
+  readonly synthetic?: boolean;
+  /** The id of a sample without reading it. */
+  id(position: number): string;
+  /** Called once per pass over the data; files are open no longer than the pass. */
+  open(): Promise<SampleReader>;
+  /** How many samples are read ahead of the one in use. */
+  readonly ahead?: number;
+}
+
+export function indexedDataset(options: IndexedOptions): Dataset {
+  const { source, format, inputs, count, labelled, preprocess, synthetic = false, ahead = 0 } = options;
+  return {
+    source,
+    format,
+    count,
+    labelled,
+    preprocess,
+    synthetic,
+    async *samples(selection) {
+      const reader = await options.open();
+      const pending: Promise<Sample>[] = [];
+      try {
+        for (const position of positionsOf(selection, count)) {
+          const reading = reader.read(position);
+          // A failure is thrown when its turn comes; until then it must not count as unhandled.
+          reading.catch(() => {});
+          pending.push(reading);
+          if (pending.length > ahead) yield checkSample(await pending.shift()!, inputs);
+        }
+        while (pending.length > 0) yield checkSample(await pending.shift()!, inputs);
+      } finally {
+        await Promise.allSettled(pending);
+        await reader.close?.();
+      }
+    },
+    idsHash(selection) {
+      const hash = createHash('sha256');
+      for (const position of positionsOf(selection, count)) hash.update(`${options.id(position)}\n`);
+      return hash.digest('hex');
+    },
+  };
+}
+
+export interface StreamOptions {
+  readonly source: string;
+  readonly format: string;
+  readonly inputs: readonly InputInfo[];
+  /** Whether the samples carry labels, as far as is known without reading them. */
+  readonly labelled: boolean;
+  /** A fresh pass from the first sample on. */
+  stream(): AsyncIterable<Sample>;
+}
+
+/** A dataset whose end is not known: positions are counted while reading, and nothing past the last is read. */
+export function streamDataset({ source, format, inputs, labelled, stream }: StreamOptions): Dataset {
+  return {
+    source,
+    format,
+    count: undefined,
+    labelled,
+    preprocess: undefined,
+    synthetic: false,
+    async *samples(selection) {
+      const wanted = membership(selection);
+      if (wanted.last < 0) return;
+      let position = 0;
+      for await (const sample of stream()) {
+        if (wanted.has(position)) yield checkSample(sample, inputs);
+        if (position >= wanted.last) return;
+        position++;
+      }
+    },
+    idsHash: () => undefined,
+  };
+}
+
+function membership(selection: Selection): { has(position: number): boolean; last: number } {
+  if ('from' in selection) {
+    const { from, to = Infinity } = selection;
+    return { has: (position) => position >= from && position < to, last: to > from ? to - 1 : -1 };
+  }
+  const positions = new Set(selection);
+  return { has: (position) => positions.has(position), last: selection.at(-1) ?? -1 };
+}

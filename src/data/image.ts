@@ -1,0 +1,121 @@
+/**
+ * One image file → one tensor. sharp (libvips) only decodes, to the same pixels as Pillow; everything after that is
+ * our own arithmetic. As in Pillow and torchvision, the EXIF orientation is not applied, colour profiles are not
+ * applied, and an alpha channel is dropped rather than blended.
+ */
+import type { TensorValue, TypedArray } from '../onnx/data-types.ts';
+import { float32ToFloat16, fromFloat32 } from '../onnx/float16.ts';
+import { dataErrors } from '../errors/data.ts';
+import { channelCount, type Preprocess } from './preprocess.ts';
+import { resample, type Box, type Pixels } from './resample.ts';
+
+type Decoder = (typeof import('sharp'))['default'];
+
+let decoder: Promise<Decoder> | undefined;
+
+/** sharp is optional: it is loaded when the first image is read. One thread and no cache keep memory flat. */
+export function loadDecoder(): Promise<Decoder> {
+  decoder ??= import('sharp').then(
+    ({ default: sharp }) => {
+      sharp.concurrency(1);
+      sharp.cache(false);
+      return sharp;
+    },
+    (cause: unknown) => {
+      decoder = undefined;
+      throw dataErrors.sharpMissing(cause);
+    },
+  );
+  return decoder;
+}
+
+/** The RGB pixels of an encoded image; `name` is for the error when it cannot be decoded. */
+export async function decodeImage(bytes: Uint8Array, name: string): Promise<Pixels> {
+  const sharp = await loadDecoder();
+  try {
+    const image = sharp(bytes, { ignoreIcc: true, failOn: 'truncated', sequentialRead: true });
+    const { data, info } = await image.toColourspace('srgb').removeAlpha().raw().toBuffer({ resolveWithObject: true });
+    return { width: info.width, height: info.height, channels: info.channels, data };
+  } catch (cause) {
+    throw dataErrors.imageBroken(name, cause);
+  }
+}
+
+/** What `preprocess` makes of every image: [1, C, H, W] or [1, H, W, C]. Built once, applied to each. */
+export function imageTransform(preprocess: Preprocess): (image: Pixels, name: string) => TensorValue {
+  const depth = channelCount(preprocess.channels);
+  const tables = Array.from({ length: depth }, (_, c) => valueTable(preprocess, c));
+  return (image, name) => {
+    const { width, height } = resizedSize(image, preprocess);
+    const box = centerBox(width, height, preprocess, name);
+    const colours = preprocess.channels === 'gray' ? toGray(image) : image;
+    const pixels = resample(colours, width, height, preprocess.resize?.kernel ?? 'nearest', box);
+    const nchw = preprocess.layout === 'nchw';
+    const dims = nchw ? [1, depth, box.height, box.width] : [1, box.height, box.width, depth];
+    return { type: preprocess.dtype, dims, data: lookUp(pixels, preprocess, tables) };
+  };
+}
+
+/** The size that every image ends with, where the spec fixes one. */
+export function fixedSize({ resize, crop }: Preprocess): { width: number; height: number } | undefined {
+  return crop ?? (resize?.fit === 'stretch' ? resize : undefined);
+}
+
+/** Rounded half to even, as Python rounds. */
+function resizedSize({ width, height }: Pixels, { resize }: Preprocess): { width: number; height: number } {
+  if (!resize) return { width, height };
+  if (resize.fit === 'stretch') return resize;
+  const scale = Math.max(resize.width / width, resize.height / height);
+  return { width: Math.max(1, roundHalfEven(width * scale)), height: Math.max(1, roundHalfEven(height * scale)) };
+}
+
+function centerBox(width: number, height: number, { crop }: Preprocess, name: string): Box {
+  if (!crop) return { left: 0, top: 0, width, height };
+  if (crop.width > width || crop.height > height) throw dataErrors.cropTooLarge(name, crop, { width, height });
+  return { left: (width - crop.width) >> 1, top: (height - crop.height) >> 1, ...crop };
+}
+
+/** The value of each 8-bit level in channel `c`: one rounding from float64, and no arithmetic per pixel. */
+function valueTable({ dtype, scale, mean, std }: Preprocess, c: number): TypedArray {
+  const value = (level: number): number => (level * scale - (mean[c] ?? mean[0]!)) / (std[c] ?? std[0]!);
+  if (dtype === 'uint8') return Uint8Array.from({ length: 256 }, (_, level) => level);
+  const table = Float32Array.from({ length: 256 }, (_, level) => value(level));
+  return dtype === 'float16' ? fromFloat32(table, float32ToFloat16) : table;
+}
+
+function lookUp(pixels: Pixels, { channels, layout, dtype }: Preprocess, tables: readonly TypedArray[]): TypedArray {
+  const { data, channels: depth } = pixels;
+  const area = pixels.width * pixels.height;
+  const length = area * depth;
+  const output =
+    dtype === 'uint8'
+      ? new Uint8Array(length)
+      : dtype === 'float16'
+        ? new Uint16Array(length)
+        : new Float32Array(length);
+  for (let c = 0; c < depth; c++) {
+    const table = tables[c]!;
+    const source = channels === 'bgr' ? depth - 1 - c : c;
+    const start = layout === 'nchw' ? c * area : c;
+    const step = layout === 'nchw' ? 1 : depth;
+    for (let i = 0, from = source, to = start; i < area; i++, from += depth, to += step) {
+      output[to] = table[data[from]!] as number;
+    }
+  }
+  return output;
+}
+
+/** ITU-R 601 luma in Pillow's fixed point (its mode L), before resizing as Pillow's users do. */
+function toGray({ width, height, data }: Pixels): Pixels {
+  const gray = new Uint8Array(width * height);
+  for (let i = 0, from = 0; i < gray.length; i++, from += 3) {
+    gray[i] = (data[from]! * 19595 + data[from + 1]! * 38470 + data[from + 2]! * 7471 + 0x8000) >> 16;
+  }
+  return { width, height, channels: 1, data: gray };
+}
+
+function roundHalfEven(value: number): number {
+  const floor = Math.floor(value);
+  const rest = value - floor;
+  return rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
+}

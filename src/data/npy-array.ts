@@ -1,0 +1,97 @@
+/**
+ * The .npy format (NEP 1, versions 1 to 3): a header, then one array. Rows along the first axis are read where they
+ * lie, so that an array may be larger than memory; Fortran order, which scatters rows, is loaded and reordered once.
+ */
+import { dataType, elementCount, type DataTypeName, type TypedArray } from '../onnx/data-types.ts';
+import { dataErrors } from '../errors/data.ts';
+import type { RandomAccess } from './bytes.ts';
+
+export interface NpyHeader {
+  readonly type: DataTypeName;
+  readonly shape: readonly number[];
+  readonly fortranOrder: boolean;
+  /** Of the first element, from the start of the file. */
+  readonly dataOffset: number;
+}
+
+const magic = '\x93NUMPY';
+const types: Readonly<Record<string, DataTypeName>> = {
+  '<f2': 'float16',
+  '<f4': 'float32',
+  '<f8': 'float64',
+  '|i1': 'int8',
+  '|u1': 'uint8',
+  '<i2': 'int16',
+  '<u2': 'uint16',
+  '<i4': 'int32',
+  '<u4': 'uint32',
+  '<i8': 'int64',
+  '<u8': 'uint64',
+  '|b1': 'bool',
+};
+
+export async function readNpyHeader(file: RandomAccess): Promise<NpyHeader> {
+  if (file.size < 12) throw dataErrors.badNpy(file.name, 'it is too short');
+  const start = await file.read(0, 12);
+  const version = start[6]!;
+  if (start.toString('latin1', 0, 6) !== magic) throw dataErrors.badNpy(file.name, 'it does not begin as one');
+  if (version < 1 || version > 3) throw dataErrors.badNpy(file.name, `its version ${version} is not known`);
+  const textOffset = version === 1 ? 10 : 12;
+  const textLength = version === 1 ? start.readUInt16LE(8) : start.readUInt32LE(8);
+  const text = (await file.read(textOffset, textLength)).toString('utf8');
+  const descr = /['"]descr['"]\s*:\s*(['"][^'"]*['"]|\[)/.exec(text)?.[1];
+  const order = /['"]fortran_order['"]\s*:\s*(True|False)/.exec(text)?.[1];
+  const dims = /['"]shape['"]\s*:\s*\(([\d,\sL]*)\)/.exec(text)?.[1];
+  if (descr === undefined || order === undefined || dims === undefined)
+    throw dataErrors.badNpy(file.name, 'its header is damaged');
+  const type = types[descr.slice(1, -1)];
+  if (type === undefined) throw dataErrors.npyType(file.name, descr === '[' ? 'of a structured array' : descr);
+  const shape = (dims.match(/\d+/g) ?? []).map(Number);
+  const header = { type, shape, fortranOrder: order === 'True', dataOffset: textOffset + textLength };
+  const needed = header.dataOffset + elementCount(shape) * elementBytes(type);
+  if (file.size < needed) throw dataErrors.truncated(file.name, needed, file.size);
+  return header;
+}
+
+/** The elements of row i (of the whole array for i = 0 when it has no axis), in row-major order. */
+export function rowReader(header: NpyHeader, file: RandomAccess): (row: number) => Promise<TypedArray> {
+  const { type, shape, fortranOrder, dataOffset } = header;
+  const rowLength = elementCount(shape.slice(1));
+  const width = elementBytes(type);
+  if (!fortranOrder || shape.length < 2) {
+    return async (row) => view(await file.read(dataOffset + row * rowLength * width, rowLength * width), type);
+  }
+  let whole: Promise<TypedArray> | undefined;
+  return async (row) => {
+    whole ??= file.read(dataOffset, elementCount(shape) * width).then((bytes) => toRowMajor(view(bytes, type), shape));
+    return (await whole).slice(row * rowLength, (row + 1) * rowLength);
+  };
+}
+
+function elementBytes(type: DataTypeName): number {
+  return dataType(type).bits / 8;
+}
+
+/** `bytes` begins its own buffer, so any element width is aligned. */
+function view(bytes: Buffer, type: DataTypeName): TypedArray {
+  return new (dataType(type).array)(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length / elementBytes(type));
+}
+
+/** From the order in which the first index runs fastest to the order in which the last one does. */
+function toRowMajor(source: TypedArray, shape: readonly number[]): TypedArray {
+  const strides: number[] = [];
+  shape.reduce((stride, dim) => (strides.push(stride), stride * dim), 1);
+  const target = source.slice();
+  const index = shape.map(() => 0);
+  let from = 0;
+  for (let to = 0; to < target.length; to++) {
+    target[to] = source[from]!;
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      from += strides[axis]!;
+      if (++index[axis]! < shape[axis]!) break;
+      from -= strides[axis]! * shape[axis]!;
+      index[axis] = 0;
+    }
+  }
+  return target;
+}

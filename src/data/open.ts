@@ -1,0 +1,70 @@
+/** The door of the room: what the user gave as `--data` or `--reader` becomes a Dataset for one model's inputs. */
+import { readdir, stat } from 'node:fs/promises';
+import { basename, dirname, extname } from 'node:path';
+import { nearest } from '../errors.ts';
+import { dataErrors } from '../errors/data.ts';
+import type { Target } from './formats/format.ts';
+import { formats } from './formats/index.ts';
+import { readerModule } from './formats/reader-module.ts';
+import type { Dataset, InputInfo } from './sample.ts';
+
+export interface DataOptions {
+  /** A file, a folder, or `random`. */
+  readonly path?: string;
+  /** A module that yields samples; instead of `path`. */
+  readonly reader?: string;
+  /** Preset and keys, for images. */
+  readonly preprocess?: string;
+  /** For `random`. Default 0. */
+  readonly seed?: number;
+  /** For `random`: how many samples to generate. Default 32. */
+  readonly count?: number;
+}
+
+const words = ['random'];
+
+/** @throws QdqError: usage errors for what was asked, data errors for what was found. */
+export async function openData(options: DataOptions, inputs: readonly InputInfo[]): Promise<Dataset> {
+  const { path, reader, preprocess, seed = 0, count = 32 } = options;
+  if (path !== undefined && reader !== undefined) throw dataErrors.dataAndReader(path, reader);
+  const given = reader ?? path;
+  if (given === undefined) throw dataErrors.noData(formats.map(({ accepts }) => accepts));
+  const target = await look(given);
+  const format = reader === undefined ? formats.find(({ detect }) => detect(target)) : readerModule;
+  if (!format)
+    throw dataErrors.unknownFormat(
+      given,
+      formats.map(({ accepts }) => accepts),
+    );
+  if (preprocess !== undefined && !format.preprocesses) throw dataErrors.preprocessNotImages(format.name);
+  return format.open({ target, inputs, preprocess, seed, count });
+}
+
+async function look(path: string): Promise<Target> {
+  if (words.includes(path)) return { path, kind: 'word', extension: '', names: [] };
+  const found = await stat(path).catch((cause: NodeJS.ErrnoException) => cause);
+  if (found instanceof Error) {
+    if (found.code === 'ENOENT' || found.code === 'ENOTDIR') throw await notFound(path);
+    throw dataErrors.unreadable(path, found);
+  }
+  if (!found.isDirectory()) return { path, kind: 'file', extension: extname(path).toLowerCase(), names: [] };
+  const names = await readdir(path).catch((cause: unknown) => {
+    throw dataErrors.unreadable(path, cause);
+  });
+  return { path, kind: 'folder', extension: '', names: names.filter((name) => !name.startsWith('.')).sort() };
+}
+
+/** Names the first part of the path that is missing and its nearest sibling. */
+async function notFound(path: string): Promise<Error> {
+  let missing = path;
+  for (;;) {
+    const parent = dirname(missing);
+    const siblings = await readdir(parent).catch(() => undefined);
+    if (siblings) {
+      const match = nearest(basename(missing), siblings) ?? (parent === '.' ? nearest(missing, words) : undefined);
+      return dataErrors.notFound(path, missing, match);
+    }
+    if (parent === missing) return dataErrors.notFound(path, missing, undefined);
+    missing = parent;
+  }
+}

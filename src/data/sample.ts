@@ -1,0 +1,48 @@
+/** What the data room hands to every later room: named tensors, one sample or one batch at a time. */
+import type { DataTypeName, TensorValue } from '../onnx/data-types.ts';
+
+/** A model input that needs feeding. A symbolic or unknown dimension is its name or null. */
+export interface InputInfo {
+  readonly name: string;
+  readonly type: DataTypeName;
+  readonly dims: readonly (number | string | null)[];
+}
+
+export interface Sample {
+  /** Stable identity: file name relative to the data folder, or `name#row`. */
+  readonly id: string;
+  /** One tensor per model input, batch axis included (size 1 where the model has one). */
+  readonly inputs: Readonly<Record<string, TensorValue>>;
+  /** Class index, when the data has labels. */
+  readonly label?: number;
+}
+
+export interface Batch {
+  readonly ids: readonly string[];
+  readonly inputs: Readonly<Record<string, TensorValue>>;
+  /** Same length as ids, or undefined when the data has no labels. */
+  readonly labels: readonly number[] | undefined;
+  /** Number of samples; axis 0 of every input is a multiple of it. */
+  readonly size: number;
+}
+
+/** Which samples: explicit positions in ascending order, or an open range for sources of unknown length. */
+export type Selection = readonly number[] | { readonly from: number; readonly to?: number };
+
+/** Samples of one `--data` argument, preprocessed for one model. Reading is lazy and repeatable. */
+export interface Dataset {
+  /** The path or name as the user gave it. */
+  readonly source: string;
+  /** image-folder, npy, npz, tensor-proto, reader, random. */
+  readonly format: string;
+  /** Number of samples, undefined for a stream whose end is not known. */
+  readonly count: number | undefined;
+  readonly labelled: boolean;
+  /** The preprocessing in canonical spec form, undefined when the data is taken as it is. */
+  readonly preprocess: string | undefined;
+  /** True for generated data: reports must say so loudly. */
+  readonly synthetic: boolean;
+  samples(selection: Selection): AsyncIterable<Sample>;
+  /** sha256 over the ids of a selection; undefined for a stream. */
+  idsHash(selection: Selection): string | undefined;
+}

@@ -1,0 +1,30 @@
+/**
+ * What is assumed when neither a caller, a flag nor a recipe says otherwise; the library and the command line share it.
+ */
+import { availableParallelism } from 'node:os';
+import type { CalibrateOptions, CompareOptions, FuseOptions, QuantizeOptions } from './pipeline-types.ts';
+
+export const defaults = {
+  seed: 0,
+  format: 'qdq',
+  observer: 'minmax',
+  externalData: 'auto',
+} as const;
+
+const everything = { ...defaults, include: [], exclude: [], gates: [], skip: [] };
+
+type Defaulted = keyof typeof everything | 'threads';
+
+/** Options of which the ones with a default may be left out. */
+export type Given<T> = Omit<T, Defaulted> & Partial<Pick<T, Extract<keyof T, Defaulted>>>;
+
+type AnyOptions = FuseOptions | CalibrateOptions | QuantizeOptions | CompareOptions;
+
+/** One thread per core this process may use: results do not depend on it, speed does. */
+export function usualThreads(): number {
+  return availableParallelism();
+}
+
+export function withDefaults<T extends AnyOptions>(given: Given<T>): T {
+  return { ...everything, threads: usualThreads(), ...given } as unknown as T;
+}

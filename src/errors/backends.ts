@@ -1,0 +1,44 @@
+/** Errors of the runtime: it is missing, refuses the model, or fails while running. */
+import { dataError, QdqError } from '../errors.ts';
+
+/** onnxruntime's messages carry source paths and stack lines; the first sentence tells the cause. */
+export function firstLine(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  const line = text.split('\n').find((l) => l.trim() !== '') ?? text;
+  const cleaned = line.replace(/^.*?(?:Status Message|Error code\s*-\s*\d+\s*-\s*message):\s*/i, '').trim();
+  return cleaned.length > 400 ? `${cleaned.slice(0, 397)}...` : cleaned;
+}
+
+export const backendErrors = {
+  runtimeMissing: (platform: string, cause: unknown): QdqError =>
+    new QdqError(
+      'data',
+      'BACKEND_MISSING',
+      `onnxruntime-node cannot be loaded on ${platform}: ${firstLine(cause)}`,
+      "reinstall with 'npm install onnxruntime-node --onnxruntime-node-install=skip', then run 'qdq doctor'",
+      cause,
+    ),
+
+  load: (model: string, cause: unknown): QdqError =>
+    dataError(
+      'BACKEND_LOAD',
+      `onnxruntime cannot load ${model}: ${firstLine(cause)}`,
+      "'qdq inspect' shows its operators and opset; an operator without a CPU kernel cannot be quantized or compared here",
+      cause,
+    ),
+
+  run: (model: string, cause: unknown): QdqError =>
+    dataError(
+      'BACKEND_RUN',
+      `onnxruntime failed while running ${model}: ${firstLine(cause)}`,
+      'check the input shapes and the preprocessing against the model (qdq inspect lists its inputs)',
+      cause,
+    ),
+
+  tooLarge: (model: string, bytes: number): QdqError =>
+    dataError(
+      'BACKEND_TOO_LARGE',
+      `${model} holds ${bytes} bytes of changed constants in memory, more than onnxruntime takes at once (2 GiB)`,
+      'save it with --external-data and run the saved file',
+    ),
+};

@@ -1,0 +1,118 @@
+/** Errors of calibration: tensors that cannot be observed, values that are not numbers, state files that do not fit. */
+import { dataError, didYouMean, usageError, type QdqError } from '../errors.ts';
+
+/** A tensor that holds NaN or infinity, with where it comes from. */
+export interface NotFinite {
+  readonly tensor: string;
+  /** Label of the producing node; undefined for a graph input. */
+  readonly node: string | undefined;
+  readonly found: 'NaN' | 'infinity';
+  /** A constant of that node which holds the same. */
+  readonly constant: string | undefined;
+  /** Ids of the samples with which it happens. */
+  readonly samples: readonly string[];
+}
+
+const again = "write it again with 'qdq calibrate'";
+
+function notFiniteHint({ node, constant, found, tensor }: NotFinite): string {
+  if (constant !== undefined)
+    return 'the model itself is damaged: export it again from a checkpoint that gives finite outputs';
+  if (node === undefined)
+    return 'the data or its preprocessing (a division by zero, a bad normalization) makes it: correct the sample or leave it out';
+  if (found === 'NaN')
+    return 'run the float model on this sample: if its output is wrong too, correct or leave out the sample, else correct the model';
+  return `exclude the node from quantization (--exclude '${node}') if infinity is meant, as in an attention mask, else correct '${tensor}'`;
+}
+
+export const calibrateErrors = {
+  unknownTensor: (tensor: string, known: Iterable<string>): QdqError =>
+    usageError(
+      'CALIBRATE_UNKNOWN_TENSOR',
+      `the model's main graph has no tensor '${tensor}'`,
+      didYouMean(tensor, known, 'tensors inside If, Loop and Scan bodies cannot be observed'),
+    ),
+
+  constantTensor: (tensor: string): QdqError =>
+    usageError(
+      'CALIBRATE_CONSTANT',
+      `tensor '${tensor}' is a constant`,
+      'its range is its content; observe activations only',
+    ),
+
+  notFloat: (tensor: string, type: string): QdqError =>
+    usageError(
+      'CALIBRATE_NOT_FLOAT',
+      `tensor '${tensor}' is ${type}: only floating-point tensors have a range to observe`,
+    ),
+
+  unknownObserver: (id: string, known: readonly string[]): QdqError =>
+    usageError(
+      'CALIBRATE_OBSERVER',
+      `there is no observer '${id}'`,
+      didYouMean(id, known, `the observers are ${known.join(', ')}`),
+    ),
+
+  unknownOption: (observer: string, option: string, known: readonly string[]): QdqError =>
+    usageError(
+      'CALIBRATE_OBSERVER_OPTION',
+      `observer '${observer}' has no option '${option}'`,
+      didYouMean(option, known, known.length === 0 ? 'it takes none' : `its options are ${known.join(', ')}`),
+    ),
+
+  batchSize: (size: number): QdqError =>
+    usageError('CALIBRATE_BATCH_SIZE', `a batch cannot hold ${size} samples`, 'give a whole number of at least 1'),
+
+  noSamples: (source: string): QdqError =>
+    dataError(
+      'CALIBRATE_NO_SAMPLES',
+      `no sample of '${source}' is selected for calibration`,
+      'raise --samples or give other data',
+    ),
+
+  unevenRows: (sample: string, input: string, rows: number, size: number): QdqError =>
+    dataError(
+      'CALIBRATE_ROWS',
+      `sample '${sample}' has ${rows} rows of input '${input}', which do not fill the model's fixed batch of ${size}`,
+      'give samples whose first dimension is 1 or divides the batch',
+    ),
+
+  notFinite: (what: NotFinite): QdqError => {
+    const from = what.node === undefined ? 'a graph input' : `made by node '${what.node}'`;
+    const constant = what.constant === undefined ? '' : ` from its constant '${what.constant}'`;
+    const samples = `${what.samples.length > 1 ? 'samples' : 'sample'} ${what.samples.map((id) => `'${id}'`).join(', ')}`;
+    const message = `tensor '${what.tensor}', ${from}${constant}, holds ${what.found} for ${samples}`;
+    return dataError(what.found === 'NaN' ? 'CALIBRATE_NAN' : 'CALIBRATE_INFINITY', message, notFiniteHint(what));
+  },
+
+  stateNotFound: (path: string): QdqError =>
+    usageError('CALIBRATE_STATE_NOT_FOUND', `${path}: no such file`, "check the path, or make it with 'qdq calibrate'"),
+
+  stateUnreadable: (path: string, cause: unknown): QdqError =>
+    dataError(
+      'CALIBRATE_STATE_UNREADABLE',
+      `${path}: cannot be read: ${(cause as Error).message}`,
+      'check the path and its permissions',
+      cause,
+    ),
+
+  stateTruncated: (path: string, needed: number, size: number): QdqError =>
+    dataError('CALIBRATE_STATE_TRUNCATED', `${path}: cut short: ${size} bytes where ${needed} are needed`, again),
+
+  stateForeign: (path: string, why: string): QdqError =>
+    dataError('CALIBRATE_STATE_FOREIGN', `${path}: not a calibration state of qdq: ${why}`, again),
+
+  stateNewer: (path: string, schema: number, known: number): QdqError =>
+    dataError(
+      'CALIBRATE_STATE_NEWER',
+      `${path}: has calibration schema ${schema}, this qdq reads up to ${known}`,
+      'use the qdq that wrote it, or a newer one',
+    ),
+
+  stateOtherModel: (path: string): QdqError =>
+    dataError(
+      'CALIBRATE_STATE_MODEL',
+      `${path}: was calibrated with another model`,
+      'ranges fit one model only: calibrate this one',
+    ),
+};

@@ -1,0 +1,83 @@
+/** Errors of the command line: what was typed does not fit a command. All are usage errors, exit code 2. */
+import { didYouMean, usageError, type QdqError } from '../errors.ts';
+
+export const cliErrors = {
+  unknownCommand: (word: string, commands: readonly string[]): QdqError =>
+    usageError(
+      'CLI_UNKNOWN_COMMAND',
+      `unknown command '${word}'`,
+      didYouMean(word, commands, "'qdq --help' lists the commands"),
+    ),
+
+  missingCommand: (): QdqError =>
+    usageError('CLI_MISSING_COMMAND', 'a command is missing', "'qdq --help' lists the commands"),
+
+  /** `takenBy`: commands that do have this option. */
+  unknownOption: (
+    flag: string,
+    command: string | undefined,
+    known: readonly string[],
+    takenBy: readonly string[],
+  ): QdqError => {
+    const help = `'qdq ${command === undefined ? '' : `${command} `}--help' lists the options`;
+    const elsewhere =
+      takenBy.length === 0 || command === undefined ? undefined : `it is an option of ${takenBy.join(', ')}; ${help}`;
+    return usageError(
+      'CLI_UNKNOWN_OPTION',
+      `unknown option '${flag}'${elsewhere === undefined ? '' : ` of ${command}`}`,
+      elsewhere ?? didYouMean(flag, known, help),
+    );
+  },
+
+  missingArgument: (command: string, argument: string, usage: string): QdqError =>
+    usageError('CLI_MISSING_ARGUMENT', `${command}: ${argument} is missing`, `usage: ${usage}`),
+
+  extraArgument: (command: string, word: string, usage: string): QdqError =>
+    usageError('CLI_EXTRA_ARGUMENT', `${command}: unexpected argument '${word}'`, `usage: ${usage}`),
+
+  missingOption: (command: string, flag: string, usage: string): QdqError =>
+    usageError('CLI_MISSING_OPTION', `${command}: ${flag} is missing`, `usage: ${usage}`),
+
+  missingValue: (flag: string, expects: string): QdqError =>
+    usageError('CLI_MISSING_VALUE', `${flag} needs a value`, `give ${expects}`),
+
+  badValue: (flag: string, problem: string, hint: string | undefined): QdqError =>
+    usageError('CLI_BAD_VALUE', `${flag}: ${problem}`, hint),
+
+  notNegatable: (flag: string, name: string): QdqError =>
+    usageError(
+      'CLI_NOT_NEGATABLE',
+      `'--no-${name}' has no meaning: ${flag} takes a value`,
+      `leave ${flag} out instead`,
+    ),
+
+  givenTwice: (flag: string, values: readonly string[]): QdqError =>
+    usageError(
+      'CLI_GIVEN_TWICE',
+      `${flag} is given ${values.length} times: ${values.map((value) => `'${value}'`).join(', ')}`,
+      'give it once',
+    ),
+
+  conflict: (first: string, second: string, why: string): QdqError =>
+    usageError('CLI_CONFLICT', `${first} and ${second} exclude each other: ${why}`, 'give one of them'),
+
+  sameFile: (flag: string, path: string): QdqError =>
+    usageError(
+      'CLI_OUTPUT_IS_INPUT',
+      `${flag}: '${path}' is an input of this run and is never overwritten`,
+      'choose another output name',
+    ),
+
+  samePaths: (first: string, second: string, path: string): QdqError =>
+    usageError(
+      'CLI_SAME_OUTPUT',
+      `${first} and ${second} name the same file '${path}'`,
+      'choose another name for one of them',
+    ),
+
+  noFolder: (flag: string, folder: string): QdqError =>
+    usageError('CLI_NO_FOLDER', `${flag}: there is no folder '${folder}' to write into`, 'create it first (mkdir -p)'),
+
+  isFolder: (flag: string, path: string): QdqError =>
+    usageError('CLI_IS_FOLDER', `${flag}: '${path}' is a folder, not a file`, 'give a file name'),
+};

@@ -1,0 +1,137 @@
+/** Errors of comparing two models: models that do not pair, labels that do not fit, gates and report files that cannot be read. */
+import { dataError, didYouMean, usageError, type QdqError } from '../errors.ts';
+
+const shape = (dims: readonly number[]): string => `[${dims.join(', ')}]`;
+const list = (names: readonly string[]): string => names.map((name) => `'${name}'`).join(', ') || 'none';
+
+export const compareErrors = {
+  inputs: (model: string, missing: readonly string[], given: readonly string[]): QdqError =>
+    dataError(
+      'COMPARE_INPUTS',
+      `${model} needs ${list(missing)}, which the samples do not have (they have ${list(given)})`,
+      'both models must read the same inputs: was the second made from the first?',
+    ),
+
+  batches: (float: string, floatBatch: number, quant: string, quantBatch: number): QdqError =>
+    dataError(
+      'COMPARE_BATCH',
+      `${float} takes ${floatBatch} samples at once and ${quant} takes ${quantBatch}`,
+      'export both models with the same batch dimension',
+    ),
+
+  outputs: (quant: string, missing: readonly string[], present: readonly string[]): QdqError =>
+    dataError(
+      'COMPARE_OUTPUTS',
+      `${quant} lacks the outputs ${list(missing)} of the float model (it has ${list(present)})`,
+      'outputs are paired by name: was the second model made from the first?',
+    ),
+
+  noOutputs: (model: string, why: readonly string[]): QdqError =>
+    dataError('COMPARE_NO_OUTPUTS', `no output of ${model} can be compared: ${why.join('; ')}`),
+
+  shapes: (output: string, float: readonly number[], quant: readonly number[], sample: string): QdqError =>
+    dataError(
+      'COMPARE_SHAPES',
+      `output '${output}' is ${shape(float)} in the float model and ${shape(quant)} in the quantized one, at sample '${sample}'`,
+      'an output whose size depends on the data (NonMaxSuppression) cannot be paired: compare the models up to the node before it',
+    ),
+
+  notFinite: (output: string, sample: string): QdqError =>
+    dataError(
+      'COMPARE_NOT_FINITE',
+      `output '${output}' of the float model holds NaN or infinity at sample '${sample}'`,
+      'the float model is the reference: check the preprocessing and the model before quantizing it',
+    ),
+
+  label: (sample: string, label: number, classes: number, output: string): QdqError =>
+    dataError(
+      'COMPARE_LABEL',
+      `sample '${sample}' has label ${label}, but output '${output}' has classes 0 to ${classes - 1}`,
+      'check the labels: class numbers start at 0, and class folders are numbered in sorted order',
+    ),
+
+  noSamples: (source: string): QdqError =>
+    usageError(
+      'COMPARE_NO_SAMPLES',
+      `no sample of ${source} is left for the evaluation`,
+      'give --eval, or a smaller --samples',
+    ),
+
+  gateSyntax: (text: string): QdqError =>
+    usageError(
+      'GATE_SYNTAX',
+      `gate '${text}' is not METRIC OP VALUE`,
+      "write it like 'top1.drop <= 1%' or 'warn: output.sqnr >= 20'",
+    ),
+
+  gateMetric: (text: string, metric: string, known: readonly string[]): QdqError =>
+    usageError(
+      'GATE_METRIC',
+      `gate '${text}' asks for '${metric}', which is not a metric`,
+      didYouMean(metric, known, `metrics: ${known.join(', ')}`),
+    ),
+
+  gatePercent: (text: string, metric: string, unit: string): QdqError =>
+    usageError(
+      'GATE_PERCENT',
+      `gate '${text}': ${metric} is in ${unit}, not in percent`,
+      'give the bound as a plain number',
+    ),
+
+  gateFraction: (text: string, digits: string): QdqError =>
+    usageError(
+      'GATE_FRACTION',
+      `gate '${text}': the bound is a fraction, and ${digits} is ${Number(digits) * 100}%`,
+      `for percent write ${digits}%`,
+    ),
+
+  gateOutput: (text: string, output: string, outputs: readonly string[]): QdqError =>
+    usageError(
+      'GATE_OUTPUT',
+      `gate '${text}' asks for output '${output}', which is not compared`,
+      didYouMean(output, outputs, `outputs: ${list(outputs)}`),
+    ),
+
+  gateUnavailable: (text: string, why: string): QdqError =>
+    usageError(
+      'GATE_UNAVAILABLE',
+      `gate '${text}' cannot be decided: ${why}`,
+      'remove the gate, or give it what it needs',
+    ),
+
+  reportNotFound: (path: string): QdqError =>
+    usageError('REPORT_NOT_FOUND', `${path}: no such file`, "'qdq compare --report FILE' writes one"),
+
+  reportUnreadable: (path: string, cause: unknown): QdqError =>
+    dataError('REPORT_UNREADABLE', `${path}: cannot be read: ${(cause as Error).message}`, undefined, cause),
+
+  reportNotJson: (path: string, cause: unknown): QdqError =>
+    dataError(
+      'REPORT_NOT_JSON',
+      `${path}: not JSON: ${(cause as Error).message}`,
+      'give the file that --report wrote',
+      cause,
+    ),
+
+  reportVersion: (path: string, found: unknown, known: number): QdqError =>
+    dataError(
+      'REPORT_VERSION',
+      `${path}: report schema ${JSON.stringify(found) ?? 'missing'}, this qdq reads schema ${known}`,
+      'use the version of qdq that wrote the report, or make the report again',
+    ),
+
+  reportInvalid: (path: string, where: string, why: string): QdqError =>
+    dataError(
+      'REPORT_INVALID',
+      `${path}: not a report: ${where}: ${why}`,
+      'give the file that --report wrote, unchanged',
+    ),
+
+  reportUnwritable: (path: string, cause: unknown): QdqError =>
+    dataError(
+      'REPORT_UNWRITABLE',
+      `${path}: the report cannot be written: ${(cause as Error).message}`,
+      'check the folder and its permissions',
+      cause,
+    ),
+};

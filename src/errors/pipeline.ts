@@ -1,0 +1,18 @@
+/** Errors of the stages as wholes. */
+import { dataError, usageError, type QdqError } from '../errors.ts';
+
+export const pipelineErrors = {
+  gatesWithoutReport: (gate: string): QdqError =>
+    usageError(
+      'QUANT_GATE_NO_REPORT',
+      `--gate '${gate}' needs the comparison that --no-report leaves out`,
+      'leave out one of the two',
+    ),
+
+  notEqual: (model: string, output: string, difference: number, bound: number): QdqError =>
+    dataError(
+      'FUSE_NOT_EQUAL',
+      `fusing ${model} changed output '${output}' by ${difference.toExponential(2)} of its range, more than the bound ${bound.toExponential(2)}`,
+      "nothing was written; leave fusions out with --skip to find the one at fault, and please report it ('qdq fuse --help' lists them)",
+    ),
+};

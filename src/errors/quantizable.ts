@@ -1,0 +1,62 @@
+/** Errors of the plan: names that match nothing, schemes that no kernel runs, models that cannot carry the result. */
+import { dataError, didYouMean, usageError, type QdqError } from '../errors.ts';
+
+export const planErrors = {
+  noMatch: (flag: string, pattern: string, candidates: Iterable<string>): QdqError =>
+    usageError(
+      'PLAN_NO_MATCH',
+      `--${flag} '${pattern}' matches no node name and no operator type of the model`,
+      didYouMean(pattern, candidates, "'qdq inspect MODEL' lists its nodes and operator types"),
+    ),
+
+  badPattern: (flag: string, pattern: string, cause: string): QdqError =>
+    usageError(
+      'PLAN_BAD_PATTERN',
+      `--${flag} '${pattern}' is not a valid regular expression: ${cause}`,
+      'write /pattern/ or /pattern/i',
+    ),
+
+  unknownTarget: (name: string, known: readonly string[]): QdqError =>
+    usageError(
+      'PLAN_TARGET',
+      `unknown target '${name}'`,
+      didYouMean(name, known, `known targets: ${known.join(', ')}`),
+    ),
+
+  unsignedWeights: (activation: string, weight: string): QdqError =>
+    usageError(
+      'PLAN_TYPES',
+      `${activation} activations cannot be combined with ${weight} weights: onnxruntime has no such kernel`,
+      'use --weight-type s8, or --activation-type u8',
+    ),
+
+  wideTypes: (type: string, opset: number): QdqError =>
+    usageError(
+      'PLAN_TYPES',
+      `16-bit quantization (${type}) needs opset 21 and the model is opset ${opset}`,
+      'export the model with opset 21, or use 8-bit types',
+    ),
+
+  opset: (opset: number, needed: number, why: string): QdqError =>
+    dataError(
+      'PLAN_OPSET',
+      `the model is opset ${opset}, and ${why} needs opset ${needed}`,
+      needed === 13
+        ? 'use --per-tensor (opset 10), or export the model with opset 13 or later'
+        : `export the model with opset ${needed} or later`,
+    ),
+
+  nothing: (reasons: readonly string[]): QdqError =>
+    dataError(
+      'PLAN_NOTHING',
+      `nothing in the model can be quantized${reasons.length > 0 ? `: ${reasons.join('; ')}` : ''}`,
+      'loosen --include/--exclude, or see the operators with qdq inspect',
+    ),
+
+  alreadyQuantized: (node: string): QdqError =>
+    dataError(
+      'PLAN_ALREADY_QUANTIZED',
+      `the model already holds quantized nodes (first: '${node}')`,
+      'give the float model it was made from',
+    ),
+};

@@ -1,0 +1,47 @@
+/** A model: a main graph, the operator sets it is written in, and everything else of its file, kept as it was. */
+import type { FunctionProto, ModelProto } from '../onnx/messages.ts';
+import type { Graph } from './graph.ts';
+import type { Node } from './node.ts';
+
+export class Model {
+  readonly graph: Graph;
+  readonly origin: ModelProto;
+  /** Folder against which external data is resolved; undefined for a model that never was a file. */
+  readonly dir: string | undefined;
+  irVersion: number;
+  /** Version by domain; the default domain is ''. */
+  readonly opsets: Map<string, number>;
+  functions: FunctionProto[];
+  /** metadata_props of the model. */
+  readonly metadata: Map<string, string>;
+
+  constructor(graph: Graph, origin: ModelProto, dir: string | undefined) {
+    this.graph = graph;
+    this.origin = origin;
+    this.dir = dir;
+    this.irVersion = Number(origin.irVersion ?? 0);
+    this.opsets = new Map((origin.opsetImport ?? []).map((o) => [normalDomain(o.domain), Number(o.version ?? 0)]));
+    this.functions = origin.functions ?? [];
+    this.metadata = new Map((origin.metadataProps ?? []).map((p) => [p.key ?? '', p.value ?? '']));
+  }
+
+  /** Version of the default operator set. */
+  get opset(): number {
+    return this.opsets.get('') ?? 1;
+  }
+
+  /** Every node, body graphs included, outer nodes before the inner ones they own. */
+  *allNodes(): Generator<Node> {
+    for (const graph of this.graph.graphs()) yield* graph.nodes();
+  }
+
+  /** The graph inputs that a caller must feed: those without a default value. */
+  get feeds(): Graph['inputs'] {
+    return this.graph.inputs.filter((value) => value.initializer === undefined);
+  }
+}
+
+/** 'ai.onnx' is another spelling of the default domain. */
+export function normalDomain(domain: string | undefined): string {
+  return domain === undefined || domain === 'ai.onnx' ? '' : domain;
+}

@@ -1,0 +1,58 @@
+/**
+ * The library: what the commands call, for programs. Every function throws QdqError for what its caller can put right.
+ *
+ *   import { quantizeModel } from 'qdq';
+ *
+ *   const { report } = await quantizeModel({
+ *     model: 'model.onnx',
+ *     output: 'model.int8.onnx',
+ *     data: 'images/',
+ *     preprocess: 'imagenet',
+ *     gates: ['agreement >= 0.99'],
+ *   });
+ *   if (report?.verdict === 'fail') process.exitCode = 1;
+ */
+import { withDefaults, type Given } from './defaults.ts';
+import * as pipeline from './pipeline.ts';
+import { compareFiles } from './pipeline/compare.ts';
+import type {
+  CalibrateOptions,
+  CalibrateResult,
+  CompareOptions,
+  CompareResult,
+  FuseOptions,
+  FuseResult,
+  QuantizeOptions,
+  QuantizeResult,
+} from './pipeline-types.ts';
+
+/**
+ * Fuses a float model and proves on samples, or on generated inputs, that the result is equal; writes it to `output`.
+ */
+export function fuseModel(options: Given<FuseOptions>): Promise<FuseResult> {
+  return pipeline.fuseModel(withDefaults<FuseOptions>(options));
+}
+
+/** Observes the ranges of activations on samples; writes them, as a calibration state, to `output`. */
+export function calibrateModel(options: Given<CalibrateOptions>): Promise<CalibrateResult> {
+  return pipeline.calibrateModel(withDefaults<CalibrateOptions>(options));
+}
+
+/** The whole pipeline; writes the int8 model to `output`, also when a gate failed (`report.verdict`). */
+export function quantizeModel(options: Given<QuantizeOptions>): Promise<QuantizeResult> {
+  return pipeline.quantizeModel(withDefaults<QuantizeOptions>(options));
+}
+
+/** Runs a float model and its quantized form side by side and reports what differs. */
+export function compareModels(options: Given<CompareOptions>): Promise<CompareResult> {
+  return compareFiles(withDefaults<CompareOptions>(options));
+}
+
+export { examine, type Diagnosis, type Finding } from './doctor.ts';
+export { QdqError, type ErrorKind } from './errors.ts';
+export { inspectModel, type InspectOptions, type Inspection } from './inspect.ts';
+export { fromOnnxProto, loadModel, saveModel, type ModelFile, type SaveOptions } from './onnx/model-file.ts';
+export type { Report, Verdict } from './compare/report.ts';
+export type { Given } from './defaults.ts';
+export type * from './pipeline-types.ts';
+export { version } from './version.ts';

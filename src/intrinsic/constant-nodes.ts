@@ -1,0 +1,61 @@
+/** Constant nodes become initializers, the one form of constant that later passes and the quantizer look for. */
+import type { Node } from '../graph/node.ts';
+import { dataType, type DataTypeName, type TypedArray } from '../onnx/data-types.ts';
+import { Tensor } from '../onnx/tensor.ts';
+import { makeConstant } from './edit.ts';
+import type { Pass } from './pass.ts';
+
+export const constantNodes: Pass = {
+  name: 'constant-nodes',
+  summary: 'Constant nodes become initializers',
+  run(model, context) {
+    let changed = false;
+    for (const node of model.allNodes()) {
+      const value = node.output();
+      if (!node.is('Constant') || !value) continue;
+      const label = node.label;
+      const content = contentOf(node, value.name);
+      if (typeof content === 'string') {
+        context.refused(label, content);
+        continue;
+      }
+      makeConstant(value, content);
+      context.applied([label]);
+      changed = true;
+    }
+    return changed;
+  },
+};
+
+/**
+ * The tensor, or the reason why there is none. Scalar and list attributes: Constant-12 of the operator specification.
+ */
+function contentOf(node: Node, name: string): Tensor | string {
+  const [[key, attribute] = ['', undefined]] = node.attributes;
+  switch (attribute?.kind) {
+    case 'tensor':
+      return attribute.value;
+    case 'float':
+      return numeric(name, 'float32', [], Float32Array.of(attribute.value));
+    case 'floats':
+      return numeric(name, 'float32', [attribute.value.length], Float32Array.from(attribute.value));
+    case 'int':
+      return numeric(name, 'int64', [], BigInt64Array.of(BigInt(attribute.value)));
+    case 'ints':
+      return numeric(name, 'int64', [attribute.value.length], BigInt64Array.from(attribute.value, BigInt));
+    case 'string':
+      return text(name, [], [attribute.value]);
+    case 'strings':
+      return text(name, [attribute.value.length], attribute.value);
+    default:
+      return key === 'sparse_value' ? 'its value is a sparse tensor' : 'it has no value that qdq can read';
+  }
+}
+
+function numeric(name: string, type: DataTypeName, dims: number[], data: TypedArray): Tensor {
+  return Tensor.of(name, type, dims, data);
+}
+
+function text(name: string, dims: number[], stringData: readonly Uint8Array[]): Tensor {
+  return Tensor.fromProto({ name, dims, dataType: dataType('string').code, stringData: [...stringData] });
+}

@@ -1,0 +1,88 @@
+/**
+ * A file that appears whole or not at all: written beside its place under a temporary name, renamed at the end.
+ * Payloads are copied through one buffer of 1 MB, whatever their size.
+ */
+import { randomUUID } from 'node:crypto';
+import { closeSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { onnxErrors } from '../errors/onnx.ts';
+import { copyInto } from './bytes.ts';
+import { systemError } from './file.ts';
+import type { Payload } from './messages.ts';
+
+const bufferSize = 2 ** 20;
+
+export class PendingFile {
+  readonly path: string;
+  readonly #temporary: string;
+  readonly #expected: number;
+  readonly #buffer = new Uint8Array(bufferSize);
+  #filled = 0;
+  #fd: number | undefined;
+
+  /**
+   * @param path where the file is to appear, in an existing folder
+   * @param expected its size in bytes, for the message when the disk is full
+   * @throws ONNX_OUTPUT_FOLDER, ONNX_OUTPUT_NOT_A_FILE, ONNX_UNWRITABLE, ONNX_DISK_FULL
+   */
+  constructor(path: string, expected: number) {
+    this.path = path;
+    this.#expected = expected;
+    this.#temporary = join(dirname(path), `.${basename(path)}.${randomUUID().slice(0, 8)}.tmp`);
+    this.#attempt(() => {
+      if (!statSync(dirname(path), { throwIfNoEntry: false })?.isDirectory())
+        throw onnxErrors.outputFolder(dirname(path));
+      if (statSync(path, { throwIfNoEntry: false })?.isFile() === false) throw onnxErrors.outputNotAFile(path);
+      this.#fd = openSync(this.#temporary, 'wx');
+    });
+  }
+
+  /** Appends a payload; `onBytes` is told of every piece. */
+  write(payload: Payload, onBytes: (count: number) => void): void {
+    for (let offset = 0; offset < payload.byteLength;) {
+      const count = Math.min(payload.byteLength - offset, bufferSize - this.#filled);
+      copyInto(payload, offset, this.#buffer.subarray(this.#filled, this.#filled + count));
+      this.#filled += count;
+      offset += count;
+      if (this.#filled === bufferSize) this.#flush();
+      onBytes(count);
+    }
+  }
+
+  /** Ends the writing; the file is complete, under its temporary name. */
+  close(): void {
+    this.#flush();
+    const fd = this.#fd!;
+    this.#fd = undefined;
+    this.#attempt(() => closeSync(fd));
+  }
+
+  /** Puts the closed file in its place. */
+  commit(): void {
+    this.#attempt(() => renameSync(this.#temporary, this.path));
+  }
+
+  /** Removes what was written, unless it was committed. */
+  discard(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
+    rmSync(this.#temporary, { force: true });
+  }
+
+  #flush(): void {
+    this.#attempt(() => {
+      for (let done = 0; done < this.#filled;) done += writeSync(this.#fd!, this.#buffer, done, this.#filled - done);
+    });
+    this.#filled = 0;
+  }
+
+  #attempt(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      if (!systemError(error)) throw error;
+      const full = error.code === 'ENOSPC' || error.code === 'EDQUOT';
+      throw full ? onnxErrors.diskFull(this.path, this.#expected, error) : onnxErrors.unwritable(this.path, error);
+    }
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * Strings that survive load → save whatever their bytes. protobuf strings should be UTF-8, but exporters have written
+ * other encodings (GBK and Latin-1 paths in doc strings). A byte that is not valid UTF-8 becomes the lone surrogate
+ * U+DC00 + byte and back (as Python's 'surrogateescape'); valid text never decodes to one, so nothing is ambiguous.
+ */
+
+const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const encoder = new TextEncoder();
+const loneSurrogate = /\p{Surrogate}/u;
+/**
+ * Names are mostly short and ASCII: those are made from one reused array of codes, in a third of TextDecoder's time.
+ */
+const shortText = 64;
+const codes: number[] = [];
+
+export function decodeUtf8(bytes: Uint8Array, start = 0, end = bytes.length): string {
+  if (end - start > shortText) return decodeText(bytes.subarray(start, end));
+  codes.length = end - start;
+  for (let i = start; i < end; i++) {
+    const byte = bytes[i]!;
+    if (byte >= 0x80) return decodeText(bytes.subarray(start, end));
+    codes[i - start] = byte;
+  }
+  return String.fromCharCode.apply(null, codes);
+}
+
+export function encodeUtf8(text: string): Uint8Array {
+  if (!hasEscapes(text)) return encoder.encode(text);
+  const bytes: number[] = [];
+  for (const character of text) {
+    const code = character.codePointAt(0)!;
+    if (code >= 0xdc80 && code <= 0xdcff) bytes.push(code - 0xdc00);
+    else bytes.push(...encoder.encode(character));
+  }
+  return Uint8Array.from(bytes);
+}
+
+/** True when the text holds escaped bytes (or any lone surrogate), which ordinary encoders would destroy. */
+export function hasEscapes(text: string): boolean {
+  return loneSurrogate.test(text);
+}
+
+function decodeText(bytes: Uint8Array): string {
+  return tryDecode(bytes) ?? decodeEscaping(bytes);
+}
+
+function tryDecode(bytes: Uint8Array): string | undefined {
+  try {
+    return strict.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+function decodeEscaping(bytes: Uint8Array): string {
+  let text = '';
+  for (let i = 0; i < bytes.length;) {
+    const lead = bytes[i]!;
+    const length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    const character = tryDecode(bytes.subarray(i, i + length));
+    text += character ?? String.fromCharCode(0xdc00 + lead);
+    i += character === undefined ? 1 : length;
+  }
+  return text;
+}

@@ -1,0 +1,68 @@
+/**
+ * What qdq knows of an operator, one file per operator or family. Shared code asks the operator and never branches on its
+ * name. Here: how it quantizes. A rule speaks of inputs by position; whether the node really runs in int8 is the planner's
+ * decision, because that depends on its neighbours.
+ */
+import type { Node } from '../graph/node.ts';
+
+export interface Interval {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** An input that enters the int8 kernel as codes. Inputs that are not listed (shapes, axes, …) stay as they are. */
+export interface Operand {
+  readonly index: number;
+  /**
+   * activation: quantized with the activation scheme, also when it is constant;
+   * weight: a constant, quantized with the weight scheme;
+   * bias: a constant, int32 at (scale of operand 0) × (scale of the weight).
+   */
+  readonly role: 'activation' | 'weight' | 'bias';
+  /** Weight only: the axis that may have one scale per channel. Absent: only one scale for the whole tensor. */
+  readonly axis?: number;
+  /**
+   * Weight only: the constant laid out as [channels, reduction], reduction in the order in which the int8 kernel of x64 CPUs
+   * multiplies pairs; see quantized/weights.ts.
+   */
+  readonly layout?: WeightLayout;
+}
+
+/** How a weight tensor lies: [M, C, ...] of Conv, [N, K] rows or [K, N] columns of a matrix. */
+export type WeightLayout = 'conv' | 'rows' | 'columns';
+
+export type OutputRule =
+  /** Parameters of its own, from the observed range. */
+  | { readonly kind: 'observe' }
+  /** The same parameters as this input: the node only moves or selects values. */
+  | { readonly kind: 'share'; readonly input: number }
+  /** The range follows from the mathematics. */
+  | { readonly kind: 'fixed'; readonly range: Interval };
+
+export interface QuantizeRule {
+  /**
+   * anchor: worth running in int8 by itself (it multiplies weights);
+   * follow: runs in int8 between int8 neighbours, else stays float.
+   */
+  readonly kind: 'anchor' | 'follow';
+  readonly operands: readonly Operand[];
+  readonly output: OutputRule;
+  /** The int8 kernel can write float, so an output that is only read in float needs no quantizer. */
+  readonly floatOutput?: boolean;
+}
+
+export interface OpSpec {
+  /** Operator types of the default domain that this file answers for. */
+  readonly types: readonly string[];
+  /** The rule for this node, or the reason why it has no int8 form. */
+  quantize(node: Node): QuantizeRule | string;
+  /** For an operator with weights: how a constant of this rank in their place is quantized. */
+  weight?(node: Node, rank: number): Operand;
+  /** For an operator that limits its input to an interval: the interval, or undefined when it is not constant. */
+  clamp?(node: Node): Interval | undefined;
+}
+
+/** A rule for operators that treat all listed inputs alike. */
+export function follow(output: OutputRule, inputs: readonly number[]): QuantizeRule {
+  return { kind: 'follow', output, operands: inputs.map((index) => ({ index, role: 'activation' })) };
+}

@@ -1,0 +1,7 @@
+/**
+ * The pipeline's stages. Each is a function of files, so that a command can run it alone; `quantizeModel` composes them.
+ * What they take and give is in pipeline-types.ts.
+ */
+export { calibrateModel } from './pipeline/calibrate.ts';
+export { fuseModel } from './pipeline/fuse.ts';
+export { quantizeModel } from './pipeline/quantize.ts';

@@ -1,0 +1,41 @@
+/**
+ * Float model + quantized model + samples → report. The samples are preprocessed for the float model and read by both.
+ */
+import { compareModels } from '../compare/compare.ts';
+import { writeReport } from '../compare/report-file.ts';
+import { choose } from '../data/select.ts';
+import { modelFromProto } from '../graph/from-proto.ts';
+import { loadModel } from '../onnx/model-file.ts';
+import type { CompareOptions, CompareResult } from '../pipeline-types.ts';
+import { cautions, openFlags } from './samples.ts';
+import { inputsOf } from './source.ts';
+
+/** Every sample is used, unless `samples` says how many. */
+export async function compareFiles(options: CompareOptions): Promise<CompareResult> {
+  const { float, quant, samples, seed, batch, threads, gates, onProgress, onWarning } = options;
+  const file = loadModel(float);
+  const inputs = inputsOf(modelFromProto(file.proto, file.dir));
+  file.close();
+  const dataset = await openFlags(options, inputs);
+  const warnings = cautions(dataset);
+  const { chosen, note } =
+    samples === undefined ? { chosen: { from: 0 }, note: undefined } : choose(dataset.count, samples, seed);
+  if (note !== undefined) warnings.push(note);
+  for (const warning of warnings) onWarning?.(warning);
+  const report = await compareModels({
+    floatPath: float,
+    quantPath: quant,
+    dataset,
+    selection: chosen,
+    batchSize: batch,
+    threads,
+    gates,
+    command: options.command ?? 'compareModels',
+    warnings,
+    onProgress: (done, total) =>
+      onProgress?.({ stage: 'comparing', done, ...(total === undefined ? {} : { total }), unit: 'samples' }),
+  });
+  if (!options.report) return { report };
+  writeReport(options.report, report);
+  return { report, reportPath: options.report };
+}

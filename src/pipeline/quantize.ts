@@ -1,0 +1,152 @@
+/** The whole pipeline: fuse → plan → calibrate → emit → load and run → compare. Nothing is written that has not been run. */
+import { cpuInfo } from '../backends/cpu.ts';
+import { openSession } from '../backends/session.ts';
+import { targetOf } from '../backends/targets/index.ts';
+import type { Scheme, Target } from '../backends/targets/target.ts';
+import { calibrate } from '../calibrate/calibrate.ts';
+import { rangesOf, readState, type CalibrationState } from '../calibrate/state.ts';
+import { compareModels } from '../compare/compare.ts';
+import { checkGates, parseGate } from '../compare/gates.ts';
+import type { Report } from '../compare/report.ts';
+import { writeReport } from '../compare/report-file.ts';
+import { pipelineErrors } from '../errors/pipeline.ts';
+import type { Model } from '../graph/model.ts';
+import { modelToProto } from '../graph/to-proto.ts';
+import { saveModel } from '../onnx/model-file.ts';
+import type { QuantizeOptions, QuantizeResult } from '../pipeline-types.ts';
+import { observedTensors, type Plan } from '../quantizable/plan.ts';
+import { planQuantization } from '../quantizable/planner.ts';
+import { findTarget, resolveScheme } from '../quantizable/scheme.ts';
+import { emitQdq, type Quantized } from '../quantized/qdq.ts';
+import { version } from '../version.ts';
+import { everySample, splitSamples, type SamplePlan } from './samples.ts';
+import { describeScheme, schemeRequest, summarizePlan } from './scheme.ts';
+import { inputsOf, openFused, survivors, type FusedSource } from './source.ts';
+
+/**
+ * @throws QdqError: usage errors before anything runs, data errors for the model and the samples. The output exists only when
+ * the int8 model has been loaded and run.
+ */
+export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeResult> {
+  const gates = options.gates.map(parseGate);
+  if (options.report === false && gates.length > 0) throw pipelineErrors.gatesWithoutReport(options.gates[0]!);
+  const source = await openFused(options.model, options);
+  const { file, model, log } = source;
+  const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
+  const scheme = resolveScheme(target, schemeRequest(options), model.opset);
+  const { include, exclude } = options;
+  const plan = planQuantization(model, { target, scheme, include, exclude, fused: survivors(log) });
+  const samples = await chooseSamples(options, model);
+  const { dataset } = samples.evaluation;
+  checkGates(gates, { labels: dataset.labelled || dataset.count === undefined, latency: true });
+
+  const state = await calibrationState(options, source, plan, samples);
+  const quantized = emitQdq(model, plan, rangesOf(state));
+  stamp(quantized.model, target, scheme, state);
+  const warnings = [...samples.warnings, ...state.notes, ...repairWarnings(quantized)];
+  for (const warning of warnings) options.onWarning?.(warning);
+
+  await proveItRuns(quantized.model, options, samples);
+  const saved = saveModel(modelToProto(quantized.model), options.output, {
+    externalData: options.externalData,
+    sourceDir: file.dir,
+    inputs: [file.path],
+  });
+  const result = { outputPath: saved.path, plan: summarizePlan(plan), warnings };
+  if (options.report === false) return result;
+  const report = await judge(options, saved.path, target, plan, state, samples, warnings);
+  if (options.report === undefined) return { ...result, report };
+  writeReport(options.report, report);
+  return { ...result, report, reportPath: options.report };
+}
+
+/** With a state file only the report needs samples. */
+function chooseSamples(options: QuantizeOptions, model: Model): Promise<SamplePlan> {
+  const inputs = inputsOf(model);
+  return options.state !== undefined && options.eval !== undefined
+    ? everySample(options, options.eval, inputs).then((evaluation) => ({
+        calibration: evaluation,
+        evaluation,
+        warnings: [],
+      }))
+    : splitSamples(options, inputs);
+}
+
+async function calibrationState(
+  options: QuantizeOptions,
+  { file, model }: FusedSource,
+  plan: Plan,
+  { calibration }: SamplePlan,
+): Promise<CalibrationState> {
+  if (options.state !== undefined) return readState(options.state, file.sha256());
+  return calibrate(model, observedTensors(plan), calibration.dataset, calibration.selection, {
+    modelSha256: file.sha256(),
+    observer: options.observer,
+    threads: options.threads,
+    ...(options.batch === undefined ? {} : { batchSize: options.batch }),
+    onProgress: (done, total) =>
+      options.onProgress?.({ stage: 'calibrating', done, ...(total === undefined ? {} : { total }), unit: 'samples' }),
+  });
+}
+
+/** Loads the int8 graph and runs one sample, before a byte of it is on disk. */
+async function proveItRuns(model: Model, options: QuantizeOptions, { evaluation }: SamplePlan): Promise<void> {
+  const session = await openSession(model, { threads: options.threads }, `the int8 form of '${options.model}'`);
+  try {
+    for await (const sample of evaluation.dataset.samples(evaluation.selection)) {
+      await session.run(sample.inputs);
+      break;
+    }
+  } finally {
+    await session.dispose();
+  }
+}
+
+function judge(
+  options: QuantizeOptions,
+  quantPath: string,
+  target: Target,
+  plan: Plan,
+  state: CalibrationState,
+  { evaluation }: SamplePlan,
+  warnings: readonly string[],
+): Promise<Report> {
+  return compareModels({
+    floatPath: options.model,
+    quantPath,
+    dataset: evaluation.dataset,
+    selection: evaluation.selection,
+    batchSize: options.batch,
+    threads: options.threads,
+    gates: options.gates,
+    command: options.command ?? 'quantizeModel',
+    calibration: { n: state.samples, idsHash: state.idsHash, source: state.source },
+    recipe: {
+      target: target.name,
+      scheme: { ...plan.scheme },
+      include: [...options.include],
+      exclude: [...options.exclude],
+    },
+    leftFloat: plan.float,
+    exactInt8: target.exactProducts && !targetOf(cpuInfo()).exactProducts,
+    warnings,
+    onProgress: (done, total) =>
+      options.onProgress?.({ stage: 'comparing', done, ...(total === undefined ? {} : { total }), unit: 'samples' }),
+  });
+}
+
+/** Where the model came from, for whoever opens it later. No times and no paths: same input, same bytes. */
+function stamp(model: Model, target: Target, scheme: Scheme, state: CalibrationState): void {
+  model.metadata.set('qdq.version', version);
+  model.metadata.set('qdq.target', target.name);
+  model.metadata.set('qdq.scheme', describeScheme(scheme));
+  model.metadata.set('qdq.calibration', `${state.observer} over ${state.samples} samples`);
+}
+
+function repairWarnings({ repaired }: Quantized): string[] {
+  const channels = repaired.reduce((sum, { channels: n }) => sum + n, 0);
+  if (channels === 0) return [];
+  return [
+    `${channels} weight channel(s) in ${repaired.length} tensor(s) got a larger scale so that their bias fits int32`,
+  ];
+}

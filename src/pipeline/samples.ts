@@ -1,0 +1,104 @@
+/** Which samples calibrate and which judge. `--eval` names the judges; without it they are what `--data` leaves over. */
+import { openData } from '../data/open.ts';
+import { isAssumed } from '../data/preprocess.ts';
+import type { Dataset, InputInfo, Selection } from '../data/sample.ts';
+import { choose } from '../data/select.ts';
+import type { DataFlags } from '../pipeline-types.ts';
+
+/** Enough for min/max ranges of image models to settle. */
+const usualCalibration = 100;
+/** What the report looks at when nobody names its samples: a few seconds' worth, drawn with the same seed. */
+const usualEvaluation = 500;
+
+export interface Samples {
+  readonly dataset: Dataset;
+  readonly selection: Selection;
+}
+
+export interface SamplePlan {
+  readonly calibration: Samples;
+  readonly evaluation: Samples;
+  readonly warnings: readonly string[];
+}
+
+export function openFlags(flags: DataFlags, inputs: readonly InputInfo[]): Promise<Dataset> {
+  return openData(
+    {
+      ...(flags.data === undefined ? {} : { path: flags.data }),
+      ...(flags.reader === undefined ? {} : { reader: flags.reader }),
+      ...(flags.preprocess === undefined ? {} : { preprocess: flags.preprocess }),
+      ...(flags.samples === undefined ? {} : { count: flags.samples * 2 }),
+      seed: flags.seed,
+    },
+    inputs,
+  );
+}
+
+/** For stages that only calibrate. */
+export async function calibrationSamples(
+  flags: DataFlags,
+  inputs: readonly InputInfo[],
+): Promise<Samples & { warnings: string[] }> {
+  const dataset = await openFlags(flags, inputs);
+  const { chosen, note } = choose(dataset.count, flags.samples ?? usualCalibration, flags.seed);
+  return {
+    dataset,
+    selection: chosen,
+    warnings: [...cautions(dataset), ...(note === undefined ? [] : [note])],
+  };
+}
+
+/** For the whole pipeline: calibration and evaluation samples that do not overlap, unless there is only one to go round. */
+export async function splitSamples(flags: DataFlags, inputs: readonly InputInfo[]): Promise<SamplePlan> {
+  const dataset = await openFlags(flags, inputs);
+  const warnings = cautions(dataset);
+  const wanted = flags.samples ?? (flags.eval === undefined ? atMostHalf(dataset.count) : usualCalibration);
+  const { chosen, rest, note } = choose(dataset.count, wanted, flags.seed);
+  if (note !== undefined) warnings.push(note);
+  const calibration = { dataset, selection: chosen };
+  if (flags.eval !== undefined)
+    return { calibration, evaluation: await everySample(flags, flags.eval, inputs), warnings };
+  if ('from' in rest) {
+    return {
+      calibration,
+      evaluation: { dataset, selection: { from: rest.from, to: rest.from + usualEvaluation } },
+      warnings,
+    };
+  }
+  if (rest.length === 0) {
+    warnings.push(
+      'every sample was used to calibrate, so the report judges the same samples: give --eval, or fewer --samples',
+    );
+    return { calibration, evaluation: calibration, warnings };
+  }
+  const { chosen: judged } = choose(rest.length, Math.min(usualEvaluation, rest.length), flags.seed);
+  return {
+    calibration,
+    evaluation: { dataset, selection: (judged as readonly number[]).map((index) => rest[index]!) },
+    warnings,
+  };
+}
+
+/** All samples of a path, with the same preprocessing. */
+export async function everySample(flags: DataFlags, path: string, inputs: readonly InputInfo[]): Promise<Samples> {
+  const { preprocess } = flags;
+  const dataset = await openData(
+    { path, seed: flags.seed, ...(preprocess === undefined ? {} : { preprocess }) },
+    inputs,
+  );
+  return { dataset, selection: { from: 0 } };
+}
+
+function atMostHalf(count: number | undefined): number {
+  return count === undefined ? usualCalibration : Math.max(1, Math.min(usualCalibration, Math.floor(count / 2)));
+}
+
+/** What the user should know about the samples before trusting any figure made of them. */
+export function cautions(dataset: Dataset): string[] {
+  const lines: string[] = [];
+  if (dataset.synthetic)
+    lines.push('the samples are RANDOM NUMBERS: ranges and accuracy figures mean nothing for real data');
+  if (isAssumed(dataset.preprocess))
+    lines.push(`no --preprocess was given: images are read with ${dataset.preprocess}`);
+  return lines;
+}

@@ -1,0 +1,56 @@
+/** A model on its way into the pipeline: read, turned into IR, fused. Every stage that needs the fused graph starts here. */
+import { createExecutor } from '../backends/session.ts';
+import type { InputInfo } from '../data/sample.ts';
+import { modelFromProto } from '../graph/from-proto.ts';
+import type { Model } from '../graph/model.ts';
+import { fuse } from '../intrinsic/run.ts';
+import type { FusionLog } from '../intrinsic/pass.ts';
+import { loadModel, type ModelFile } from '../onnx/model-file.ts';
+import type { RunFlags } from '../pipeline-types.ts';
+
+export interface FusedSource {
+  readonly file: ModelFile;
+  /** The fused graph. */
+  readonly model: Model;
+  readonly log: FusionLog;
+  readonly nodesBefore: number;
+  readonly opsBefore: Readonly<Record<string, number>>;
+}
+
+export async function openFused(path: string, flags: RunFlags, skip: readonly string[] = []): Promise<FusedSource> {
+  flags.onProgress?.({ stage: 'fusing', done: 0, total: 1, unit: 'models' });
+  const file = loadModel(path);
+  const model = modelFromProto(file.proto, file.dir);
+  const opsBefore = countOps(model);
+  const nodesBefore = [...model.allNodes()].length;
+  const log = await fuse(model, { executor: createExecutor(), skip: [...skip] });
+  flags.onProgress?.({ stage: 'fusing', done: 1, total: 1, unit: 'models' });
+  return { file, model, log, nodesBefore, opsBefore };
+}
+
+/** Number of nodes by operator type, bodies of control flow included, sorted by name. */
+export function countOps(model: Model): Record<string, number> {
+  const counts = new Map<string, number>();
+  for (const node of model.allNodes()) counts.set(node.opType, (counts.get(node.opType) ?? 0) + 1);
+  return Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** What the data room must feed. */
+export function inputsOf(model: Model): InputInfo[] {
+  return model.feeds.map((value) => ({ name: value.name, type: value.type ?? 'float32', dims: value.dims ?? [] }));
+}
+
+/** Node labels that fusion merged into others: original → surviving. */
+export function survivors(log: FusionLog): Map<string, string> {
+  const merged = new Map<string, string>();
+  for (const { nodes, into } of log.applied) {
+    if (into === undefined) continue;
+    for (const node of nodes) if (node !== into) merged.set(node, into);
+  }
+  for (const [from, into] of merged) {
+    let last = into;
+    for (let next = merged.get(last); next !== undefined && next !== from; next = merged.get(last)) last = next;
+    merged.set(from, last);
+  }
+  return merged;
+}

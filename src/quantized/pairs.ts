@@ -1,0 +1,110 @@
+/**
+ * Weights whose u8 × s8 products never saturate on x64 CPUs without VNNI. Their kernels multiply codes in pairs of neighbours
+ * along the reduction and add the two products in 16 bits: with activations up to 255, two codes of one sign may sum to at
+ * most 128 (255 · 128 = 32640). Which codes are neighbours is the kernel's order: convolutions run channels-last.
+ */
+import type { WeightLayout } from '../ops/op.ts';
+import { roundHalfEven } from './params.ts';
+
+export interface KernelOrder {
+  readonly channels: number;
+  /** Length of the reduction. */
+  readonly length: number;
+  /** Position in the tensor of element k of a channel: channel · channelStride + offsets[k]. */
+  readonly channelStride: number;
+  readonly offsets: Int32Array;
+}
+
+const limit = 128;
+/** Scales tried between the full-range one and the one under which no pair needs lowering. */
+const steps = 16;
+
+export function kernelOrder(dims: readonly number[], layout: WeightLayout): KernelOrder {
+  if (layout === 'columns') {
+    const [length, channels] = [dims[0]!, dims[1]!];
+    return { channels, length, channelStride: 1, offsets: Int32Array.from({ length }, (_, k) => k * channels) };
+  }
+  const length = dims.slice(1).reduce((n, d) => n * d, 1);
+  const depth = layout === 'conv' ? dims[1]! : length;
+  const area = length / depth;
+  const offsets = Int32Array.from({ length }, (_, k) => (k % depth) * area + Math.floor(k / depth));
+  return { channels: dims[0]!, length, channelStride: length, offsets };
+}
+
+/** Lowers, in place, each pair of codes that could saturate; the change is split evenly between the two. */
+export function limitPairs(codes: Int8Array | Uint8Array | Int16Array | Uint16Array, order: KernelOrder): void {
+  const { channels, length, channelStride, offsets } = order;
+  for (let channel = 0; channel < channels; channel++) {
+    const base = channel * channelStride;
+    for (let k = 0; k + 1 < length; k += 2) {
+      const i = base + offsets[k]!;
+      const j = base + offsets[k + 1]!;
+      const [a, b] = limited(codes[i]!, codes[j]!);
+      codes[i] = a;
+      codes[j] = b;
+    }
+  }
+}
+
+/** Whether some pair of codes could saturate. */
+export function hasHeavyPair(codes: ArrayLike<number>, order: KernelOrder): boolean {
+  for (let channel = 0; channel < order.channels; channel++) {
+    const base = channel * order.channelStride;
+    for (let k = 0; k + 1 < order.length; k += 2) {
+      const [a, b] = [codes[base + order.offsets[k]!]!, codes[base + order.offsets[k + 1]!]!];
+      if (a * b > 0 && Math.abs(a + b) > limit) return true;
+    }
+  }
+  return false;
+}
+
+function limited(a: number, b: number): [number, number] {
+  const excess = Math.abs(a + b) - limit;
+  if (a * b <= 0 || excess <= 0) return [a, b];
+  const sign = Math.sign(a);
+  const half = excess >> 1;
+  const more = excess - half;
+  return Math.abs(a) >= Math.abs(b) ? [a - sign * more, b - sign * half] : [a - sign * half, b - sign * more];
+}
+
+/**
+ * The scale, between `scale` and the least one that lowers no pair, with the least squared error over the given channels.
+ * @param values float weights
+ * @param rows channels that share the scale
+ */
+export function widenScale(values: Float32Array, order: KernelOrder, rows: readonly number[], scale: number): number {
+  let heaviest = 0;
+  for (const row of rows) {
+    eachPair(values, order, row, (a, b) => {
+      if (a * b > 0) heaviest = Math.max(heaviest, Math.abs(a + b));
+    });
+  }
+  const widest = heaviest / limit;
+  if (widest <= scale) return scale;
+  let best = scale;
+  let least = Infinity;
+  for (let step = 0; step <= steps; step++) {
+    const candidate = Math.fround(scale + ((widest - scale) * step) / steps);
+    let error = 0;
+    for (const row of rows) {
+      eachPair(values, order, row, (a, b) => {
+        const [p, q] = limited(roundHalfEven(Math.fround(a / candidate)), roundHalfEven(Math.fround(b / candidate)));
+        error += (a - p * candidate) ** 2 + (b - q * candidate) ** 2;
+      });
+    }
+    if (error < least) {
+      least = error;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+/** A last element without a neighbour is paired with zero. */
+function eachPair(values: Float32Array, order: KernelOrder, row: number, visit: (a: number, b: number) => void): void {
+  const { length, channelStride, offsets } = order;
+  const base = row * channelStride;
+  for (let k = 0; k < length; k += 2) {
+    visit(values[base + offsets[k]!]!, k + 1 < length ? values[base + offsets[k + 1]!]! : 0);
+  }
+}

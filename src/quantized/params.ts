@@ -1,0 +1,88 @@
+/**
+ * Range → scale and zero point, as onnxruntime.quantization computes them: the range is stretched to include 0 so that 0 has
+ * a code (padding, Relu), the arithmetic is in float64 and the scale is rounded to float32 once, at the end.
+ */
+import { Tensor } from '../onnx/tensor.ts';
+import type { Interval } from '../ops/op.ts';
+
+export type IntegerType = 'uint8' | 'int8' | 'uint16' | 'int16';
+
+export interface QuantParams {
+  readonly type: IntegerType;
+  /** A float32 value. */
+  readonly scale: number;
+  readonly zeroPoint: number;
+}
+
+/** Codes a tensor may use. Symmetric signed types leave out the lowest code, so that -x has a code whenever x has. */
+export function codeRange(type: IntegerType, symmetric: boolean, reduced = false): { qmin: number; qmax: number } {
+  const bits = type.endsWith('16') ? 16 : 8;
+  const half = 2 ** (bits - 1);
+  if (type.startsWith('u')) return { qmin: 0, qmax: reduced ? half - 1 : 2 * half - 1 };
+  if (reduced) return { qmin: -half / 2, qmax: half / 2 };
+  return { qmin: symmetric ? 1 - half : -half, qmax: half - 1 };
+}
+
+/** Affine parameters for observed values in [range.min, range.max]. A constant zero tensor gets scale 1. */
+export function activationParams(range: Interval, type: IntegerType, symmetric: boolean): QuantParams {
+  let min = Math.min(range.min, 0);
+  let max = Math.max(range.max, 0);
+  const { qmin, qmax } = codeRange(type, symmetric);
+  if (symmetric) {
+    max = Math.max(-min, max);
+    min = -max;
+  }
+  const scale = (max - min) / (qmax - qmin);
+  const middle = roundHalfEven((qmin + qmax) / 2);
+  if (!isUsableScale(scale)) return { type, scale: 1, zeroPoint: symmetric ? middle : qmin };
+  const zeroPoint = symmetric ? middle : clamp(roundHalfEven(qmin - min / scale), qmin, qmax);
+  return { type, scale: Math.fround(scale), zeroPoint };
+}
+
+/** False for scales that underflow float32's normal numbers: dividing by them would overflow. */
+export function isUsableScale(scale: number): boolean {
+  return scale >= 1.1754943508222875e-38;
+}
+
+export function roundHalfEven(x: number): number {
+  const floor = Math.floor(x);
+  const rest = x - floor;
+  if (rest < 0.5) return floor;
+  if (rest > 0.5) return floor + 1;
+  return floor % 2 === 0 ? floor : floor + 1;
+}
+
+export function clamp(x: number, low: number, high: number): number {
+  return x < low ? low : x > high ? high : x;
+}
+
+/** The interval of real values that the codes stand for. */
+export function representable({ type, scale, zeroPoint }: QuantParams, symmetric: boolean): Interval {
+  const { qmin, qmax } = codeRange(type, symmetric);
+  return { min: (qmin - zeroPoint) * scale, max: (qmax - zeroPoint) * scale };
+}
+
+/** An array of `length` codes. */
+export function codes(type: IntegerType, length: number): Int8Array | Uint8Array | Int16Array | Uint16Array {
+  switch (type) {
+    case 'uint8':
+      return new Uint8Array(length);
+    case 'int8':
+      return new Int8Array(length);
+    case 'uint16':
+      return new Uint16Array(length);
+    case 'int16':
+      return new Int16Array(length);
+  }
+}
+
+/** Codes of a constant under one scale: half to even of the float32 quotient, as QuantizeLinear does. */
+export function quantizeTensor(tensor: Tensor, params: QuantParams, symmetric: boolean, name: string): Tensor {
+  const { qmin, qmax } = codeRange(params.type, symmetric);
+  const values = tensor.floats();
+  const out = codes(params.type, values.length);
+  for (let i = 0; i < values.length; i++) {
+    out[i] = clamp(roundHalfEven(Math.fround(values[i]! / params.scale)) + params.zeroPoint, qmin, qmax);
+  }
+  return Tensor.of(name, params.type, [...tensor.dims], out);
+}

@@ -1,0 +1,79 @@
+/**
+ * Constants → integer codes. Weights are symmetric; the scale of a channel is its largest magnitude over the largest code.
+ *
+ * x64 CPUs without VNNI add two neighbouring u8 × s8 products in saturating 16 bits, so 255·|a + b| must stay below 2^15 for
+ * neighbouring codes a and b of one sign. Halving every code ('reduced') is the usual cure and costs a whole bit. 'pairs'
+ * lowers only the few pairs that break the rule and picks, per channel, the scale with the least squared error: the guarantee
+ * is the same for any activations, at a fraction of the loss (pairs.ts).
+ */
+import type { WeightRange, WeightType } from '../backends/targets/target.ts';
+import { Tensor } from '../onnx/tensor.ts';
+import type { WeightLayout } from '../ops/op.ts';
+import { kernelOrder, limitPairs, widenScale } from './pairs.ts';
+import { clamp, codeRange, codes, isUsableScale, roundHalfEven } from './params.ts';
+
+export interface WeightRequest {
+  readonly type: WeightType;
+  /** Axis with one scale per channel; undefined: one scale for all. */
+  readonly axis: number | undefined;
+  readonly range: WeightRange;
+  /** Order in which the kernel multiplies pairs; undefined: unknown, then 'pairs' falls back to 'reduced'. */
+  readonly layout: WeightLayout | undefined;
+}
+
+export interface WeightScales {
+  /** One float32 scale per channel, or one. */
+  readonly scales: Float32Array;
+  readonly axis: number | undefined;
+  readonly type: WeightType;
+  /** Zero for signed types, the middle code for unsigned ones: weights are always symmetric around 0. */
+  readonly zeroPoint: number;
+  readonly qmin: number;
+  readonly qmax: number;
+  /** Set when neighbouring codes in this order are limited. */
+  readonly pairs: WeightLayout | undefined;
+}
+
+export function weightScales(tensor: Tensor, request: WeightRequest): WeightScales {
+  const values = tensor.floats();
+  const reduced = request.range === 'reduced' || (request.range === 'pairs' && request.layout === undefined);
+  const { qmin, qmax } = codeRange(request.type, true, reduced);
+  const zeroPoint = request.type.startsWith('u') ? (qmax + 1) / 2 : 0;
+  const top = Math.min(qmax - zeroPoint, zeroPoint - qmin);
+  const channels = request.axis === undefined ? 1 : tensor.dims[request.axis]!;
+  const inner = request.axis === undefined ? 1 : tensor.dims.slice(request.axis + 1).reduce((n, d) => n * d, 1);
+  const largest = new Float64Array(channels);
+  for (let i = 0; i < values.length; i++) {
+    const channel = request.axis === undefined ? 0 : Math.floor(i / inner) % channels;
+    const magnitude = Math.abs(values[i]!);
+    if (magnitude > largest[channel]!) largest[channel] = magnitude;
+  }
+  const scales = Float32Array.from(largest, (max) => (isUsableScale(max / top) ? max / top : 1));
+  const pairs = request.range === 'pairs' ? request.layout : undefined;
+  if (pairs) {
+    const order = kernelOrder(tensor.dims, pairs);
+    for (let slot = 0; slot < channels; slot++) {
+      const rows = request.axis === undefined ? Array.from({ length: order.channels }, (_, row) => row) : [slot];
+      scales[slot] = widenScale(values, order, rows, scales[slot]!);
+    }
+  }
+  return { scales, axis: request.axis, type: request.type, zeroPoint, qmin, qmax, pairs };
+}
+
+/** Codes of a constant under given scales: round half to even of the float32 quotient, as QuantizeLinear does. */
+export function quantizeWeights(tensor: Tensor, weight: WeightScales, name: string): Tensor {
+  const values = tensor.floats();
+  const out = codes(weight.type, values.length);
+  const channels = weight.scales.length;
+  const inner =
+    weight.axis === undefined ? values.length : tensor.dims.slice(weight.axis + 1).reduce((n, d) => n * d, 1);
+  for (let start = 0, block = 0; start < values.length; start += inner, block++) {
+    const scale = weight.scales[block % channels]!;
+    for (let i = start; i < start + inner; i++) {
+      const code = roundHalfEven(Math.fround(values[i]! / scale)) + weight.zeroPoint;
+      out[i] = clamp(code, weight.qmin, weight.qmax);
+    }
+  }
+  if (weight.pairs) limitPairs(out, kernelOrder(tensor.dims, weight.pairs));
+  return Tensor.of(name, weight.type, [...tensor.dims], out);
+}

@@ -1,0 +1,7 @@
+/** The report as JSON: sorted keys, raw numbers, the same text as the file that `--report` writes. */
+import { canonicalJson, withoutTimes } from '../compare/canonical.ts';
+import type { Report } from '../compare/report.ts';
+
+export function renderJson(report: Report, { reproducible = false }: { readonly reproducible?: boolean } = {}): string {
+  return canonicalJson(reproducible ? withoutTimes(report) : report);
+}

@@ -1,0 +1,74 @@
+/**
+ * `qdq quantize` beside onnxruntime.quantization: SqueezeNet, 100 images, the same arrays, the same machine. Needs the shared
+ * models and a Python with onnxruntime (QDQ_BENCH_PYTHON); without them it says so and measures nothing.
+ */
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { measure, median, result, type BenchResult } from './bench.ts';
+
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+const shared = join(root, '..', 'shared');
+const rounds = 3;
+
+export async function run(): Promise<BenchResult[]> {
+  const python = process.env['QDQ_BENCH_PYTHON'];
+  const model = join(shared, 'models', 'squeezenet_imagenet.onnx');
+  if (!python || !existsSync(model)) {
+    console.error('  peer: skipped (set QDQ_BENCH_PYTHON to a Python with onnxruntime, and have ../shared)');
+    return [];
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'qdq-bench-'));
+  try {
+    const [theirs, ours] = [join(folder, 'peer.npz'), join(folder, 'data.npz')];
+    await measure(python, [
+      join(shared, 'peers', 'make_data.py'),
+      'squeezenet',
+      join(shared, 'data', 'imagenet-samples'),
+      theirs,
+      '100',
+    ]);
+    const convert = `import numpy as np; np.savez(${JSON.stringify(ours)}, data=np.load(${JSON.stringify(theirs)})['calib'])`;
+    await measure(python, ['-c', convert]);
+    const peerScript = join(folder, 'peer.py');
+    writeFileSync(peerScript, readFileSync(join(shared, 'peers', 'ptq_ort.py')));
+    const [mine, peer]: { seconds: number; megabytes: number }[][] = [[], []];
+    for (let round = 0; round < rounds; round++) {
+      peer!.push(
+        await measure(python, [peerScript, '--one', model, theirs, 'u8s8_pc'], {
+          OUT_MODEL: join(folder, `peer${round}.onnx`),
+        }),
+      );
+      const args = ['quantize', model, '--data', ours, '--samples', '100', '--no-report', '--quiet'];
+      mine!.push(
+        await measure(process.execPath, [
+          join(root, 'dist/bin/qdq.js'),
+          ...args,
+          '-o',
+          join(folder, `mine${round}.onnx`),
+        ]),
+      );
+    }
+    const seconds = [mine!, peer!].map((list) => median(list.map((m) => m.seconds))) as [number, number];
+    const megabytes = [mine!, peer!].map((list) => Math.max(...list.map((m) => m.megabytes))) as [number, number];
+    return [
+      result(
+        'quantize: SqueezeNet, 100 images, time over onnxruntime.quantization',
+        seconds[0] / seconds[1],
+        'ratio',
+        0.5,
+        `${seconds[0].toFixed(2)} s against ${seconds[1].toFixed(2)} s, Python start included`,
+      ),
+      result(
+        'quantize: SqueezeNet, 100 images, peak memory over onnxruntime.quantization',
+        megabytes[0] / megabytes[1],
+        'ratio',
+        0.25,
+        `${megabytes[0].toFixed(0)} MB against ${megabytes[1].toFixed(0)} MB`,
+      ),
+    ];
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,31 @@
+/**
+ * `npm run bench [-- NAME...] [--json]`: every benchmark, or the named ones. Ratios are against a baseline of the same run, so
+ * they hold on a busy machine; the exit code is 1 when a goal is missed.
+ */
+import type { BenchResult } from './bench.ts';
+import * as codec from './codec.ts';
+import * as peer from './peer.ts';
+
+const benches: Record<string, { run(): Promise<BenchResult[]> }> = { codec, peer };
+
+const words = process.argv.slice(2);
+const wanted = words.filter((word) => !word.startsWith('--'));
+const unknown = wanted.find((name) => !(name in benches));
+if (unknown !== undefined) {
+  console.error(`no benchmark is named '${unknown}'; there are ${Object.keys(benches).join(', ')}`);
+  process.exit(2);
+}
+const results: BenchResult[] = [];
+for (const name of wanted.length > 0 ? wanted : Object.keys(benches)) {
+  console.error(`${name} ...`);
+  results.push(...(await benches[name]!.run()));
+}
+if (words.includes('--json')) console.log(JSON.stringify(results, null, 2));
+else {
+  for (const { name, value, unit, goal, pass, detail } of results) {
+    const [shown, bound] =
+      unit === 'MB' ? [`${value.toFixed(0)} MB`, `${goal} MB`] : [`${value.toFixed(2)}x`, `${goal}x`];
+    console.log(`${pass ? 'ok  ' : 'MISS'}  ${shown.padStart(8)} <= ${bound.padEnd(7)}  ${name}  (${detail})`);
+  }
+}
+process.exitCode = results.every((each) => each.pass) ? 0 : 1;

@@ -1,0 +1,161 @@
+import { describe, expect, it } from 'vitest';
+import { gateMetrics, type GateFacts } from '../../src/compare/gate-metrics.ts';
+import { checkGates, evaluateGates, parseGate } from '../../src/compare/gates.ts';
+import { output, sampleReport, top1 } from '../report/sample-report.ts';
+
+const facts: GateFacts = {
+  task: [top1],
+  outputs: [
+    { ...output, name: 'boxes', sqnrDb: 31, cosine: 0.9, maxAbs: 2, argmaxAgreement: null },
+    { ...output, name: 'logits', sqnrDb: 12.5, cosine: 0.99, maxAbs: 0.5, argmaxAgreement: 0.97 },
+  ],
+  nodes: [],
+  cost: sampleReport().cost,
+};
+
+const decide = (text: string, changes: Partial<GateFacts> = {}) =>
+  evaluateGates([parseGate(text)], { ...facts, ...changes })[0]!;
+const codeOf = (action: () => unknown): string => {
+  try {
+    action();
+  } catch (error) {
+    return (error as { code: string }).code;
+  }
+  return 'none';
+};
+
+describe('parseGate', () => {
+  it('reads level, metric, operator and value', () => {
+    expect(parseGate('top1.drop <= 0.01')).toMatchObject({
+      id: 'top1.drop <= 0.01',
+      level: 'error',
+      op: '<=',
+      bound: 0.01,
+    });
+    expect(parseGate(' warn:output.sqnr>=20 ')).toMatchObject({
+      id: 'output.sqnr >= 20',
+      level: 'warn',
+      op: '>=',
+      bound: 20,
+    });
+    expect(parseGate('top1.drop<=1%').bound).toBe(0.01);
+    expect(parseGate('top1.drop < -0.5e-2').bound).toBe(-0.005);
+    expect(parseGate('agreement == 100%').bound).toBe(1);
+    expect(parseGate('output[a.b[0] > c].max-abs < .5')).toMatchObject({ output: 'a.b[0] > c', op: '<', bound: 0.5 });
+  });
+
+  it.each([
+    '',
+    'top1.drop',
+    'top1.drop = 1%',
+    'top1.drop <= ',
+    'top1.drop <= one',
+    '<= 3',
+    'info: agreement >= 1',
+    'agreement >= 1 2',
+  ])('refuses %j', (text) => {
+    expect(['GATE_SYNTAX', 'GATE_METRIC']).toContain(codeOf(() => parseGate(text)));
+  });
+
+  it('suggests the nearest metric', () => {
+    expect(() => parseGate('top1.dorp <= 1%')).toThrow(
+      expect.objectContaining({ code: 'GATE_METRIC', hint: "did you mean 'top1.drop'?" }),
+    );
+    expect(codeOf(() => parseGate('output[x].nonsense <= 1'))).toBe('GATE_METRIC');
+  });
+
+  it('catches percent where it has no meaning, and percent without its sign', () => {
+    expect(codeOf(() => parseGate('output.sqnr >= 20%'))).toBe('GATE_PERCENT');
+    expect(codeOf(() => parseGate('top1.drop <= 1'))).toBe('GATE_FRACTION');
+    expect(codeOf(() => parseGate('agreement >= 99'))).toBe('GATE_FRACTION');
+    expect(codeOf(() => parseGate('agreement >= 1'))).toBe('none');
+    expect(codeOf(() => parseGate('size.ratio >= 3.5'))).toBe('none');
+  });
+});
+
+describe('evaluateGates', () => {
+  it.each([
+    ['top1.drop <= 1%', 0.0186, false],
+    ['top1.drop <= 2%', 0.0186, true],
+    ['agreement >= 97%', 0.97, true],
+    ['agreement > 97%', 0.97, false],
+    ['agreement == 0.97', 0.97, true],
+    ['output.sqnr >= 20', 12.5, false],
+    ['output[boxes].sqnr >= 20', 31, true],
+    ['output.cosine >= 0.95', 0.9, false],
+    ['output.max-abs < 2', 2, false],
+    ['latency.speedup >= 2', 18.1 / 6.02, true],
+    ['size.ratio >= 4', 44_700_123 / 11_401_456, false],
+  ])('%s', (text, value, pass) => {
+    const row = decide(text);
+    expect(row.value).toBeCloseTo(value, 12);
+    expect(row.pass).toBe(pass);
+    expect(row.hint === undefined).toBe(pass);
+  });
+
+  it('passes an infinite SQNR and never NaN', () => {
+    expect(decide('output.sqnr >= 20', { outputs: [{ ...output, sqnrDb: Infinity }] }).pass).toBe(true);
+    expect(decide('output.sqnr >= -1000', { outputs: [{ ...output, sqnrDb: -Infinity }] }).pass).toBe(false);
+    expect(decide('output.sqnr < 20', { outputs: [{ ...output, sqnrDb: NaN }] }).pass).toBe(false);
+  });
+
+  it('takes agreement from the classifier, or the first output that has it', () => {
+    const outputs = [
+      { ...output, name: 'tokens', argmaxAgreement: 0.5 },
+      { ...output, argmaxAgreement: 0.9 },
+    ];
+    expect(decide('agreement >= 0', { outputs }).value).toBe(0.9);
+    expect(decide('agreement >= 0', { outputs, task: [] }).value).toBe(0.5);
+  });
+
+  it('says how many samples would tell when the bound lies within the interval', () => {
+    // Half width 0.0055, distance 0.0036: 5000 · (0.0055 / 0.0036)².
+    expect(decide('top1.drop <= 1.5%').hint).toBe('too close to tell with 5000 samples: about 11671 would settle it');
+    expect(decide('top1.drop <= 1%').hint).not.toContain('too close');
+  });
+
+  it('refuses gates without a value, with the reason', () => {
+    expect(() => decide('top5.drop <= 1%')).toThrow(expect.objectContaining({ code: 'GATE_UNAVAILABLE' }));
+    expect(() => decide('output[boxes].agreement >= 1')).toThrow(expect.objectContaining({ code: 'GATE_UNAVAILABLE' }));
+    expect(() => decide('output[logit].sqnr >= 1')).toThrow(
+      expect.objectContaining({ code: 'GATE_OUTPUT', hint: "did you mean 'logits'?" }),
+    );
+    const untimed = { bytesFloat: 1, bytesQuant: 1, ratio: 1 };
+    expect(codeOf(() => decide('latency.speedup >= 1', { cost: untimed }))).toBe('GATE_UNAVAILABLE');
+  });
+});
+
+describe('checkGates', () => {
+  it('fails before anything runs', () => {
+    const [drop, speed] = [[parseGate('top1.drop <= 1%')], [parseGate('warn: latency.speedup >= 1')]];
+    expect(() => checkGates(drop, { labels: false, latency: true })).toThrow(/have no labels/);
+    expect(() => checkGates(speed, { labels: true, latency: false })).toThrow(/not measured/);
+    checkGates([...drop, ...speed], { labels: true, latency: true });
+  });
+});
+
+describe('the list of metrics', () => {
+  it('holds what the command line promises', () => {
+    const names = gateMetrics.map(({ name }) => name);
+    for (const name of [
+      'top1.drop',
+      'top5.drop',
+      'agreement',
+      'output.sqnr',
+      'output.cosine',
+      'latency.speedup',
+      'size.ratio',
+    ]) {
+      expect(names).toContain(name);
+    }
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  it.each(gateMetrics.map(({ name }) => name))('%s can be parsed and hints when it fails', (name) => {
+    const all = { ...facts, task: [top1, { ...top1, metric: 'top5' }] };
+    const row = evaluateGates([parseGate(`${name} > 0.99`), parseGate(`${name} <= 0.99`)], all).find(
+      ({ pass }) => !pass,
+    );
+    expect(row?.hint).toBeDefined();
+  });
+});

@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest';
+import { mcnemarExact, pairedInterval, quantile } from '../../src/compare/statistics.ts';
+
+/** Exact binomial tail in BigInt arithmetic. */
+function oracle(b: number, c: number): number {
+  const n = b + c;
+  let term = 1n;
+  let sum = 1n;
+  for (let k = 1; k <= Math.min(b, c); k++) {
+    term = (term * BigInt(n - k + 1)) / BigInt(k);
+    sum += term;
+  }
+  const scaled = (2n * sum * 10n ** 40n) / 2n ** BigInt(n);
+  return Math.min(1, Number(scaled) / 1e40);
+}
+
+describe('mcnemarExact', () => {
+  it('matches binomial values', () => {
+    expect(mcnemarExact(0, 0)).toBe(1);
+    expect(mcnemarExact(5, 0)).toBeCloseTo(2 / 32, 14);
+    expect(mcnemarExact(7, 3)).toBeCloseTo(352 / 1024, 14);
+    expect(mcnemarExact(3, 7)).toBe(mcnemarExact(7, 3));
+    expect(mcnemarExact(4, 4)).toBe(1);
+    expect(mcnemarExact(10, 1)).toBeCloseTo((2 * 12) / 2048, 14);
+  });
+
+  it('matches exact integer arithmetic, also where 2^-n underflows', () => {
+    for (const [b, c] of [
+      [12, 30],
+      [148, 55],
+      [700, 640],
+    ] as const) {
+      expect(mcnemarExact(b, c) / oracle(b, c)).toBeCloseTo(1, 9);
+    }
+    expect(mcnemarExact(3000, 3000)).toBe(1);
+    expect(mcnemarExact(3000, 2800)).toBeGreaterThan(0.005);
+    expect(mcnemarExact(3000, 2800)).toBeLessThan(0.01);
+  });
+});
+
+describe('pairedInterval', () => {
+  it('follows the formula of Agresti and Min', () => {
+    // 4 cells + 0.5 each: n 102, lost 7.5, won 3.5.
+    const [low, high] = pairedInterval({ bothRight: 54, onlyFloat: 7, onlyQuant: 3, bothWrong: 36 });
+    const half = (1.959963984540054 / 102) * Math.sqrt(11 - 16 / 102);
+    expect(low).toBeCloseTo(-4 / 102 - half, 12);
+    expect(high).toBeCloseTo(-4 / 102 + half, 12);
+  });
+
+  it('is not certain when nothing flipped, and stays within [-1, 1]', () => {
+    const [low, high] = pairedInterval({ bothRight: 10, onlyFloat: 0, onlyQuant: 0, bothWrong: 0 });
+    expect(low).toBeLessThan(-0.05);
+    expect(high).toBeCloseTo(-low, 12);
+    expect(pairedInterval({ bothRight: 0, onlyFloat: 1, onlyQuant: 0, bothWrong: 0 })[0]).toBe(-1);
+  });
+});
+
+describe('quantile', () => {
+  it('interpolates as NumPy does', () => {
+    expect(quantile([4, 1, 3, 2], 0.5)).toBe(2.5);
+    expect(quantile([1, 2, 3, 4, 5], 0.95)).toBeCloseTo(4.8, 12);
+    expect(quantile([7], 0.95)).toBe(7);
+  });
+});

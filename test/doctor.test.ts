@@ -1,0 +1,33 @@
+import { expect, it } from 'vitest';
+import { checkNode, checkTemporaryFolder, examine } from '../src/doctor.ts';
+
+it('finds a machine that runs these tests healthy', async () => {
+  const { healthy, findings } = await examine();
+  expect(healthy).toBe(true);
+  expect(findings.map(({ check }) => check)).toEqual([
+    'node',
+    'onnxruntime',
+    'int8',
+    'cpu',
+    'sharp',
+    'memory',
+    'temporary-folder',
+    'install-setting',
+  ]);
+  for (const { status, hint } of findings) if (status !== 'ok') expect(hint).toBeDefined();
+  expect(findings[1]!.detail).toMatch(/onnxruntime-node 1\.\d+/);
+});
+
+it.each([
+  ['18.20.0', 'fail'],
+  ['20.18.3', 'fail'],
+  ['20.19.0', 'ok'],
+  ['24.1.0', 'ok'],
+])('Node.js %s: %s', (version, status) => expect(checkNode(version).status).toBe(status));
+
+it('fails where nothing can be written', () => {
+  expect(checkTemporaryFolder('/nowhere/at/all')).toMatchObject({
+    status: 'fail',
+    hint: expect.stringContaining('TMPDIR'),
+  });
+});

@@ -1,0 +1,32 @@
+/** The public names: a change here is a change of the library's promise. */
+import { expect, it } from 'vitest';
+import * as qdq from '../src/index.ts';
+import { withDefaults } from '../src/defaults.ts';
+import type { FuseOptions } from '../src/pipeline-types.ts';
+
+it('exports what it promises and nothing else', () => {
+  expect(Object.keys(qdq).sort()).toEqual([
+    'QdqError',
+    'calibrateModel',
+    'compareModels',
+    'examine',
+    'fromOnnxProto',
+    'fuseModel',
+    'inspectModel',
+    'loadModel',
+    'quantizeModel',
+    'saveModel',
+    'version',
+  ]);
+});
+
+it('fills in what the command line fills in', () => {
+  expect(withDefaults<FuseOptions>({ model: 'a', output: 'b', seed: 3 })).toMatchObject({
+    model: 'a',
+    output: 'b',
+    seed: 3,
+    skip: [],
+    externalData: 'auto',
+    threads: expect.any(Number),
+  });
+});

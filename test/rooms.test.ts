@@ -1,0 +1,79 @@
+/** The rules of the house that a machine can check: who imports whom, and who may know Node. */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const src = fileURLToPath(new URL('../src', import.meta.url));
+
+/** The flow. A room imports rooms that stand before it, and leaves. */
+const flow = [
+  'onnx',
+  'graph',
+  'ops',
+  'intrinsic',
+  'data',
+  'backends',
+  'quantizable',
+  'calibrate',
+  'quantized',
+  'compare',
+  'report',
+  'pipeline',
+  'config',
+  'cli',
+];
+const leaves = ['errors', 'interrupt.ts', 'version.ts'];
+/** Rooms that run anywhere: files, threads and onnxruntime stand behind interfaces. */
+const portable = ['graph', 'ops', 'intrinsic', 'quantizable', 'quantized', 'compare/metrics', 'report'];
+
+function files(folder: string): string[] {
+  return readdirSync(folder).flatMap((name) => {
+    const path = join(folder, name);
+    return statSync(path).isDirectory() ? files(path) : path.endsWith('.ts') ? [path] : [];
+  });
+}
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+  readonly typeOnly: boolean;
+}
+
+const imports: Import[] = files(src).flatMap((path) =>
+  [
+    ...readFileSync(path, 'utf8').matchAll(/^(?:import|export)\s+(type\s)?[^;]*?from '([^']+)'|import\('([^']+)'\)/gm),
+  ].map((m) => ({
+    from: relative(src, path),
+    to: (m[2] ?? m[3])!.startsWith('.') ? relative(src, resolve(dirname(path), (m[2] ?? m[3])!)) : (m[2] ?? m[3])!,
+    typeOnly: m[1] !== undefined,
+  })),
+);
+
+const roomOf = (path: string): string => path.split('/')[0]!;
+
+describe('the rooms', () => {
+  it('import only what stands before them', () => {
+    const wrong = imports.filter(({ from, to, typeOnly }) => {
+      if (to.startsWith('node:') || !to.endsWith('.ts')) return false;
+      const [a, b] = [roomOf(from), roomOf(to)];
+      if (a === b || leaves.includes(b) || b === 'errors.ts') return false;
+      if (!flow.includes(a)) return false;
+      return !flow.includes(b) ? !typeOnly && a !== 'cli' : flow.indexOf(b) > flow.indexOf(a);
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  it('know Node only where they must', () => {
+    const wrong = imports.filter(({ from, to }) => {
+      if (!portable.some((room) => from.startsWith(`${room}/`))) return false;
+      return to.startsWith('node:') || to === 'onnxruntime-node' || to === 'sharp';
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  it('have no file without a head comment', () => {
+    const bare = files(src).filter((path) => !/^(#!.*\n)?\/\*\*/.test(readFileSync(path, 'utf8')));
+    expect(bare.map((path) => relative(src, path))).toEqual([]);
+  });
+});
