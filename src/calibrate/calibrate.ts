@@ -47,6 +47,7 @@ export async function calibrate(
   const observer = observerOf(options.observer ?? 'minmax');
   const settings = observerOptions(observer, options.observerOptions ?? {});
   const names = [...new Set(tensors)];
+  if (names.length === 0) throw calibrateErrors.noTensors();
   const sessionOptions: SessionOptions = { threads: options.threads ?? 1, simulate: true };
 
   const sample = await firstSample(dataset, selection);

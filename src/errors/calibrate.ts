@@ -63,6 +63,13 @@ export const calibrateErrors = {
   batchSize: (size: number): QdqError =>
     usageError('CALIBRATE_BATCH_SIZE', `a batch cannot hold ${size} samples`, 'give a whole number of at least 1'),
 
+  noTensors: (): QdqError =>
+    usageError(
+      'CALIBRATE_NO_TENSORS',
+      'no tensor is to be observed',
+      "'qdq inspect' shows what the model would quantize",
+    ),
+
   noSamples: (source: string): QdqError =>
     dataError(
       'CALIBRATE_NO_SAMPLES',

@@ -24,8 +24,12 @@ function reason(cause: unknown): string {
 }
 
 export const onnxErrors = {
-  notFound: (path: string): QdqError =>
-    usageError('ONNX_NOT_FOUND', `${path}: no such file`, 'check the path; relative paths start at the current folder'),
+  notFound: (path: string, near: string | undefined): QdqError =>
+    usageError(
+      'ONNX_NOT_FOUND',
+      `${path}: no such file`,
+      near === undefined ? 'check the path; relative paths start at the current folder' : `did you mean '${near}'?`,
+    ),
 
   notAFile: (path: string): QdqError =>
     usageError('ONNX_NOT_A_FILE', `${path}: a folder or device, not a file`, 'give the path of the .onnx file itself'),

@@ -4,8 +4,19 @@
  * `node:` that the room does is here, so that another host needs to replace this file only.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, lstatSync, openSync, readSync, realpathSync, statSync, type Stats } from 'node:fs';
-import { dirname, resolve, sep } from 'node:path';
+import {
+  closeSync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  realpathSync,
+  statSync,
+  type Stats,
+} from 'node:fs';
+import { basename, dirname, resolve, sep } from 'node:path';
+import { nearest } from '../errors.ts';
 import { onnxErrors } from '../errors/onnx.ts';
 import { checkRange, chunks, type RangeSource } from './bytes.ts';
 
@@ -175,7 +186,18 @@ function statInput(path: string): Stats {
   } catch (error) {
     throw onnxErrors.unreadable(path, error);
   }
-  if (!stats) throw onnxErrors.notFound(path);
+  if (!stats) throw onnxErrors.notFound(path, nearbyModel(path));
   if (!stats.isFile()) throw onnxErrors.notAFile(path);
   return stats;
+}
+
+/** The model in the same folder that a mistyped path may have meant. */
+function nearbyModel(path: string): string | undefined {
+  try {
+    const models = readdirSync(dirname(path)).filter((name) => name.endsWith('.onnx'));
+    const name = nearest(basename(path), models);
+    return name === undefined ? undefined : path.slice(0, path.length - basename(path).length) + name;
+  } catch {
+    return undefined;
+  }
 }

@@ -110,6 +110,7 @@ describe('calibrate', () => {
 
   it('refuses to calibrate on nothing', async () => {
     await expect(run(relu, ['y'], [])).rejects.toMatchObject({ code: 'CALIBRATE_NO_SAMPLES' });
+    await expect(run(relu, [], [row('a', 1, 2, 3)])).rejects.toMatchObject({ code: 'CALIBRATE_NO_TENSORS' });
   });
 });
 
