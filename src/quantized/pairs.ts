@@ -73,11 +73,11 @@ function limited(a: number, b: number): [number, number] {
  * @param rows channels that share the scale
  */
 export function widenScale(values: Float32Array, order: KernelOrder, rows: readonly number[], scale: number): number {
+  const pairs = inKernelOrder(values, order, rows);
   let heaviest = 0;
-  for (const row of rows) {
-    eachPair(values, order, row, (a, b) => {
-      if (a * b > 0) heaviest = Math.max(heaviest, Math.abs(a + b));
-    });
+  for (let i = 0; i < pairs.length; i += 2) {
+    const [a, b] = [pairs[i]!, pairs[i + 1]!];
+    if (a * b > 0) heaviest = Math.max(heaviest, Math.abs(a + b));
   }
   const widest = heaviest / limit;
   if (widest <= scale) return scale;
@@ -85,13 +85,7 @@ export function widenScale(values: Float32Array, order: KernelOrder, rows: reado
   let least = Infinity;
   for (let step = 0; step <= steps; step++) {
     const candidate = Math.fround(scale + ((widest - scale) * step) / steps);
-    let error = 0;
-    for (const row of rows) {
-      eachPair(values, order, row, (a, b) => {
-        const [p, q] = limited(roundHalfEven(Math.fround(a / candidate)), roundHalfEven(Math.fround(b / candidate)));
-        error += (a - p * candidate) ** 2 + (b - q * candidate) ** 2;
-      });
-    }
+    const error = squaredError(pairs, candidate);
     if (error < least) {
       least = error;
       best = candidate;
@@ -100,11 +94,29 @@ export function widenScale(values: Float32Array, order: KernelOrder, rows: reado
   return best;
 }
 
-/** A last element without a neighbour is paired with zero. */
-function eachPair(values: Float32Array, order: KernelOrder, row: number, visit: (a: number, b: number) => void): void {
+/** The channels one after the other; a last element without a neighbour is paired with zero. */
+function inKernelOrder(values: Float32Array, order: KernelOrder, rows: readonly number[]): Float32Array {
   const { length, channelStride, offsets } = order;
-  const base = row * channelStride;
-  for (let k = 0; k < length; k += 2) {
-    visit(values[base + offsets[k]!]!, k + 1 < length ? values[base + offsets[k + 1]!]! : 0);
+  const padded = length + (length % 2);
+  const pairs = new Float32Array(rows.length * padded);
+  rows.forEach((row, index) => {
+    for (let k = 0; k < length; k++) pairs[index * padded + k] = values[row * channelStride + offsets[k]!]!;
+  });
+  return pairs;
+}
+
+function squaredError(pairs: Float32Array, scale: number): number {
+  let error = 0;
+  for (let i = 0; i < pairs.length; i += 2) {
+    const a = pairs[i]!;
+    const b = pairs[i + 1]!;
+    const p = roundHalfEven(a / scale);
+    const q = roundHalfEven(b / scale);
+    // Both codes move by half of what the pair has too much, each by its own sign.
+    const excess = p * q > 0 ? Math.max(0, Math.abs(p + q) - limit) / 2 : 0;
+    const left = a - (p - Math.sign(p) * excess) * scale;
+    const right = b - (q - Math.sign(q) * excess) * scale;
+    error += left * left + right * right;
   }
+  return error;
 }

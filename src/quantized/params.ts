@@ -44,12 +44,12 @@ export function isUsableScale(scale: number): boolean {
   return scale >= 1.1754943508222875e-38;
 }
 
+/** 1.5 · 2^52: a float64 this large has no fraction bits, so adding it rounds, half to even. */
+const shifter = 6755399441055744;
+
+/** Exact for |x| < 2^51; larger values are integers already or beyond every code. */
 export function roundHalfEven(x: number): number {
-  const floor = Math.floor(x);
-  const rest = x - floor;
-  if (rest < 0.5) return floor;
-  if (rest > 0.5) return floor + 1;
-  return floor % 2 === 0 ? floor : floor + 1;
+  return Math.abs(x) < 2 ** 51 ? x + shifter - shifter : Math.round(x);
 }
 
 export function clamp(x: number, low: number, high: number): number {

@@ -1,5 +1,5 @@
 /** Load and save of a 1.9 GB model: memory must not follow the model, time must stay near a file copy. */
-import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -37,7 +37,6 @@ function writeModel(path: string): void {
     writeSync(fd, bytes);
     for (let done = 0; done < tensorBytes; done += noise.length) writeSync(fd, noise);
   }
-  ftruncateSync(fd);
   closeSync(fd);
 }
 

@@ -3,10 +3,11 @@
  * they hold on a busy machine; the exit code is 1 when a goal is missed.
  */
 import type { BenchResult } from './bench.ts';
+import * as calibrate from './calibrate.ts';
 import * as codec from './codec.ts';
 import * as peer from './peer.ts';
 
-const benches: Record<string, { run(): Promise<BenchResult[]> }> = { codec, peer };
+const benches: Record<string, { run(): Promise<BenchResult[]> }> = { calibrate, codec, peer };
 
 const words = process.argv.slice(2);
 const wanted = words.filter((word) => !word.startsWith('--'));
@@ -16,16 +17,19 @@ if (unknown !== undefined) {
   process.exit(2);
 }
 const results: BenchResult[] = [];
+const json = words.includes('--json');
 for (const name of wanted.length > 0 ? wanted : Object.keys(benches)) {
   console.error(`${name} ...`);
-  results.push(...(await benches[name]!.run()));
-}
-if (words.includes('--json')) console.log(JSON.stringify(results, null, 2));
-else {
-  for (const { name, value, unit, goal, pass, detail } of results) {
-    const [shown, bound] =
-      unit === 'MB' ? [`${value.toFixed(0)} MB`, `${goal} MB`] : [`${value.toFixed(2)}x`, `${goal}x`];
-    console.log(`${pass ? 'ok  ' : 'MISS'}  ${shown.padStart(8)} <= ${bound.padEnd(7)}  ${name}  (${detail})`);
+  for (const each of await benches[name]!.run()) {
+    results.push(each);
+    if (!json) console.log(line(each));
   }
 }
+if (json) console.log(JSON.stringify(results, null, 2));
 process.exitCode = results.every((each) => each.pass) ? 0 : 1;
+
+function line({ name, value, unit, goal, pass, detail }: BenchResult): string {
+  const [shown, bound] =
+    unit === 'MB' ? [`${value.toFixed(0)} MB`, `${goal} MB`] : [`${value.toFixed(2)}x`, `${goal}x`];
+  return `${pass ? 'ok  ' : 'MISS'}  ${shown.padStart(8)} <= ${bound.padEnd(7)}  ${name}  (${detail})`;
+}
