@@ -49,6 +49,7 @@ export function compareModels(options: Given<CompareOptions>): Promise<CompareRe
 }
 
 export { examine, type Diagnosis, type Finding } from './doctor.ts';
+export { explainModel, type Explanation } from './explain.ts';
 export { QdqError, type ErrorKind } from './errors.ts';
 export { inspectModel, type InspectOptions, type Inspection } from './inspect.ts';
 export { fromOnnxProto, loadModel, saveModel, type ModelFile, type SaveOptions } from './onnx/model-file.ts';

@@ -13,12 +13,13 @@ import type { Model } from './graph/model.ts';
 import type { Value } from './graph/value.ts';
 import { fuse } from './intrinsic/run.ts';
 import type { Applied, Refused } from './intrinsic/pass.ts';
+import { upgradeOpset } from './opset/upgrade.ts';
 import { loadModel, type ModelFile } from './onnx/model-file.ts';
 import { modelTensors } from './onnx/model-tensors.ts';
 import { Tensor } from './onnx/tensor.ts';
 import type { FloatNode } from './quantizable/plan.ts';
 import { planQuantization } from './quantizable/planner.ts';
-import { findTarget, resolveScheme } from './quantizable/scheme.ts';
+import { findTarget, leastOpset, resolveScheme } from './quantizable/scheme.ts';
 
 export interface InspectOptions {
   /** Default: this machine. */
@@ -83,13 +84,14 @@ export async function inspectModel(path: string, options: InspectOptions = {}): 
   try {
     const model = modelFromProto(file.proto, file.dir);
     const facts = factsOf(file, model);
+    const scheme = resolveScheme(target, {});
     const fusion = await attempt(async () => {
+      upgradeOpset(model, Math.max(model.opset, leastOpset(scheme)));
       const { applied, refused } = await fuse(model, { executor: createExecutor() });
       return { nodesAfter: [...model.allNodes()].length, applied, refused };
     });
     const quantization = await attempt(async () => {
-      // The pipeline raises the opset where the scheme needs it; here only the nodes matter.
-      const scheme = resolveScheme(target, {}, Math.max(model.opset, 21));
+      const scheme = resolveScheme(target, {});
       const plan = planQuantization(model, { ...options, target, scheme });
       return { target: target.name, int8: countBy(plan.regions.map(({ op }) => op)), float: plan.float };
     });

@@ -71,6 +71,8 @@ export type ExternalDataMode = 'auto' | 'always' | 'never';
 export interface FuseOptions extends DataFlags, RunFlags {
   readonly model: string;
   readonly output: string;
+  /** The least version of the default operator set wanted: an older model is upgraded first. Default: as it is. */
+  readonly opset?: number;
   /** Names of passes that must not run. */
   readonly skip: readonly string[];
   readonly externalData: ExternalDataMode;
@@ -88,8 +90,11 @@ export interface FuseResult {
   /** Samples on which the two models were run, and whether they were generated. */
   readonly samples: number;
   readonly synthetic: boolean;
-  /** Largest |fused - original| over every output, relative to the largest |original| of that output. */
-  readonly worstDifference: number;
+  /**
+   * Largest |fused - original| over every output, relative to the largest |original| of that output; absent when no inputs
+   * could be generated, which is a warning.
+   */
+  readonly worstDifference?: number;
   /** What `worstDifference` was held to; above it the fused model is not written and an error is thrown. */
   readonly bound: number;
   readonly warnings: readonly string[];

@@ -10,6 +10,7 @@ it('exports what it promises and nothing else', () => {
     'calibrateModel',
     'compareModels',
     'examine',
+    'explainModel',
     'fromOnnxProto',
     'fuseModel',
     'inspectModel',

@@ -10,6 +10,7 @@ const src = fileURLToPath(new URL('../src', import.meta.url));
 const flow = [
   'onnx',
   'graph',
+  'opset',
   'ops',
   'intrinsic',
   'data',
@@ -25,7 +26,7 @@ const flow = [
 ];
 const leaves = ['errors', 'interrupt.ts', 'version.ts'];
 /** Rooms that run anywhere: files, threads and onnxruntime stand behind interfaces. */
-const portable = ['graph', 'ops', 'intrinsic', 'quantizable', 'quantized', 'compare/metrics', 'report'];
+const portable = ['graph', 'opset', 'ops', 'intrinsic', 'quantizable', 'quantized', 'compare/metrics', 'report'];
 
 function files(folder: string): string[] {
   return readdirSync(folder).flatMap((name) => {

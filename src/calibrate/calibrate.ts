@@ -14,7 +14,7 @@ import { diagnose } from './diagnose.ts';
 import { observerOf, observerOptions } from './observers/index.ts';
 import type { ObserverOptions } from './observers/observer.ts';
 import { planProbes } from './plan.ts';
-import { activation } from './probe.ts';
+import { activationFinder } from './probe.ts';
 import type { CalibrationState } from './state.ts';
 import { buildStatistics, statisticsReader, type Suspect } from './statistics.ts';
 
@@ -34,7 +34,7 @@ export interface CalibrateOptions {
 
 /**
  * @param model float, usually fused
- * @param tensors names of activations of the main graph, graph inputs allowed
+ * @param tensors names of activations, graph inputs and those inside bodies allowed
  * @throws CALIBRATE_*: a tensor that cannot be observed, no samples, NaN or infinity (with tensor, node and samples)
  */
 export async function calibrate(
@@ -115,6 +115,6 @@ function unconfirmed(
   { ids }: Batch,
 ): Parameters<typeof calibrateErrors.notFinite>[0] | undefined {
   if (!certain) return undefined;
-  const node = activation(model.graph, tensor).producer?.label;
+  const node = activationFinder(model)(tensor).producer?.label;
   return { tensor, node, found: Number.isNaN(value) ? 'NaN' : 'infinity', constant: undefined, samples: ids };
 }

@@ -5,12 +5,17 @@
 import type { SessionOptions } from '../backends/options.ts';
 import { openSession } from '../backends/session.ts';
 import type { NotFinite } from '../errors/calibrate.ts';
+import type { Graph } from '../graph/graph.ts';
 import type { Model } from '../graph/model.ts';
 import type { Value } from '../graph/value.ts';
+import { elementTypes } from '../graph/element-types.ts';
 import { topological } from '../graph/walk.ts';
-import type { TensorValue } from '../onnx/data-types.ts';
+import { dataType, type TensorValue } from '../onnx/data-types.ts';
+import { Tensor } from '../onnx/tensor.ts';
+import { unobservable } from '../quantizable/keep.ts';
+import { lift, reductions } from './lift.ts';
 import { floatTypes } from './plan.ts';
-import { copyModel, setOutputs } from './probe.ts';
+import { append, copyModel, setOutputs } from './probe.ts';
 
 export interface NamedFeeds {
   readonly id: string;
@@ -29,28 +34,25 @@ export async function diagnose(
   options: SessionOptions,
 ): Promise<NotFinite | undefined> {
   const copy = copyModel(model);
-  const { graph } = copy;
-  const made = topological(graph).flatMap((node) => node.outputs.filter((value) => value !== null));
-  const values = [...graph.inputs.filter((value) => !value.initializer), ...made];
-  setOutputs(graph, values);
+  const witnesses = witnessesOf(copy);
+  setOutputs(copy.graph, [...new Set(witnesses.flatMap(({ outputs }) => Object.values(outputs)))]);
   const session = await openSession(copy, { ...options, level: 'disabled' });
   const findings: NotFinite[] = [];
   try {
     const floats = new Set(session.outputs.filter(({ type }) => floatTypes.has(type)).map(({ name }) => name));
-    const readable = values.filter(({ name }) => floats.has(name));
+    const readable = witnesses.filter(({ outputs }) => floats.has(outputs.NaN.name));
     for (const { id, inputs } of samples) {
-      const results = await session.run(
-        inputs,
-        readable.map(({ name }) => name),
-      );
-      const first = (found: NotFinite['found'], among: readonly Value[]): Value | undefined =>
-        among.find(({ name }) => holds(found, results[name]!));
+      const results = await session.run(inputs, [...floats]);
+      const first = (found: NotFinite['found'], among: readonly Witness[]): Value | undefined =>
+        among.find(({ value, outputs }) =>
+          holds(value === outputs.infinity ? found : 'NaN', results[outputs[found].name]!),
+        )?.value;
       const nan = first('NaN', readable);
       const value =
         nan ??
         first(
           'infinity',
-          readable.filter(({ name }) => observed.has(name)),
+          readable.filter(({ value: { name } }) => observed.has(name)),
         );
       if (value) findings.push(finding(value, nan ? 'NaN' : 'infinity', id));
     }
@@ -61,6 +63,41 @@ export async function diagnose(
   if (!worst) return undefined;
   const same = findings.filter(({ tensor, found }) => tensor === worst.tensor && found === worst.found);
   return { ...worst, samples: same.flatMap((each) => each.samples) };
+}
+
+/** What shows NaN or infinity in a value: the value itself or, for one inside a body, sums that are NaN because of it. */
+interface Witness {
+  readonly value: Value;
+  readonly outputs: Readonly<Record<NotFinite['found'], Value>>;
+}
+
+function witnessesOf(copy: Model): Witness[] {
+  const { graph } = copy;
+  const types = elementTypes(copy);
+  const shape = graph.addInitializer(Tensor.of('diagnose_shape', 'int64', [1], BigInt64Array.of(1n)));
+  const sum = (value: Value): Value => {
+    const total = append(value.graph, 'ReduceSum', [value]);
+    return lift(append(value.graph, 'Reshape', [total, shape]), reductions.sum, shape);
+  };
+  return [...valuesInOrder(graph)].flatMap((value): Witness[] => {
+    if (value.graph === graph) return [{ value, outputs: { NaN: value, infinity: value } }];
+    if (unobservable(value.graph) || !floatTypes.has(types.get(value)!)) return [];
+    const single = append(value.graph, 'Cast', [value]);
+    single.producer!.setInt('to', dataType('float32').code);
+    // Tanh makes 1 of infinity and NaN of NaN; the difference is 0 unless both sides are infinite or NaN.
+    const tanh = append(value.graph, 'Tanh', [single]);
+    const difference = append(value.graph, 'Sub', [single, single]);
+    return [{ value, outputs: { NaN: sum(tanh), infinity: sum(difference) } }];
+  });
+}
+
+/** Every activation after those it depends on; the values of a body before those of the node that owns it. */
+function* valuesInOrder(graph: Graph): Generator<Value> {
+  for (const value of graph.inputs) if (!value.initializer) yield value;
+  for (const node of topological(graph)) {
+    for (const body of node.subgraphs()) yield* valuesInOrder(body);
+    for (const value of node.outputs) if (value) yield value;
+  }
 }
 
 function finding(value: Value, found: NotFinite['found'], id: string): NotFinite {

@@ -4,10 +4,12 @@ import { calibrateErrors } from '../errors/calibrate.ts';
 import type { Model } from '../graph/model.ts';
 import type { Value } from '../graph/value.ts';
 import type { DataTypeName, TensorValue } from '../onnx/data-types.ts';
+import { elementTypes } from '../graph/element-types.ts';
+import { unobservable } from '../quantizable/keep.ts';
 import { nanStops } from './nan-flow.ts';
 import { isNonnegative } from './nonnegative.ts';
 import type { Observer } from './observers/observer.ts';
-import { activation, copyModel, setOutputs } from './probe.ts';
+import { activationFinder, copyModel, outermostOwner, setOutputs } from './probe.ts';
 import { traceTensors } from './shapes.ts';
 import type { Column, Probe } from './statistics.ts';
 
@@ -16,7 +18,7 @@ export const floatTypes: ReadonlySet<DataTypeName> = new Set(['float32', 'float6
 
 /**
  * @param feeds one run's inputs, to find ranks and types
- * @throws CALIBRATE_UNKNOWN_TENSOR, CALIBRATE_CONSTANT, CALIBRATE_NOT_FLOAT
+ * @throws CALIBRATE_UNKNOWN_TENSOR, CALIBRATE_CONSTANT, CALIBRATE_BODY_TENSOR, CALIBRATE_NOT_FLOAT
  */
 export async function planProbes(
   model: Model,
@@ -25,29 +27,39 @@ export async function planProbes(
   feeds: Readonly<Record<string, TensorValue>>,
   options: SessionOptions,
 ): Promise<Probe[]> {
+  const find = activationFinder(model);
   const stops = nanStopsOf(model, tensors);
-  const traced = await traceTensors(model, feeds, [...tensors, ...stops], options);
+  const outside = [...tensors, ...stops].filter((tensor) => find(tensor).graph === model.graph);
+  const traces = await traceTensors(model, feeds, outside, options);
+  const derived = elementTypes(model);
+  const typeOf = (tensor: string): DataTypeName | undefined => traces.get(tensor)?.type ?? derived.get(find(tensor));
   const signs = new Map<Value, boolean>();
   const probes = tensors.map((tensor): Probe => {
-    const { type, dims } = traced.get(tensor)!;
-    if (!floatTypes.has(type)) throw calibrateErrors.notFloat(tensor, type);
-    const nonnegative = isNonnegative(activation(model.graph, tensor), signs);
+    const owner = unobservable(find(tensor).graph);
+    if (owner) throw calibrateErrors.bodyTensor(tensor, owner.label);
+    const type = typeOf(tensor);
+    if (type !== undefined && !floatTypes.has(type)) throw calibrateErrors.notFloat(tensor, type);
+    const nonnegative = isNonnegative(find(tensor), signs);
     const needed: Column[] = observer.needs.filter((statistic) => !(statistic === 'min' && nonnegative));
-    return { tensor, type, dims, columns: stops.delete(tensor) ? [...needed, 'nan'] : needed };
+    return { tensor, traced: traces.get(tensor), columns: stops.delete(tensor) ? [...needed, 'nan'] : needed };
   });
   for (const tensor of stops) {
-    const { type, dims } = traced.get(tensor)!;
-    if (floatTypes.has(type)) probes.push({ tensor, type, dims, columns: ['nan'] });
+    const type = typeOf(tensor);
+    if (type !== undefined && floatTypes.has(type))
+      probes.push({ tensor, traced: traces.get(tensor), columns: ['nan'] });
   }
   return probes;
 }
 
-/** In the part of the graph that the observed tensors need. */
+/** In the part of the model that the observed tensors need. A body is needed whole. */
 function nanStopsOf(model: Model, tensors: readonly string[]): Set<string> {
-  const { graph } = copyModel(model);
-  setOutputs(
-    graph,
-    tensors.map((tensor) => activation(graph, tensor)),
-  );
-  return new Set(nanStops(graph).map(({ name }) => name));
+  const copy = copyModel(model);
+  const find = activationFinder(copy);
+  const needed = tensors.map((tensor): Value => {
+    const value = find(tensor);
+    return outermostOwner(value.graph)?.outputs.find((output) => output !== null) ?? value;
+  });
+  setOutputs(copy.graph, [...new Set(needed)]);
+  const graphs = [...copy.graph.graphs()].filter((graph) => !unobservable(graph));
+  return new Set(graphs.flatMap((graph) => nanStops(graph).map(({ name }) => name)));
 }

@@ -2,7 +2,8 @@
 import { calibrateErrors } from '../errors/calibrate.ts';
 import { modelFromProto } from '../graph/from-proto.ts';
 import type { Graph } from '../graph/graph.ts';
-import type { Model } from '../graph/model.ts';
+import { valueFinder, type Model } from '../graph/model.ts';
+import type { Node } from '../graph/node.ts';
 import { modelToProto } from '../graph/to-proto.ts';
 import type { Value } from '../graph/value.ts';
 import { removeDead } from '../graph/walk.ts';
@@ -25,10 +26,26 @@ export function setOutputs(graph: Graph, outputs: readonly Value[]): void {
   removeDead(graph);
 }
 
-/** The activation of that name in the main graph. @throws CALIBRATE_UNKNOWN_TENSOR, CALIBRATE_CONSTANT */
-export function activation(graph: Graph, name: string): Value {
-  const value = graph.values.get(name);
-  if (!value) throw calibrateErrors.unknownTensor(name, graph.values.keys());
-  if (value.initializer) throw calibrateErrors.constantTensor(name);
-  return value;
+/**
+ * Finds the activation of a name, in bodies too.
+ * @throws (the function returned) CALIBRATE_UNKNOWN_TENSOR, CALIBRATE_CONSTANT
+ */
+export function activationFinder(model: Model): (name: string) => Value {
+  const find = valueFinder(model);
+  return (name) => {
+    const value = find(name);
+    if (!value) {
+      const known = [...model.graph.graphs()].flatMap(({ values }) => [...values.keys()]);
+      throw calibrateErrors.unknownTensor(name, known);
+    }
+    if (value.initializer) throw calibrateErrors.constantTensor(name);
+    return value;
+  };
+}
+
+/** The node of the main graph in one of whose bodies, at any depth, this graph is; undefined for the main graph itself. */
+export function outermostOwner(graph: Graph): Node | undefined {
+  let { owner } = graph;
+  while (owner?.graph?.owner) owner = owner.graph.owner;
+  return owner;
 }

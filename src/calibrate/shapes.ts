@@ -4,10 +4,11 @@
  */
 import type { SessionOptions } from '../backends/options.ts';
 import { openSession } from '../backends/session.ts';
+import { calibrateErrors } from '../errors/calibrate.ts';
 import type { Model } from '../graph/model.ts';
 import type { DataTypeName, TensorValue } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
-import { activation, append, copyModel, setOutputs } from './probe.ts';
+import { activationFinder, append, copyModel, setOutputs } from './probe.ts';
 
 export interface TracedTensor {
   readonly type: DataTypeName;
@@ -36,10 +37,12 @@ export async function traceTensors(
   if (names.length === 0) return new Map();
   const copy = copyModel(model);
   const { graph } = copy;
+  const find = activationFinder(copy);
   const flat = graph.addInitializer(Tensor.of('trace_flat', 'int64', [1], BigInt64Array.of(-1n)));
   const nothing = graph.addInitializer(Tensor.of('trace_nothing', 'int64', [0], new BigInt64Array()));
   const probes = names.map((name) => {
-    const value = activation(graph, name);
+    const value = find(name);
+    if (value.graph !== graph) throw calibrateErrors.bodyTensor(name, value.graph.owner!.label);
     // A selection of no elements carries the type and nothing else. Gather takes any type, but no scalars: hence flat.
     const sample = append(graph, 'Gather', [append(graph, 'Reshape', [value, flat]), nothing]);
     return { name, shape: append(graph, 'Shape', [value]), sample };

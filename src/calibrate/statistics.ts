@@ -12,18 +12,20 @@
 import type { Graph } from '../graph/graph.ts';
 import type { Model } from '../graph/model.ts';
 import type { Value } from '../graph/value.ts';
-import { dataType, type DataTypeName } from '../onnx/data-types.ts';
+import { dataType } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import type { BatchStatistics, Statistic } from './observers/observer.ts';
-import { activation, append, copyModel, setOutputs } from './probe.ts';
+import { lift, reductions } from './lift.ts';
+import { activationFinder, append, copyModel, outermostOwner, setOutputs } from './probe.ts';
+import type { TracedTensor } from './shapes.ts';
 
 /** `nan` is a sum: NaN when any element is NaN; its value means nothing else. */
 export type Column = Statistic | 'nan';
 
 export interface Probe {
   readonly tensor: string;
-  readonly type: DataTypeName;
-  readonly dims: readonly number[];
+  /** Undefined inside a body, where a run cannot tell them: its branch may not be taken. */
+  readonly traced: TracedTensor | undefined;
   readonly columns: readonly Column[];
 }
 
@@ -36,20 +38,25 @@ export interface StatisticsGraph {
 }
 
 const pools = { max: 'GlobalMaxPool', nan: 'GlobalAveragePool', min: undefined } as const;
-const reductions = { max: 'ReduceMax', min: 'ReduceMin', nan: 'ReduceSum' } as const;
+const reductionOf = { max: reductions.max, min: reductions.min, nan: reductions.sum } as const;
 
 export function buildStatistics(model: Model, probes: readonly Probe[]): StatisticsGraph {
   const copy = copyModel(model);
   const { graph } = copy;
+  const find = activationFinder(copy);
   // A reduction keeps the rank and a concatenation takes one rank: the commonest, to which the others are reshaped.
-  const rank = commonest(probes.flatMap(({ columns, dims }) => columns.map(() => Math.max(1, dims.length))));
+  const rank = commonest(
+    probes.flatMap(({ columns, traced }) => columns.map(() => Math.max(1, traced?.dims.length ?? 1))),
+  );
   const shape = graph.addInitializer(Tensor.of('statistics_shape', 'int64', [rank], new BigInt64Array(rank).fill(1n)));
   const columns: StatisticsGraph['columns'][number][] = [];
   const values: Value[] = [];
-  for (const probe of lastLayerFirst(graph, probes)) {
+  for (const probe of lastLayerFirst(graph, probes, find)) {
+    const tensor = find(probe.tensor);
     for (const column of probe.columns) {
-      const value = reduce(graph, probe, column);
-      values.push(probe.dims.length === rank ? value : append(graph, 'Reshape', [value, shape]));
+      const value = reduce(tensor, probe, column);
+      const shaped = probe.traced?.dims.length === rank ? value : append(value.graph, 'Reshape', [value, shape]);
+      values.push(lift(shaped, reductionOf[column], shape));
       columns.push({ tensor: probe.tensor, column });
     }
   }
@@ -64,26 +71,28 @@ function commonest(numbers: readonly number[]): number {
   return numbers.reduce((best, number) => (count(number) > count(best) ? number : best), numbers[0] ?? 1);
 }
 
-function lastLayerFirst(graph: Graph, probes: readonly Probe[]): Probe[] {
+function lastLayerFirst(graph: Graph, probes: readonly Probe[], find: (name: string) => Value): Probe[] {
   const position = new Map([...graph.nodes()].map((node, index) => [node, index]));
   const depth = ({ tensor }: Probe): number => {
-    const { producer } = activation(graph, tensor);
-    return producer ? position.get(producer)! : -1;
+    const value = find(tensor);
+    const node = outermostOwner(value.graph) ?? value.producer;
+    return node ? position.get(node)! : -1;
   };
   return [...probes].sort((a, b) => depth(b) - depth(a));
 }
 
-/** One element, of the rank of the tensor. */
-function reduce(graph: Graph, { tensor, type, dims, columns }: Probe, column: Column): Value {
-  let value = activation(graph, tensor);
-  if (type !== 'float32') {
+/** One element, of the rank of the tensor, in its graph. */
+function reduce(tensor: Value, { traced, columns }: Probe, column: Column): Value {
+  const { graph } = tensor;
+  let value = tensor;
+  if (traced?.type !== 'float32') {
     value = append(graph, 'Cast', [value]);
     value.producer!.setInt('to', dataType('float32').code);
   }
   // Where the minimum has forced the copy out of the blocked layout, the rest is quicker on the copy.
   const pool = columns.includes('min') || !isBlocked(value) ? undefined : pools[column];
-  if (pool && dims.length === 4 && !dims.includes(0)) value = append(graph, pool, [value]);
-  return append(graph, reductions[column], [value]);
+  if (pool && traced?.dims.length === 4 && !traced.dims.includes(0)) value = append(graph, pool, [value]);
+  return append(graph, reductionOf[column].op, [value]);
 }
 
 /** Operators that take the blocked layout from their inputs. */

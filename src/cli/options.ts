@@ -5,6 +5,7 @@
  */
 import { choice, flag, integer, list, negatablePath, path, text, type Option } from '../config/option.ts';
 import { defaults } from '../defaults.ts';
+import { newestOpset, oldestOpset } from '../opset/versions.ts';
 
 const data = 'Data:';
 const scheme = 'Quantization:';
@@ -101,6 +102,13 @@ export const options = {
     group: result,
     default: defaults.externalData,
     describe: 'write tensors to a file beside the model; auto: only when they do not fit in 2 GiB',
+  }),
+  opset: integer({
+    group: result,
+    min: oldestOpset,
+    max: newestOpset,
+    describe: 'upgrade the model to this opset first, if it is older',
+    defaultText: "the model's",
   }),
   skip: list({ group: result, describe: 'fusion pass not to run (repeatable)', expects: 'the name of a fusion pass' }),
   gate: list({

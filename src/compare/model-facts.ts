@@ -2,17 +2,18 @@
 import type { InputInfo } from '../data/sample.ts';
 import { modelFromProto } from '../graph/from-proto.ts';
 import type { Model } from '../graph/model.ts';
+import { separateNodeNames } from '../graph/node-names.ts';
 import { sourceFile } from '../onnx/file.ts';
 import { loadModel } from '../onnx/model-file.ts';
 import { basename } from 'node:path';
 import type { ModelFile } from './report.ts';
 
-/** onnxruntime reads single files up to protobuf's limit; larger ones are opened through their loaded form. */
+/** onnxruntime reads single files up to protobuf's limit; larger ones are opened in their loaded form. */
 const fileLimit = 2 ** 31 - 1;
 
 export interface OpenedModel {
   readonly model: Model;
-  /** What openSession takes: the file as users run it, where that is possible. */
+  /** What openSession takes: the file as users run it, where onnxruntime takes that. */
   readonly source: string | Model;
   /** All of its row in the report but the inputs, which the session tells. */
   facts(inputs: readonly InputInfo[]): ModelFile;
@@ -23,7 +24,7 @@ export function openModel(path: string): OpenedModel {
   const model = modelFromProto(file.proto, file.dir);
   return {
     model,
-    source: file.byteLength > fileLimit ? model : path,
+    source: separateNodeNames(model).length > 0 || file.byteLength > fileLimit ? model : path,
     facts(inputs) {
       const external = file.externalFiles().map((dataPath) => {
         const data = sourceFile(dataPath);

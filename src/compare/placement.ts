@@ -11,7 +11,7 @@ import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import { onInterrupt } from '../interrupt.ts';
 import { loadModel } from '../onnx/model-file.ts';
-import { elementTypes, isFloat, isLowBit, type ElementTypes } from './element-types.ts';
+import { elementTypes, isFloat, isLowBit, type ElementTypes } from '../graph/element-types.ts';
 import { findRegions, type Region } from './regions.ts';
 import type { NodeRow, Placement } from './report.ts';
 

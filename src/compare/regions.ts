@@ -5,7 +5,7 @@
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
-import { elementTypes, isFloat, type ElementTypes } from './element-types.ts';
+import { elementTypes, isFloat, type ElementTypes } from '../graph/element-types.ts';
 
 export interface Region {
   readonly node: Node;

@@ -9,7 +9,7 @@ import type { Value } from '../graph/value.ts';
 import type { Tensor } from '../onnx/tensor.ts';
 import { specOf } from '../ops/index.ts';
 import { hasHeavyPair, kernelOrder } from '../quantized/pairs.ts';
-import { elementTypes } from './element-types.ts';
+import { elementTypes } from '../graph/element-types.ts';
 import { isDequantize } from './regions.ts';
 
 const safeWeight = 64;

@@ -29,8 +29,15 @@ export const calibrateErrors = {
   unknownTensor: (tensor: string, known: Iterable<string>): QdqError =>
     usageError(
       'CALIBRATE_UNKNOWN_TENSOR',
-      `the model's main graph has no tensor '${tensor}'`,
-      didYouMean(tensor, known, 'tensors inside If, Loop and Scan bodies cannot be observed'),
+      `the model has no tensor '${tensor}'`,
+      didYouMean(tensor, known, "'qdq inspect MODEL' shows what the model holds"),
+    ),
+
+  bodyTensor: (tensor: string, owner: string): QdqError =>
+    usageError(
+      'CALIBRATE_BODY_TENSOR',
+      `tensor '${tensor}' stands in the body of node '${owner}' and cannot be read from outside`,
+      'leave it out',
     ),
 
   constantTensor: (tensor: string): QdqError =>

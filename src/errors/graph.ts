@@ -17,6 +17,9 @@ export const graphErrors = {
   undefinedOutput: (tensor: string, graph: string): QdqError =>
     dataError('GRAPH_UNDEFINED', `graph '${graph}' lists output '${tensor}', which nothing defines`, repair),
 
+  functionCycle: (name: string): QdqError =>
+    dataError('GRAPH_FUNCTION_CYCLE', `the model's function '${name}' calls itself`, repair),
+
   cycle: (node: string, graph: string): QdqError =>
     dataError('GRAPH_CYCLE', `node '${node}' in graph '${graph}' depends on its own output`, repair),
 };

@@ -30,22 +30,6 @@ export const planErrors = {
       'use --weight-type s8, or --activation-type u8',
     ),
 
-  wideTypes: (type: string, opset: number): QdqError =>
-    usageError(
-      'PLAN_TYPES',
-      `16-bit quantization (${type}) needs opset 21 and the model is opset ${opset}`,
-      'export the model with opset 21, or use 8-bit types',
-    ),
-
-  opset: (opset: number, needed: number, why: string): QdqError =>
-    dataError(
-      'PLAN_OPSET',
-      `the model is opset ${opset}, and ${why} needs opset ${needed}`,
-      needed === 13
-        ? 'use --per-tensor (opset 10), or export the model with opset 13 or later'
-        : `export the model with opset ${needed} or later`,
-    ),
-
   nothing: (reasons: readonly string[]): QdqError =>
     dataError(
       'PLAN_NOTHING',

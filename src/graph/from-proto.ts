@@ -34,7 +34,7 @@ function readGraph(proto: GraphProto, names: Names, owner: Node | undefined, dir
     const name = sparse.values?.name ?? '';
     if (!graph.values.has(name)) define(graph, name, 'sparse initializer');
   }
-  const nodes = (proto.node ?? []).map((nodeProto) => readOutputs(nodeProto, graph));
+  const nodes = (proto.node ?? []).map((nodeProto) => graph.append(readOutputs(nodeProto, graph)));
   nodes.forEach((node, index) => readInputs(node, proto.node![index]!, graph, dir));
   for (const info of proto.valueInfo ?? []) {
     const value = graph.values.get(info.name ?? '');
@@ -50,13 +50,21 @@ function readGraph(proto: GraphProto, names: Names, owner: Node | undefined, dir
   return graph;
 }
 
+/** Places nodes, whose names are those of the anchor's graph, before the anchor. */
+export function insertNodes(protos: readonly NodeProto[], anchor: Node, dir: string | undefined): Node[] {
+  const graph = anchor.graph!;
+  const nodes = protos.map((proto) => graph.insertBefore(readOutputs(proto, graph), anchor));
+  nodes.forEach((node, index) => readInputs(node, protos[index]!, graph, dir));
+  return nodes;
+}
+
 /** Outputs first, for the whole graph: files with nodes out of order are met. */
 function readOutputs(proto: NodeProto, graph: Graph): Node {
   const node = new Node(proto.opType ?? '', proto.name ?? '', normalDomain(proto.domain), proto);
   (proto.output ?? []).forEach((name, index) => {
     node.setOutput(index, name === '' ? null : define(graph, name, `output of node '${node.label}'`));
   });
-  return graph.append(node);
+  return node;
 }
 
 function readInputs(node: Node, proto: NodeProto, graph: Graph, dir: string | undefined): void {

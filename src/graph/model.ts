@@ -2,6 +2,7 @@
 import type { FunctionProto, ModelProto } from '../onnx/messages.ts';
 import type { Graph } from './graph.ts';
 import type { Node } from './node.ts';
+import type { Value } from './value.ts';
 
 export class Model {
   readonly graph: Graph;
@@ -39,6 +40,18 @@ export class Model {
   get feeds(): Graph['inputs'] {
     return this.graph.inputs.filter((value) => value.initializer === undefined);
   }
+}
+
+/**
+ * Finds a value by name in the main graph and in every body, where names are unique in the whole model (the pass
+ * unique-names sees to that). Bodies that are added later are not searched.
+ */
+export function valueFinder(model: Model): (name: string) => Value | undefined {
+  const graphs = [...model.graph.graphs()];
+  return (name) => {
+    for (const { values } of graphs) if (values.has(name)) return values.get(name);
+    return undefined;
+  };
 }
 
 /** 'ai.onnx' is another spelling of the default domain. */

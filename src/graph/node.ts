@@ -128,10 +128,15 @@ export class Node {
   }
 
   /** The bodies of an If, Loop or Scan, in attribute order. */
-  *subgraphs(): Generator<Graph> {
+  subgraphs(): readonly Graph[] {
+    let bodies: Graph[] | undefined;
     for (const attribute of this.attributes.values()) {
-      if (attribute.kind === 'graph') yield attribute.value;
-      else if (attribute.kind === 'graphs') yield* attribute.value;
+      if (attribute.kind === 'graph') (bodies ??= []).push(attribute.value);
+      else if (attribute.kind === 'graphs') (bodies ??= []).push(...attribute.value);
     }
+    return bodies ?? none;
   }
 }
+
+/** Nearly every node: walks over large graphs ask each for its bodies. */
+const none: readonly Graph[] = [];

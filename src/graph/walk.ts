@@ -41,6 +41,14 @@ export function topological(graph: Graph): Node[] {
   return order;
 }
 
+/** Nodes of the graph and of all its bodies in dependency order; those of a body stand before the node that owns it. */
+export function* topologicalDeep(graph: Graph): Generator<Node> {
+  for (const node of topological(graph)) {
+    for (const body of node.subgraphs()) yield* topologicalDeep(body);
+    yield node;
+  }
+}
+
 /** Puts the node list of the graph and of its bodies in dependency order. True if anything moved. */
 export function sortNodes(graph: Graph): boolean {
   let moved = false;

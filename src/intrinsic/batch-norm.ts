@@ -1,6 +1,8 @@
-/** BatchNormalization in inference mode, as the per-channel affine map that it is. */
+/** BatchNormalization in inference mode, as the per-channel affine map that it is, and maps folded into it. */
 import type { Node } from '../graph/node.ts';
-import { doubles } from './edit.ts';
+import type { Affine } from './affine.ts';
+import { doubles, fits, isFloatType, roundTo } from './edit.ts';
+import type { Fold } from './layer.ts';
 
 /** y = (x - mean) · gain + beta on axis 1, with gain = scale / √(var + epsilon); float64, one number per channel. */
 export interface BatchNorm {
@@ -33,6 +35,49 @@ export function batchNormOf(node: Node, opset: number): BatchNorm | string {
   const broken = gain.findIndex((value) => !Number.isFinite(value));
   if (broken >= 0) return `its variance plus epsilon is not positive in channel ${broken}`;
   return { gain, mean, beta };
+}
+
+/** y = gain · x + (beta - mean · gain). */
+export function affineOfBatchNorm({ gain, mean, beta }: BatchNorm): Affine {
+  return { gain, shift: gain.map((value, channel) => beta[channel]! - mean[channel]! * value) };
+}
+
+/** A map behind it: scale and bias are mapped. */
+export function foldBehindBatchNorm(node: Node, { beta }: BatchNorm, { gain, shift }: Affine): Fold | string {
+  const scale = doubles(node.constant(1)!);
+  const scales = scale.map((value, channel) => value * gain[channel]!);
+  return foldOf(node, [scales, beta.map((value, channel) => value * gain[channel]! + shift[channel]!)]);
+}
+
+/**
+ * A map in front of it: the scale grows by the gain and the mean moves against the map. Where the gain is 0 nothing of x
+ * is left, and the constant that is goes into the bias.
+ */
+export function foldBeforeBatchNorm(node: Node, norm: BatchNorm, { gain, shift }: Affine): Fold | string {
+  const scale = doubles(node.constant(1)!);
+  const scales = scale.map((value, channel) => value * gain[channel]!);
+  const betas = norm.beta.map((value, channel) => {
+    return gain[channel] === 0 ? value + (shift[channel]! - norm.mean[channel]!) * norm.gain[channel]! : value;
+  });
+  const means = norm.mean.map((value, channel) =>
+    gain[channel] === 0 ? 0 : (value - shift[channel]!) / gain[channel]!,
+  );
+  return foldOf(node, [scales, betas, means]);
+}
+
+/** New scale, bias and mean, of which those that stay as they are stay shared. */
+function foldOf(node: Node, values: readonly Float64Array[]): Fold | string {
+  const constants: Fold['constants'][number][] = [];
+  for (const [i, each] of values.entries()) {
+    const { name, dims, type } = node.constant(i + 1)!;
+    const old = doubles(node.constant(i + 1)!);
+    if (each.every((value, channel) => value === old[channel])) continue;
+    if (!isFloatType(type.name)) return `its parameter '${name}' is ${type.name}`;
+    const data = roundTo(type.name, each);
+    if (!fits(data, type.name)) return `the folded parameter '${name}' does not fit ${type.name}`;
+    constants.push({ index: i + 1, content: { type: type.name, dims, data }, base: name });
+  }
+  return { node, constants };
 }
 
 type Float64ArrayTuple = [Float64Array, Float64Array, Float64Array, Float64Array];

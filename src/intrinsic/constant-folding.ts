@@ -54,7 +54,7 @@ function findFoldable(model: Model, unfit: ReadonlySet<Node>, context: PassConte
     if (!node.inputs.every((value) => value === null || isReady(value))) continue;
     if (random.test(node.opType) || notTensors.test(node.opType) || quantizers.test(node.opType)) continue;
     if (node.is('Dropout')) continue;
-    if (!node.subgraphs().next().done) {
+    if (node.subgraphs().length > 0) {
       context.refused(node.label, 'its inputs are constant, but control flow is not folded');
     } else if (functions.has(`${node.domain}:${node.opType}`)) {
       context.refused(node.label, 'its inputs are constant, but calls of model functions are not folded');

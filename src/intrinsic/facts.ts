@@ -1,6 +1,6 @@
 /**
  * Element type and rank of every value, as far as they follow from declarations, constants and the operators between:
- * enough to know when a fusion is safe, in one sweep over the nodes. It is not shape inference; what it cannot tell
+ * enough to know when a fusion is safe. It is not shape inference; what it cannot tell
  * stays undefined.
  */
 import type { Model } from '../graph/model.ts';
@@ -22,21 +22,37 @@ const unknown: Fact = { type: undefined, rank: undefined };
 /** What a node says of its outputs, given the facts of its inputs. */
 type Rule = (node: Node, input: (index: number) => Fact) => Fact;
 
-export function factsOf(model: Model): Facts {
+/** Worked out when asked for, and remembered: most passes ask of few values. */
+export function factsOf(_model: Model): Facts {
   const derived = new Map<Value, Fact>();
-  const of = (value: Value | undefined): Fact => {
+  const known = (value: Value | undefined): Fact => {
     if (!value) return unknown;
     const { type, rank } = derived.get(value) ?? unknown;
     return { type: value.type ?? type, rank: value.dims?.length ?? rank };
   };
-  for (const node of model.allNodes()) {
-    const rule = node.domain === '' ? rules.get(node.opType) : undefined;
-    if (!rule) continue;
-    const fact = rule(node, (index) => of(node.input(index)));
-    const results = node.is('Split') ? node.outputs : [node.output()];
-    for (const value of results) if (value) derived.set(value, fact);
-  }
+  const of = (value: Value | undefined): Fact => {
+    if (value && !derived.has(value)) derive(value, derived, known);
+    return known(value);
+  };
   return { of };
+}
+
+/** Along the producers with a stack of its own: real graphs are deeper than the call stack. */
+function derive(value: Value, derived: Map<Value, Fact>, known: (value: Value | undefined) => Fact): void {
+  const stack = [value];
+  while (stack.length > 0) {
+    const top = stack[stack.length - 1]!;
+    const node = top.producer;
+    const rule = node && node.domain === '' ? rules.get(node.opType) : undefined;
+    const applies = rule !== undefined && (node!.outputs[0] === top || node!.opType === 'Split');
+    const pending = applies ? node!.inputs.filter((input) => input?.producer && !derived.has(input)) : [];
+    if (pending.length > 0) {
+      for (const input of pending) stack.push(input!);
+      continue;
+    }
+    derived.set(top, applies ? rule(node!, (index) => known(node!.input(index))) : unknown);
+    stack.pop();
+  }
 }
 
 const alike: Rule = (_, input) => input(0);

@@ -2,9 +2,8 @@
  * Nodes that hand their input on unchanged: Identity, Dropout outside training, Cast to the type a value has already.
  */
 import type { Node } from '../graph/node.ts';
-import { bypass } from '../graph/rewrite.ts';
-import type { Value } from '../graph/value.ts';
 import { dataTypeOfCode } from '../onnx/data-types.ts';
+import { removeCopy } from './edit.ts';
 import { factsOf, type Facts } from './facts.ts';
 import type { Pass } from './pass.ts';
 
@@ -25,15 +24,7 @@ export const identity: Pass = {
         context.refused(label, verdict);
         continue;
       }
-      const declared = output.info;
-      if (!bypass(node, input)) {
-        context.refused(label, `'${output.name}' is a graph output and ${standing(input, output)}`);
-        continue;
-      }
-      // The declaration is true of the input as well, and shapes are worth keeping.
-      if (declared && !input.info && input.producer) input.info = { ...declared, name: input.name };
-      context.applied([label]);
-      changed = true;
+      if (removeCopy(node, input, context)) changed = true;
     }
     return changed;
   },
@@ -58,12 +49,4 @@ function dropout(node: Node, opset: number): true | string {
   if (opset < 12 || !mode) return true;
   if (!mode.constant) return `'${mode.name}' decides at run time whether it trains`;
   return mode.constant.data()[0] === 0 || 'it runs in training mode';
-}
-
-/** Why the input cannot take the name of the output. */
-function standing(input: Value, output: Value): string {
-  if (input.graph !== output.graph) return `its input '${input.name}' stands in another graph`;
-  if (input.isInput) return `its input '${input.name}' is a graph input`;
-  if (input.isOutput) return `its input '${input.name}' is a graph output too`;
-  return `its input '${input.name}' is a constant`;
 }

@@ -1,25 +1,60 @@
 /** The fusions in the order in which a round runs them. A new fusion is one file and one line here. */
+import { affineFold } from './affine-fold.ts';
+import { affinePairs } from './affine-pairs.ts';
+import { bnConv } from './bn-conv.ts';
+import { canonical } from './canonical.ts';
 import { constantFolding } from './constant-folding.ts';
+import { constantIf } from './constant-if.ts';
 import { constantInputs } from './constant-inputs.ts';
 import { constantNodes } from './constant-nodes.ts';
 import { convBn } from './conv-bn.ts';
+import { convOneD } from './conv1d.ts';
 import { deadCode } from './dead-code.ts';
+import { gelu } from './gelu.ts';
+import { hardSwish } from './hard-swish.ts';
 import { identity } from './identity.ts';
+import { inlineFunctions } from './inline-functions.ts';
+import { layerNorm } from './layer-norm.ts';
+import { layoutPairs } from './layout-pairs.ts';
+import { loneBn } from './lone-bn.ts';
 import { matmulAdd } from './matmul-add.ts';
+import { noOps } from './no-ops.ts';
+import { padFold } from './pad-fold.ts';
 import type { Pass } from './pass.ts';
 import { reduceMeanToPool } from './reduce-mean-to-pool.ts';
 import { reluClip } from './relu-clip.ts';
+import { rmsNorm } from './rms-norm.ts';
 import { shapeFolding } from './shape-folding.ts';
+import { silu } from './silu.ts';
+import { uniqueNames } from './unique-names.ts';
 
 export const passes: readonly Pass[] = [
+  inlineFunctions,
+  uniqueNames,
   constantInputs,
   constantNodes,
   identity,
   shapeFolding,
   constantFolding,
+  constantIf,
   reluClip,
+  layerNorm,
+  rmsNorm,
   reduceMeanToPool,
+  noOps,
+  layoutPairs,
   matmulAdd,
   convBn,
+  hardSwish,
+  silu,
+  gelu,
+  convOneD,
+  // Behind the operators that are recognized by their constants.
+  padFold,
+  affinePairs,
+  affineFold,
+  bnConv,
+  loneBn,
+  canonical,
   deadCode,
 ];

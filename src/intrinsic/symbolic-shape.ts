@@ -107,18 +107,20 @@ export class SymbolicShapes {
   /** Slice with constant bounds: attributes before opset 10, inputs since. Array.slice clamps bounds as ONNX does. */
   #slice(node: Node, data: SymbolicVector): SymbolicVector | undefined {
     if (data.scalar) return undefined;
-    const bound = (name: string, index: number): number[] | undefined => {
-      const value = node.input(index);
-      return node.ints(name) ?? (value && integers(value));
-    };
-    const [starts, ends] = [bound('starts', 1), bound('ends', 2)];
+    const [starts, ends] = [integersOf(node, 'starts', 1), integersOf(node, 'ends', 2)];
     const absent = (name: string, index: number): boolean => !node.attributes.has(name) && !node.input(index);
-    const axes = absent('axes', 3) ? [0] : bound('axes', 3);
+    const axes = absent('axes', 3) ? [0] : integersOf(node, 'axes', 3);
     const steps = node.input(4) ? integers(node.input(4)!) : [1];
     if (starts?.length !== 1 || ends?.length !== 1 || axes?.length !== 1 || steps?.length !== 1) return undefined;
     if ((axes[0] !== 0 && axes[0] !== -1) || steps[0] !== 1) return undefined;
     return { elements: data.elements.slice(starts[0], ends[0]), scalar: false };
   }
+}
+
+/** Integers that are an attribute in old opsets and a constant input since; undefined when they are absent or computed. */
+export function integersOf(node: Node, name: string, index: number): number[] | undefined {
+  const value = node.input(index);
+  return node.ints(name) ?? (value && integers(value));
 }
 
 /** For Squeeze and Unsqueeze: axes is [0] (or absent, in Squeeze); an attribute before opset 13, an input since. */

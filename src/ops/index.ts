@@ -1,6 +1,6 @@
 /** Every operator qdq knows, by type. To add one: write its file and list it here. */
 import type { Node } from '../graph/node.ts';
-import { clip, leakyRelu, relu, unitInterval } from './activation.ts';
+import { clip, hardActivation, leakyRelu, relu, unitInterval } from './activation.ts';
 import { concat } from './concat.ts';
 import { conv } from './conv.ts';
 import { elementwise } from './elementwise.ts';
@@ -20,6 +20,7 @@ export const ops: readonly OpSpec[] = [
   clip,
   leakyRelu,
   unitInterval,
+  hardActivation,
   maxPool,
   average,
   layout,
@@ -33,6 +34,11 @@ const byType = new Map(ops.flatMap((spec) => spec.types.map((type) => [type, spe
 export function specOf(node: Node): OpSpec | undefined {
   return node.domain === '' ? byType.get(node.opType) : undefined;
 }
+
+/** Operator types that multiply weights, the reason to quantize a model. */
+export const weightedTypes: ReadonlySet<string> = new Set(
+  ops.filter((spec) => spec.weight !== undefined).flatMap((spec) => spec.types),
+);
 
 /** All operator types that have an int8 form, sorted. */
 export const knownTypes: readonly string[] = [...byType.keys()].sort();

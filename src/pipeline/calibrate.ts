@@ -9,11 +9,15 @@ import type { CalibrateOptions, CalibrateResult } from '../pipeline-types.ts';
 import { observedTensors } from '../quantizable/plan.ts';
 import { planQuantization } from '../quantizable/planner.ts';
 import { calibrationSamples } from './samples.ts';
-import { inputsOf, openFused } from './source.ts';
+import { inputsOf, openFused, upgradeNotes } from './source.ts';
+
+/** Per-channel schemes need it. An upgrade keeps the names of tensors, so the state serves the others as well. */
+const anyScheme = 13;
 
 export async function calibrateModel(options: CalibrateOptions): Promise<CalibrateResult> {
-  const { file, model } = await openFused(options.model, options);
-  const { dataset, selection, warnings } = await calibrationSamples(options, inputsOf(model));
+  const { file, model, upgrade } = await openFused(options.model, options, { opset: anyScheme });
+  const { dataset, selection, warnings: cautions } = await calibrationSamples(options, inputsOf(model));
+  const warnings = [...upgradeNotes(upgrade), ...cautions];
   for (const warning of warnings) options.onWarning?.(warning);
   const tensors = tensorsOfAnyPlan(model);
   const state = await calibrate(model, tensors, dataset, selection, {

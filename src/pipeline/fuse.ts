@@ -1,15 +1,18 @@
 /** Model → fused model, with the proof that both compute the same: they are run side by side before anything is written. */
 import { openSession } from '../backends/session.ts';
 import { batches } from '../data/batch.ts';
+import type { Dataset } from '../data/sample.ts';
 import { choose } from '../data/select.ts';
 import { pipelineErrors } from '../errors/pipeline.ts';
 import type { Model } from '../graph/model.ts';
 import { modelToProto } from '../graph/to-proto.ts';
+import { openModel } from '../compare/model-facts.ts';
 import { toNumbers, isComparable } from '../compare/numbers.ts';
 import { saveModel } from '../onnx/model-file.ts';
 import type { FuseOptions, FuseResult } from '../pipeline-types.ts';
+import { generateInputs, type Generated } from './generated.ts';
 import { cautions, openFlags } from './samples.ts';
-import { countOps, inputsOf, openFused } from './source.ts';
+import { countOps, inputsOf, openFused, upgradeNotes } from './source.ts';
 
 /** Samples for the proof when the user gives no number. */
 const usualSamples = 8;
@@ -20,13 +23,12 @@ const usualSamples = 8;
 const bound = 1e-4;
 
 export async function fuseModel(options: FuseOptions): Promise<FuseResult> {
-  const { file, model, log, nodesBefore, opsBefore } = await openFused(options.model, options, options.skip);
-  const flags = options.data === undefined && options.reader === undefined ? { ...options, data: 'random' } : options;
-  const dataset = await openFlags({ ...flags, samples: options.samples ?? usualSamples }, inputsOf(model));
-  const warnings = dataset.synthetic ? [] : cautions(dataset);
+  const { file, model, log, upgrade, nodesBefore, opsBefore } = await openFused(options.model, options, options);
+  const count = options.samples ?? usualSamples;
+  const { dataset, notes } = await proofInputs({ ...options, samples: count }, model);
+  const warnings = [...upgradeNotes(upgrade), ...notes];
   for (const warning of warnings) options.onWarning?.(warning);
-  const { chosen } = choose(dataset.count, options.samples ?? usualSamples, options.seed);
-  const { worst, samples } = await worstDifference(options, file.path, model, batches(dataset, chosen, 1));
+  const proof = dataset && (await prove(options, file.path, model, dataset, count));
   const after = countOps(model);
   const saved = saveModel(modelToProto(model), options.output, {
     externalData: options.externalData,
@@ -41,28 +43,37 @@ export async function fuseModel(options: FuseOptions): Promise<FuseResult> {
     nodesAfter: Object.values(after).reduce((sum, n) => sum + n, 0),
     opsBefore,
     opsAfter: after,
-    samples,
-    synthetic: dataset.synthetic,
-    worstDifference: worst,
+    samples: proof?.samples ?? 0,
+    synthetic: dataset?.synthetic ?? true,
+    ...(proof ? { worstDifference: proof.worst } : {}),
     bound,
     warnings,
   };
 }
 
-/** Runs both models on every batch. Throws when an output differs by more than the bound. */
-async function worstDifference(
+async function proofInputs(options: FuseOptions, model: Model): Promise<Generated> {
+  const inputs = inputsOf(model);
+  if (options.data === undefined && options.reader === undefined) return generateInputs(options.model, inputs, options);
+  const dataset = await openFlags(options, inputs);
+  return { dataset, notes: dataset.synthetic ? [] : cautions(dataset) };
+}
+
+/** Runs both models on every sample. Throws when an output differs by more than the bound. */
+async function prove(
   options: FuseOptions,
   path: string,
   fused: Model,
-  source: ReturnType<typeof batches>,
+  dataset: Dataset,
+  count: number,
 ): Promise<{ worst: number; samples: number }> {
-  const before = await openSession(path, { threads: options.threads });
+  const { chosen } = choose(dataset.count, count, options.seed);
+  const before = await openSession(openModel(path).source, { threads: options.threads }, `'${path}'`);
   const after = await openSession(fused, { threads: options.threads }, `the fused form of '${path}'`);
   let samples = 0;
   const difference = new Map<string, number>();
   const range = new Map<string, number>();
   try {
-    for await (const { inputs, size } of source) {
+    for await (const { inputs, size } of batches(dataset, chosen, 1)) {
       const [a, b] = [await before.run(inputs), await after.run(inputs)];
       for (const [name, value] of Object.entries(a)) {
         if (!isComparable(value.type)) continue;

@@ -2,7 +2,7 @@
 import { cpuInfo } from '../backends/cpu.ts';
 import { openSession } from '../backends/session.ts';
 import { targetOf } from '../backends/targets/index.ts';
-import type { Scheme, Target } from '../backends/targets/target.ts';
+import type { Target } from '../backends/targets/target.ts';
 import { calibrate } from '../calibrate/calibrate.ts';
 import { rangesOf, readState, type CalibrationState } from '../calibrate/state.ts';
 import { compareModels } from '../compare/compare.ts';
@@ -16,12 +16,14 @@ import { saveModel } from '../onnx/model-file.ts';
 import type { QuantizeOptions, QuantizeResult } from '../pipeline-types.ts';
 import { observedTensors, type Plan } from '../quantizable/plan.ts';
 import { planQuantization } from '../quantizable/planner.ts';
-import { findTarget, resolveScheme } from '../quantizable/scheme.ts';
-import { emitQdq, type Quantized } from '../quantized/qdq.ts';
-import { version } from '../version.ts';
+import { planRanged } from '../quantizable/ranged.ts';
+import { findTarget, leastOpset, resolveScheme } from '../quantizable/scheme.ts';
+import { emitQdq } from '../quantized/qdq.ts';
+import { keptWarnings, rangeWarnings, repairWarnings } from './notes.ts';
 import { everySample, splitSamples, type SamplePlan } from './samples.ts';
-import { describeScheme, schemeRequest, summarizePlan } from './scheme.ts';
-import { inputsOf, openFused, survivors, type FusedSource } from './source.ts';
+import { schemeRequest, summarizePlan } from './scheme.ts';
+import { writeStamp } from './stamp.ts';
+import { inputsOf, openFused, survivors, upgradeNotes, type FusedSource } from './source.ts';
 
 /**
  * @throws QdqError: usage errors before anything runs, data errors for the model and the samples. The output exists only when
@@ -30,20 +32,30 @@ import { inputsOf, openFused, survivors, type FusedSource } from './source.ts';
 export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeResult> {
   const gates = options.gates.map(parseGate);
   if (options.report === false && gates.length > 0) throw pipelineErrors.gatesWithoutReport(options.gates[0]!);
-  const source = await openFused(options.model, options);
-  const { file, model, log } = source;
   const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
-  const scheme = resolveScheme(target, schemeRequest(options), model.opset);
+  const scheme = resolveScheme(target, schemeRequest(options));
+  const source = await openFused(options.model, options, { opset: leastOpset(scheme) });
+  const { file, model, log, upgrade } = source;
   const { include, exclude } = options;
-  const plan = planQuantization(model, { target, scheme, include, exclude, fused: survivors(log) });
+  const request = { target, scheme, include, exclude, fused: survivors(log) };
+  const wanted = planQuantization(model, request);
   const samples = await chooseSamples(options, model);
   const { dataset } = samples.evaluation;
   checkGates(gates, { labels: dataset.labelled || dataset.count === undefined, latency: true });
 
-  const state = await calibrationState(options, source, plan, samples);
-  const quantized = emitQdq(model, plan, rangesOf(state));
-  stamp(quantized.model, target, scheme, state);
-  const warnings = [...samples.warnings, ...state.notes, ...repairWarnings(quantized)];
+  const state = await calibrationState(options, source, wanted, samples);
+  const ranges = rangesOf(state);
+  const plan = planRanged(model, request, wanted, ranges);
+  const quantized = emitQdq(model, plan, ranges);
+  writeStamp(quantized.model, plan, state.observer, state.samples);
+  const warnings = [
+    ...upgradeNotes(upgrade),
+    ...samples.warnings,
+    ...state.notes,
+    ...keptWarnings(model),
+    ...rangeWarnings(wanted, plan),
+    ...repairWarnings(quantized),
+  ];
   for (const warning of warnings) options.onWarning?.(warning);
 
   await proveItRuns(quantized.model, options, samples);
@@ -133,20 +145,4 @@ function judge(
     onProgress: (done, total) =>
       options.onProgress?.({ stage: 'comparing', done, ...(total === undefined ? {} : { total }), unit: 'samples' }),
   });
-}
-
-/** Where the model came from, for whoever opens it later. No times and no paths: same input, same bytes. */
-function stamp(model: Model, target: Target, scheme: Scheme, state: CalibrationState): void {
-  model.metadata.set('qdq.version', version);
-  model.metadata.set('qdq.target', target.name);
-  model.metadata.set('qdq.scheme', describeScheme(scheme));
-  model.metadata.set('qdq.calibration', `${state.observer} over ${state.samples} samples`);
-}
-
-function repairWarnings({ repaired }: Quantized): string[] {
-  const channels = repaired.reduce((sum, { channels: n }) => sum + n, 0);
-  if (channels === 0) return [];
-  return [
-    `${channels} weight channel(s) in ${repaired.length} tensor(s) got a larger scale so that their bias fits int32`,
-  ];
 }

@@ -1,10 +1,14 @@
-/** A model on its way into the pipeline: read, turned into IR, fused. Every stage that needs the fused graph starts here. */
+/**
+ * A model on its way into the pipeline: read, turned into IR, upgraded, fused. Every stage that needs the fused graph
+ * starts here.
+ */
 import { createExecutor } from '../backends/session.ts';
 import type { InputInfo } from '../data/sample.ts';
 import { modelFromProto } from '../graph/from-proto.ts';
 import type { Model } from '../graph/model.ts';
 import { fuse } from '../intrinsic/run.ts';
 import type { FusionLog } from '../intrinsic/pass.ts';
+import { upgradeOpset, type UpgradeLog } from '../opset/upgrade.ts';
 import { loadModel, type ModelFile } from '../onnx/model-file.ts';
 import type { RunFlags } from '../pipeline-types.ts';
 
@@ -13,19 +17,34 @@ export interface FusedSource {
   /** The fused graph. */
   readonly model: Model;
   readonly log: FusionLog;
+  readonly upgrade: UpgradeLog;
   readonly nodesBefore: number;
   readonly opsBefore: Readonly<Record<string, number>>;
 }
 
-export async function openFused(path: string, flags: RunFlags, skip: readonly string[] = []): Promise<FusedSource> {
+export interface FuseSettings {
+  /** The least default operator set wanted; an older model is upgraded to it first. */
+  readonly opset?: number | undefined;
+  /** Names of passes that must not run. */
+  readonly skip?: readonly string[];
+}
+
+export async function openFused(path: string, flags: RunFlags, settings: FuseSettings = {}): Promise<FusedSource> {
   flags.onProgress?.({ stage: 'fusing', done: 0, total: 1, unit: 'models' });
   const file = loadModel(path);
   const model = modelFromProto(file.proto, file.dir);
   const opsBefore = countOps(model);
   const nodesBefore = [...model.allNodes()].length;
-  const log = await fuse(model, { executor: createExecutor(), skip: [...skip] });
+  const upgrade = upgradeOpset(model, settings.opset ?? model.opset);
+  const log = await fuse(model, { executor: createExecutor(), skip: settings.skip ?? [] });
   flags.onProgress?.({ stage: 'fusing', done: 1, total: 1, unit: 'models' });
-  return { file, model, log, nodesBefore, opsBefore };
+  return { file, model, log, upgrade, nodesBefore, opsBefore };
+}
+
+/** What a user should know of the upgrade, if there was one. */
+export function upgradeNotes({ from, to, adapted }: UpgradeLog): string[] {
+  if (from === to) return [];
+  return [`upgraded from opset ${from} to ${to}: ${adapted.length} node${adapted.length === 1 ? '' : 's'} adapted`];
 }
 
 /** Number of nodes by operator type, bodies of control flow included, sorted by name. */

@@ -1,11 +1,12 @@
 /** First step of planning: each node by itself. Which could run in int8, and which limiting activations it takes in. */
 import type { Target } from '../backends/targets/target.ts';
-import type { Graph } from '../graph/graph.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { specOf } from '../ops/index.ts';
 import type { QuantizeRule } from '../ops/op.ts';
+import type { Keeper } from './keep.ts';
 import type { NodeSelection } from './selection.ts';
+import { spectralReason } from './spectrum.ts';
 
 export interface Candidate {
   readonly node: Node;
@@ -20,17 +21,23 @@ export interface Candidates {
   readonly byNode: ReadonlyMap<Node, Candidate>;
   /** Clamps that belong to another node's region. */
   readonly absorbed: ReadonlySet<Node>;
-  /** Why a node has no int8 form. */
-  readonly reasons: ReadonlyMap<Node, string>;
+  /** Why a node is no candidate; later steps add theirs. */
+  readonly reasons: Map<Node, string>;
 }
 
-export function findCandidates(graph: Graph, target: Target, selection: NodeSelection): Candidates {
+/** @param nodes in dependency order */
+export function findCandidates(
+  nodes: readonly Node[],
+  target: Target,
+  selection: NodeSelection,
+  keeper: Keeper,
+): Candidates {
   const byNode = new Map<Node, Candidate>();
   const absorbed = new Set<Node>();
   const reasons = new Map<Node, string>();
-  for (const node of graph.nodes()) {
+  for (const node of nodes) {
     if (absorbed.has(node)) continue;
-    const rule = ruleOf(node, target, selection);
+    const rule = ruleOf(node, target, selection, keeper);
     if (typeof rule === 'string') {
       reasons.set(node, rule);
       continue;
@@ -39,29 +46,25 @@ export function findCandidates(graph: Graph, target: Target, selection: NodeSele
     for (const clamp of clamps) absorbed.add(clamp);
     const last = clamps[clamps.length - 1] ?? node;
     const outputs = last.outputs.filter((value) => value !== null);
-    byNode.set(node, { node, rule, clamps, outputs });
+    const candidate = { node, rule, clamps, outputs };
+    const kept = keeper.region(candidate);
+    if (kept === undefined) byNode.set(node, candidate);
+    else reasons.set(node, kept);
   }
   return { byNode, absorbed, reasons };
 }
 
-function ruleOf(node: Node, target: Target, selection: NodeSelection): QuantizeRule | string {
+function ruleOf(node: Node, target: Target, selection: NodeSelection, keeper: Keeper): QuantizeRule | string {
   const spec = specOf(node);
   if (!spec)
     return node.domain === ''
       ? `qdq has no int8 form of ${node.opType}`
       : `operators of domain '${node.domain}' stay as they are`;
-  const unselected = selection.reason(node);
-  if (unselected !== undefined) return unselected;
-  const preference = target.preferFloat[node.opType];
+  const kept = selection.reason(node) ?? keeper.node(node);
+  if (kept !== undefined) return kept;
+  const preference = target.preferFloat[node.opType] ?? (spec.weight && spectralReason(node));
   if (preference !== undefined && !selection.wanted(node)) return preference;
-  const rule = spec.quantize(node);
-  if (typeof rule === 'string') return rule;
-  const wrong = rule.operands.find(({ index }) => {
-    const type = node.input(index)?.type;
-    return type !== undefined && type !== 'float32';
-  });
-  if (wrong) return `its input '${node.input(wrong.index)!.name}' is ${node.input(wrong.index)!.type}, not float32`;
-  return rule;
+  return spec.quantize(node);
 }
 
 /** Limiting activations that are the only reader of what stands before them. */

@@ -4,12 +4,15 @@
  * because a quantizer there would cost accuracy and time and win nothing.
  */
 import type { Scheme, Target } from '../backends/targets/target.ts';
+import type { QdqError } from '../errors.ts';
 import { planErrors } from '../errors/quantizable.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
-import { topological } from '../graph/walk.ts';
+import { topologicalDeep } from '../graph/walk.ts';
 import { findCandidates, type Candidate } from './candidates.ts';
+import { decide, demands } from './decide.ts';
+import { keeperOf } from './keep.ts';
 import {
   weightKey,
   type FloatNode,
@@ -24,18 +27,23 @@ import { selectNodes, type SelectionRequest } from './selection.ts';
 export interface PlanRequest extends SelectionRequest {
   readonly target: Target;
   readonly scheme: Scheme;
+  /** Names of tensors for which calibration found no range: what reads or writes them stays float. */
+  readonly unranged?: ReadonlySet<string>;
 }
 
-/** Throws when the model holds Q/DQ pairs already, a pattern matches nothing, or nothing can be quantized. */
+/**
+ * Plans the main graph and every body as one: a body's nodes stand before the node that owns it, as do the nodes whose values
+ * the body captures. Names of tensors must be unique in the model.
+ * Throws when a pattern matches nothing, or nothing can be quantized.
+ */
 export function planQuantization(model: Model, request: PlanRequest): Plan {
-  const quantized = [...model.allNodes()].find((node) => node.is('QuantizeLinear', 'DequantizeLinear'));
-  if (quantized) throw planErrors.alreadyQuantized(quantized.label);
   const selection = selectNodes(model, request);
-  const { byNode, absorbed, reasons } = findCandidates(model.graph, request.target, selection);
-  const order = topological(model.graph);
+  const order = [...topologicalDeep(model.graph)];
+  const keeper = keeperOf(model, request.unranged ?? new Set());
+  const { byNode, absorbed, reasons } = findCandidates(order, request.target, selection, keeper);
   const wanted = demands(order, byNode);
-  const int8 = decide(order, byNode, wanted, reasons as Map<Node, string>);
-  if (int8.size === 0) throw planErrors.nothing([...new Set(reasons.values())].slice(0, 3));
+  const int8 = decide(order, byNode, wanted, reasons);
+  if (int8.size === 0) throw nothingToDo(order, reasons);
 
   const regionOfOutput = new Map<Value, Candidate>();
   for (const candidate of int8.values()) for (const output of candidate.outputs) regionOfOutput.set(output, candidate);
@@ -102,7 +110,7 @@ export function planQuantization(model: Model, request: PlanRequest): Plan {
     tensors: [...tensors.values()],
     weights: [...weights.values()],
     regions,
-    float: floatNodes(model, int8, absorbed, reasons),
+    float: floatNodes(order, int8, absorbed, reasons),
   };
 }
 
@@ -118,65 +126,30 @@ function outputPlan({ node, rule }: Candidate, output: Value): TensorPlan {
   }
 }
 
-/** Values that some node would read as codes if it runs in int8: found backwards, through nodes that only follow. */
-function demands(order: readonly Node[], byNode: ReadonlyMap<Node, Candidate>): Set<Value> {
-  const wanted = new Set<Value>();
-  for (const node of [...order].reverse()) {
-    const candidate = byNode.get(node);
-    if (!candidate) continue;
-    if (candidate.rule.kind === 'follow' && !candidate.outputs.some((output) => wanted.has(output))) continue;
-    for (const operand of candidate.rule.operands)
-      if (operand.role === 'activation') wanted.add(node.input(operand.index)!);
-  }
-  return wanted;
+/** Quantizers that the model brought along convert between the two worlds and belong to neither. */
+function isQuantizer(node: Node): boolean {
+  return node.is('QuantizeLinear', 'DequantizeLinear');
 }
 
-/** Forwards: anchors are int8; followers are when an int8 node feeds them and their result is wanted. */
-function decide(
-  order: readonly Node[],
-  byNode: ReadonlyMap<Node, Candidate>,
-  wanted: ReadonlySet<Value>,
-  reasons: Map<Node, string>,
-): Map<Node, Candidate> {
-  const int8 = new Map<Node, Candidate>();
-  const codes = new Set<Value>();
-  for (const node of order) {
-    const candidate = byNode.get(node);
-    if (!candidate) continue;
-    const { rule, outputs } = candidate;
-    if (rule.kind === 'follow') {
-      const fed = rule.operands.some((operand) => codes.has(node.input(operand.index)!));
-      const asked = outputs.some((output) => wanted.has(output));
-      if (!fed || !asked) {
-        reasons.set(node, fed ? 'its result is only read in float' : 'no int8 node feeds it');
-        continue;
-      }
-    }
-    int8.set(node, candidate);
-    for (const output of outputs) if (wanted.has(output) || !rule.floatOutput) codes.add(output);
-  }
-  return int8;
+function nothingToDo(order: readonly Node[], reasons: ReadonlyMap<Node, string>): QdqError {
+  const quantizer = order.find(isQuantizer);
+  if (quantizer) return planErrors.alreadyQuantized(quantizer.label);
+  return planErrors.nothing([...new Set(reasons.values())].slice(0, 3));
 }
 
 function floatNodes(
-  model: Model,
+  order: readonly Node[],
   int8: ReadonlyMap<Node, Candidate>,
   absorbed: ReadonlySet<Node>,
   reasons: ReadonlyMap<Node, string>,
 ): FloatNode[] {
   const inRegion = new Set<Node>();
   for (const { node, clamps } of int8.values()) for (const member of [node, ...clamps]) inRegion.add(member);
-  const list: FloatNode[] = [];
-  for (const node of model.allNodes()) {
-    if (inRegion.has(node)) continue;
-    const reason =
-      reasons.get(node) ??
-      (node.graph !== model.graph
-        ? 'it stands in the body of a control-flow node'
-        : absorbed.has(node)
-          ? 'the node it limits stays float'
-          : 'no int8 node feeds it');
-    list.push({ node: node.label, op: node.opType, reason });
-  }
-  return list;
+  return order
+    .filter((node) => !inRegion.has(node) && !isQuantizer(node))
+    .map((node) => ({
+      node: node.label,
+      op: node.opType,
+      reason: reasons.get(node) ?? (absorbed.has(node) ? 'the node it limits stays float' : 'no int8 node feeds it'),
+    }));
 }

@@ -22,8 +22,8 @@ export function findTarget(name: string): Target {
   return target;
 }
 
-/** @param opset default operator set of the model that will carry the result */
-export function resolveScheme(target: Target, request: SchemeRequest, opset: number): Scheme {
+/** @throws PLAN_TYPES for a pair of types that no kernel multiplies */
+export function resolveScheme(target: Target, request: SchemeRequest): Scheme {
   const base = target.scheme;
   const activationType = request.activationType ?? base.activationType;
   const weightType = request.weightType ?? base.weightType;
@@ -31,10 +31,6 @@ export function resolveScheme(target: Target, request: SchemeRequest, opset: num
   if (activationType.startsWith('int') && weightType.startsWith('uint')) {
     throw planErrors.unsignedWeights(activationType, weightType);
   }
-  for (const type of [activationType, weightType])
-    if (type.endsWith('16') && opset < 21) throw planErrors.wideTypes(type, opset);
-  if (opset < 10) throw planErrors.opset(opset, perChannel ? 13 : 10, 'QuantizeLinear');
-  if (perChannel && opset < 13) throw planErrors.opset(opset, 13, 'per-channel quantization');
   return {
     activationType,
     activationSymmetric: request.symmetric ?? base.activationSymmetric,
@@ -42,6 +38,12 @@ export function resolveScheme(target: Target, request: SchemeRequest, opset: num
     perChannel,
     weightRange: weightRange(request.reduceRange, base, activationType, weightType),
   };
+}
+
+/** The least default operator set whose QuantizeLinear and DequantizeLinear can say the scheme. */
+export function leastOpset({ activationType, weightType, perChannel }: Scheme): number {
+  if ([activationType, weightType].some((type) => type.endsWith('16'))) return 21;
+  return perChannel ? 13 : 10;
 }
 
 /** Only u8 × s8 products saturate; s8 activations and u8 weights go through exact kernels. */

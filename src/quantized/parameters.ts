@@ -1,6 +1,6 @@
 /** Plan + ranges → every scale and zero point of the model, before anything is written into the graph. */
 import { quantizedErrors } from '../errors/quantized.ts';
-import type { Model } from '../graph/model.ts';
+import type { Value } from '../graph/value.ts';
 import type { Tensor } from '../onnx/tensor.ts';
 import type { Interval } from '../ops/op.ts';
 import { weightKey, type Plan, type TensorPlan } from '../quantizable/plan.ts';
@@ -16,8 +16,12 @@ export interface Parameters {
   readonly repaired: readonly { readonly weight: string; readonly channels: number }[];
 }
 
-export function resolveParameters(model: Model, plan: Plan, ranges: ReadonlyMap<string, Interval>): Parameters {
-  const constantOf = (name: string): Tensor => model.graph.values.get(name)!.constant!;
+export function resolveParameters(
+  find: (name: string) => Value | undefined,
+  plan: Plan,
+  ranges: ReadonlyMap<string, Interval>,
+): Parameters {
+  const constantOf = (name: string): Tensor => find(name)!.constant!;
   const activations = new Map<string, QuantParams>();
   for (const tensor of plan.tensors) {
     if (tensor.source === 'share') activations.set(tensor.name, activations.get(tensor.with!)!);

@@ -5,7 +5,7 @@
  */
 import { modelFromProto } from '../graph/from-proto.ts';
 import type { Graph } from '../graph/graph.ts';
-import type { Model } from '../graph/model.ts';
+import { valueFinder, type Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import { bypass, forward } from '../graph/rewrite.ts';
 import { modelToProto } from '../graph/to-proto.ts';
@@ -15,8 +15,10 @@ import { dataType } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import { specOf } from '../ops/index.ts';
 import type { Interval } from '../ops/op.ts';
-import { weightKey, type Plan, type RegionPlan, type TensorPlan } from '../quantizable/plan.ts';
+import { weightKey, type Plan, type RegionPlan } from '../quantizable/plan.ts';
+import { guardFloatNodes } from './barrier.ts';
 import { quantizeBias } from './bias.ts';
+import { dequantizeIn, placeCodes, type Placed } from './dequantize.ts';
 import { codes, quantizeTensor, representable, type QuantParams } from './params.ts';
 import { resolveParameters, type Parameters } from './parameters.ts';
 import { quantizeWeights } from './weights.ts';
@@ -32,18 +34,18 @@ export interface Quantized {
 /** The given model is left as it is. Throws when an observed tensor has no usable range. */
 export function emitQdq(source: Model, plan: Plan, ranges: ReadonlyMap<string, Interval>): Quantized {
   const model = modelFromProto(modelToProto(source), source.dir);
-  const { graph } = model;
-  const parameters = resolveParameters(model, plan, ranges);
-  const nodeOf = new Map(plan.regions.map((region) => [region, graph.values.get(region.tensor)!.producer!]));
+  const find = valueFinder(model);
+  const parameters = resolveParameters(find, plan, ranges);
+  const nodeOf = new Map(plan.regions.map((region) => [region, find(region.tensor)!.producer!]));
 
-  const weights = emitWeights(graph, plan, parameters);
+  const weightIn = weightWriter(plan, parameters, find);
   for (const [region, node] of nodeOf) {
-    if (region.weight) node.setInput(region.weight.input, weights.get(weightKey(region.weight))!);
-    if (region.bias) node.setInput(region.bias.input, emitBias(graph, region, parameters));
+    if (region.weight) node.setInput(region.weight.input, weightIn(weightKey(region.weight), node.graph!));
+    if (region.bias) node.setInput(region.bias.input, emitBias(node, region, parameters));
     if (region.quantizedOutput) absorbClamps(node, region, plan, parameters);
   }
 
-  const readers = new Map<string, { node: Node; input: number }[]>();
+  const readers = new Map<string, Reader[]>();
   for (const [region, node] of nodeOf) {
     for (const { tensor, input } of region.activations) {
       const list = readers.get(tensor);
@@ -53,62 +55,62 @@ export function emitQdq(source: Model, plan: Plan, ranges: ReadonlyMap<string, I
   }
   const written = new Map<QuantParams, [Value, Value]>();
   for (const tensor of plan.tensors) {
-    emitActivation(graph, tensor, plan.scheme.activationSymmetric, parameters, readers.get(tensor.name) ?? [], written);
+    const value = find(tensor.name)!;
+    const params = parameters.activations.get(tensor.name)!;
+    const reading = readers.get(tensor.name) ?? [];
+    if (tensor.source === 'constant') emitConstant(value, params, plan.scheme.activationSymmetric, reading);
+    else emitActivation(value, tensor.int8Producer, params, reading, written);
   }
-  removeDead(graph);
-  sortNodes(graph);
+  for (const graph of model.graph.graphs()) guardFloatNodes(graph);
+  removeDead(model.graph);
+  sortNodes(model.graph);
   return { model, activations: parameters.activations, repaired: parameters.repaired };
 }
 
-/** DequantizeLinear outputs of the quantized constants, by weight key. */
-function emitWeights(graph: Graph, plan: Plan, parameters: Parameters): Map<string, Value> {
-  const outputs = new Map<string, Value>();
-  for (const weight of plan.weights) {
-    const { name } = weight;
-    const how = parameters.weights.get(weightKey(weight))!;
-    const quantized = quantizeWeights(graph.values.get(name)!.constant!, how, `${name}_quantized`);
-    const zeros = codes(how.type, how.scales.length).fill(how.zeroPoint);
-    outputs.set(weightKey(weight), dequantizeConstant(graph, name, quantized, how.scales, zeros, how.axis));
-  }
-  return outputs;
+/** An int8 node and the input at which it reads. */
+interface Reader {
+  readonly node: Node;
+  readonly input: number;
+}
+
+/**
+ * Writes codes and scales of a weight beside its constant, once, and a DequantizeLinear into each graph that reads it: a
+ * runtime fuses nodes of one graph only.
+ */
+function weightWriter(
+  plan: Plan,
+  parameters: Parameters,
+  find: (name: string) => Value | undefined,
+): (key: string, graph: Graph) => Value {
+  const names = new Map(plan.weights.map((weight) => [weightKey(weight), weight.name]));
+  const placed = new Map<string, Placed>();
+  const written = new Map<string, Map<Graph, Value>>();
+  return (key, graph) => {
+    const name = names.get(key)!;
+    if (!placed.has(key)) {
+      const constant = find(name)!;
+      const how = parameters.weights.get(key)!;
+      const tensor = quantizeWeights(constant.constant!, how, `${name}_quantized`);
+      const zeros = codes(how.type, how.scales.length).fill(how.zeroPoint);
+      placed.set(key, placeCodes(constant.graph, tensor, how.scales, zeros, how.axis));
+      written.set(key, new Map());
+    }
+    const copies = written.get(key)!;
+    if (!copies.has(graph)) copies.set(graph, dequantizeIn(graph, placed.get(key)!, name));
+    return copies.get(graph)!;
+  };
 }
 
 /** A bias shared by two nodes gets a quantized copy for each: its scale depends on the node's input. */
-function emitBias(graph: Graph, { bias, weight, activations }: RegionPlan, parameters: Parameters): Value {
+function emitBias(node: Node, { bias, weight, activations }: RegionPlan, parameters: Parameters): Value {
   const name = bias!.tensor;
   const inputScale = parameters.activations.get(activations[0]!.tensor)!.scale;
-  const weightScales = parameters.weights.get(weightKey(weight!))!.scales;
-  const quantized = quantizeBias(graph.values.get(name)!.constant!, inputScale, weightScales, `${name}_quantized`);
+  const { scales: weightScales } = parameters.weights.get(weightKey(weight!))!;
+  const quantized = quantizeBias(node.constant(bias!.input)!, inputScale, weightScales, `${name}_quantized`);
   const { scales } = quantized;
-  return dequantizeConstant(
-    graph,
-    name,
-    quantized.codes,
-    scales,
-    new Int32Array(scales.length),
-    scales.length > 1 ? 0 : undefined,
-  );
-}
-
-/** Constant codes and their DequantizeLinear; one scale makes scalars, several a vector along `axis`. */
-function dequantizeConstant(
-  graph: Graph,
-  name: string,
-  quantized: Tensor,
-  scales: Float32Array,
-  zeros: Int32Array | ReturnType<typeof codes>,
-  axis: number | undefined,
-): Value {
-  const dims = axis === undefined ? [] : [scales.length];
-  const scale = graph.addInitializer(Tensor.of(`${quantized.name}_scale`, 'float32', dims, scales));
-  const zeroPoint = graph.addInitializer(Tensor.of(`${quantized.name}_zero_point`, quantized.type.name, dims, zeros));
-  const node = graph.makeNode('DequantizeLinear', [graph.addInitializer(quantized), scale, zeroPoint], {
-    name: `${name}_DequantizeLinear`,
-    outputs: [`${name}_DequantizeLinear_Output`],
-  });
-  if (axis !== undefined) node.setInt('axis', axis);
-  graph.prepend(node);
-  return node.output()!;
+  const axis = scales.length > 1 ? 0 : undefined;
+  const placed = placeCodes(node.graph!, quantized.codes, scales, new Int32Array(scales.length), axis);
+  return dequantizeIn(node.graph!, placed, name);
 }
 
 /** Removes the limiting activations behind a region whose output codes cannot leave the limits anyway. */
@@ -127,55 +129,65 @@ function absorbClamps(node: Node, region: RegionPlan, plan: Plan, parameters: Pa
   }
 }
 
-/** Puts the quantizer on one tensor. */
+/** Constant codes in the place of an activation. */
+function emitConstant(value: Value, params: QuantParams, symmetric: boolean, readers: readonly Reader[]): void {
+  const { name } = value;
+  const quantized = quantizeTensor(value.constant!, params, symmetric, `${name}_quantized`);
+  const zero = codes(params.type, 1).fill(params.zeroPoint);
+  const placed = placeCodes(value.graph, quantized, Float32Array.of(params.scale), zero, undefined);
+  redirect(readers, (graph) => dequantizeIn(graph, placed, name));
+}
+
+/**
+ * Puts the quantizer on one tensor, in its own graph, and a DequantizeLinear into each graph where an int8 node reads it.
+ * After an int8 producer everything else reads the dequantized value too.
+ */
 function emitActivation(
-  graph: Graph,
-  tensor: TensorPlan,
-  symmetric: boolean,
-  parameters: Parameters,
-  readers: readonly { node: Node; input: number }[],
+  value: Value,
+  int8Producer: boolean,
+  params: QuantParams,
+  readers: readonly Reader[],
   written: Map<QuantParams, [Value, Value]>,
 ): void {
-  const { name } = tensor;
-  const params = parameters.activations.get(name)!;
-  const value = graph.values.get(name)!;
-  if (tensor.source === 'constant') {
-    const quantized = quantizeTensor(value.constant!, params, symmetric, `${name}_quantized`);
-    const zero = codes(params.type, 1).fill(params.zeroPoint);
-    const dequantized = dequantizeConstant(graph, name, quantized, Float32Array.of(params.scale), zero, undefined);
-    for (const { node, input } of readers) node.setInput(input, dequantized);
-    return;
-  }
-  const [scale, zeroPoint] = parameterValues(graph, tensor, params, written);
+  const { name, graph } = value;
+  const [scale, zeroPoint] = parameterValues(value, params, written);
   const quantize = graph.makeNode('QuantizeLinear', [null, scale, zeroPoint], {
     name: `${name}_QuantizeLinear`,
     outputs: [`${name}_QuantizeLinear_Output`],
   });
-  const dequantize = graph.makeNode('DequantizeLinear', [quantize.output()!, scale, zeroPoint], {
-    name: `${name}_DequantizeLinear`,
-    outputs: [`${name}_DequantizeLinear_Output`],
-  });
   if (value.producer) graph.insertAfter(quantize, value.producer);
   else graph.prepend(quantize);
-  graph.insertAfter(dequantize, quantize);
-  const dequantized = dequantize.output()!;
-  if (value.dims) {
-    quantize.output()!.setType(dataType(params.type).code, value.dims);
-    dequantized.setType(dataType('float32').code, value.dims);
-  }
-  if (tensor.int8Producer) {
+  const placed = { codes: quantize.output()!, scale, zeroPoint, axis: undefined };
+  if (value.dims) placed.codes.setType(dataType(params.type).code, value.dims);
+  const dequantizeFor = (reading: Graph): Value => {
+    const dequantized = dequantizeIn(reading, placed, name);
+    if (value.dims) dequantized.setType(dataType('float32').code, value.dims);
+    return dequantized;
+  };
+  let outside = readers;
+  if (int8Producer) {
+    const dequantized = dequantizeFor(graph);
     forward(value, dequantized);
     if (dequantized.name === name) graph.rename(value, `${name}_QuantizeLinear_Input`);
-  } else {
-    for (const { node, input } of readers) node.setInput(input, dequantized);
+    outside = readers.filter(({ node }) => node.graph !== graph);
   }
+  redirect(outside, dequantizeFor);
   quantize.setInput(0, value);
+}
+
+/** Each reader reads what is made for its graph. */
+function redirect(readers: readonly Reader[], dequantizeFor: (graph: Graph) => Value): void {
+  const values = new Map<Graph, Value>();
+  for (const { node, input } of readers) {
+    const graph = node.graph!;
+    if (!values.has(graph)) values.set(graph, dequantizeFor(graph));
+    node.setInput(input, values.get(graph)!);
+  }
 }
 
 /** Scale and zero point as constants; a tensor that shares parameters reads those of the other. */
 function parameterValues(
-  graph: Graph,
-  tensor: TensorPlan,
+  { name, graph }: Value,
   params: QuantParams,
   written: Map<QuantParams, [Value, Value]>,
 ): [Value, Value] {
@@ -183,8 +195,8 @@ function parameterValues(
   if (shared) return shared;
   const zero = codes(params.type, 1).fill(params.zeroPoint);
   const pair: [Value, Value] = [
-    graph.addInitializer(Tensor.of(`${tensor.name}_scale`, 'float32', [], Float32Array.of(params.scale))),
-    graph.addInitializer(Tensor.of(`${tensor.name}_zero_point`, params.type, [], zero)),
+    graph.addInitializer(Tensor.of(`${name}_scale`, 'float32', [], Float32Array.of(params.scale))),
+    graph.addInitializer(Tensor.of(`${name}_zero_point`, params.type, [], zero)),
   ];
   written.set(params, pair);
   return pair;

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 export interface BenchResult {
   readonly name: string;
   readonly value: number;
-  readonly unit: 'ratio' | 'MB';
+  readonly unit: 'ratio' | 'MB' | 's';
   /** The value must not exceed it. */
   readonly goal: number;
   readonly pass: boolean;

@@ -5,9 +5,10 @@
 import type { BenchResult } from './bench.ts';
 import * as calibrate from './calibrate.ts';
 import * as codec from './codec.ts';
+import * as fuse from './fuse.ts';
 import * as peer from './peer.ts';
 
-const benches: Record<string, { run(): Promise<BenchResult[]> }> = { calibrate, codec, peer };
+const benches: Record<string, { run(): Promise<BenchResult[]> }> = { calibrate, codec, fuse, peer };
 
 const words = process.argv.slice(2);
 const wanted = words.filter((word) => !word.startsWith('--'));
@@ -29,7 +30,10 @@ if (json) console.log(JSON.stringify(results, null, 2));
 process.exitCode = results.every((each) => each.pass) ? 0 : 1;
 
 function line({ name, value, unit, goal, pass, detail }: BenchResult): string {
-  const [shown, bound] =
-    unit === 'MB' ? [`${value.toFixed(0)} MB`, `${goal} MB`] : [`${value.toFixed(2)}x`, `${goal}x`];
-  return `${pass ? 'ok  ' : 'MISS'}  ${shown.padStart(8)} <= ${bound.padEnd(7)}  ${name}  (${detail})`;
+  const show = {
+    ratio: (x: number) => `${x.toFixed(2)}x`,
+    MB: (x: number) => `${x.toFixed(0)} MB`,
+    s: (x: number) => `${x.toFixed(1)} s`,
+  };
+  return `${pass ? 'ok  ' : 'MISS'}  ${show[unit](value).padStart(8)} <= ${show[unit](goal).padEnd(7)}  ${name}  (${detail})`;
 }

@@ -65,7 +65,7 @@ describe('traceShapes', () => {
     });
     const trace = (name: string) => traceShapes(model, { x: floats([1], () => 1) }, [name]);
     await expect(trace('sun')).rejects.toMatchObject({ code: 'CALIBRATE_UNKNOWN_TENSOR', hint: "did you mean 'sum'?" });
-    await expect(trace('inner')).rejects.toMatchObject({ code: 'CALIBRATE_UNKNOWN_TENSOR' });
+    await expect(trace('inner')).rejects.toMatchObject({ code: 'CALIBRATE_BODY_TENSOR' });
     await expect(trace('w')).rejects.toMatchObject({ code: 'CALIBRATE_CONSTANT' });
   });
 });

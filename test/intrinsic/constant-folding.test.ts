@@ -167,6 +167,7 @@ describe('constant-folding', () => {
       'constant-folding',
       'n_y',
       /control flow is not folded/,
+      ['constant-if'],
     );
   });
 

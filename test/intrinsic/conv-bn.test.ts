@@ -3,27 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { float32ToFloat16 } from '../../src/onnx/float16.ts';
 import { constant, f32, float, node, type Constant, type ModelSpec } from '../support/build.ts';
 import { expectRefusal, feed, fuseChecked, unit } from './fuse.ts';
-
-/** Deterministic numbers in [low, high) from a seed. */
-function numbers(seed: number, count: number, low: number, high: number): number[] {
-  let state = seed >>> 0;
-  return Array.from({ length: count }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return low + ((high - low) * state) / 2 ** 32;
-  });
-}
-
-function batchNorm(seed: number, channels: number): Record<string, Constant> {
-  return {
-    scale: f32([channels], numbers(seed + 1, channels, -1.5, 1.5)),
-    beta: f32([channels], numbers(seed + 2, channels, -1, 1)),
-    mean: f32([channels], numbers(seed + 3, channels, -1, 1)),
-    variance: f32([channels], numbers(seed + 4, channels, 0.25, 2)),
-  };
-}
-
-const bn = (input: string, output: string, attributes = {}) =>
-  node('BatchNormalization', [input, 'scale', 'beta', 'mean', 'variance'], [output], attributes);
+import { batchNorm, bn, numbers } from './parameters.ts';
 
 /**
  * With |x|, |w|, |b| ≤ 1, a dot product of K terms and |gain| ≤ 3, every intermediate is at most

@@ -59,7 +59,7 @@ describe('fuse', () => {
     const { ops, log } = await fuseChecked(chain, feed({ x: [1, 2, 3] }), 100 * unit);
     expect(ops).toEqual(['Conv', 'Relu']);
     expect(log.refused).toEqual([]);
-    const skipped = await fuseChecked(chain, feed({ x: [1, 2, 3] }), 0, ['identity', 'relu-clip']);
+    const skipped = await fuseChecked(chain, feed({ x: [1, 2, 3] }), 0, ['identity', 'relu-clip', 'lone-bn']);
     expect(skipped.ops).toEqual(['Conv', 'Identity', 'BatchNormalization', 'Relu', 'Relu']);
     expect(skipped.log.refused).toEqual([
       { pass: 'conv-bn', node: 'n_e', reason: "its input comes from Identity 'n_d'" },

@@ -116,9 +116,33 @@ describe('planQuantization', () => {
       square: 'no int8 node feeds it',
       head: 'its result is only read in float',
       if: 'qdq has no int8 form of If',
-      inner: 'it stands in the body of a control-flow node',
-      inner2: 'it stands in the body of a control-flow node',
+      inner: 'no int8 node feeds it',
+      inner2: 'qdq has no int8 form of Neg',
     });
+  });
+
+  it('leaves float what stands in a body that hands nothing out', () => {
+    const model = buildModel({
+      domains: { custom: 1 },
+      inputs: { x: [1, 4, 4, 4] },
+      outputs: ['y', 'z'],
+      initializers: { w: f32([4, 4, 1, 1]) },
+      nodes: [
+        node('Conv', ['x', 'w'], ['y'], {}, { name: 'outer' }),
+        node(
+          'Repeat',
+          ['x'],
+          ['z'],
+          { body: body({ nodes: [node('Conv', ['x', 'w'], ['c'], {}, { name: 'inner' })], outputs: ['c'] }) },
+          { name: 'repeat', domain: 'custom' },
+        ),
+      ],
+    });
+    expect(plan(model).regions.map((region) => region.node)).toEqual(['outer']);
+    expect(plan(model).float).toEqual([
+      { node: 'inner', op: 'Conv', reason: "it stands in the body of Repeat 'repeat', where ranges are not observed" },
+      { node: 'repeat', op: 'Repeat', reason: "operators of domain 'custom' stay as they are" },
+    ]);
   });
 
   it('follows the preferences of the target unless the user names the node', () => {

@@ -40,6 +40,12 @@ const cases: Record<string, Case> = {
   LeakyRelu: { nodes: [zNode('LeakyRelu', ['a'], { alpha: float(0.1) })], kernel: ['QLinearLeakyRelu'] },
   Sigmoid: { nodes: [zNode('Sigmoid', ['a'])], kernel: ['QLinearSigmoid'] },
   Softmax: { nodes: [zNode('Softmax', ['a'], { axis: 1 })], kernel: ['QLinearSoftmax'] },
+  HardSigmoid: {
+    nodes: [zNode('HardSigmoid', ['a'], { alpha: float(1 / 6), beta: float(0.5) })],
+    island: true,
+    gone: [],
+  },
+  HardSwish: { nodes: [zNode('HardSwish', ['a'])], island: true, gone: [] },
   Add: { nodes: [zNode('Add', ['a', 'b'])], kernel: ['QLinearAdd'] },
   Mul: { nodes: [zNode('Mul', ['a', 'b'])], kernel: ['QLinearMul'] },
   'Add of a constant': {
@@ -208,6 +214,15 @@ describe('operators in int8', () => {
 
   it('covers every operator qdq knows', () => {
     expect(knownTypes.filter((type) => !Object.keys(cases).some((name) => name.split(' ')[0] === type))).toEqual([]);
+  });
+
+  it('leaves a hard activation behind a Gemm in float: there is no kernel, and the Gemm can write float', () => {
+    const { nodes, initializers } = cases['Gemm']!;
+    const [flatten, gemm, reshape] = nodes as [NodeProto, NodeProto, NodeProto];
+    const between = [flatten, { ...gemm, output: ['h'] }, node('HardSwish', ['h'], ['g']), reshape];
+    const plan = planFor(build({ nodes: between, ...(initializers ? { initializers } : {}) }));
+    const reasons = plan.float.map(({ op, reason }) => `${op}: ${reason}`);
+    expect(reasons[0]).toMatch(/^HardSwish: onnxruntime has no int8 HardSwish kernel, and 'n_g' can write float$/);
   });
 
   it('has a reason for what it cannot do', () => {

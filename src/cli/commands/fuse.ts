@@ -11,12 +11,13 @@ export const fuse = defineCommand({
   name: 'fuse',
   summary: 'fold constants and fuse operators of a float model, and prove that the result is equal',
   positionals: [{ name: 'MODEL', describe: 'the float model (.onnx)' }],
-  options: ['output', 'externalData', 'skip', ...dataOptions, 'threads', ...recipeOptions],
+  options: ['output', 'externalData', 'opset', 'skip', ...dataOptions, 'threads', ...recipeOptions],
   required: ['output'],
   examples: [
     ['fuse model.onnx -o fused.onnx', 'prove equality on generated inputs'],
     ['fuse model.onnx --data images/ --preprocess imagenet -o fused.onnx', 'prove it on real ones'],
     ['fuse model.onnx -o fused.onnx --skip conv-bn', 'leave a fusion out'],
+    ['fuse old.onnx -o new.onnx --opset 21', 'upgrade the operator set too'],
   ],
   async run({ positionals, values, console }) {
     const model = positionals[0]!;
@@ -38,7 +39,11 @@ function render(result: FuseResult): string {
   lines.push(...columns(fusions.map(([pass, count]) => [pass, `${count} x`])));
   lines.push(...changedOps(result));
   const inputs = plural(samples, synthetic ? 'generated sample' : 'sample');
-  lines.push(`largest relative difference ${digits(result.worstDifference, 2)} (bound ${result.bound}) on ${inputs}`);
+  lines.push(
+    result.worstDifference === undefined
+      ? 'not proven equal'
+      : `largest relative difference ${digits(result.worstDifference, 2)} (bound ${result.bound}) on ${inputs}`,
+  );
   if (refused.length > 0) lines.push('not fused:');
   for (const [reason, nodes] of groupBy(refused, ({ pass, reason: why }) => `${pass}: ${why}`)) {
     lines.push(`  ${reason} (${someOf(nodes.map(({ node }) => node))})`);

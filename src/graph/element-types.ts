@@ -1,12 +1,12 @@
 /**
- * Element types of the values of a graph, as far as telling integer kernels from float ones needs them. onnxruntime leaves
- * type records out of the graphs it writes, so they are derived from the operators.
+ * Element types of the values of a model, as far as telling float tensors from integer ones needs them. Files need not
+ * declare the types of inner values, and onnxruntime does not, so they are derived from the operators.
  */
-import type { Graph } from '../graph/graph.ts';
-import type { Model } from '../graph/model.ts';
-import type { Node } from '../graph/node.ts';
-import type { Value } from '../graph/value.ts';
-import { topological } from '../graph/walk.ts';
+import type { Graph } from './graph.ts';
+import type { Model } from './model.ts';
+import type { Node } from './node.ts';
+import type { Value } from './value.ts';
+import { topological } from './walk.ts';
 import { dataTypeOfCode, type DataTypeName } from '../onnx/data-types.ts';
 
 export type ElementTypes = ReadonlyMap<Value, DataTypeName>;
@@ -100,7 +100,10 @@ function typeOfOutput(node: Node, index: number, types: ElementTypes): DataTypeN
         (node.attributes.has('value_ints') || node.attributes.has('value_int') ? 'int64' : 'float32')
       );
     case 'Where':
+    case 'CastLike':
       return typeOf(1);
+    case 'OneHot':
+      return typeOf(2);
     case 'TopK':
     case 'MaxPool':
       return index === 1 ? 'int64' : typeOf(0);

@@ -1,0 +1,59 @@
+/**
+ * Why a model is, or would be, as it is: every fusion made and refused, every int8 region, every node left float, each with its
+ * reason. For a float model this is what `quantize` would do; for an int8 model, what onnxruntime really runs.
+ */
+import { createExecutor } from './backends/session.ts';
+import { cpuInfo } from './backends/cpu.ts';
+import { targetOf } from './backends/targets/index.ts';
+import { openModel } from './compare/model-facts.ts';
+import { findPlacement } from './compare/placement.ts';
+import type { NodeRow, Placement } from './compare/report.ts';
+import { modelFromProto } from './graph/from-proto.ts';
+import { fuse } from './intrinsic/run.ts';
+import type { Applied, Refused } from './intrinsic/pass.ts';
+import { upgradeOpset } from './opset/upgrade.ts';
+import { loadModel } from './onnx/model-file.ts';
+import { readStamp, type Stamp } from './pipeline/stamp.ts';
+import type { FloatNode, RegionPlan } from './quantizable/plan.ts';
+import { planQuantization } from './quantizable/planner.ts';
+import { findTarget, leastOpset, resolveScheme } from './quantizable/scheme.ts';
+import { describeScheme } from './pipeline/scheme.ts';
+import type { InspectOptions } from './inspect.ts';
+
+export type Explanation =
+  | {
+      readonly kind: 'float';
+      readonly path: string;
+      readonly target: string;
+      readonly scheme: string;
+      readonly applied: readonly Applied[];
+      readonly refused: readonly Refused[];
+      readonly regions: readonly RegionPlan[];
+      readonly float: readonly FloatNode[];
+    }
+  | {
+      readonly kind: 'int8';
+      readonly path: string;
+      /** What qdq wrote into the model; undefined for a model quantized by another tool. */
+      readonly stamp: Stamp | undefined;
+      readonly placement: Placement;
+      readonly nodes: readonly NodeRow[];
+    };
+
+/** @throws QdqError when the file cannot be read or loaded, for unknown targets and patterns, or when nothing can be quantized */
+export async function explainModel(path: string, options: InspectOptions = {}): Promise<Explanation> {
+  const file = loadModel(path);
+  const model = modelFromProto(file.proto, file.dir);
+  if ([...model.allNodes()].some((node) => node.is('DequantizeLinear'))) {
+    const stamp = readStamp(model);
+    const opened = openModel(path);
+    const { placement, nodes } = await findPlacement(opened.model, opened.source, path, stamp?.float ?? []);
+    return { kind: 'int8', path, stamp, placement, nodes };
+  }
+  const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
+  const scheme = resolveScheme(target, {});
+  upgradeOpset(model, Math.max(model.opset, leastOpset(scheme)));
+  const { applied, refused } = await fuse(model, { executor: createExecutor() });
+  const { regions, float } = planQuantization(model, { ...options, target, scheme });
+  return { kind: 'float', path, target: target.name, scheme: describeScheme(scheme), applied, refused, regions, float };
+}

@@ -1,0 +1,99 @@
+/**
+ * Two nodes in a row that only lay elements out anew are one, or none: Transpose twice, Reshape of what was reshaped,
+ * Squeeze and Unsqueeze of the same axes.
+ */
+import type { Node } from '../graph/node.ts';
+import type { Value } from '../graph/value.ts';
+import { neededElsewhere, removeCopy, setConstant } from './edit.ts';
+import { factsOf, type Facts } from './facts.ts';
+import type { Pass } from './pass.ts';
+import { integersOf } from './symbolic-shape.ts';
+
+export const layoutPairs: Pass = {
+  name: 'layout-pairs',
+  summary: 'Transpose, Reshape, Squeeze and Unsqueeze right behind one another become one, or vanish',
+  run(model, context) {
+    const facts = factsOf(model);
+    let changed = false;
+    for (const second of model.allNodes()) {
+      const first = second.input(0)?.producer;
+      const x = first?.input(0);
+      if (!first || !x) continue;
+      const outcome = pairOf(first, second, facts);
+      if (outcome === undefined) continue;
+      const labels = [first.label, second.label] as const;
+      if (outcome === 'inverse') {
+        if (removeCopy(second, x, context)) changed = true;
+        continue;
+      }
+      const reason = typeof outcome === 'string' ? outcome : neededElsewhere(first, second);
+      if (typeof outcome === 'string' || reason !== undefined) {
+        context.refused(labels[1], reason!);
+        continue;
+      }
+      outcome();
+      second.setInput(0, x);
+      first.graph!.remove(first);
+      context.applied(labels, labels[1]);
+      changed = true;
+    }
+    return changed;
+  },
+};
+
+/** The two undo one another; or how to let the second do the work of both; or why it cannot; or no such pair. */
+type Outcome = 'inverse' | (() => void) | string | undefined;
+
+function pairOf(first: Node, second: Node, facts: Facts): Outcome {
+  if (second.is('Transpose') && first.is('Transpose')) return transposes(first, second, facts);
+  if (second.is('Reshape') && first.is('Reshape', 'Flatten', 'Squeeze', 'Unsqueeze')) return reshapes(first, second);
+  if (second.is('Squeeze') && first.is('Unsqueeze')) return sameAxes(first, second, facts, 1);
+  if (second.is('Unsqueeze') && first.is('Squeeze')) return sameAxes(first, second, facts, 0);
+  return undefined;
+}
+
+/** Axis i of the result is axis p2[i] of the middle, which is axis p1[p2[i]] of x. */
+function transposes(first: Node, second: Node, facts: Facts): Outcome {
+  const [p1, p2] = [first.ints('perm'), second.ints('perm')];
+  const rank = p1?.length ?? p2?.length ?? facts.of(first.input(0)).rank;
+  // Without a permutation the axes are reversed, and twice that is nothing whatever the rank.
+  if (rank === undefined) return 'inverse';
+  const reversed = Array.from({ length: rank }, (_, axis) => rank - 1 - axis);
+  const perm = (p2 ?? reversed).map((axis) => (p1 ?? reversed)[axis]!);
+  return perm.every((axis, i) => axis === i) ? 'inverse' : () => second.setInts('perm', perm);
+}
+
+/** -1 follows from the number of elements, which stays; 0 copies an axis of the middle, which must be known. */
+function reshapes(first: Node, second: Node): Outcome {
+  const target = integersOf(second, 'shape', 1);
+  if (!target) return undefined;
+  if (second.int('allowzero', 0) !== 0 || !target.includes(0)) return () => undefined;
+  const dims = target.map((size, axis) => (size === 0 ? copiedSize(first, axis) : size));
+  const unknown = dims.indexOf(undefined);
+  if (unknown >= 0) return `its target copies axis ${unknown} of '${second.input(0)!.name}', whose size is not known`;
+  return () => {
+    if (second.attributes.has('shape')) return second.setInts('shape', dims as number[]);
+    const data = BigInt64Array.from(dims as number[], BigInt);
+    return setConstant(second, 1, { type: 'int64', dims: [dims.length], data }, `${second.label}_shape`);
+  };
+}
+
+/** The size of an axis of the result: a positive number, or 0 for "the same axis of x". */
+function copiedSize(first: Node, axis: number): number | undefined {
+  const declared = (first.output() as Value).dims?.[axis];
+  if (typeof declared === 'number' && declared > 0) return declared;
+  const size = first.is('Reshape') ? integersOf(first, 'shape', 1)?.[axis] : undefined;
+  if (size === 0) return first.int('allowzero', 0) === 0 ? 0 : undefined;
+  return size !== undefined && size > 0 ? size : undefined;
+}
+
+/** @param added 1 when the axes stand in a tensor that has them on top of those of x */
+function sameAxes(first: Node, second: Node, facts: Facts, added: 0 | 1): Outcome {
+  const lists = [first, second].map((node) => integersOf(node, 'axes', 1));
+  const { rank } = facts.of(first.input(0));
+  const sorted = lists.map((axes) => {
+    const full = rank === undefined ? undefined : rank + added * (axes?.length ?? 0);
+    return axes?.map((axis) => (axis < 0 && full !== undefined ? axis + full : axis)).sort((a, b) => a - b);
+  });
+  return sorted[0] && sorted[0].join() === sorted[1]?.join() ? 'inverse' : undefined;
+}

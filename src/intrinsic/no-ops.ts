@@ -1,0 +1,128 @@
+/**
+ * Nodes that could change a tensor but are set up not to: Reshape to the shape it has, Transpose without a permutation,
+ * Add of 0. Only where declared shapes, ranks and constants leave no doubt; anything else is not worth a word.
+ */
+import type { Node } from '../graph/node.ts';
+import type { Dim, Value } from '../graph/value.ts';
+import { doubles, isFloatType, removeCopy } from './edit.ts';
+import { factsOf, type Facts } from './facts.ts';
+import type { Pass } from './pass.ts';
+import { integersOf } from './symbolic-shape.ts';
+
+export const noOps: Pass = {
+  name: 'no-ops',
+  summary: 'Reshape, Transpose, Slice, Pad, Expand, Add of 0 and the like are removed where they change nothing',
+  run(model, context) {
+    const facts = factsOf(model);
+    let changed = false;
+    for (const node of model.allNodes()) {
+      const rule = node.domain === '' ? rules.get(node.opType) : undefined;
+      const same = node.output() && rule?.(node, facts, model.opset);
+      if (same && removeCopy(node, same, context)) changed = true;
+    }
+    return changed;
+  },
+};
+
+/** The input that the result always equals, in shape and content. */
+type Rule = (node: Node, facts: Facts, opset: number) => Value | undefined;
+
+/** Rule for nodes that hand on input 0 when the condition holds. */
+const when =
+  (holds: (node: Node, x: Value, facts: Facts) => boolean): Rule =>
+  (node, facts) => {
+    const x = node.input(0);
+    return x && holds(node, x, facts) ? x : undefined;
+  };
+
+/** As far as it is known: undefined without a rank, null for an axis of unknown size. */
+function shapeOf(value: Value, facts: Facts): readonly Dim[] | undefined {
+  const { rank } = facts.of(value);
+  return value.dims ?? (rank === undefined ? undefined : Array.from({ length: rank }, () => null));
+}
+
+const reshape = when((node, x, facts) => {
+  const [dims, target] = [shapeOf(x, facts), integersOf(node, 'shape', 1)];
+  if (!dims || target?.length !== dims.length) return false;
+  const copies = node.int('allowzero', 0) === 0;
+  // One size may be left open: the number of elements gives it.
+  const open = target.filter((size, axis) => size !== dims[axis] && !(size === 0 && copies));
+  return open.length === 0 || (open.length === 1 && open[0] === -1);
+});
+
+const flatten = when((node, x, facts) => {
+  const axis = node.int('axis', 1);
+  return facts.of(x).rank === 2 && (axis === 1 || axis === -1);
+});
+
+const transpose = when((node, x, facts) => {
+  const perm = node.ints('perm');
+  return perm ? perm.every((axis, i) => axis === i) : (facts.of(x).rank ?? 2) < 2;
+});
+
+const single = when((node) => node.inputs.length === 1);
+
+/** To the end is any number that exporters write for "all of it", or one that reaches the declared size. */
+const slice = when((node, x) => {
+  const [starts, ends] = [integersOf(node, 'starts', 1), integersOf(node, 'ends', 2)];
+  if (!starts?.every((start) => start === 0) || ends?.length !== starts.length) return false;
+  if (node.input(4) && !integersOf(node, '', 4)?.every((step) => step === 1)) return false;
+  const axes = integersOf(node, 'axes', 3) ?? (node.input(3) ? undefined : ends.map((_, i) => i));
+  const allOf = 2 ** 31 - 1;
+  return ends.every((end, i) => end >= allOf || (axes !== undefined && end >= sizeAt(x, axes[i]!)));
+});
+
+function sizeAt(x: Value, axis: number): number {
+  const dim = x.dims?.at(axis);
+  return typeof dim === 'number' ? dim : Infinity;
+}
+
+const pad = when((node) => {
+  const pads = node.ints('paddings') ?? integersOf(node, 'pads', 1);
+  return pads?.every((size) => size === 0) ?? false;
+});
+
+const expand = when((node, x, facts) => {
+  const target = integersOf(node, '', 1);
+  return target !== undefined && absorbs(x, target, facts);
+});
+
+/** True when broadcasting x with that shape gives the shape of x. */
+function absorbs(x: Value, dims: readonly number[], facts: Facts): boolean {
+  if (dims.length === 0) return true;
+  const shape = shapeOf(x, facts);
+  if (!shape || dims.length > shape.length) return false;
+  return dims.every((dim, i) => dim === 1 || dim === shape[i - dims.length + shape.length]);
+}
+
+/** Before opset 7 attributes ruled broadcasting. */
+const neutral =
+  (element: number, sides: readonly number[]): Rule =>
+  (node, facts, opset) => {
+    const side = opset < 7 ? undefined : sides.find((index) => node.constant(index));
+    const x = side === undefined ? undefined : node.input(1 - side);
+    const constant = side === undefined ? undefined : node.constant(side)!;
+    if (!x || !constant || !absorbs(x, constant.dims, facts)) return undefined;
+    const { name } = constant.type;
+    if (!isFloatType(name) && !/^(bfloat16|u?int(8|16|32|64))$/.test(name)) return undefined;
+    return doubles(constant).every((value) => value === element) ? x : undefined;
+  };
+
+const rules = new Map<string, Rule>([
+  ['Reshape', reshape],
+  ['Flatten', flatten],
+  ['Transpose', transpose],
+  ['Concat', single],
+  ['Sum', single],
+  ['Max', single],
+  ['Min', single],
+  ['Mean', single],
+  ['Slice', slice],
+  ['Pad', pad],
+  ['Expand', expand],
+  ['Add', neutral(0, [0, 1])],
+  ['Sub', neutral(0, [1])],
+  ['Mul', neutral(1, [0, 1])],
+  ['Div', neutral(1, [1])],
+  ['Pow', neutral(1, [1])],
+]);

@@ -1,0 +1,41 @@
+/**
+ * RMSNormalization from square → ReduceMean → Add → Sqrt → Div (→ Mul): as layer-norm, without the mean. Kernel and
+ * formula differ by at most 2^-20 of the largest result.
+ */
+import type { Node } from '../graph/node.ts';
+import { factsOf, type Facts } from './facts.ts';
+import { affineBehind, lastAxes, normalize, rootMeanSquareOf } from './normalization.ts';
+import type { Pass } from './pass.ts';
+import { exposed, rewriteEach, unfit, type Rewrite } from './pattern.ts';
+
+export const rmsNorm: Pass = {
+  name: 'rms-norm',
+  summary: 'the quotient by the root mean square over the last axes becomes RMSNormalization (from opset 23 on)',
+  run(model, context) {
+    const facts = factsOf(model);
+    return rewriteEach(model, context, (node) => attempt(node, model.opset, facts));
+  },
+};
+
+function attempt(quotient: Node, opset: number, facts: Facts): Rewrite | string | undefined {
+  const core = rootMeanSquareOf(quotient);
+  if (!core || isCentered(core.value.producer)) return undefined;
+  const x = core.value;
+  const count = lastAxes(core.mean, x, facts.of(x).rank);
+  if (typeof count === 'string') return count;
+  const affine = affineBehind(quotient, x, count, false);
+  if (typeof affine === 'string') return affine;
+  const { root } = affine;
+  const nodes = new Set([...core.nodes, ...affine.nodes]);
+  const reason = exposed(nodes, root) ?? unfit(x, 0, facts);
+  if (reason !== undefined) return reason;
+  if (opset < 23) return `RMSNormalization needs opset 23, the model is opset ${opset}`;
+  const apply = normalize('RMSNormalization', affine, x, count, core.epsilon);
+  return typeof apply === 'string' ? apply : { nodes, root, apply };
+}
+
+/** x - mean(x): that is LayerNormalization. */
+function isCentered(node: Node | undefined): boolean {
+  const mean = node?.is('Sub') ? node.input(1)?.producer : undefined;
+  return mean?.is('ReduceMean') === true && mean.input(0) === node!.input(0);
+}

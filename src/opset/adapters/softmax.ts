@@ -1,0 +1,47 @@
+/**
+ * Softmax, LogSoftmax and Hardmax: until 11 they ran over all axes from `axis` (default 1) on, taken together; since 13 over
+ * one axis. The two are the same when at most one of those axes is longer than 1. Where the shape does not tell so, the
+ * axes are merged, and taken apart again by the shape at run time.
+ */
+import type { Node } from '../../graph/node.ts';
+import type { Dim } from '../../graph/value.ts';
+import type { Adapter } from '../adapter.ts';
+
+export const softmax13: Adapter = {
+  ops: ['Softmax', 'LogSoftmax', 'Hardmax'],
+  version: 13,
+  adapt(node) {
+    const axis = node.int('axis', 1);
+    const single = onlyAxis(axis, node.input(0)?.dims ?? node.output()?.dims);
+    node.setInt('axis', single ?? -1);
+    if (single === undefined) merge(node, axis);
+    return true;
+  },
+};
+
+/** The one axis that the axes from `from` on come down to, or undefined. */
+function onlyAxis(from: number, dims: readonly Dim[] | undefined): number | undefined {
+  if (from === -1) return -1;
+  if (!dims || dims.length === 0) return undefined;
+  const first = from < 0 ? from + dims.length : from;
+  const long = dims.map((dim, axis) => (axis >= first && dim !== 1 ? axis : -1)).filter((axis) => axis >= 0);
+  if (first >= dims.length || long.length > 1) return undefined;
+  return long[0] ?? first;
+}
+
+function merge(node: Node, axis: number): void {
+  const graph = node.graph!;
+  const input = node.input(0)!;
+  const output = node.output()!;
+  const shape = graph.makeNode('Shape', [input], { outputs: [`${output.name}_shape`] });
+  const flatten = graph.makeNode('Flatten', [input], { outputs: [`${output.name}_flat_input`] });
+  flatten.setInt('axis', axis);
+  graph.insertBefore(shape, node);
+  graph.insertBefore(flatten, node);
+  node.setInput(0, flatten.output()!);
+  const flat = graph.addValue(`${output.name}_flat`);
+  node.setOutput(0, flat);
+  const reshape = graph.makeNode('Reshape', [flat, shape.output()!], { outputs: [] });
+  reshape.setOutput(0, output);
+  graph.insertAfter(reshape, node);
+}

@@ -1,0 +1,43 @@
+/** What the generated history says, as questions: when an operator changed, and how. */
+import { history, irVersions } from './history.ts';
+
+/** Below it, attributes such as `broadcast` gave operators another meaning. onnxruntime begins here too. */
+export const oldestOpset = 7;
+/** Every change up to it was judged, and onnxruntime 1.30 runs it. */
+export const newestOpset = 26;
+
+/** A changed schema: more types, something optional, the description alone, or anything else. */
+export type ChangeKind = 'types' | 'optional' | 'description' | 'breaking';
+
+const kinds: Readonly<Record<string, ChangeKind>> = { t: 'types', o: 'optional', d: 'description', x: 'breaking' };
+
+export interface OperatorVersion {
+  readonly version: number;
+  /** How it differs from the version before; undefined for the first. */
+  readonly change: ChangeKind | undefined;
+}
+
+const versions = new Map<string, readonly OperatorVersion[]>(
+  Object.entries(history).map(([opType, words]) => [
+    opType,
+    words.split(' ').map((word) => ({ version: Number.parseInt(word, 10), change: kinds[word.at(-1)!] })),
+  ]),
+);
+
+/** Every operator of ai.onnx. */
+export const operators: readonly string[] = [...versions.keys()];
+
+/** The versions of an operator, oldest first; none for one that is not of ai.onnx. */
+export function versionsOf(opType: string): readonly OperatorVersion[] {
+  return versions.get(opType) ?? [];
+}
+
+/** The version of an operator that holds at this opset, or undefined when it came later or never. */
+export function versionAt(opType: string, opset: number): number | undefined {
+  return versionsOf(opType).findLast(({ version }) => version <= opset)?.version;
+}
+
+/** The least IR version that may carry this opset and initializers that are no graph inputs. */
+export function leastIrVersion(opset: number): number {
+  return Math.max(irVersions[opset] ?? 0, 4);
+}

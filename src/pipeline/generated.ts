@@ -1,0 +1,68 @@
+/**
+ * Inputs for a proof when the user gives none. Open dimensions are not told by the model, so sizes are tried until it runs;
+ * a model that runs with none of them, or takes what cannot be generated, leaves the proof without inputs and says why.
+ */
+import { openSession } from '../backends/session.ts';
+import { openModel } from '../compare/model-facts.ts';
+import type { Dataset, InputInfo } from '../data/sample.ts';
+import { QdqError } from '../errors.ts';
+import type { RunFlags, DataFlags } from '../pipeline-types.ts';
+import { openFlags } from './samples.ts';
+
+/** For every open dimension but the batch axis: what sequences, images and signals usually take. */
+const usualSizes = [64, 256, 1024, 16, 4, 1];
+
+type Dim = InputInfo['dims'][number];
+
+export interface Generated {
+  /** Undefined when the model runs on nothing that can be generated. */
+  readonly dataset: Dataset | undefined;
+  /** What the user should know, one line each. */
+  readonly notes: readonly string[];
+}
+
+/** @param path of the original model, which is tried */
+export async function generateInputs(
+  path: string,
+  inputs: readonly InputInfo[],
+  flags: DataFlags & RunFlags,
+): Promise<Generated> {
+  const batchAxes = new Set(inputs.map(({ dims }) => dims[0]).filter((dim) => typeof dim === 'string'));
+  const isOpen = (dim: Dim, axis: number): boolean =>
+    axis > 0 && typeof dim !== 'number' && (dim === null || !batchAxes.has(dim));
+  const open = new Set(inputs.flatMap(({ dims }) => dims.filter(isOpen)));
+  const names = [...open].map((dim) => (dim === null ? 'one without a name' : `'${dim}'`)).join(', ');
+  const closed = ({ dims, ...input }: InputInfo, size: number): InputInfo => ({
+    ...input,
+    // The batch is 1 wherever its name stands.
+    dims: dims.map((dim, axis) => (isOpen(dim, axis) ? size : typeof dim === 'number' ? dim : 1)),
+  });
+  const session = await openSession(openModel(path).source, { threads: flags.threads }, `'${path}'`);
+  let failure = '';
+  try {
+    for (const size of open.size === 0 ? [1] : usualSizes) {
+      try {
+        const dataset = await openFlags(
+          { ...flags, data: 'random' },
+          inputs.map((input) => closed(input, size)),
+        );
+        for await (const sample of dataset.samples([0])) await session.run(sample.inputs);
+        return {
+          dataset,
+          notes: open.size === 0 ? [] : [`inputs were generated with ${size} for the open dimensions (${names})`],
+        };
+      } catch (error) {
+        if (!(error instanceof QdqError)) throw error;
+        failure = error.message;
+      }
+    }
+  } finally {
+    await session.dispose();
+  }
+  return {
+    dataset: undefined,
+    notes: [
+      `EQUALITY WAS NOT PROVEN, since no inputs could be generated: ${failure}; give real ones with --data or --reader`,
+    ],
+  };
+}

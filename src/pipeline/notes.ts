@@ -1,0 +1,29 @@
+/** What a user should know of how the int8 model came about, one line each. */
+import type { Model } from '../graph/model.ts';
+import type { Plan } from '../quantizable/plan.ts';
+import type { Quantized } from '../quantized/qdq.ts';
+
+/** The fused float model held quantizers already. */
+export function keptWarnings(model: Model): string[] {
+  const kept = [...model.allNodes()].filter((node) => node.is('QuantizeLinear', 'DequantizeLinear')).length;
+  return kept === 0
+    ? []
+    : [`the model already holds ${kept} QuantizeLinear/DequantizeLinear nodes: they are kept as they are`];
+}
+
+/** Regions that were planned and then given up because the samples gave no range. */
+export function rangeWarnings(wanted: Plan, plan: Plan): string[] {
+  const lost = wanted.regions.length - plan.regions.length;
+  if (lost <= 0) return [];
+  return [
+    `${lost} region(s) stay float because a tensor was zero, empty or never computed with every sample ('qdq explain' lists them)`,
+  ];
+}
+
+export function repairWarnings({ repaired }: Quantized): string[] {
+  const channels = repaired.reduce((sum, { channels: n }) => sum + n, 0);
+  if (channels === 0) return [];
+  return [
+    `${channels} weight channel(s) in ${repaired.length} tensor(s) got a larger scale so that their bias fits int32`,
+  ];
+}

@@ -1,0 +1,50 @@
+/**
+ * Which candidates run in int8. A node between anchors follows when an int8 node feeds it and an int8 node wants its result:
+ * first backwards for the wants, then forwards for the feeds.
+ */
+import type { Node } from '../graph/node.ts';
+import type { Value } from '../graph/value.ts';
+import type { Candidate } from './candidates.ts';
+
+/** Values that some node would read as codes if it runs in int8: found backwards, through nodes that only follow. */
+export function demands(order: readonly Node[], byNode: ReadonlyMap<Node, Candidate>): Set<Value> {
+  const wanted = new Set<Value>();
+  for (const node of [...order].reverse()) {
+    const candidate = byNode.get(node);
+    if (!candidate) continue;
+    if (candidate.rule.kind === 'follow' && !candidate.outputs.some((output) => wanted.has(output))) continue;
+    for (const operand of candidate.rule.operands)
+      if (operand.role === 'activation') wanted.add(node.input(operand.index)!);
+  }
+  return wanted;
+}
+
+/**
+ * Forwards: anchors are int8; followers are when an int8 node feeds them and their result is wanted.
+ * Adds to `reasons` why the others are not.
+ */
+export function decide(
+  order: readonly Node[],
+  byNode: ReadonlyMap<Node, Candidate>,
+  wanted: ReadonlySet<Value>,
+  reasons: Map<Node, string>,
+): Map<Node, Candidate> {
+  const int8 = new Map<Node, Candidate>();
+  const codes = new Set<Value>();
+  for (const node of order) {
+    const candidate = byNode.get(node);
+    if (!candidate) continue;
+    const { rule, outputs } = candidate;
+    if (rule.kind === 'follow') {
+      const fed = rule.operands.some((operand) => codes.has(node.input(operand.index)!));
+      const asked = outputs.some((output) => wanted.has(output));
+      if (!fed || !asked) {
+        reasons.set(node, fed ? 'its result is only read in float' : 'no int8 node feeds it');
+        continue;
+      }
+    }
+    int8.set(node, candidate);
+    for (const output of outputs) if (wanted.has(output) || !rule.floatOutput) codes.add(output);
+  }
+  return int8;
+}

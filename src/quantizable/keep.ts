@@ -1,0 +1,58 @@
+/**
+ * Nodes that have an int8 form and are kept as they are all the same: they are quantized already, read no float32, read a
+ * constant that is stored sparse, or stand where the samples give no range.
+ */
+import { elementTypes } from '../graph/element-types.ts';
+import type { Graph } from '../graph/graph.ts';
+import type { Model } from '../graph/model.ts';
+import type { Node } from '../graph/node.ts';
+import type { Value } from '../graph/value.ts';
+import type { Candidate } from './candidates.ts';
+
+export interface Keeper {
+  /** Why the node is kept whatever its operator says, or undefined. */
+  node(node: Node): string | undefined;
+  /** Why the region is kept although its operator has an int8 form, or undefined. */
+  region(candidate: Candidate): string | undefined;
+}
+
+/** @param unranged names of tensors for which the samples gave no range */
+export function keeperOf(model: Model, unranged: ReadonlySet<string>): Keeper {
+  const types = elementTypes(model);
+  return {
+    node(node) {
+      const owner = unobservable(node.graph!);
+      if (owner) return `it stands in the body of ${owner.opType} '${owner.label}', where ranges are not observed`;
+      const dequantized = node.inputs.find((value) => value?.producer?.is('DequantizeLinear'));
+      if (dequantized) return `already quantized: its input '${dequantized.name}' comes from a DequantizeLinear`;
+      const sparse = node.inputs.find((value) => value && isSparse(value));
+      return sparse ? `its constant '${sparse.name}' is stored sparse, which is kept` : undefined;
+    },
+    region({ node, rule, outputs }) {
+      const inputs = rule.operands.map(({ index }) => node.input(index)!);
+      const other = inputs.find((value) => (types.get(value) ?? 'float32') !== 'float32');
+      if (other) return `its input '${other.name}' is ${types.get(other)}, not float32`;
+      const quantized = outputs.find(onlyQuantized);
+      if (quantized) return `already quantized: its output '${quantized.name}' goes to a QuantizeLinear`;
+      const empty = [...inputs, ...outputs].find(({ name }) => unranged.has(name));
+      return empty && `tensor '${empty.name}' was zero, empty or never computed with every sample: it has no range`;
+    },
+  };
+}
+
+/** The nearest owner around a graph that cannot hand results of its body out: not one of the control-flow operators. */
+export function unobservable(graph: Graph): Node | undefined {
+  for (let { owner } = graph; owner; owner = owner.graph?.owner) {
+    if (!owner.is('If', 'Loop', 'Scan')) return owner;
+  }
+  return undefined;
+}
+
+function onlyQuantized({ users, isOutput }: Value): boolean {
+  return !isOutput && users.size > 0 && [...users.keys()].every((user) => user.is('QuantizeLinear'));
+}
+
+/** The graph knows of a sparse initializer no more than its name. */
+function isSparse({ producer, isInput, initializer }: Value): boolean {
+  return !producer && !isInput && !initializer;
+}

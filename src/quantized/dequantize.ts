@@ -1,0 +1,44 @@
+/** Integer codes in the graph, and the DequantizeLinear that makes real numbers of them. */
+import type { Graph } from '../graph/graph.ts';
+import type { Value } from '../graph/value.ts';
+import { Tensor } from '../onnx/tensor.ts';
+import type { codes } from './params.ts';
+
+/** The three inputs of a DequantizeLinear. */
+export interface Placed {
+  readonly codes: Value;
+  readonly scale: Value;
+  readonly zeroPoint: Value;
+  readonly axis: number | undefined;
+}
+
+/** Constant codes; one scale makes scalars, several a vector along `axis`. */
+export function placeCodes(
+  graph: Graph,
+  quantized: Tensor,
+  scales: Float32Array,
+  zeros: Int32Array | ReturnType<typeof codes>,
+  axis: number | undefined,
+): Placed {
+  const { name, type } = quantized;
+  const dims = axis === undefined ? [] : [scales.length];
+  return {
+    scale: graph.addInitializer(Tensor.of(`${name}_scale`, 'float32', dims, scales)),
+    zeroPoint: graph.addInitializer(Tensor.of(`${name}_zero_point`, type.name, dims, zeros)),
+    codes: graph.addInitializer(quantized),
+    axis,
+  };
+}
+
+/** @param graph where it is read: the codes may stand in an outer graph, but runtimes fuse the nodes of one graph only */
+export function dequantizeIn(graph: Graph, { codes: from, scale, zeroPoint, axis }: Placed, name: string): Value {
+  const node = graph.makeNode('DequantizeLinear', [from, scale, zeroPoint], {
+    outputs: [`${name}_DequantizeLinear_Output`],
+  });
+  // A second copy has a numbered output; its node gets the same number.
+  node.name = node.output()!.name.replace(/_Output(?=(_\d+)?$)/, '');
+  if (axis !== undefined) node.setInt('axis', axis);
+  if (from.producer?.graph === graph) graph.insertAfter(node, from.producer);
+  else graph.prepend(node);
+  return node.output()!;
+}

@@ -1,0 +1,36 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { expect, it } from 'vitest';
+import { explainModel } from '../src/explain.ts';
+import { quantizeModel } from '../src/index.ts';
+
+const fixtures = resolve(import.meta.dirname, '../fixtures');
+
+it('lists every fusion, every int8 region and every float node of a float model', async () => {
+  const explanation = await explainModel(join(fixtures, 'exports/decoder/model.onnx'), { target: 'ort-cpu-x64' });
+  if (explanation.kind !== 'float') throw new Error('a float model was taken for an int8 one');
+  expect(explanation.applied.map(({ pass }) => pass)).toContain('conv-bn');
+  expect(explanation.regions.map(({ op }) => op)).toContain('Conv');
+  expect(explanation.float).toContainEqual(
+    expect.objectContaining({ op: 'ConvTranspose', reason: expect.stringContaining('no int8 ConvTranspose kernel') }),
+  );
+});
+
+it('carries the reasons into the int8 model and says what onnxruntime runs', async () => {
+  const output = join(mkdtempSync(join(tmpdir(), 'qdq-explain-')), 'decoder.int8.onnx');
+  const model = join(fixtures, 'exports/decoder/model.onnx');
+  await quantizeModel({
+    model,
+    output,
+    data: join(fixtures, 'exports/decoder'),
+    report: false,
+    threads: 1,
+    target: 'ort-cpu-x64-avx2',
+  });
+  const explanation = await explainModel(output);
+  if (explanation.kind !== 'int8') throw new Error('an int8 model was taken for a float one');
+  expect(explanation.stamp).toMatchObject({ target: 'ort-cpu-x64-avx2', calibration: 'minmax over 1 samples' });
+  expect(explanation.stamp!.float.map(({ op }) => op)).toContain('ConvTranspose');
+  expect(explanation.placement.int8).toBeGreaterThan(0);
+});

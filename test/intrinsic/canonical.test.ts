@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import { f32, float, i64, node, type ModelSpec } from '../support/build.ts';
+import { feed, fuseChecked } from './fuse.ts';
+
+const conv = (attributes: Parameters<typeof node>[3]): ModelSpec => ({
+  inputs: { x: ['batch', 2, 4, 4] },
+  outputs: { y: ['batch', 3, 4, 4] },
+  initializers: { w: f32([3, 2, 1, 1]) },
+  nodes: [node('Conv', ['x', 'w', ''], ['y'], attributes)],
+});
+
+describe('canonical', () => {
+  it('drops attributes that say their default, and omitted inputs at the end', async () => {
+    const spec = conv({
+      auto_pad: 'NOTSET',
+      group: 1,
+      dilations: [1, 1],
+      strides: [1, 1],
+      pads: [0, 0, 0, 0],
+      kernel_shape: [1, 1],
+    });
+    const { model } = await fuseChecked(spec, feed({ x: [2, 2, 4, 4] }));
+    const [only] = [...model.graph.nodes()];
+    expect([...only!.attributes.keys()]).toEqual(['kernel_shape']);
+    expect(only!.inputs).toHaveLength(2);
+  });
+
+  it('keeps what is not the default', async () => {
+    const { model } = await fuseChecked(
+      { ...conv({ auto_pad: 'SAME_UPPER', strides: [2, 2] }), outputs: ['y'] },
+      feed({ x: [2, 2, 4, 4] }),
+    );
+    expect([...[...model.graph.nodes()][0]!.attributes.keys()]).toEqual(['auto_pad', 'strides']);
+  });
+
+  it('drops a Gemm alpha of 1 and keeps one of 2', async () => {
+    const spec: ModelSpec = {
+      inputs: { x: [2, 3] },
+      outputs: { y: [2, 4] },
+      initializers: { w: f32([3, 4]) },
+      nodes: [node('Gemm', ['x', 'w'], ['y'], { alpha: float(2), beta: float(1), transA: 0 })],
+    };
+    const { model } = await fuseChecked(spec, feed({ x: [2, 3] }));
+    expect([...[...model.graph.nodes()][0]!.attributes.keys()]).toEqual(['alpha']);
+  });
+});
+
+describe('canonical Reshape', () => {
+  const reshape = (shape: number[], dims: (number | string)[], attributes = {}): ModelSpec => ({
+    inputs: { x: dims },
+    outputs: ['y'],
+    initializers: { shape: i64(shape) },
+    nodes: [node('Reshape', ['x', 'shape'], ['y'], attributes)],
+  });
+  const shapeOf = async (spec: ModelSpec, dims: number[]): Promise<number[]> => {
+    const { model } = await fuseChecked(spec, feed({ x: dims }));
+    return [...model.graph.nodes()][0]!.constant(1)!.ints();
+  };
+
+  it('copies a symbolic leading axis and leaves the last one open', async () => {
+    expect(await shapeOf(reshape([-1, 6], ['batch', 2, 3], { allowzero: 1 }), [4, 2, 3])).toEqual([0, -1]);
+    expect(await shapeOf(reshape([0, 6], ['batch', 2, 3]), [4, 2, 3])).toEqual([0, -1]);
+  });
+
+  it('leaves alone what does not keep its axes, or whose sizes are not known', async () => {
+    expect(await shapeOf(reshape([-1, 3], ['batch', 2, 3]), [4, 2, 3])).toEqual([-1, 3]);
+    expect(await shapeOf(reshape([-1, 6], ['batch', 'height', 3]), [4, 2, 3])).toEqual([-1, 6]);
+    expect(await shapeOf(reshape([-1, 6], [4, 2, 3]), [4, 2, 3])).toEqual([-1, 6]);
+    expect(await shapeOf(reshape([-1, 2, 3], ['batch', 6]), [4, 6])).toEqual([-1, 2, 3]);
+  });
+});

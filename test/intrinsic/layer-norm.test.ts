@@ -1,0 +1,183 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { f32, i64, type ModelSpec } from '../support/build.ts';
+import { Expression, wide } from './expression.ts';
+import { expectRefusal, fuseChecked, unit, type Feeds } from './fuse.ts';
+
+interface Choice {
+  readonly opset: number;
+  readonly dims: readonly number[];
+  /** Number of normalized axes. */
+  readonly count: number;
+  /** Axes counted from the end. */
+  readonly negative: boolean;
+  /** x - mean(x) once for the variance and once for the quotient. */
+  readonly twice: boolean;
+  readonly square: 'Pow' | 'Mul';
+  readonly quotient: 'Div' | 'Reciprocal' | 'Div 1' | 'Pow';
+  readonly scale: boolean;
+  readonly bias: boolean;
+  readonly swaps: readonly boolean[];
+}
+
+const plain: Choice = {
+  opset: 17,
+  dims: [2, 3, 8],
+  count: 1,
+  negative: true,
+  twice: false,
+  square: 'Pow',
+  quotient: 'Div',
+  scale: true,
+  bias: true,
+  swaps: [false],
+};
+
+/** The usual form, with the variance's mean as n_v and the quotient as n_q (or n_y, if nothing follows). */
+function layerNorm(choice: Choice, more: Partial<ModelSpec> = {}, axes?: readonly number[]): ModelSpec {
+  const { opset, dims, count, negative, square, quotient, scale, bias } = choice;
+  const e = new Expression(choice.swaps);
+  const last = axes ?? Array.from({ length: count }, (_, i) => dims.length - count + i - (negative ? dims.length : 0));
+  const mean = (value: string, output?: string): string => {
+    if (opset < 18) return e.op('ReduceMean', [value], output, { axes: last, keepdims: 1 });
+    e.initializers['axes'] = i64(last);
+    return e.op('ReduceMean', [value, 'axes'], output, { keepdims: 1 });
+  };
+  const center = (): string => e.op('Sub', ['x', mean('x')]);
+  const d = center();
+  const base = choice.twice ? center() : d;
+  const variance = mean(square === 'Pow' ? e.op('Pow', [base, 2]) : e.op('Mul', [base, base]), 'v');
+  const sum = e.op('Add', [variance, 1e-3]);
+  const q = scale || bias ? 'q' : 'y';
+  if (quotient === 'Div') e.op('Div', [d, e.op('Sqrt', [sum])], q);
+  else if (quotient === 'Reciprocal') e.op('Mul', [d, e.op('Reciprocal', [e.op('Sqrt', [sum])])], q);
+  else if (quotient === 'Div 1') e.op('Mul', [d, e.op('Div', [1, e.op('Sqrt', [sum])])], q);
+  else e.op('Mul', [d, e.op('Pow', [sum, -0.5])], q);
+  const shape = dims.slice(-count);
+  if (scale) {
+    e.initializers['gain'] = f32(shape);
+    e.op('Mul', [q, 'gain'], bias ? 'w' : 'y');
+  }
+  if (bias) {
+    e.initializers['offset'] = f32(shape);
+    e.op('Add', [scale ? 'w' : q, 'offset'], 'y');
+  }
+  const { nodes, initializers } = e;
+  const spec: ModelSpec = { opset, inputs: { x: dims }, outputs: ['y'], nodes, initializers };
+  return { ...spec, ...more, initializers: { ...initializers, ...more.initializers } };
+}
+
+const x = wide(plain.dims, 4);
+
+/** 2^-20 · (1 + |m|/s) · √n: no result is beyond √n, plus 1 for a bias. */
+function boundOf(feeds: Feeds, { dims, count, bias }: Choice): number {
+  const data = feeds['x']!.data as Float32Array;
+  const n = dims.slice(-count).reduce((a, b) => a * b);
+  let worst = 0;
+  for (let start = 0; start < data.length; start += n) {
+    const row = [...data.subarray(start, start + n)];
+    const mean = row.reduce((a, b) => a + b) / n;
+    const deviation = Math.sqrt(row.reduce((sum, value) => sum + (value - mean) ** 2, 0) / n + 1e-3);
+    worst = Math.max(worst, Math.abs(mean) / deviation);
+  }
+  return 16 * unit * (1 + worst) * (Math.sqrt(n) + (bias ? 1 : 0));
+}
+
+describe('layer-norm', () => {
+  it('is found over the last axes, however mean, square and quotient are written', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.record({
+          opset: fc.constantFrom(17, 18, 21),
+          dims: fc.array(fc.integer({ min: 2, max: 5 }), { minLength: 2, maxLength: 4 }),
+          count: fc.integer({ min: 1, max: 2 }),
+          negative: fc.boolean(),
+          twice: fc.boolean(),
+          square: fc.constantFrom('Pow' as const, 'Mul' as const),
+          quotient: fc.constantFrom('Div' as const, 'Reciprocal' as const, 'Div 1' as const, 'Pow' as const),
+          scale: fc.boolean(),
+          bias: fc.boolean(),
+          swaps: fc.array(fc.boolean(), { minLength: 1, maxLength: 5 }),
+        }),
+        async (choice) => {
+          const feeds = wide(choice.dims, 4);
+          const { ops, model } = await fuseChecked(layerNorm(choice), feeds, boundOf(feeds, choice));
+          expect(ops).toEqual(['LayerNormalization']);
+          const [node] = [...model.graph.nodes()];
+          expect(node!.int('axis')).toBe(-choice.count);
+          expect(node!.float('epsilon')).toBeCloseTo(1e-3, 8);
+          expect(node!.inputs).toHaveLength(choice.bias ? 3 : 2);
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  it('leaves a Mul and an Add of computed values behind it', async () => {
+    const spec = layerNorm({ ...plain, scale: false, bias: false });
+    const e = new Expression();
+    e.op('Mul', ['y', 'z'], 'out');
+    const adaptive = {
+      ...spec,
+      inputs: { x: plain.dims, z: plain.dims },
+      outputs: ['out'],
+      nodes: [...spec.nodes, ...e.nodes],
+    };
+    const { ops } = await fuseChecked(adaptive, { ...x, z: x['x']! }, boundOf(x, plain) * 4);
+    expect(ops).toEqual(['LayerNormalization', 'Mul']);
+  });
+
+  it('needs no rank when its axes are counted from the end', async () => {
+    const unranked = layerNorm(plain, { inputs: { x: { type: 'float32' } } });
+    expect((await fuseChecked(unranked, x, boundOf(x, plain))).ops).toEqual(['LayerNormalization']);
+    const positive = layerNorm({ ...plain, negative: false }, { inputs: { x: { type: 'float32' } } });
+    await expectRefusal(positive, x, 'layer-norm', 'n_q', /the rank of 'x' is not known/);
+  });
+
+  it.each<[string, ModelSpec, RegExp]>([
+    [
+      'below opset 17',
+      layerNorm({ ...plain, opset: 13 }),
+      /^LayerNormalization needs opset 17, the model is opset 13$/,
+    ],
+    ['over axes that are not the last', layerNorm(plain, {}, [1]), /its axes \[1\] are not the last ones/],
+    [
+      'over the last axis but one and before',
+      layerNorm(plain, {}, [-2, -3]),
+      /its axes \[-2, -3\] are not the last ones/,
+    ],
+    [
+      'with a scale of another shape',
+      layerNorm(plain, { initializers: { gain: f32([3, 1]) } }),
+      /'gain' has shape \[3, 1\], not that of the normalized axes/,
+    ],
+    [
+      'with a bias of one element',
+      layerNorm(plain, { initializers: { offset: f32([1]) } }),
+      /'offset' has shape \[1\], not that of the normalized axes/,
+    ],
+    [
+      'without a scale whose length is known',
+      layerNorm({ ...plain, scale: false, bias: false }, { inputs: { x: [2, 3, 'n'] } }),
+      /it has no scale, and the length of the normalized axes of 'x' is not known/,
+    ],
+    [
+      'when its variance is a graph output',
+      layerNorm(plain, { outputs: ['y', 'v'] }),
+      /'v', the result of 'n_v', is a graph output/,
+    ],
+  ])('refuses %s', (_, model, reason) => {
+    const label = model.nodes.some((node) => node.name === 'n_q') ? 'n_q' : 'n_y';
+    return expectRefusal(model, x, 'layer-norm', label, reason);
+  });
+
+  it('refuses means over different axes', () => {
+    const e = new Expression();
+    const mean = (value: string, axis: number): string => e.op('ReduceMean', [value], undefined, { axes: [axis] });
+    const d = e.op('Sub', ['x', mean('x', 1)]);
+    e.op('Div', [d, e.op('Sqrt', [e.op('Add', [mean(e.op('Pow', [d, 2]), -1), 1e-3])])], 'y');
+    const { nodes, initializers } = e;
+    const model: ModelSpec = { inputs: { x: plain.dims }, outputs: ['y'], nodes, initializers };
+    return expectRefusal(model, x, 'layer-norm', 'n_y', /its mean is over axes \[1\], its variance over \[-1\]/);
+  });
+});

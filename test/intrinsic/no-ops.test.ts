@@ -1,0 +1,151 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { TensorValue } from '../../src/onnx/data-types.ts';
+import { constant, f32, i64, node, scalar, type Constant, type ModelSpec } from '../support/build.ts';
+import { expectRefusal, feed, fuseChecked } from './fuse.ts';
+
+const feeds = feed({ x: [2, 3] });
+const constants: Record<string, Constant> = {
+  same: i64([2, 3]),
+  open: i64([2, -1]),
+  copied: i64([0, -1]),
+  other: i64([3, 2]),
+  zeros: i64([0, 0]),
+  ends: i64([2, 3]),
+  all: constant('int64', [2], [2 ** 31 - 1, 2 ** 53]),
+  short: i64([2, 2]),
+  ones: i64([1, 1]),
+  one: i64([1]),
+  steps: i64([1, 2]),
+  axes: i64([0, -1]),
+  noPads: i64([0, 0, 0, 0]),
+  pads: i64([0, 1, 0, 0]),
+  wider: i64([4, 2, 3]),
+  zero: scalar('float32', 0),
+  unit: f32([3], [1, 1, 1]),
+  units: f32([1, 2, 3], [1, 1, 1, 1, 1, 1]),
+  mixed: f32([3], [1, 1, 2]),
+  exponent: scalar('float32', 1),
+};
+const spec = (inner: ModelSpec['nodes'][number], more: Partial<ModelSpec> = {}): ModelSpec => ({
+  inputs: { x: [2, 3] },
+  outputs: ['y'],
+  initializers: constants,
+  nodes: [inner, node('Softmax', ['m'], ['y'], { axis: 0 })],
+  ...more,
+});
+
+type Attributes = Parameters<typeof node>[3];
+
+describe('no-ops', () => {
+  it.each<[string, string, string[], Attributes?]>([
+    ['the same shape', 'Reshape', ['x', 'same']],
+    ['the same shape with an open axis', 'Reshape', ['x', 'open']],
+    ['the same shape with a copied axis', 'Reshape', ['x', 'copied']],
+    ['axes in their order', 'Transpose', ['x'], { perm: [0, 1] }],
+    ['of one tensor', 'Concat', ['x'], { axis: 1 }],
+    ['of one tensor', 'Sum', ['x']],
+    ['of one tensor', 'Max', ['x']],
+    ['to the declared end', 'Slice', ['x', 'zeros', 'ends']],
+    ['to any end', 'Slice', ['x', 'zeros', 'all', 'axes', 'ones']],
+    ['with nothing', 'Pad', ['x', 'noPads']],
+    ['to its shape', 'Expand', ['x', 'same']],
+    ['to ones', 'Expand', ['x', 'one']],
+    ['of a matrix', 'Flatten', ['x'], { axis: 1 }],
+    ['of a matrix', 'Flatten', ['x'], { axis: -1 }],
+    ['0', 'Add', ['zero', 'x']],
+    ['0', 'Sub', ['x', 'zero']],
+    ['1', 'Mul', ['unit', 'x']],
+    ['1', 'Div', ['x', 'unit']],
+    ['1', 'Pow', ['x', 'exponent']],
+  ])('%s: %s is removed', async (_, opType, inputs, attributes) => {
+    const { ops, log } = await fuseChecked(spec(node(opType, inputs, ['m'], attributes)), feeds);
+    expect(ops).toEqual(['Softmax']);
+    expect(log.applied).toContainEqual({ pass: 'no-ops', nodes: ['n_m'], into: undefined });
+  });
+
+  it.each<[string, string, string[], Attributes?]>([
+    ['another shape', 'Reshape', ['x', 'other']],
+    ['reversed axes', 'Transpose', ['x']],
+    ['part of an axis', 'Slice', ['x', 'zeros', 'short']],
+    ['every second', 'Slice', ['x', 'zeros', 'all', 'axes', 'steps']],
+    ['from the second', 'Slice', ['x', 'ones', 'all']],
+    ['with something', 'Pad', ['x', 'pads']],
+    ['to more axes', 'Expand', ['x', 'wider']],
+    ['of everything', 'Flatten', ['x'], { axis: 0 }],
+    ['from 0', 'Sub', ['zero', 'x']],
+    ['1 by', 'Div', ['unit', 'x']],
+    ['to the power', 'Pow', ['exponent', 'x']],
+    ['not only 1', 'Mul', ['mixed', 'x']],
+    ['1 for more axes', 'Mul', ['units', 'x']],
+  ])('%s: %s stays, without a word', async (_, opType, inputs, attributes) => {
+    const { ops, log } = await fuseChecked(spec(node(opType, inputs, ['m'], attributes)), feeds);
+    expect(ops).toEqual([opType, 'Softmax']);
+    expect([...log.applied, ...log.refused].filter((each) => each.pass === 'no-ops')).toEqual([]);
+  });
+
+  it.each<[string, string, string[]]>([
+    ['a shape that may differ', 'Reshape', ['x', 'same']],
+    ['two open axes, one left', 'Reshape', ['x', 'open']],
+    ['an end that may cut', 'Slice', ['x', 'zeros', 'ends']],
+    ['a size that may be 1', 'Expand', ['x', 'same']],
+    ['a size that may be 1', 'Mul', ['x', 'unit']],
+  ])('%s: %s of unknown sizes stays', async (_, opType, inputs) => {
+    const { ops } = await fuseChecked(spec(node(opType, inputs, ['m']), { inputs: { x: ['n', 'c'] } }), feeds);
+    expect(ops).toEqual([opType, 'Softmax']);
+  });
+
+  it('compares any shape with any target as Reshape and Expand do', async () => {
+    const sizes = fc.array(fc.constantFrom(1, 2, 3), { minLength: 1, maxLength: 3 });
+    await fc.assert(
+      fc.asyncProperty(sizes, fc.nat(2), fc.constantFrom('as it is', 'open', 'copied'), async (dims, axis, how) => {
+        const place = axis % dims.length;
+        const target = dims.map((dim, i) => (i !== place ? dim : how === 'open' ? -1 : how === 'copied' ? 0 : dim));
+        const declared = dims.map((dim, i) => (i === place && how !== 'as it is' ? 'n' : dim));
+        const shape = { inputs: { x: declared }, initializers: { target: i64(target) } };
+        const reshaped = await fuseChecked(spec(node('Reshape', ['x', 'target'], ['m']), shape), feed({ x: dims }));
+        expect(reshaped.ops).toEqual(['Softmax']);
+        if (how !== 'as it is') return;
+        // Leading ones broadcast to nothing new, but leading axes would be new.
+        const tail = { inputs: { x: dims }, initializers: { target: i64(target.slice(place)) } };
+        const expanded = await fuseChecked(spec(node('Expand', ['x', 'target'], ['m']), tail), feed({ x: dims }));
+        expect(expanded.ops).toEqual(['Softmax']);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('takes integers too, and old opsets only where constants broadcast by themselves', async () => {
+    const x = constant('int64', [2], [5, -7]) as TensorValue;
+    const nodes = [node('Mul', ['x', 'one'], ['m']), node('Neg', ['m'], ['y'])];
+    const integers = {
+      inputs: { x: { type: 'int64', dims: [2] } },
+      outputs: ['y'],
+      initializers: constants,
+      nodes,
+    } as const;
+    expect((await fuseChecked(integers, { x })).ops).toEqual(['Neg']);
+    const old = spec(node('Slice', ['x'], ['m'], { starts: [0], ends: [2], axes: [0] }), { opset: 9 });
+    expect((await fuseChecked(old, feeds)).ops).toEqual(['Softmax']);
+  });
+
+  it('stays between a graph input and a graph output, with the reason', async () => {
+    const through = spec(node('Reshape', ['x', 'same'], ['y']), {});
+    await expectRefusal(
+      { ...through, nodes: [through.nodes[0]!] },
+      feeds,
+      'no-ops',
+      'n_y',
+      /'y' is a graph output and its input 'x' is a graph input/,
+    );
+    const twice = [node('Relu', ['x'], ['r']), node('Transpose', ['r'], ['y'], { perm: [0, 1] })];
+    await expectRefusal(
+      { ...through, nodes: twice, outputs: ['r', 'y'] },
+      feeds,
+      'no-ops',
+      'n_y',
+      /is a graph output too/,
+    );
+    expect((await fuseChecked({ ...through, nodes: twice }, feeds)).ops).toEqual(['Relu']);
+  });
+});

@@ -1,0 +1,56 @@
+/** `fuse` without samples: inputs are generated, whatever the model leaves open, or the result is said to be unproven. */
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { fuseModel, type FuseResult } from '../../src/index.ts';
+import { encodeModel } from '../../src/onnx/model-file.ts';
+import { buildProto, f32, i64, node, type ModelSpec } from '../support/build.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'qdq-fuse-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function fuse(name: string, spec: ModelSpec): Promise<FuseResult> {
+  const model = join(folder, `${name}.onnx`);
+  writeFileSync(model, encodeModel(buildProto(spec)));
+  return fuseModel({ model, output: join(folder, `${name}.fused.onnx`) });
+}
+
+const identity = node('Identity', ['a'], ['b']);
+
+describe('fuse without data', () => {
+  it('finds sizes with which a model of open dimensions runs', async () => {
+    const result = await fuse('open', {
+      inputs: { x: ['batch', 'time'], state: [2, 'batch', 3] },
+      initializers: { w: f32([1024, 3]), shape: i64([-1, 1024]) },
+      nodes: [node('Gemm', ['x', 'w'], ['a']), identity, node('Add', ['b', 'state'], ['y'])],
+      outputs: ['y'],
+    });
+    expect(result.warnings).toEqual(["inputs were generated with 1024 for the open dimensions ('time')"]);
+    expect(result).toMatchObject({ samples: 8, synthetic: true, worstDifference: 0 });
+  });
+
+  it('writes the model and says so when nothing can be generated', async () => {
+    const result = await fuse('strings', {
+      inputs: { x: { type: 'string', dims: [2] } },
+      nodes: [node('Identity', ['x'], ['a']), identity, node('Equal', ['x', 'b'], ['y'])],
+      opset: 19,
+      outputs: ['y'],
+    });
+    expect(result.samples).toBe(0);
+    expect(result).not.toHaveProperty('worstDifference');
+    expect(result.warnings).toEqual([expect.stringMatching(/^EQUALITY WAS NOT PROVEN, .*'x'.*--data or --reader$/)]);
+    expect(existsSync(result.outputPath)).toBe(true);
+    expect(result.nodesAfter).toBe(1);
+  });
+
+  it('runs the original too when only its node names keep onnxruntime from it', async () => {
+    const twin = { name: 'twin' };
+    const result = await fuse('twins', {
+      inputs: { x: [2] },
+      nodes: [node('Tanh', ['x'], ['a'], {}, twin), identity, node('Tanh', ['b'], ['y'], {}, twin)],
+      outputs: ['y'],
+    });
+    expect(result).toMatchObject({ nodesAfter: 2, worstDifference: 0, warnings: [] });
+  });
+});

@@ -1,0 +1,35 @@
+import { expect, it } from 'vitest';
+import { buildModel, f32, node } from '../support/build.ts';
+import { planFor, quantize, run, type Feeds } from './support.ts';
+
+const x: Feeds = {
+  x: { type: 'float32', dims: [1, 4, 6, 6], data: Float32Array.from({ length: 144 }, (_, i) => Math.sin(i * 1.7)) },
+};
+
+/** int8 Conv → Conv left float (→ Relu) → int8 Conv */
+function network(relu: boolean) {
+  const middle = relu
+    ? [node('Conv', ['a', 'w2'], ['b'], {}, { name: 'kept' }), node('Relu', ['b'], ['c'], {}, { name: 'relu' })]
+    : [node('Conv', ['a', 'w2'], ['c'], {}, { name: 'kept' })];
+  return buildModel({
+    inputs: { x: [1, 4, 6, 6] },
+    outputs: ['y'],
+    initializers: { w1: f32([4, 4, 3, 3]), w2: f32([4, 4, 1, 1]), w3: f32([4, 4, 1, 1]) },
+    nodes: [node('Conv', ['x', 'w1'], ['a']), ...middle, node('Conv', ['c', 'w3'], ['y'])],
+  });
+}
+
+it.each([false, true])('a Conv left float between quantizers stays float in onnxruntime (Relu: %s)', async (relu) => {
+  const model = network(relu);
+  const plan = planFor(model, {}, undefined, undefined, ['kept', ...(relu ? ['relu'] : [])]);
+  const { model: int8 } = await quantize(model, x, plan);
+  const { types } = await run(int8, x);
+  expect(types.filter((type) => type === 'QLinearConv')).toHaveLength(2);
+  expect(types.filter((type) => /^(Fused)?Conv$/.test(type))).toHaveLength(1);
+});
+
+it('puts nothing where nothing was left float', async () => {
+  const model = network(false);
+  const { model: int8 } = await quantize(model, x, planFor(model));
+  expect([...int8.graph.nodes()].map((n) => n.opType)).not.toContain('Sum');
+});
