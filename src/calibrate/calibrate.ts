@@ -3,6 +3,7 @@
  * onnxruntime per batch: memory does not grow with the number of samples, nor with the size of the activations.
  */
 import { createHash } from 'node:crypto';
+import { setFlagsFromString } from 'node:v8';
 import type { SessionOptions } from '../backends/options.ts';
 import { openSession } from '../backends/session.ts';
 import { batches } from '../data/batch.ts';
@@ -62,6 +63,8 @@ export async function calibrate(
   let samples = 0;
   let repeated = 0;
   const session = await openSession(statistics.model, sessionOptions);
+  // Past samples are garbage whose weight lies outside V8's heap: a young generation that may grow lets it lie for long.
+  setFlagsFromString('--semi-space-growth-factor=1');
   try {
     for await (const batch of batches(dataset, selection, batching.size)) {
       const results = await session.run(feedsOf(batch, batching));
@@ -79,6 +82,7 @@ export async function calibrate(
       options.onProgress?.(samples, total);
     }
   } finally {
+    setFlagsFromString('--semi-space-growth-factor=2');
     await session.dispose();
   }
   const filledUp = `${repeated} places of the last batch were filled with its last sample: the model takes exactly ${batching.size}`;

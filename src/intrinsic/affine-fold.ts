@@ -4,6 +4,7 @@
  * and Add vanishes this way, and so does the normalization of an input.
  */
 import type { Node } from '../graph/node.ts';
+import type { Value } from '../graph/value.ts';
 import { broadcasts, constantOperand, perChannel, type ChannelAxis, type ConstantOperand } from './affine.ts';
 import { batchNormOf, foldBeforeBatchNorm, foldBehindBatchNorm } from './batch-norm.ts';
 import { absorb, neededElsewhere, readersOf } from './edit.ts';
@@ -21,6 +22,10 @@ export const affineFold: Pass = {
       const operand = constantOperand(node, model.opset);
       if (!operand) continue;
       const label = node.label;
+      if (endsGelu(operand)) {
+        context.refused(label, 'it ends a Gelu in primitive form, which onnxruntime fuses as it stands');
+        continue;
+      }
       const reasons: string[] = [];
       for (const attempt of [intoProducer, intoReaders]) {
         const result = attempt(operand, model.opset, facts);
@@ -36,6 +41,17 @@ export const affineFold: Pass = {
     return changed;
   },
 };
+
+/** The constant ½ of ½x(1 + erf(…)) or ½x(1 + tanh(…)): without it neither this tool nor onnxruntime would know a Gelu. */
+function endsGelu({ node, x }: ConstantOperand): boolean {
+  const before = (value: Value | undefined): Node[] =>
+    (value?.producer?.inputs ?? []).flatMap((input) => (input?.producer ? [input.producer] : []));
+  return (
+    node.is('Mul') &&
+    x.producer?.is('Mul') === true &&
+    before(x).some((sum) => sum.is('Add') && before(sum.output()).some((inner) => inner.is('Erf', 'Tanh')))
+  );
+}
 
 /** Labels of the nodes that took the map over; or why they did not, nothing changed; or undefined: there are none. */
 type Attempt = (operand: ConstantOperand, opset: number, facts: Facts) => string[] | string | undefined;

@@ -311,3 +311,27 @@ describe('affine-fold', () => {
 function float16(values: readonly number[]): Constant {
   return { type: 'float16', dims: [values.length], data: fromFloat32(Float32Array.from(values), float32ToFloat16) };
 }
+
+it('leaves the constant of a Gelu in primitive form where it is', async () => {
+  const spec: ModelSpec = {
+    inputs: { x: [2, 3] },
+    outputs: { y: [2, 4] },
+    initializers: {
+      root: scalar('float32', Math.SQRT2),
+      one: scalar('float32', 1),
+      half: scalar('float32', 0.5),
+      w: f32([3, 4]),
+    },
+    nodes: [
+      node('Div', ['x', 'root'], ['d']),
+      node('Erf', ['d'], ['e']),
+      node('Add', ['e', 'one'], ['a']),
+      node('Mul', ['x', 'a'], ['m']),
+      node('Mul', ['m', 'half'], ['h']),
+      node('MatMul', ['h', 'w'], ['y']),
+    ],
+  };
+  const { log, ops } = await fuseChecked(spec, feed({ x: [2, 3] }));
+  expect(ops).toEqual(['Div', 'Erf', 'Add', 'Mul', 'Mul', 'MatMul']);
+  expect(log.refused.map(({ reason }) => reason)).toContain('Gelu needs opset 20, the model is opset 17');
+});
