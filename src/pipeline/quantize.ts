@@ -20,7 +20,7 @@ import { planRanged } from '../quantizable/ranged.ts';
 import { findTarget, leastOpset, resolveScheme } from '../quantizable/scheme.ts';
 import { emitQdq } from '../quantized/qdq.ts';
 import { keptWarnings, rangeWarnings, repairWarnings } from './notes.ts';
-import { everySample, splitSamples, type SamplePlan } from './samples.ts';
+import { everySample, settle, splitSamples, type SamplePlan } from './samples.ts';
 import { schemeRequest, summarizePlan } from './scheme.ts';
 import { writeStamp } from './stamp.ts';
 import { inputsOf, openFused, survivors, upgradeNotes, type FusedSource } from './source.ts';
@@ -39,11 +39,12 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   const { include, exclude } = options;
   const request = { target, scheme, include, exclude, fused: survivors(log) };
   const wanted = planQuantization(model, request);
-  const samples = await chooseSamples(options, model);
-  const { dataset } = samples.evaluation;
+  const chosen = await chooseSamples(options, model);
+  const { dataset } = chosen.evaluation;
   checkGates(gates, { labels: dataset.labelled || dataset.count === undefined, latency: true });
 
-  const state = await calibrationState(options, source, wanted, samples);
+  const state = await calibrationState(options, source, wanted, chosen);
+  const samples = await settle(chosen);
   const ranges = rangesOf(state);
   const plan = planRanged(model, request, wanted, ranges);
   const quantized = emitQdq(model, plan, ranges);

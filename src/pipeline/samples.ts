@@ -10,6 +10,9 @@ const usualCalibration = 100;
 /** What the report looks at when nobody names its samples: a few seconds' worth, drawn with the same seed. */
 const usualEvaluation = 500;
 
+const sameSamples =
+  'every sample was used to calibrate, so the report judges the same samples: give --eval, or fewer --samples';
+
 export interface Samples {
   readonly dataset: Dataset;
   readonly selection: Selection;
@@ -66,9 +69,7 @@ export async function splitSamples(flags: DataFlags, inputs: readonly InputInfo[
     };
   }
   if (rest.length === 0) {
-    warnings.push(
-      'every sample was used to calibrate, so the report judges the same samples: give --eval, or fewer --samples',
-    );
+    warnings.push(sameSamples);
     return { calibration, evaluation: calibration, warnings };
   }
   const { chosen: judged } = choose(rest.length, Math.min(usualEvaluation, rest.length), flags.seed);
@@ -77,6 +78,14 @@ export async function splitSamples(flags: DataFlags, inputs: readonly InputInfo[
     evaluation: { dataset, selection: (judged as readonly number[]).map((index) => rest[index]!) },
     warnings,
   };
+}
+
+/** A stream tells only when it is read whether it leaves anything over: if not, the calibration samples judge as well. */
+export async function settle(plan: SamplePlan): Promise<SamplePlan> {
+  const { dataset, selection } = plan.evaluation;
+  if (dataset.count !== undefined || !('from' in selection) || selection.from === 0) return plan;
+  for await (const _ of dataset.samples({ from: selection.from, to: selection.from + 1 })) return plan;
+  return { ...plan, evaluation: plan.calibration, warnings: [...plan.warnings, sameSamples] };
 }
 
 /** All samples of a path, with the same preprocessing. */
