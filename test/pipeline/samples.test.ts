@@ -5,7 +5,14 @@ import { settle } from '../../src/pipeline/samples.ts';
 /** A stream of `length` samples whose length nobody knows. */
 function stream(length: number): Dataset {
   return {
-    ...{ source: 'stream', format: 'reader', count: undefined, labelled: false, preprocess: undefined, synthetic: false },
+    ...{
+      source: 'stream',
+      format: 'reader',
+      count: undefined,
+      labelled: false,
+      preprocess: undefined,
+      synthetic: false,
+    },
     async *samples(selection: Selection): AsyncGenerator<Sample> {
       const { from, to = Infinity } = selection as { from: number; to?: number };
       for (let i = from; i < Math.min(to, length); i++) yield { id: `${i}`, inputs: {} };
