@@ -8,7 +8,7 @@ import type { Value } from '../graph/value.ts';
 import { broadcasts, constantOperand, perChannel, type ChannelAxis, type ConstantOperand } from './affine.ts';
 import { batchNormOf, foldBeforeBatchNorm, foldBehindBatchNorm } from './batch-norm.ts';
 import { absorb, neededElsewhere, readersOf } from './edit.ts';
-import { factsOf, type Facts } from './facts.ts';
+import { createFacts, type Facts } from './facts.ts';
 import { applyFold, foldBefore, foldBehind, foldForward, isLinear, layerOf, type Fold } from './layer.ts';
 import type { Pass } from './pass.ts';
 
@@ -16,7 +16,7 @@ export const affineFold: Pass = {
   name: 'affine-fold',
   summary: 'Add, Sub, Mul and Div with constants are folded into the layer or BatchNormalization before or behind them',
   run(model, context) {
-    const facts = factsOf(model);
+    const facts = createFacts();
     let changed = false;
     for (const node of model.allNodes()) {
       const operand = constantOperand(node, model.opset);

@@ -5,7 +5,7 @@
 import type { Node } from '../graph/node.ts';
 import { affineOfBatchNorm, batchNormOf } from './batch-norm.ts';
 import { handOver } from './edit.ts';
-import { factsOf, type Facts } from './facts.ts';
+import { createFacts, type Facts } from './facts.ts';
 import { foldBefore, foldForward, isLinear, layerOf, notMatrix } from './layer.ts';
 import type { Pass } from './pass.ts';
 
@@ -13,7 +13,7 @@ export const bnConv: Pass = {
   name: 'bn-conv',
   summary: 'BatchNormalization is folded into the Conv, ConvTranspose, Gemm or MatMul behind it where that is exact',
   run(model, context) {
-    const facts = factsOf(model);
+    const facts = createFacts();
     let changed = false;
     for (const node of model.allNodes()) {
       if (!node.is('BatchNormalization')) continue;

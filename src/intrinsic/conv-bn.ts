@@ -6,7 +6,7 @@
 import type { Node } from '../graph/node.ts';
 import { affineOfBatchNorm, batchNormOf } from './batch-norm.ts';
 import { absorb, neededElsewhere } from './edit.ts';
-import { factsOf, type Facts } from './facts.ts';
+import { createFacts, type Facts } from './facts.ts';
 import { applyFold, foldBehind, layerOf, notMatrix } from './layer.ts';
 import type { Pass } from './pass.ts';
 
@@ -14,7 +14,7 @@ export const convBn: Pass = {
   name: 'conv-bn',
   summary: 'BatchNormalization is folded into the Conv, ConvTranspose, Gemm or MatMul before it',
   run(model, context) {
-    const facts = factsOf(model);
+    const facts = createFacts();
     let changed = false;
     for (const node of model.allNodes()) {
       if (!node.is('BatchNormalization')) continue;

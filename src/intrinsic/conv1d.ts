@@ -6,7 +6,7 @@
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { absorb, setConstant } from './edit.ts';
-import { factsOf, type Facts } from './facts.ts';
+import { createFacts, type Facts } from './facts.ts';
 import type { Pass } from './pass.ts';
 import { exposed, rewriteEach, type Rewrite } from './pattern.ts';
 
@@ -14,7 +14,7 @@ export const convOneD: Pass = {
   name: 'conv-one-d',
   summary: 'Conv between Unsqueeze and Squeeze, with a kernel of length 1 on that axis, becomes one-dimensional',
   run(model, context) {
-    const facts = factsOf(model);
+    const facts = createFacts();
     return rewriteEach(model, context, (node) => (node.is('Conv') ? attempt(node, facts) : undefined));
   },
 };

@@ -3,7 +3,6 @@
  * enough to know when a fusion is safe. It is not shape inference; what it cannot tell
  * stays undefined.
  */
-import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { dataTypeOfCode, type DataTypeName } from '../onnx/data-types.ts';
@@ -23,7 +22,7 @@ const unknown: Fact = { type: undefined, rank: undefined };
 type Rule = (node: Node, input: (index: number) => Fact) => Fact;
 
 /** Worked out when asked for, and remembered: most passes ask of few values. */
-export function factsOf(_model: Model): Facts {
+export function createFacts(): Facts {
   const derived = new Map<Value, Fact>();
   const known = (value: Value | undefined): Fact => {
     if (!value) return unknown;

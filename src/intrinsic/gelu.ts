@@ -3,7 +3,7 @@
  * and the formula differ by at most 2^-20 · |x|.
  */
 import type { Node } from '../graph/node.ts';
-import { factsOf, type Facts } from './facts.ts';
+import { createFacts, type Facts } from './facts.ts';
 import type { Pass } from './pass.ts';
 import {
   become,
@@ -22,7 +22,7 @@ export const gelu: Pass = {
   name: 'gelu',
   summary: 'Gelu written with Erf or Tanh becomes Gelu (from opset 20 on)',
   run(model, context) {
-    const facts = factsOf(model);
+    const facts = createFacts();
     return rewriteEach(model, context, (node) => attempt(node, model.opset, facts));
   },
 };

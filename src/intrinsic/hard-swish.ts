@@ -5,7 +5,7 @@
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { specOf } from '../ops/index.ts';
-import { factsOf, type Facts } from './facts.ts';
+import { createFacts, type Facts } from './facts.ts';
 import type { Pass } from './pass.ts';
 import {
   become,
@@ -26,7 +26,7 @@ export const hardSwish: Pass = {
   name: 'hard-swish',
   summary: 'x · Clip(x + 3, 0, 6) / 6 becomes HardSwish, and without the factor x HardSigmoid',
   run(model, context) {
-    const facts = factsOf(model);
+    const facts = createFacts();
     return rewriteEach(model, context, (node) => {
       if (node.is('HardSigmoid')) return model.opset < 14 ? undefined : fromHardSigmoid(node, facts);
       return fromClip(node, model.opset, facts);

@@ -4,14 +4,14 @@
 import type { Node } from '../graph/node.ts';
 import { dataTypeOfCode } from '../onnx/data-types.ts';
 import { removeCopy } from './edit.ts';
-import { factsOf, type Facts } from './facts.ts';
+import { createFacts, type Facts } from './facts.ts';
 import type { Pass } from './pass.ts';
 
 export const identity: Pass = {
   name: 'identity',
   summary: 'Identity, inference-mode Dropout and Cast to the same type are removed',
   run(model, context) {
-    const facts = factsOf(model);
+    const facts = createFacts();
     let changed = false;
     for (const node of model.allNodes()) {
       const input = node.input(0);

@@ -3,7 +3,7 @@
  * the standard deviation of a row, kernel and formula differ by at most 2^-20 · (1 + |m|/s) of the largest result.
  */
 import type { Node } from '../graph/node.ts';
-import { factsOf, type Facts } from './facts.ts';
+import { createFacts, type Facts } from './facts.ts';
 import { affineBehind, axesOf, lastAxes, normalize, rootMeanSquareOf } from './normalization.ts';
 import type { Pass } from './pass.ts';
 import { exposed, rewriteEach, unfit, type Rewrite } from './pattern.ts';
@@ -12,7 +12,7 @@ export const layerNorm: Pass = {
   name: 'layer-norm',
   summary: 'mean, variance and quotient over the last axes become LayerNormalization (from opset 17 on)',
   run(model, context) {
-    const facts = factsOf(model);
+    const facts = createFacts();
     return rewriteEach(model, context, (node) => attempt(node, model.opset, facts));
   },
 };

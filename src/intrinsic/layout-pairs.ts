@@ -5,7 +5,7 @@
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { neededElsewhere, removeCopy, setConstant } from './edit.ts';
-import { factsOf, type Facts } from './facts.ts';
+import { createFacts, type Facts } from './facts.ts';
 import type { Pass } from './pass.ts';
 import { integersOf } from './symbolic-shape.ts';
 
@@ -13,7 +13,7 @@ export const layoutPairs: Pass = {
   name: 'layout-pairs',
   summary: 'Transpose, Reshape, Squeeze and Unsqueeze right behind one another become one, or vanish',
   run(model, context) {
-    const facts = factsOf(model);
+    const facts = createFacts();
     let changed = false;
     for (const second of model.allNodes()) {
       const first = second.input(0)?.producer;

@@ -6,14 +6,14 @@ import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import { affineOfBatchNorm, batchNormOf } from './batch-norm.ts';
 import { fits, isFloatType, roundTo, setConstant } from './edit.ts';
-import { factsOf, type Facts } from './facts.ts';
+import { createFacts, type Facts } from './facts.ts';
 import type { Pass } from './pass.ts';
 
 export const loneBn: Pass = {
   name: 'lone-bn',
   summary: 'BatchNormalization that only scales, or only shifts, becomes Mul, or Add',
   run(model, context) {
-    const facts = factsOf(model);
+    const facts = createFacts();
     let changed = false;
     for (const node of model.allNodes()) {
       if (!node.is('BatchNormalization')) continue;

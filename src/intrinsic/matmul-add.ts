@@ -2,14 +2,14 @@
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { absorb, isFloatType } from './edit.ts';
-import { factsOf, type Facts } from './facts.ts';
+import { createFacts, type Facts } from './facts.ts';
 import type { Pass } from './pass.ts';
 
 export const matmulAdd: Pass = {
   name: 'matmul-add',
   summary: 'MatMul with a constant weight and Add of a constant bias become Gemm',
   run(model, context) {
-    const facts = factsOf(model);
+    const facts = createFacts();
     let changed = false;
     for (const node of model.allNodes()) {
       if (!node.is('MatMul') || node.constant(1)?.dims.length !== 2) continue;

@@ -5,7 +5,7 @@
 import type { Node } from '../graph/node.ts';
 import type { Dim, Value } from '../graph/value.ts';
 import { doubles, isFloatType, removeCopy } from './edit.ts';
-import { factsOf, type Facts } from './facts.ts';
+import { createFacts, type Facts } from './facts.ts';
 import type { Pass } from './pass.ts';
 import { integersOf } from './symbolic-shape.ts';
 
@@ -13,7 +13,7 @@ export const noOps: Pass = {
   name: 'no-ops',
   summary: 'Reshape, Transpose, Slice, Pad, Expand, Add of 0 and the like are removed where they change nothing',
   run(model, context) {
-    const facts = factsOf(model);
+    const facts = createFacts();
     let changed = false;
     for (const node of model.allNodes()) {
       const rule = node.domain === '' ? rules.get(node.opType) : undefined;

@@ -4,7 +4,7 @@
  */
 import type { Node } from '../graph/node.ts';
 import { doubles, handOver } from './edit.ts';
-import { factsOf, type Facts } from './facts.ts';
+import { createFacts, type Facts } from './facts.ts';
 import type { Pass } from './pass.ts';
 import { integersOf } from './symbolic-shape.ts';
 
@@ -12,7 +12,7 @@ export const padFold: Pass = {
   name: 'pad-fold',
   summary: 'Pad is folded into the padding of the Conv, AveragePool or MaxPool behind it where that is exact',
   run(model, context) {
-    const facts = factsOf(model);
+    const facts = createFacts();
     let changed = false;
     for (const node of model.allNodes()) {
       if (!node.is('Pad')) continue;

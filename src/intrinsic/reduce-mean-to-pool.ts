@@ -3,14 +3,14 @@
  * is a pool and a Reshape: as many nodes as before only where a Reshape or Flatten follows anyway.
  */
 import type { Node } from '../graph/node.ts';
-import { factsOf } from './facts.ts';
+import { createFacts } from './facts.ts';
 import type { Pass } from './pass.ts';
 
 export const reduceMeanToPool: Pass = {
   name: 'reduce-mean-to-pool',
   summary: 'ReduceMean over height and width becomes GlobalAveragePool',
   run(model, context) {
-    const facts = factsOf(model);
+    const facts = createFacts();
     let changed = false;
     for (const node of model.allNodes()) {
       if (!node.is('ReduceMean')) continue;

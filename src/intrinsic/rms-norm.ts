@@ -3,7 +3,7 @@
  * formula differ by at most 2^-20 of the largest result.
  */
 import type { Node } from '../graph/node.ts';
-import { factsOf, type Facts } from './facts.ts';
+import { createFacts, type Facts } from './facts.ts';
 import { affineBehind, lastAxes, normalize, rootMeanSquareOf } from './normalization.ts';
 import type { Pass } from './pass.ts';
 import { exposed, rewriteEach, unfit, type Rewrite } from './pattern.ts';
@@ -12,7 +12,7 @@ export const rmsNorm: Pass = {
   name: 'rms-norm',
   summary: 'the quotient by the root mean square over the last axes becomes RMSNormalization (from opset 23 on)',
   run(model, context) {
-    const facts = factsOf(model);
+    const facts = createFacts();
     return rewriteEach(model, context, (node) => attempt(node, model.opset, facts));
   },
 };

@@ -7,7 +7,7 @@ import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import { makeConstant, setConstant } from './edit.ts';
-import { factsOf } from './facts.ts';
+import { createFacts } from './facts.ts';
 import type { Pass } from './pass.ts';
 import { SymbolicShapes, type AxisSize, type SymbolicVector } from './symbolic-shape.ts';
 
@@ -16,7 +16,7 @@ export const shapeFolding: Pass = {
   summary:
     'shape arithmetic with a known result becomes constant, in Reshape also when only axes of its input are copied',
   run(model, context) {
-    const shapes = new SymbolicShapes(factsOf(model));
+    const shapes = new SymbolicShapes(createFacts());
     let changed = false;
     for (const node of model.allNodes()) {
       const label = node.label;

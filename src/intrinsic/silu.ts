@@ -4,7 +4,7 @@
  * 2^-21 of the formula.
  */
 import type { Node } from '../graph/node.ts';
-import { factsOf, type Facts } from './facts.ts';
+import { createFacts, type Facts } from './facts.ts';
 import type { Pass } from './pass.ts';
 import {
   become,
@@ -23,7 +23,7 @@ export const silu: Pass = {
   name: 'silu',
   summary: 'x / (1 + exp(-x)) becomes x · Sigmoid(x), and 1 / (1 + exp(-x)) Sigmoid(x)',
   run(model, context) {
-    const facts = factsOf(model);
+    const facts = createFacts();
     return rewriteEach(model, context, (node) => attempt(node, facts));
   },
 };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { factsOf, ruledOperators } from '../../src/intrinsic/facts.ts';
+import { createFacts, ruledOperators } from '../../src/intrinsic/facts.ts';
 import type { TensorValue } from '../../src/onnx/data-types.ts';
 import { buildModel, constant, f32, float, i64, node, type AttributeSpec, type Constant } from '../support/build.ts';
 import { run } from './fuse.ts';
@@ -83,7 +83,7 @@ const examples: Record<string, readonly Example[]> = {
   ThresholdedRelu: [{ attributes: { alpha: float(0.5) } }],
 };
 
-describe('factsOf', () => {
+describe('createFacts', () => {
   it.each([...ruledOperators])('says of %s what onnxruntime finds', async (opType) => {
     for (const { inputs = [image], constants = [], attributes = {}, opset = 20 } of examples[opType] ?? [{}]) {
       const feeds = Object.fromEntries(inputs.map((dims, i) => [`x${i}`, f32(dims) as TensorValue]));
@@ -98,7 +98,7 @@ describe('factsOf', () => {
         nodes: [node(opType, read, outputs, attributes)],
         outputs,
       });
-      const facts = factsOf(model);
+      const facts = createFacts();
       const results = await run(model, feeds);
       for (const name of outputs) {
         const { type, dims } = results[name]!;
@@ -120,7 +120,7 @@ describe('factsOf', () => {
       ],
       domains: { other: 1 },
     });
-    const facts = factsOf(model);
+    const facts = createFacts();
     const of = (name: string) => facts.of(model.graph.values.get(name));
     expect(['a', 'b', 'c'].map((name) => of(name).rank)).toEqual([undefined, undefined, undefined]);
     expect(of('d')).toEqual({ type: undefined, rank: undefined });
