@@ -8,10 +8,13 @@ export const defaults = {
   seed: 0,
   format: 'qdq',
   observer: 'minmax',
+  exact: false,
   externalData: 'auto',
+  workers: 1,
+  saveEvery: 10,
 } as const;
 
-const everything = { ...defaults, include: [], exclude: [], gates: [], skip: [] };
+const everything = { ...defaults, include: [], exclude: [], observerOption: [], gates: [], skip: [] };
 
 type Defaulted = keyof typeof everything | 'threads';
 

@@ -20,8 +20,12 @@ import type {
   CalibrateResult,
   CompareOptions,
   CompareResult,
+  ExportOptions,
+  ExportResult,
   FuseOptions,
   FuseResult,
+  MergeOptions,
+  MergeResult,
   QuantizeOptions,
   QuantizeResult,
 } from './pipeline-types.ts';
@@ -36,6 +40,16 @@ export function fuseModel(options: Given<FuseOptions>): Promise<FuseResult> {
 /** Observes the ranges of activations on samples; writes them, as a calibration state, to `output`. */
 export function calibrateModel(options: Given<CalibrateOptions>): Promise<CalibrateResult> {
   return pipeline.calibrateModel(withDefaults<CalibrateOptions>(options));
+}
+
+/** Makes one calibration state of the states of its shards: the same bytes as without shards. */
+export function mergeCalibrations(options: MergeOptions): MergeResult {
+  return pipeline.mergeCalibrations(options);
+}
+
+/** Writes the ranges of a calibration state as a table for another tool. */
+export function exportCalibration(options: ExportOptions): ExportResult {
+  return pipeline.exportCalibration(options);
 }
 
 /** The whole pipeline; writes the int8 model to `output`, also when a gate failed (`report.verdict`). */

@@ -19,6 +19,12 @@ export interface DataFlags {
   readonly seed: number;
   /** Samples per run, where the model's batch axis is free. */
   readonly batch?: number;
+  /** Leave out samples that cannot be read or do not fit the model, and count them, instead of ending with an error. */
+  readonly skipBad?: boolean;
+  /** Inputs that are the same for every sample, `NAME=NUMBER` each. */
+  readonly input?: readonly string[];
+  /** State of a stateful model, `OUTPUT=INPUT` each: fed back from sample to sample, zero at the start of a sequence. */
+  readonly carry?: readonly string[];
   /** The samples of the report; default: what `data` leaves over. */
   readonly eval?: string;
 }
@@ -26,8 +32,17 @@ export interface DataFlags {
 export type ActivationType = 'u8' | 's8' | 'u16' | 's16';
 export type WeightType = 's8' | 'u8';
 
+/** How ranges are found from samples. */
+export interface ObserverFlags {
+  readonly observer: 'minmax' | 'percentile' | 'entropy' | 'mse' | 'average';
+  /** "NAME=NUMBER", such as "percentile=99.9". */
+  readonly observerOption: readonly string[];
+  /** Histograms of every element instead of a sample of each tensor: slower. */
+  readonly exact: boolean;
+}
+
 /** How to quantize. Whatever is absent is decided by the target. */
-export interface SchemeFlags {
+export interface SchemeFlags extends ObserverFlags {
   readonly format: 'qdq';
   /** A target of `backends` (ort-cpu-x64, ...); default: this machine. */
   readonly target?: string;
@@ -39,7 +54,6 @@ export interface SchemeFlags {
   /** Node names, operator types or /regular expressions/; empty means everything. */
   readonly include: readonly string[];
   readonly exclude: readonly string[];
-  readonly observer: 'minmax';
   /** Calibration state file: ranges instead of `data`. */
   readonly state?: string;
 }
@@ -100,11 +114,16 @@ export interface FuseResult {
   readonly warnings: readonly string[];
 }
 
-export interface CalibrateOptions extends DataFlags, RunFlags {
+export interface CalibrateOptions extends DataFlags, ObserverFlags, RunFlags {
   readonly model: string;
   /** The calibration state file. */
   readonly output: string;
-  readonly observer: 'minmax';
+  /** Observe only this share of the samples; `index` counts from 1. The states of all shards merge into one. */
+  readonly shard?: { readonly index: number; readonly count: number };
+  /** Worker threads, each with a session of its own and one thread, whatever `threads` says; 1: none. */
+  readonly workers: number;
+  /** Seconds between saves of what there is so far, to `output`.partial, from where a run that was stopped goes on. */
+  readonly saveEvery: number;
 }
 
 export interface CalibrateResult {
@@ -113,6 +132,37 @@ export interface CalibrateResult {
   readonly samples: number;
   readonly tensors: number;
   readonly warnings: readonly string[];
+}
+
+export interface MergeOptions {
+  /** State files of `calibrateModel` with `shard`, in any order. */
+  readonly states: readonly string[];
+  /** The merged state file. */
+  readonly output: string;
+  /** Write the state although shards are missing. */
+  readonly partial?: boolean;
+}
+
+export interface MergeResult {
+  readonly outputPath: string;
+  readonly samples: number;
+  readonly tensors: number;
+  /** Number of shards of the calibration, and those that were not there, ascending. */
+  readonly shards: number;
+  readonly missing: readonly number[];
+}
+
+export interface ExportOptions {
+  /** State file of `calibrateModel`. */
+  readonly state: string;
+  /** onnxruntime.quantization's JSON, or TensorRT's calibration cache. */
+  readonly as: 'ort-json' | 'tensorrt';
+  readonly output: string;
+}
+
+export interface ExportResult {
+  readonly outputPath: string;
+  readonly tensors: number;
 }
 
 export interface QuantizeOptions extends DataFlags, SchemeFlags, RunFlags {

@@ -4,4 +4,6 @@
  */
 export { calibrateModel } from './pipeline/calibrate.ts';
 export { fuseModel } from './pipeline/fuse.ts';
+export { mergeCalibrations } from './pipeline/merge.ts';
+export { exportCalibration } from './pipeline/tables.ts';
 export { quantizeModel } from './pipeline/quantize.ts';

@@ -20,6 +20,7 @@ const flow = [
   'quantized',
   'compare',
   'report',
+  'parallel',
   'pipeline',
   'config',
   'cli',

@@ -1,4 +1,4 @@
-/** How many samples the model takes at once, and feeds made of a batch: whole, filled up, or one sample alone. */
+/** How many samples the model takes at once, feeds made of a batch (whole, filled up, or one sample alone), and results of it. */
 import { largestBatch } from '../data/batch.ts';
 import type { Batch, InputInfo, Sample } from '../data/sample.ts';
 import { calibrateErrors } from '../errors/calibrate.ts';
@@ -47,6 +47,13 @@ export function feedsOf(batch: Batch, batching: Batching): Batch['inputs'] {
     batch,
     Array.from({ length: batching.size }, (_, i) => Math.min(i, batch.size - 1)),
   );
+}
+
+/** Elements of the real samples alone; those of a tensor without a batch axis, which has them once for all, are all real. */
+export function realElements({ dims, data }: TensorValue, { size }: Batch, batching: Batching): Float32Array {
+  const elements = data as Float32Array;
+  if (!batching.fixed || size === batching.size || (dims[0] ?? 1) % batching.size !== 0) return elements;
+  return elements.subarray(0, (elements.length / batching.size) * size);
 }
 
 /** One sample of the batch as the model takes it. */

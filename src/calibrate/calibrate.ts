@@ -1,19 +1,22 @@
 /**
  * Float model + samples → calibration state. Statistics are computed inside the graph, so that one small vector leaves
- * onnxruntime per batch: memory does not grow with the number of samples, nor with the size of the activations.
+ * onnxruntime per batch, and for histograms a sample of each tensor: memory does not grow with the number of samples.
  */
 import { createHash } from 'node:crypto';
 import { setFlagsFromString } from 'node:v8';
 import type { SessionOptions } from '../backends/options.ts';
 import { openSession } from '../backends/session.ts';
 import { batches } from '../data/batch.ts';
+import { carrier, checkCarry } from '../data/carry.ts';
 import type { Batch, Dataset, Sample, Selection } from '../data/sample.ts';
+import { skippedWarnings } from '../data/tolerant.ts';
 import { calibrateErrors } from '../errors/calibrate.ts';
+import { dataErrors } from '../errors/data.ts';
 import type { Model } from '../graph/model.ts';
-import { feedsOf, planBatches, sampleFeeds } from './batching.ts';
+import { feedsOf, planBatches, realElements, sampleFeeds } from './batching.ts';
 import { diagnose } from './diagnose.ts';
 import { observerOf, observerOptions } from './observers/index.ts';
-import type { ObserverOptions } from './observers/observer.ts';
+import type { ObserverOptions, ObserverState } from './observers/observer.ts';
 import { planProbes } from './plan.ts';
 import { activationFinder } from './probe.ts';
 import type { CalibrationState } from './state.ts';
@@ -25,12 +28,17 @@ export interface CalibrateOptions {
   /** Default minmax. */
   readonly observer?: string;
   readonly observerOptions?: ObserverOptions;
-  /** Samples per run; default 1. A model with a fixed batch gets that many, the last batch filled up by repeating. */
+  /**
+   * Samples per run; default 1. A model with a fixed batch gets that many, the last batch filled up by repeating; an observer
+   * that wants every sample alone gets one, if the model allows it.
+   */
   readonly batchSize?: number;
   /** Default 1. */
   readonly threads?: number;
   /** Total is undefined for a stream of unknown length. */
   readonly onProgress?: (done: number, total: number | undefined) => void;
+  /** Called between batches, at least one more being to come; `state` tells what the samples so far came to. */
+  readonly onState?: (samples: number, state: () => ObserverState) => void;
 }
 
 /**
@@ -52,22 +60,34 @@ export async function calibrate(
   const sessionOptions: SessionOptions = { threads: options.threads ?? 1, simulate: true };
 
   const sample = await firstSample(dataset, selection);
-  const batching = planBatches(model, sample, options.batchSize ?? 1);
+  const { carry } = dataset;
+  checkCarry(
+    carry ?? [],
+    model.graph.outputs.map(({ name }) => name),
+  );
+  const asked = options.batchSize ?? 1;
+  const batching = planBatches(model, sample, observer.oneByOne ? Math.min(asked, 1) : asked);
+  if (carry && Math.max(batching.size, asked) > 1) throw dataErrors.carryBatch(Math.max(batching.size, asked));
+  const state = carrier(carry);
   const feeds = feedsOf({ ids: [sample.id], inputs: sample.inputs, labels: undefined, size: 1 }, batching);
-  const statistics = buildStatistics(model, await planProbes(model, names, observer, feeds, sessionOptions));
+  const elements = observer.elements ? (settings['exact'] === 1 ? 'all' : 'sampled') : 'none';
+  const probes = await planProbes(model, names, observer, feeds, sessionOptions, elements);
+  const statistics = buildStatistics(model, probes, state.outputs);
   const read = statisticsReader(statistics, names);
 
-  const arrays = observer.empty(names.length, settings);
+  const accumulator = observer.start(names.length, settings);
   const ids = createHash('sha256');
   const total = selected(dataset, selection);
   let samples = 0;
-  let repeated = 0;
   const session = await openSession(statistics.model, sessionOptions);
   // Past samples are garbage whose weight lies outside V8's heap: a young generation that may grow lets it lie for long.
   setFlagsFromString('--semi-space-growth-factor=1');
   try {
-    for await (const batch of batches(dataset, selection, batching.size)) {
+    for await (const drawn of batches(dataset, selection, batching.size)) {
+      const batch = { ...drawn, inputs: state.feeds(drawn) };
+      if (samples > 0) options.onState?.(samples, () => accumulator.state());
       const results = await session.run(feedsOf(batch, batching));
+      state.keep(results);
       const { values, suspect } = read(results[statistics.output]!.data as Float32Array);
       if (suspect) {
         const alone = batch.ids.map((id, i) => ({ id, inputs: sampleFeeds(batch, i, batching) }));
@@ -75,17 +95,19 @@ export async function calibrate(
           (await diagnose(model, new Set(names), alone, sessionOptions)) ?? unconfirmed(model, suspect, batch);
         if (found) throw calibrateErrors.notFinite(found);
       }
-      observer.add(arrays, values, settings);
+      const fetched = names.map((name) => results[statistics.elements.get(name) ?? '']);
+      accumulator.add({ ...values, elements: fetched.map((each) => each && realElements(each, batch, batching)) });
       for (const id of batch.ids) ids.update(`${id}\n`);
       samples += batch.size;
-      if (batching.fixed) repeated += batching.size - batch.size;
       options.onProgress?.(samples, total);
     }
   } finally {
     setFlagsFromString('--semi-space-growth-factor=2');
     await session.dispose();
   }
-  const filledUp = `${repeated} places of the last batch were filled with its last sample: the model takes exactly ${batching.size}`;
+  const inBodies = observer.elements ? names.filter((name) => !statistics.elements.has(name)) : [];
+  // Said of the model, not of this run, so that merged shards say the same as one run.
+  const filledUp = `the model takes exactly ${batching.size} samples at a time: a short batch is filled up with its last sample`;
   return {
     modelSha256: options.modelSha256,
     tensors: names,
@@ -97,8 +119,18 @@ export async function calibrate(
     preprocess: dataset.preprocess,
     samples,
     idsHash: ids.digest('hex'),
-    notes: [batching.note, repeated > 0 ? filledUp : undefined].filter((note) => note !== undefined),
-    arrays,
+    notes: [
+      batching.note,
+      batching.fixed ? filledUp : undefined,
+      observer.oneByOne && asked > 1 && batching.size === 1
+        ? `observer '${observer.id}' takes 1 sample at a time`
+        : undefined,
+      ...inBodies.map(
+        (name) => `tensor '${name}' stands in the body of a node: its range is its smallest and largest value`,
+      ),
+      ...skippedWarnings(dataset, selection),
+    ].filter((note) => note !== undefined),
+    arrays: accumulator.state(),
   };
 }
 

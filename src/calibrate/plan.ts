@@ -18,6 +18,7 @@ export const floatTypes: ReadonlySet<DataTypeName> = new Set(['float32', 'float6
 
 /**
  * @param feeds one run's inputs, to find ranks and types
+ * @param elements which elements of the tensors to bring out; none of those inside bodies
  * @throws CALIBRATE_UNKNOWN_TENSOR, CALIBRATE_CONSTANT, CALIBRATE_BODY_TENSOR, CALIBRATE_NOT_FLOAT
  */
 export async function planProbes(
@@ -26,6 +27,7 @@ export async function planProbes(
   observer: Observer,
   feeds: Readonly<Record<string, TensorValue>>,
   options: SessionOptions,
+  elements: Probe['elements'] = 'none',
 ): Promise<Probe[]> {
   const find = activationFinder(model);
   const stops = nanStopsOf(model, tensors);
@@ -41,12 +43,13 @@ export async function planProbes(
     if (type !== undefined && !floatTypes.has(type)) throw calibrateErrors.notFloat(tensor, type);
     const nonnegative = isNonnegative(find(tensor), signs);
     const needed: Column[] = observer.needs.filter((statistic) => !(statistic === 'min' && nonnegative));
-    return { tensor, traced: traces.get(tensor), columns: stops.delete(tensor) ? [...needed, 'nan'] : needed };
+    const columns: Column[] = stops.delete(tensor) ? [...needed, 'nan'] : needed;
+    return { tensor, traced: traces.get(tensor), columns, elements };
   });
   for (const tensor of stops) {
     const type = typeOf(tensor);
     if (type !== undefined && floatTypes.has(type))
-      probes.push({ tensor, traced: traces.get(tensor), columns: ['nan'] });
+      probes.push({ tensor, traced: traces.get(tensor), columns: ['nan'], elements: 'none' });
   }
   return probes;
 }

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { calibrateErrors } from '../errors/calibrate.ts';
-import { PendingFile } from '../onnx/pending-file.ts';
+import { writeWhole } from '../onnx/pending-file.ts';
 import { observerOf, observerOptions } from './observers/index.ts';
 import type { ObserverOptions, ObserverState } from './observers/observer.ts';
 import type { Ranges } from './ranges.ts';
@@ -25,11 +25,29 @@ export interface CalibrationState {
   readonly preprocess: string | undefined;
   /** Number of samples taken in. */
   readonly samples: number;
-  /** sha256 over the sample ids, each followed by a line feed, in the order in which they were read. */
+  /** sha256 over the ids of the whole selection, each followed by a line feed, in the order in which they are read. */
   readonly idsHash: string;
+  /** Undefined when every sample of the selection was taken in. */
+  readonly shards?: Shards | undefined;
   /** What a reader of the result should know, one line each. */
   readonly notes: readonly string[];
   readonly arrays: ObserverState;
+}
+
+/** Which shards of a calibration a state holds. */
+export interface Shards {
+  /** How many there are in all. */
+  readonly count: number;
+  /** Ascending. */
+  readonly parts: readonly ShardPart[];
+}
+
+export interface ShardPart {
+  /** From 1. */
+  readonly index: number;
+  readonly samples: number;
+  /** Over the ids of this shard's samples. */
+  readonly idsHash: string;
 }
 
 /** Version of the record and of what the arrays mean; raised when older readers would misread it. */
@@ -49,6 +67,12 @@ const record = z.strictObject({
   preprocess: z.string().optional(),
   samples: z.int().positive(),
   idsHash: hash,
+  shards: z
+    .strictObject({
+      count: z.int().positive(),
+      parts: z.array(z.strictObject({ index: z.int().positive(), samples: z.int().positive(), idsHash: hash })).min(1),
+    })
+    .optional(),
   notes: z.array(z.string()),
   tensors: z.array(z.string()),
 });
@@ -59,14 +83,7 @@ export function writeState(path: string, state: CalibrationState): void {
   // The schema fixes the order of the keys, so that equal states make equal bytes.
   const text = JSON.stringify(record.parse({ schema: stateSchema, ...rest }));
   const bytes = encodeSafetensors({ arrays, metadata: { format, state: text } });
-  const file = new PendingFile(path, bytes.length);
-  try {
-    file.write(bytes, () => {});
-    file.close();
-    file.commit();
-  } finally {
-    file.discard();
-  }
+  writeWhole(path, bytes);
 }
 
 /**

@@ -8,6 +8,8 @@
  * - Statistics of the last layer are appended first, because onnxruntime walks backwards from the leaves: each then runs right
  *   after its producer, while the tensor is in cache, and the tensor is freed at once.
  * - Everything is joined by one Concat: a second one would run all of its statistics after those of the first.
+ * - Elements for histograms leave as outputs of their own, sampled in the graph (sample.ts). Their maximum goes into the Concat,
+ *   which ties them, too, to the moment after their producer.
  */
 import type { Graph } from '../graph/graph.ts';
 import type { Model } from '../graph/model.ts';
@@ -16,31 +18,37 @@ import { dataType } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import type { BatchStatistics, Statistic } from './observers/observer.ts';
 import { lift, reductions } from './lift.ts';
+import { sampleElements } from './sample.ts';
 import { activationFinder, append, copyModel, outermostOwner, setOutputs } from './probe.ts';
 import type { TracedTensor } from './shapes.ts';
 
-/** `nan` is a sum: NaN when any element is NaN; its value means nothing else. */
-export type Column = Statistic | 'nan';
+/** `nan` is a sum: NaN when any element is NaN; its value means nothing else. `tie` means nothing, but fixes the order. */
+export type Column = Statistic | 'nan' | 'tie';
 
 export interface Probe {
   readonly tensor: string;
   /** Undefined inside a body, where a run cannot tell them: its branch may not be taken. */
   readonly traced: TracedTensor | undefined;
   readonly columns: readonly Column[];
+  /** Which elements leave the graph. */
+  readonly elements: 'none' | 'sampled' | 'all';
 }
 
 export interface StatisticsGraph {
   readonly model: Model;
-  /** Name of the one output, float32. */
+  /** Name of the output with the statistics, float32. */
   readonly output: string;
+  /** Names of the outputs with elements, float32, by tensor. */
+  readonly elements: ReadonlyMap<string, string>;
   /** What each element of the output is. */
   readonly columns: readonly { readonly tensor: string; readonly column: Column }[];
 }
 
-const pools = { max: 'GlobalMaxPool', nan: 'GlobalAveragePool', min: undefined } as const;
-const reductionOf = { max: reductions.max, min: reductions.min, nan: reductions.sum } as const;
+const pools = { max: 'GlobalMaxPool', nan: 'GlobalAveragePool', min: undefined, tie: undefined } as const;
+const reductionOf = { max: reductions.max, min: reductions.min, nan: reductions.sum, tie: reductions.max } as const;
 
-export function buildStatistics(model: Model, probes: readonly Probe[]): StatisticsGraph {
+/** @param kept outputs of the model that the copy returns as well */
+export function buildStatistics(model: Model, probes: readonly Probe[], kept: readonly string[] = []): StatisticsGraph {
   const copy = copyModel(model);
   const { graph } = copy;
   const find = activationFinder(copy);
@@ -51,19 +59,36 @@ export function buildStatistics(model: Model, probes: readonly Probe[]): Statist
   const shape = graph.addInitializer(Tensor.of('statistics_shape', 'int64', [rank], new BigInt64Array(rank).fill(1n)));
   const columns: StatisticsGraph['columns'][number][] = [];
   const values: Value[] = [];
+  const elements: Value[] = [];
+  const join = (value: Value, tensor: string, dims: readonly number[] | undefined, column: Column): void => {
+    const shaped = dims?.length === rank ? value : append(value.graph, 'Reshape', [value, shape]);
+    values.push(lift(shaped, reductionOf[column], shape));
+    columns.push({ tensor, column });
+  };
+  const named = new Map<string, string>();
   for (const probe of lastLayerFirst(graph, probes, find)) {
     const tensor = find(probe.tensor);
-    for (const column of probe.columns) {
-      const value = reduce(tensor, probe, column);
-      const shaped = probe.traced?.dims.length === rank ? value : append(value.graph, 'Reshape', [value, shape]);
-      values.push(lift(shaped, reductionOf[column], shape));
-      columns.push({ tensor: probe.tensor, column });
+    const { traced, columns: wanted } = probe;
+    if (probe.elements === 'none' || tensor.graph !== graph || !traced) {
+      for (const column of wanted) join(reduce(tensor, probe, column), probe.tensor, traced?.dims, column);
+      continue;
     }
+    const sample = sampleElements(asFloat32(tensor, probe), traced.dims, probe.elements === 'all');
+    elements.push(sample);
+    named.set(probe.tensor, sample.name);
+    // What leaves whole is reduced in the layout in which it leaves, and tied by that.
+    const whole = sample.producer!.opType === 'Identity';
+    const [source, seen] = whole
+      ? [sample, { ...probe, traced: { ...traced, type: 'float32' as const } }]
+      : [tensor, probe];
+    for (const column of wanted) join(reduce(source, seen, column), probe.tensor, traced.dims, column);
+    if (!whole) join(append(graph, reductionOf.tie.op, [sample]), probe.tensor, undefined, 'tie');
   }
   const output = append(graph, 'Concat', values);
   output.producer!.setInt('axis', 0);
-  setOutputs(graph, [output]);
-  return { model: copy, output: output.name, columns };
+  const outputs = graph.outputs.filter(({ name }) => kept.includes(name));
+  setOutputs(graph, [output, ...elements, ...outputs]);
+  return { model: copy, output: output.name, elements: named, columns };
 }
 
 function commonest(numbers: readonly number[]): number {
@@ -82,17 +107,21 @@ function lastLayerFirst(graph: Graph, probes: readonly Probe[], find: (name: str
 }
 
 /** One element, of the rank of the tensor, in its graph. */
-function reduce(tensor: Value, { traced, columns }: Probe, column: Column): Value {
+function reduce(tensor: Value, probe: Probe, column: Column): Value {
   const { graph } = tensor;
-  let value = tensor;
-  if (traced?.type !== 'float32') {
-    value = append(graph, 'Cast', [value]);
-    value.producer!.setInt('to', dataType('float32').code);
-  }
+  const { traced, columns } = probe;
+  let value = asFloat32(tensor, probe);
   // Where the minimum has forced the copy out of the blocked layout, the rest is quicker on the copy.
   const pool = columns.includes('min') || !isBlocked(value) ? undefined : pools[column];
   if (pool && traced?.dims.length === 4 && !traced.dims.includes(0)) value = append(graph, pool, [value]);
   return append(graph, reductionOf[column].op, [value]);
+}
+
+function asFloat32(tensor: Value, { traced }: Probe): Value {
+  if (traced?.type === 'float32') return tensor;
+  const cast = append(tensor.graph, 'Cast', [tensor]);
+  cast.producer!.setInt('to', dataType('float32').code);
+  return cast;
 }
 
 /** Operators that take the blocked layout from their inputs. */
@@ -142,8 +171,8 @@ export function statisticsReader(
     values.min.fill(0);
     columns.forEach(({ tensor, column }, i) => {
       const value = vector[i]!;
-      if (column !== 'nan') values[column][position.get(tensor)!] = value;
-      else if (!Number.isFinite(value)) suspect ??= { tensor, value, certain: false };
+      if (column === 'min' || column === 'max') values[column][position.get(tensor)!] = value;
+      else if (column === 'nan' && !Number.isFinite(value)) suspect ??= { tensor, value, certain: false };
     });
     for (let i = 0; i < tensors.length; i++) {
       const [min, max] = [values.min[i]!, values.max[i]!];

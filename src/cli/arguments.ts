@@ -40,10 +40,11 @@ export function positionalsOf(raw: RawArguments, command: Command): string[] {
   const words = raw._.slice(1);
   const missing = command.positionals[words.length];
   if (missing) throw cliErrors.missingArgument(command.name, missing.name, usageOf(command));
-  const extra = words[command.positionals.length];
+  const extra = command.positionals.at(-1)?.repeatable ? undefined : words[command.positionals.length];
   if (extra !== undefined) throw cliErrors.extraArgument(command.name, extra, usageOf(command));
   words.forEach((word, index) => {
-    if (word === '') throw cliErrors.missingArgument(command.name, command.positionals[index]!.name, usageOf(command));
+    const { name } = command.positionals[index] ?? command.positionals.at(-1)!;
+    if (word === '') throw cliErrors.missingArgument(command.name, name, usageOf(command));
   });
   return words;
 }

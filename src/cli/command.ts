@@ -11,10 +11,12 @@ export interface Positional {
   /** Upper case, as usage lines show it. */
   readonly name: string;
   readonly describe: string;
+  /** May be given several times; only the last of a command. */
+  readonly repeatable?: boolean;
 }
 
 export interface Invocation<K extends OptionName> {
-  /** One word per positional. */
+  /** One word per positional, and more for a repeatable one. */
   readonly positionals: readonly string[];
   readonly values: Values<K | CommonOption>;
   readonly console: Console;
@@ -52,8 +54,12 @@ export function defineCommand<const K extends OptionName>(spec: CommandSpec<K>):
 
 /** `qdq compare FLOAT QUANT [options]` */
 export function usageOf(command: Command): string {
-  const required = command.required.map((key) => ` --${key} ${key === 'output' ? 'OUT' : 'D'}`);
-  return (
-    ['qdq', command.name, ...command.positionals.map(({ name }) => name)].join(' ') + `${required.join('')} [options]`
+  const required = command.required.map(
+    (key) => ` --${key} ${key === 'output' ? 'OUT' : key === 'as' ? 'FORMAT' : 'D'}`,
   );
+  return ['qdq', command.name, ...command.positionals.map(written)].join(' ') + `${required.join('')} [options]`;
+}
+
+function written({ name, repeatable }: Positional): string {
+  return repeatable ? `${name}...` : name;
 }

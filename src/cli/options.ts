@@ -17,13 +17,13 @@ export const options = {
     group: data,
     words: ['random'],
     describe:
-      'samples: image folder (class subfolders or labels.csv), .npy, .npz, folder of TensorProto sets, reader.mjs, random',
+      'samples: folder of images or .wav (class subfolders or labels.csv), .npy, .npz, .safetensors, .jsonl, .csv, folder of TensorProto sets, reader.mjs, random',
   }),
   reader: path({ group: data, describe: 'module that yields the samples: async iterator of {input: tensor, label?}' }),
   preprocess: text({
     group: data,
     describe:
-      'for images: a preset (imagenet) and/or "resize=256 crop=224 scale=1/255 mean=.485,.456,.406 std=.229,.224,.225"',
+      'for images: a preset (imagenet) and/or "resize=256 crop=224 scale=1/255 mean=.485,.456,.406 std=.229,.224,.225"; for sound: "rate=16000" with "length=N" or "frame=512 hop=512 context=64"',
     expects: 'a preset such as imagenet, or key=value words',
   }),
   samples: integer({
@@ -44,6 +44,21 @@ export const options = {
     min: 1,
     describe: 'samples per run, where the model allows it',
     defaultText: 'by the model',
+  }),
+  input: list({
+    group: data,
+    describe: 'an input that is the same for every sample, "NAME=NUMBER", such as sr=16000 (repeatable)',
+    expects: '"NAME=NUMBER", such as sr=16000',
+  }),
+  carry: list({
+    group: data,
+    describe: 'state of the model, "OUTPUT=INPUT": fed back from sample to sample of a sequence (repeatable)',
+    expects: '"OUTPUT=INPUT", such as stateN=state',
+  }),
+  skipBad: flag({
+    group: data,
+    default: false,
+    describe: 'leave out samples that cannot be read or do not fit, and count them in the report',
   }),
   eval: path({
     group: data,
@@ -90,12 +105,34 @@ export const options = {
     describe: 'leave these float: node name, operator type or /regex/ (repeatable)',
     expects: 'a node name, an operator type or /regex/',
   }),
-  observer: choice(['minmax'], {
+  observer: choice(['minmax', 'percentile', 'entropy', 'mse', 'average'], {
     group: scheme,
     default: defaults.observer,
     describe: 'how ranges are found from samples',
   }),
-  state: path({ group: scheme, describe: "ranges from this file of 'qdq calibrate', instead of --data" }),
+  observerOption: list({
+    group: scheme,
+    describe: 'option of the observer: percentile=99.99 of percentile, p=2 (exponent of the error) of mse (repeatable)',
+    expects: 'NAME=NUMBER, such as percentile=99.9',
+  }),
+  exact: flag({
+    group: scheme,
+    default: defaults.exact,
+    describe: 'percentile, entropy, mse: every element, not a sample of each tensor; slower',
+  }),
+  state: path({
+    group: scheme,
+    describe: "ranges from this file of 'qdq calibrate', or a table of onnxruntime or TensorRT, instead of --data",
+  }),
+
+  shard: text({
+    group: data,
+    describe:
+      "observe shard i of n only, for 'qdq merge'; auto/n or auto: i from SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX",
+    expects: 'i/n, auto/n or auto',
+  }),
+  as: choice(['ort-json', 'tensorrt'], { group: result, describe: 'whose table to write' }),
+  partial: flag({ group: result, default: false, describe: 'merge although shards are missing' }),
 
   output: path({ group: result, alias: 'o', describe: 'file to write' }),
   externalData: choice(['auto', 'always', 'never'], {
@@ -123,6 +160,19 @@ export const options = {
   }),
 
   threads: integer({ group: general, min: 1, max: 1024, describe: 'threads of onnxruntime', defaultText: 'all cores' }),
+  workers: integer({
+    group: general,
+    min: 1,
+    max: 1024,
+    default: defaults.workers,
+    describe: 'worker threads that calibrate side by side, each with one thread of onnxruntime',
+  }),
+  saveEvery: integer({
+    group: general,
+    min: 0,
+    default: defaults.saveEvery,
+    describe: 'seconds between saves to OUT.partial, from where the same command goes on after it was stopped',
+  }),
   config: path({
     group: general,
     describe: 'recipe file',
@@ -161,7 +211,11 @@ export const dataOptions = [
   'samples',
   'seed',
   'batch',
+  'input',
+  'carry',
+  'skipBad',
 ] as const satisfies readonly OptionName[];
+export const observerOptions = ['observer', 'observerOption', 'exact'] as const satisfies readonly OptionName[];
 export const schemeOptions = [
   'format',
   'target',
@@ -172,5 +226,5 @@ export const schemeOptions = [
   'reduceRange',
   'include',
   'exclude',
-  'observer',
+  ...observerOptions,
 ] as const satisfies readonly OptionName[];

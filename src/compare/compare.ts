@@ -3,6 +3,7 @@ import { release } from 'node:os';
 import { cpuInfo } from '../backends/cpu.ts';
 import { loadRuntime, openSession, type Session } from '../backends/session.ts';
 import type { Dataset, Selection } from '../data/sample.ts';
+import { summarizeSkipped } from '../data/tolerant.ts';
 import { version } from '../version.ts';
 import { evaluate } from './evaluate.ts';
 import { feedsOf, filled, firstSample, samplesPerRun, type NamedSession } from './feeds.ts';
@@ -130,7 +131,9 @@ async function timeBoth(float: NamedSession, quant: NamedSession, options: Compa
 function dataOf({ dataset, selection, calibration }: CompareOptions, n: number, labelled: boolean): Report['data'] {
   const { source, format, synthetic } = dataset;
   const idsHash = dataset.idsHash(selection) ?? null;
-  const evaluation = { n, idsHash, source, format, labelled, preprocess: dataset.preprocess ?? null, synthetic };
+  const skipped = summarizeSkipped(dataset.skipped?.(selection) ?? []);
+  const read = { n, idsHash, source, ...(skipped && { skipped }) };
+  const evaluation = { ...read, format, labelled, preprocess: dataset.preprocess ?? null, synthetic };
   return { ...(calibration === undefined ? {} : { calibration }), evaluation };
 }
 

@@ -1,9 +1,11 @@
 /** Both models over the same samples, in one pass and in memory that does not grow with their number. */
 import { compareErrors } from '../errors/compare.ts';
+import { dataErrors } from '../errors/data.ts';
 import { batches } from '../data/batch.ts';
+import { carrier, checkCarry, type Carrier } from '../data/carry.ts';
 import type { Batch, Dataset, Selection } from '../data/sample.ts';
 import type { TensorValue } from '../onnx/data-types.ts';
-import { feedsOf, filled, firstSample, samplesPerRun, type NamedSession } from './feeds.ts';
+import { feedsOf, filled, firstSample, samplesPerRun, type Feeds, type NamedSession } from './feeds.ts';
 import type { Numbers, PairedOutput } from './metrics/metric.ts';
 import { isComparable, toNumbers } from './numbers.ts';
 import type { OutputRow, TaskRow } from './report.ts';
@@ -39,7 +41,19 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const { float, quant, dataset, selection, onProgress } = options;
   const { names, skipped } = pairOutputs(float, quant);
   const first = await firstSample(dataset, selection);
-  const { size, fixed } = samplesPerRun(float, quant, first, options.batchSize);
+  const carry = dataset.carry ?? [];
+  for (const { session } of [float, quant]) {
+    checkCarry(
+      carry,
+      session.outputs.map(({ name }) => name),
+    );
+  }
+  const ordered = carry.length > 0;
+  const { size, fixed } = samplesPerRun(float, quant, first, ordered ? (options.batchSize ?? 1) : options.batchSize);
+  if (ordered && size > 1) throw dataErrors.carryBatch(size);
+  // Each model lives with the state of its own making, as it will when it is used.
+  const states = { float: carrier(carry), quant: carrier(carry) };
+  const wanted = [...new Set([...names, ...states.float.outputs])];
   const total = sizeOf(selection, dataset.count);
   const tallies = new Map<string, OutputTally>();
   let task: TaskTally | undefined;
@@ -47,9 +61,11 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   let labelled = false;
   for await (const batch of batches(dataset, selection, size)) {
     const rows = fixed ? size : batch.size;
-    const inputs = filled(batch, rows);
-    const floatOutputs = await float.session.run(feedsOf(float, inputs), names);
-    const quantOutputs = await quant.session.run(feedsOf(quant, inputs), names);
+    const inputs = (state: Carrier): Feeds => filled({ ...batch, inputs: state.feeds(batch) }, rows);
+    const floatOutputs = await float.session.run(feedsOf(float, inputs(states.float)), wanted);
+    const quantOutputs = await quant.session.run(feedsOf(quant, inputs(states.quant)), wanted);
+    states.float.keep(floatOutputs);
+    states.quant.keep(quantOutputs);
     for (const name of names) {
       const output = pair(name, floatOutputs[name]!, quantOutputs[name]!, batch, rows);
       if (n === 0) {

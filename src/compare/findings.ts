@@ -26,6 +26,9 @@ export function warningsOf(findings: Findings): Warning[] {
   if (data.evaluation.synthetic) {
     warn('SYNTHETIC_DATA', 'the samples are generated, not real: the accuracy figures say nothing about real data');
   }
+  const { skipped } = data.evaluation;
+  if (skipped)
+    warn('SKIPPED', `${plural(skipped.n, 'bad sample')} left out of the comparison: ${skipped.first.join('; ')}`);
   for (const { name, nonFinite } of evaluation.outputs) {
     if (nonFinite > 0)
       warn('NOT_FINITE', `output '${name}' of the quantized model holds ${nonFinite} NaN or infinite values`);

@@ -25,7 +25,15 @@ const modelFile = z.strictObject({
   external: z.array(z.strictObject({ file: z.string(), bytes: count, sha256 })).optional(),
 });
 
-const samples = { n: count, idsHash: sha256.nullable().describe('null for a stream'), source: z.string() };
+const samples = {
+  n: count,
+  idsHash: sha256.nullable().describe('null for a stream'),
+  source: z.string(),
+  skipped: z
+    .strictObject({ n: count.describe('not in the n samples that were used'), first: z.array(z.string()) })
+    .optional()
+    .describe('bad samples that were left out, with what was wrong with the first three'),
+};
 
 const latency = z.strictObject({ p50: z.number(), p95: z.number() });
 

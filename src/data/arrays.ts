@@ -1,16 +1,20 @@
-/** Arrays with samples along their first axis → a dataset; what .npy and .npz have in common. */
-import type { TensorValue, TypedArray } from '../onnx/data-types.ts';
+/** Arrays with samples along their first axis → a dataset; what .npy, .npz and .safetensors have in common. */
+import type { DataTypeName, TensorValue, TypedArray } from '../onnx/data-types.ts';
 import { dataErrors } from '../errors/data.ts';
-import { fits } from './check.ts';
+import { checkNames, fits } from './check.ts';
 import { convert, convertible } from './convert.ts';
 import { indexedDataset } from './dataset.ts';
-import type { NpyHeader } from './npy-array.ts';
 import type { Dataset, InputInfo } from './sample.ts';
+
+export interface ArrayHeader {
+  readonly type: DataTypeName;
+  readonly shape: readonly number[];
+}
 
 /** An array of the file and the input that it feeds. */
 export interface Column {
   readonly name: string;
-  readonly header: NpyHeader;
+  readonly header: ArrayHeader;
   readonly input: InputInfo;
 }
 
@@ -28,6 +32,32 @@ export interface ArrayOptions {
   /** Sample ids are `idBase#row`. */
   readonly idBase: string;
   open(): Promise<ArrayReader>;
+}
+
+const labelNames = ['labels', 'y'];
+
+export interface ArrayPairs {
+  /** Name of an array and the input that it feeds. */
+  readonly pairs: readonly (readonly [string, InputInfo])[];
+  /** The array of labels, if any. */
+  readonly labels: string | undefined;
+}
+
+/** By name; a single array feeds a single input whatever it is called. */
+export function pairArrays(names: readonly string[], inputs: readonly InputInfo[], path: string): ArrayPairs {
+  const labels = labelNames.find((name) => names.includes(name) && !inputs.some((input) => input.name === name));
+  const rest = names.filter((name) => name !== labels);
+  if (rest.length === 1 && inputs.length === 1) return { pairs: [[rest[0]!, inputs[0]!]], labels };
+  for (const { name } of inputs) {
+    if (!rest.includes(name)) throw dataErrors.arraysUnmatched(path, name, rest);
+  }
+  checkNames(rest, inputs, `'${path}'`);
+  return { pairs: inputs.map((input) => [input.name, input] as const), labels };
+}
+
+/** One integer per sample. */
+export function checkLabels({ type, shape }: ArrayHeader, path: string): void {
+  if (!/^u?int\d+$/.test(type) || shape.length !== 1) throw dataErrors.labelsArray(path, type, shape);
 }
 
 export function arrayDataset({ source, format, columns, labels, idBase, open }: ArrayOptions): Dataset {

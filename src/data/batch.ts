@@ -74,6 +74,7 @@ function join(samples: readonly Sample[], inputs: readonly InputInfo[]): Batch {
     inputs: joined,
     labels: labels.length === 0 ? undefined : labels,
     size: samples.length,
+    sequence: samples[0]!.sequence,
   };
 }
 

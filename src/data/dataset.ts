@@ -1,7 +1,8 @@
 /** The two kinds of dataset: samples that are reached by position, and a stream that is read from its start. */
 import { createHash } from 'node:crypto';
+import { QdqError } from '../errors.ts';
 import { checkSample } from './check.ts';
-import type { Dataset, InputInfo, Sample, Selection } from './sample.ts';
+import type { Dataset, InputInfo, OnBad, Sample, Selection } from './sample.ts';
 import { positionsOf } from './select.ts';
 
 export interface SampleReader {
@@ -17,6 +18,7 @@ export interface IndexedOptions {
   readonly labelled: boolean;
   readonly preprocess?: string | undefined;
   readonly synthetic?: boolean;
+  readonly sequences?: readonly number[] | undefined;
   /** The id of a sample without reading it. */
   id(position: number): string;
   /** Called once per pass over the data; files are open no longer than the pass. */
@@ -26,7 +28,7 @@ export interface IndexedOptions {
 }
 
 export function indexedDataset(options: IndexedOptions): Dataset {
-  const { source, format, inputs, count, labelled, preprocess, synthetic = false, ahead = 0 } = options;
+  const { source, format, inputs, count, labelled, preprocess, synthetic = false, sequences, ahead = 0 } = options;
   return {
     source,
     format,
@@ -34,20 +36,25 @@ export function indexedDataset(options: IndexedOptions): Dataset {
     labelled,
     preprocess,
     synthetic,
-    async *samples(selection) {
+    sequences,
+    async *samples(selection, onBad) {
       const reader = await options.open();
-      const pending: Promise<Sample>[] = [];
+      const pending: { position: number; reading: Promise<Sample> }[] = [];
+      const next = async (): Promise<readonly Sample[]> => {
+        const { position, reading } = pending.shift()!;
+        return attempt(position, async () => checkSample(await reading, inputs), onBad);
+      };
       try {
         for (const position of positionsOf(selection, count)) {
           const reading = reader.read(position);
           // A failure is thrown when its turn comes; until then it must not count as unhandled.
           reading.catch(() => {});
-          pending.push(reading);
-          if (pending.length > ahead) yield checkSample(await pending.shift()!, inputs);
+          pending.push({ position, reading });
+          if (pending.length > ahead) yield* await next();
         }
-        while (pending.length > 0) yield checkSample(await pending.shift()!, inputs);
+        while (pending.length > 0) yield* await next();
       } finally {
-        await Promise.allSettled(pending);
+        await Promise.allSettled(pending.map(({ reading }) => reading));
         await reader.close?.();
       }
     },
@@ -59,14 +66,23 @@ export function indexedDataset(options: IndexedOptions): Dataset {
   };
 }
 
+/** Whether the first sample that can be read has a label. */
+export async function firstIsLabelled(count: number, read: (position: number) => Promise<Sample>): Promise<boolean> {
+  for (let position = 0; position < count; position++) {
+    const sample = await read(position).catch(() => undefined);
+    if (sample) return sample.label !== undefined;
+  }
+  return false;
+}
+
 export interface StreamOptions {
   readonly source: string;
   readonly format: string;
   readonly inputs: readonly InputInfo[];
   /** Whether the samples carry labels, as far as is known without reading them. */
   readonly labelled: boolean;
-  /** A fresh pass from the first sample on. */
-  stream(): AsyncIterable<Sample>;
+  /** A fresh pass from the first sample on; each is made when it is wanted. */
+  stream(): AsyncIterable<() => Sample>;
 }
 
 /** A dataset whose end is not known: positions are counted while reading, and nothing past the last is read. */
@@ -78,18 +94,33 @@ export function streamDataset({ source, format, inputs, labelled, stream }: Stre
     labelled,
     preprocess: undefined,
     synthetic: false,
-    async *samples(selection) {
+    async *samples(selection, onBad) {
       const wanted = membership(selection);
       if (wanted.last < 0) return;
       let position = 0;
       for await (const sample of stream()) {
-        if (wanted.has(position)) yield checkSample(sample, inputs);
+        if (wanted.has(position)) yield* await attempt(position, () => checkSample(sample(), inputs), onBad);
         if (position >= wanted.last) return;
         position++;
       }
     },
     idsHash: () => undefined,
   };
+}
+
+/** One sample, or none when it is bad and somebody is to be told of it. */
+async function attempt(
+  position: number,
+  work: () => Sample | Promise<Sample>,
+  onBad: OnBad | undefined,
+): Promise<readonly Sample[]> {
+  try {
+    return [await work()];
+  } catch (error) {
+    if (!onBad || !(error instanceof QdqError) || error.kind !== 'data') throw error;
+    onBad(position, error);
+    return [];
+  }
 }
 
 function membership(selection: Selection): { has(position: number): boolean; last: number } {

@@ -1,4 +1,4 @@
-/** The labels of an image folder: from a labels.csv, from class folders, or none. */
+/** The labels of a folder of images or sounds: from a labels.csv, from class folders, or none. */
 import { dataErrors } from '../errors/data.ts';
 
 export const labelsFile = 'labels.csv';
@@ -24,7 +24,7 @@ export function labelsFromFolders(names: readonly string[], where: string): Labe
 
 /**
  * A table with a header: column `file`, and `class_index` (integers) or `label` (integers, or class names, which are
- * numbered in code unit order). The table is the list of samples: images it does not name are not used.
+ * numbered in code unit order). The table is the list of samples: files it does not name are not used.
  */
 export function labelsFromTable(text: string, names: readonly string[], where: string): LabelledFile[] {
   const [header = [], ...rows] = parseCsv(text);
@@ -43,7 +43,7 @@ export function labelsFromTable(text: string, names: readonly string[], where: s
   const seen = new Set<string>();
   const files = rows.map((row, i) => {
     const name = row[file] ?? '';
-    if (!known.has(name)) throw dataErrors.labelsRow(where, i + 2, `there is no image '${name}'`);
+    if (!known.has(name)) throw dataErrors.labelsRow(where, i + 2, `there is no file '${name}'`);
     if (seen.has(name)) throw dataErrors.labelsRow(where, i + 2, `'${name}' is listed twice`);
     seen.add(name);
     return { name, label: numbered ? Number(cells[i]) : classes.indexOf(cells[i]!) };

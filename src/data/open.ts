@@ -1,12 +1,14 @@
 /** The door of the room: what the user gave as `--data` or `--reader` becomes a Dataset for one model's inputs. */
+import { statSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
-import { basename, dirname, extname } from 'node:path';
+import { basename, dirname, extname, join } from 'node:path';
 import { nearest } from '../errors.ts';
 import { dataErrors } from '../errors/data.ts';
 import type { Target } from './formats/format.ts';
 import { formats } from './formats/index.ts';
 import { readerModule } from './formats/reader-module.ts';
 import type { Dataset, InputInfo } from './sample.ts';
+import { tolerant } from './tolerant.ts';
 
 export interface DataOptions {
   /** A file, a folder, or `random`. */
@@ -19,6 +21,8 @@ export interface DataOptions {
   readonly seed?: number;
   /** For `random`: how many samples to generate. Default 32. */
   readonly count?: number;
+  /** Leave bad samples out instead of ending with an error. */
+  readonly skipBad?: boolean;
 }
 
 const words = ['random'];
@@ -37,21 +41,33 @@ export async function openData(options: DataOptions, inputs: readonly InputInfo[
       formats.map(({ accepts }) => accepts),
     );
   if (preprocess !== undefined && !format.preprocesses) throw dataErrors.preprocessNotImages(format.name);
-  return format.open({ target, inputs, preprocess, seed, count });
+  const dataset = await format.open({ target, inputs, preprocess, seed, count });
+  return options.skipBad ? tolerant(dataset) : dataset;
 }
 
 async function look(path: string): Promise<Target> {
-  if (words.includes(path)) return { path, kind: 'word', extension: '', names: [] };
+  if (words.includes(path)) return { path, kind: 'word', extension: '', names: [], below: [] };
   const found = await stat(path).catch((cause: NodeJS.ErrnoException) => cause);
   if (found instanceof Error) {
     if (found.code === 'ENOENT' || found.code === 'ENOTDIR') throw await notFound(path);
     throw dataErrors.unreadable(path, found);
   }
-  if (!found.isDirectory()) return { path, kind: 'file', extension: extname(path).toLowerCase(), names: [] };
+  if (!found.isDirectory()) return { path, kind: 'file', extension: extname(path).toLowerCase(), names: [], below: [] };
+  const names = await list(path);
+  const folder = names.find((name) => extname(name) === '' && isFolder(join(path, name)));
+  const below = folder === undefined ? [] : await list(join(path, folder));
+  return { path, kind: 'folder', extension: '', names, below };
+}
+
+async function list(path: string): Promise<string[]> {
   const names = await readdir(path).catch((cause: unknown) => {
     throw dataErrors.unreadable(path, cause);
   });
-  return { path, kind: 'folder', extension: '', names: names.filter((name) => !name.startsWith('.')).sort() };
+  return names.filter((name) => !name.startsWith('.')).sort();
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 /** Names the first part of the path that is missing and its nearest sibling. */

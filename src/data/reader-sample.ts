@@ -35,9 +35,11 @@ export function sampleOf(item: unknown, id: string, inputs: readonly InputInfo[]
   const only = inputs.length === 1 ? inputs[0] : undefined;
   const fields = item as Record<string, unknown>;
   const label = names.includes('label') ? undefined : labelOf(fields['label'], id);
+  const sequence = names.includes('sequence') ? undefined : fields['sequence'];
   const bare = only && (ArrayBuffer.isView(item) || (Array.isArray(fields['dims']) && !names.includes('dims')));
   const values = bare ? { [only.name]: item } : { ...fields };
   if (!bare && !names.includes('label')) delete values['label'];
+  if (!bare && !names.includes('sequence')) delete values['sequence'];
   checkNames(Object.keys(values), inputs, id);
   const tensors: Record<string, TensorValue> = {};
   for (const input of inputs) {
@@ -45,7 +47,8 @@ export function sampleOf(item: unknown, id: string, inputs: readonly InputInfo[]
     if (value === undefined) throw dataErrors.inputMissing(id, input.name, Object.keys(values));
     tensors[input.name] = tensorOf(value, input, id);
   }
-  return { id, inputs: tensors, ...(label !== undefined && { label }) };
+  const told = sequence === undefined || sequence === null ? {} : { sequence: String(sequence) };
+  return { id, inputs: tensors, ...(label !== undefined && { label }), ...told };
 }
 
 function labelOf(value: unknown, id: string): number | undefined {

@@ -1,4 +1,5 @@
 /** What the data room hands to every later room: named tensors, one sample or one batch at a time. */
+import type { QdqError } from '../errors.ts';
 import type { DataTypeName, TensorValue } from '../onnx/data-types.ts';
 
 /** A model input that needs feeding. A symbolic or unknown dimension is its name or null. */
@@ -15,6 +16,8 @@ export interface Sample {
   readonly inputs: Readonly<Record<string, TensorValue>>;
   /** Class index, when the data has labels. */
   readonly label?: number;
+  /** What this sample continues: the state of a stateful model lasts as long as this stays the same. */
+  readonly sequence?: string;
 }
 
 export interface Batch {
@@ -24,16 +27,33 @@ export interface Batch {
   readonly labels: readonly number[] | undefined;
   /** Number of samples; axis 0 of every input is a multiple of it. */
   readonly size: number;
+  /** Of the first sample. */
+  readonly sequence?: string | undefined;
 }
 
 /** Which samples: explicit positions in ascending order, or an open range for sources of unknown length. */
 export type Selection = readonly number[] | { readonly from: number; readonly to?: number };
 
+/** An output of a stateful model that is its input in the next run of the same sequence. */
+export interface Carry {
+  readonly output: string;
+  readonly input: string;
+}
+
+/** Position in the dataset, and what is wrong. */
+export type OnBad = (position: number, error: QdqError) => void;
+
+export interface Skipped {
+  readonly position: number;
+  /** One line that names the sample. */
+  readonly why: string;
+}
+
 /** Samples of one `--data` argument, preprocessed for one model. Reading is lazy and repeatable. */
 export interface Dataset {
   /** The path or name as the user gave it. */
   readonly source: string;
-  /** image-folder, npy, npz, tensor-proto, reader, random. */
+  /** image-folder, npy, npz, safetensors, wav, text, tensor-proto, reader, random. */
   readonly format: string;
   /** Number of samples, undefined for a stream whose end is not known. */
   readonly count: number | undefined;
@@ -42,7 +62,16 @@ export interface Dataset {
   readonly preprocess: string | undefined;
   /** True for generated data: reports must say so loudly. */
   readonly synthetic: boolean;
-  samples(selection: Selection): AsyncIterable<Sample>;
+  /** Lengths of the sequences that the samples make up, in order; undefined when all may be one. */
+  readonly sequences?: readonly number[] | undefined;
+  /** The state of a stateful model; samples hold its zero. They must then be run one by one and in order. */
+  readonly carry?: readonly Carry[] | undefined;
+  /**
+   * @param onBad told of each sample that cannot be read or does not fit, which is then left out; without it that is an error
+   */
+  samples(selection: Selection, onBad?: OnBad): AsyncIterable<Sample>;
+  /** The samples of a selection that were left out so far, by position; undefined where a bad sample is an error. */
+  readonly skipped?: ((selection: Selection) => readonly Skipped[]) | undefined;
   /** sha256 over the ids of a selection; undefined for a stream. */
   idsHash(selection: Selection): string | undefined;
 }

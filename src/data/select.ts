@@ -23,9 +23,7 @@ export function choose(count: number | undefined, samples: number, seed: number)
     return { chosen: { from: 0, to: samples }, rest: { from: samples }, note };
   }
   if (samples >= count) {
-    const note =
-      samples > count ? `${samples} samples were asked for, the data has ${count}: all are taken` : undefined;
-    return { chosen: Array.from({ length: count }, (_, i) => i), rest: [], note };
+    return { chosen: Array.from({ length: count }, (_, i) => i), rest: [], note: notEnough(samples, count) };
   }
   const order = Uint32Array.from({ length: count }, (_, i) => i);
   const generator = random(seed);
@@ -40,6 +38,34 @@ export function choose(count: number | undefined, samples: number, seed: number)
     rest: Array.from(order.subarray(samples).sort()),
     note: undefined,
   };
+}
+
+/**
+ * For samples that must be run in order: whole sequences, drawn at random, until there are `samples`; the last may be cut, and
+ * its end is left over.
+ * @param lengths of the sequences, in order
+ */
+export function chooseSequences(lengths: readonly number[], samples: number, seed: number): Choice {
+  const starts: number[] = [];
+  const count = lengths.reduce((start, length) => (starts.push(start), start + length), 0);
+  const generator = random(seed);
+  const order = lengths.map((_, i) => i);
+  const chosen: number[] = [];
+  for (let i = 0; i < order.length && chosen.length < samples; i++) {
+    const j = i + generator.below(order.length - i);
+    [order[i], order[j]] = [order[j]!, order[i]!];
+    const [start, length] = [starts[order[i]!]!, lengths[order[i]!]!];
+    const taken = Math.min(length, samples - chosen.length);
+    for (let k = 0; k < taken; k++) chosen.push(start + k);
+  }
+  chosen.sort((a, b) => a - b);
+  const taken = new Set(chosen);
+  const rest = Array.from({ length: count }, (_, i) => i).filter((position) => !taken.has(position));
+  return { chosen, rest, note: notEnough(samples, count) };
+}
+
+function notEnough(samples: number, count: number): string | undefined {
+  return samples > count ? `${samples} samples were asked for, the data has ${count}: all are taken` : undefined;
 }
 
 /** The positions of a selection in ascending order; an open range ends at `count`. */

@@ -67,6 +67,25 @@ export const calibrateErrors = {
       didYouMean(option, known, known.length === 0 ? 'it takes none' : `its options are ${known.join(', ')}`),
     ),
 
+  optionSyntax: (text: string): QdqError =>
+    usageError(
+      'CALIBRATE_OBSERVER_SYNTAX',
+      `observer option '${text}' is not of the form NAME=NUMBER`,
+      'write it like percentile=99.9',
+    ),
+
+  optionValue: (
+    observer: string,
+    option: string,
+    value: number,
+    { min, max }: { readonly min: number; readonly max: number },
+  ): QdqError =>
+    usageError(
+      'CALIBRATE_OBSERVER_VALUE',
+      `option '${option}' of observer '${observer}' cannot be ${value}`,
+      `give a number from ${min} to ${max}`,
+    ),
+
   batchSize: (size: number): QdqError =>
     usageError('CALIBRATE_BATCH_SIZE', `a batch cannot hold ${size} samples`, 'give a whole number of at least 1'),
 

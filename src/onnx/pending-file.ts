@@ -14,6 +14,18 @@ import type { Payload } from './messages.ts';
 /** Measured: 128 KiB stays in the cache between read and write; 1 MiB costs three times as much per byte to read. */
 const bufferSize = 2 ** 17;
 
+/** Writes a file that fits in memory. @throws what PendingFile throws */
+export function writeWhole(path: string, bytes: Uint8Array): void {
+  const file = new PendingFile(path, bytes.length);
+  try {
+    file.write(bytes, () => {});
+    file.close();
+    file.commit();
+  } finally {
+    file.discard();
+  }
+}
+
 export class PendingFile {
   readonly path: string;
   readonly #temporary: string;

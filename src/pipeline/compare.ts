@@ -3,11 +3,10 @@
  */
 import { compareModels } from '../compare/compare.ts';
 import { writeReport } from '../compare/report-file.ts';
-import { choose } from '../data/select.ts';
 import { modelFromProto } from '../graph/from-proto.ts';
 import { loadModel } from '../onnx/model-file.ts';
 import type { CompareOptions, CompareResult } from '../pipeline-types.ts';
-import { cautions, openFlags } from './samples.ts';
+import { cautions, draw, openFlags } from './samples.ts';
 import { inputsOf } from './source.ts';
 
 /** Every sample is used, unless `samples` says how many. */
@@ -19,7 +18,7 @@ export async function compareFiles(options: CompareOptions): Promise<CompareResu
   const dataset = await openFlags(options, inputs);
   const warnings = cautions(dataset);
   const { chosen, note } =
-    samples === undefined ? { chosen: { from: 0 }, note: undefined } : choose(dataset.count, samples, seed);
+    samples === undefined ? { chosen: { from: 0 }, note: undefined } : draw(dataset, samples, seed);
   if (note !== undefined) warnings.push(note);
   for (const warning of warnings) onWarning?.(warning);
   const report = await compareModels({

@@ -1,4 +1,6 @@
 /** What a user should know of how the int8 model came about, one line each. */
+import { missingShards } from '../calibrate/merge.ts';
+import type { CalibrationState } from '../calibrate/state.ts';
 import type { Model } from '../graph/model.ts';
 import type { Plan } from '../quantizable/plan.ts';
 import type { Quantized } from '../quantized/qdq.ts';
@@ -26,4 +28,11 @@ export function repairWarnings({ repaired }: Quantized): string[] {
   return [
     `${channels} weight channel(s) in ${repaired.length} tensor(s) got a larger scale so that their bias fits int32`,
   ];
+}
+
+/** The ranges are those of a few shards only. */
+export function shardWarnings({ shards }: CalibrationState): string[] {
+  if (!shards) return [];
+  const missing = missingShards(shards.count, shards.parts).map((index) => `${index}/${shards.count}`);
+  return [`the calibration state lacks the samples of shard ${missing.join(', ')} ('qdq merge' joins shards)`];
 }

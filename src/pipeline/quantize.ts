@@ -4,11 +4,12 @@ import { openSession } from '../backends/session.ts';
 import { targetOf } from '../backends/targets/index.ts';
 import type { Target } from '../backends/targets/target.ts';
 import { calibrate } from '../calibrate/calibrate.ts';
-import { rangesOf, readState, type CalibrationState } from '../calibrate/state.ts';
+import { rangesOf, type CalibrationState } from '../calibrate/state.ts';
 import { compareModels } from '../compare/compare.ts';
 import { checkGates, parseGate } from '../compare/gates.ts';
 import type { Report } from '../compare/report.ts';
 import { writeReport } from '../compare/report-file.ts';
+import { summarizeSkipped } from '../data/tolerant.ts';
 import { pipelineErrors } from '../errors/pipeline.ts';
 import type { Model } from '../graph/model.ts';
 import { modelToProto } from '../graph/to-proto.ts';
@@ -19,9 +20,11 @@ import { planQuantization } from '../quantizable/planner.ts';
 import { planRanged } from '../quantizable/ranged.ts';
 import { findTarget, leastOpset, resolveScheme } from '../quantizable/scheme.ts';
 import { emitQdq } from '../quantized/qdq.ts';
-import { keptWarnings, rangeWarnings, repairWarnings } from './notes.ts';
+import { keptWarnings, rangeWarnings, repairWarnings, shardWarnings } from './notes.ts';
+import { observerSettings } from './observer.ts';
 import { everySample, settle, splitSamples, type SamplePlan } from './samples.ts';
 import { schemeRequest, summarizePlan } from './scheme.ts';
+import { readStateOrTable } from './tables.ts';
 import { writeStamp } from './stamp.ts';
 import { inputsOf, openFused, survivors, upgradeNotes, type FusedSource } from './source.ts';
 
@@ -31,6 +34,7 @@ import { inputsOf, openFused, survivors, upgradeNotes, type FusedSource } from '
  */
 export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeResult> {
   const gates = options.gates.map(parseGate);
+  observerSettings(options);
   if (options.report === false && gates.length > 0) throw pipelineErrors.gatesWithoutReport(options.gates[0]!);
   const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
   const scheme = resolveScheme(target, schemeRequest(options));
@@ -48,11 +52,12 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   const ranges = rangesOf(state);
   const plan = planRanged(model, request, wanted, ranges);
   const quantized = emitQdq(model, plan, ranges);
-  writeStamp(quantized.model, plan, state.observer, state.samples);
+  writeStamp(quantized.model, plan, describeCalibration(state));
   const warnings = [
     ...upgradeNotes(upgrade),
     ...samples.warnings,
     ...state.notes,
+    ...shardWarnings(state),
     ...keptWarnings(model),
     ...rangeWarnings(wanted, plan),
     ...repairWarnings(quantized),
@@ -91,10 +96,11 @@ async function calibrationState(
   plan: Plan,
   { calibration }: SamplePlan,
 ): Promise<CalibrationState> {
-  if (options.state !== undefined) return readState(options.state, file.sha256());
+  if (options.state !== undefined) return readStateOrTable(options.state, file.sha256(), model, observedTensors(plan));
   return calibrate(model, observedTensors(plan), calibration.dataset, calibration.selection, {
     modelSha256: file.sha256(),
     observer: options.observer,
+    observerOptions: observerSettings(options),
     threads: options.threads,
     ...(options.batch === undefined ? {} : { batchSize: options.batch }),
     onProgress: (done, total) =>
@@ -121,9 +127,13 @@ function judge(
   target: Target,
   plan: Plan,
   state: CalibrationState,
-  { evaluation }: SamplePlan,
+  { calibration, evaluation }: SamplePlan,
   warnings: readonly string[],
 ): Promise<Report> {
+  const skipped =
+    options.state === undefined
+      ? summarizeSkipped(calibration.dataset.skipped?.(calibration.selection) ?? [])
+      : undefined;
   return compareModels({
     floatPath: options.model,
     quantPath,
@@ -133,7 +143,10 @@ function judge(
     threads: options.threads,
     gates: options.gates,
     command: options.command ?? 'quantizeModel',
-    calibration: { n: state.samples, idsHash: state.idsHash, source: state.source },
+    // A table of another tool tells nothing of its samples.
+    ...(state.samples > 0 && {
+      calibration: { n: state.samples, idsHash: state.idsHash, source: state.source, ...(skipped && { skipped }) },
+    }),
     recipe: {
       target: target.name,
       scheme: { ...plan.scheme },
@@ -146,4 +159,9 @@ function judge(
     onProgress: (done, total) =>
       options.onProgress?.({ stage: 'comparing', done, ...(total === undefined ? {} : { total }), unit: 'samples' }),
   });
+}
+
+/** "minmax over 100 samples" */
+function describeCalibration({ observer, samples, format }: CalibrationState): string {
+  return samples === 0 ? `a table of ${format}` : `${observer} over ${samples} samples`;
 }

@@ -1,8 +1,9 @@
 /** Which samples calibrate and which judge. `--eval` names the judges; without it they are what `--data` leaves over. */
+import { fixInputs, withFixed } from '../data/fixed-inputs.ts';
 import { openData } from '../data/open.ts';
 import { isAssumed } from '../data/preprocess.ts';
 import type { Dataset, InputInfo, Selection } from '../data/sample.ts';
-import { choose } from '../data/select.ts';
+import { choose, chooseSequences, type Choice } from '../data/select.ts';
 import type { DataFlags } from '../pipeline-types.ts';
 
 /** Enough for min/max ranges of image models to settle. */
@@ -24,17 +25,26 @@ export interface SamplePlan {
   readonly warnings: readonly string[];
 }
 
-export function openFlags(flags: DataFlags, inputs: readonly InputInfo[]): Promise<Dataset> {
-  return openData(
+export async function openFlags(flags: DataFlags, inputs: readonly InputInfo[]): Promise<Dataset> {
+  const fixed = fixInputs(flags.input ?? [], flags.carry ?? [], inputs);
+  const dataset = await openData(
     {
       ...(flags.data === undefined ? {} : { path: flags.data }),
       ...(flags.reader === undefined ? {} : { reader: flags.reader }),
       ...(flags.preprocess === undefined ? {} : { preprocess: flags.preprocess }),
       ...(flags.samples === undefined ? {} : { count: flags.samples * 2 }),
       seed: flags.seed,
+      skipBad: flags.skipBad ?? false,
     },
-    inputs,
+    fixed.rest,
   );
+  return withFixed(dataset, fixed);
+}
+
+/** Samples at random or, where they must be run in order, whole sequences. */
+export function draw({ count, carry, sequences }: Dataset, samples: number, seed: number): Choice {
+  if (!carry || count === undefined) return choose(count, samples, seed);
+  return chooseSequences(sequences ?? [count], samples, seed);
 }
 
 /** For stages that only calibrate. */
@@ -43,7 +53,7 @@ export async function calibrationSamples(
   inputs: readonly InputInfo[],
 ): Promise<Samples & { warnings: string[] }> {
   const dataset = await openFlags(flags, inputs);
-  const { chosen, note } = choose(dataset.count, flags.samples ?? usualCalibration, flags.seed);
+  const { chosen, note } = draw(dataset, flags.samples ?? usualCalibration, flags.seed);
   return {
     dataset,
     selection: chosen,
@@ -56,7 +66,7 @@ export async function splitSamples(flags: DataFlags, inputs: readonly InputInfo[
   const dataset = await openFlags(flags, inputs);
   const warnings = cautions(dataset);
   const wanted = flags.samples ?? (flags.eval === undefined ? atMostHalf(dataset.count) : usualCalibration);
-  const { chosen, rest, note } = choose(dataset.count, wanted, flags.seed);
+  const { chosen, rest, note } = draw(dataset, wanted, flags.seed);
   if (note !== undefined) warnings.push(note);
   const calibration = { dataset, selection: chosen };
   if (flags.eval !== undefined)
@@ -72,6 +82,8 @@ export async function splitSamples(flags: DataFlags, inputs: readonly InputInfo[
     warnings.push(sameSamples);
     return { calibration, evaluation: calibration, warnings };
   }
+  if (dataset.carry)
+    return { calibration, evaluation: { dataset, selection: rest.slice(0, usualEvaluation) }, warnings };
   const { chosen: judged } = choose(rest.length, Math.min(usualEvaluation, rest.length), flags.seed);
   return {
     calibration,
@@ -90,11 +102,8 @@ export async function settle(plan: SamplePlan): Promise<SamplePlan> {
 
 /** All samples of a path, with the same preprocessing. */
 export async function everySample(flags: DataFlags, path: string, inputs: readonly InputInfo[]): Promise<Samples> {
-  const { preprocess } = flags;
-  const dataset = await openData(
-    { path, seed: flags.seed, ...(preprocess === undefined ? {} : { preprocess }) },
-    inputs,
-  );
+  const { data: _data, reader: _reader, samples: _samples, ...rest } = flags;
+  const dataset = await openFlags({ ...rest, data: path }, inputs);
   return { dataset, selection: { from: 0 } };
 }
 

@@ -17,12 +17,12 @@ export interface Stamp {
 
 const prefix = 'qdq.';
 
-export function writeStamp(model: Model, plan: Plan, observer: string, samples: number): void {
+export function writeStamp(model: Model, plan: Plan, calibration: string): void {
   const set = (key: keyof Stamp, value: string): void => void model.metadata.set(`${prefix}${key}`, value);
   set('version', version);
   set('target', plan.target);
   set('scheme', describeScheme(plan.scheme));
-  set('calibration', `${observer} over ${samples} samples`);
+  set('calibration', calibration);
   set('float', JSON.stringify(plan.float));
 }
 

@@ -34,7 +34,7 @@ async function overInference(network: string, model: Model, rounds: number): Pro
   const feeds = { input: image(224) };
   const statistics = buildStatistics(model, await planProbes(model, tensors, minmax, feeds, {}));
   const read = statisticsReader(statistics, tensors);
-  const state = minmax.empty(tensors.length, {});
+  const accumulator = minmax.start(tensors.length, {});
   const plain = await openSession(model);
   const augmented = await openSession(statistics.model, { simulate: true });
   const times: [number[], number[]] = [[], []];
@@ -43,7 +43,7 @@ async function overInference(network: string, model: Model, rounds: number): Pro
     await plain.run(feeds);
     const middle = performance.now();
     const results = await augmented.run(feeds);
-    minmax.add(state, read(results[statistics.output]!.data as Float32Array).values, {});
+    accumulator.add(read(results[statistics.output]!.data as Float32Array).values);
     const end = performance.now();
     if (round < 0) continue;
     times[0].push(middle - start);

@@ -1,6 +1,7 @@
 /** The whole room: samples in, ranges out; determinism; and every kind of value that must not pass unnoticed. */
 import { describe, expect, it } from 'vitest';
 import { calibrate, type CalibrateOptions } from '../../src/calibrate/calibrate.ts';
+import { observerOf, observers } from '../../src/calibrate/observers/index.ts';
 import { rangesOf } from '../../src/calibrate/state.ts';
 import type { Sample } from '../../src/data/sample.ts';
 import type { Model } from '../../src/graph/model.ts';
@@ -84,6 +85,30 @@ describe('calibrate', () => {
     }
   });
 
+  it.each(observers.map(({ id }) => id))(
+    'gives the same bits for batch 1, 7 and 32, in any order: %s',
+    async (observer) => {
+      const model = resnet({ blocks: [1, 1], width: 8, size: 32, classes: 10 });
+      const samples = floatSamples(9, [1, 3, 32, 32], 'input');
+      const tensors = quantizedActivations(model);
+      const reference = await run(model, tensors, samples, { observer });
+      for (const batchSize of [7, 32])
+        expect((await run(model, tensors, samples.toReversed(), { observer, batchSize })).arrays).toEqual(
+          reference.arrays,
+        );
+      const halves = [samples.slice(0, 4), samples.slice(4)].map((half) => run(model, tensors, half, { observer }));
+      const [a, b] = await Promise.all(halves);
+      expect(observerOf(observer).merge(a!.arrays, b!.arrays)).toEqual(reference.arrays);
+    },
+  );
+
+  it('counts no sample twice that fills up a batch', async () => {
+    const fixed = buildModel({ inputs: { x: [4, 2] }, nodes: [node('Neg', ['x'], ['y'])], outputs: ['y'] });
+    const samples = Array.from({ length: 6 }, (_, i) => row(`s${i}`, i, 1));
+    const { counts } = (await run(fixed, ['y'], samples, { observer: 'percentile' })).arrays;
+    expect((counts as Float64Array).reduce((sum, count) => sum + count, 0)).toBe(12);
+  });
+
   it('fills up the last batch of a model with a fixed batch', async () => {
     const fixed = buildModel({ inputs: { x: [4, 2] }, nodes: [node('Neg', ['x'], ['y'])], outputs: ['y'] });
     const samples = Array.from({ length: 6 }, (_, i) => row(`s${i}`, i, 1));
@@ -91,7 +116,7 @@ describe('calibrate', () => {
     expect(rangesOf(state).get('y')).toEqual({ min: -5, max: 0 });
     expect(state.samples).toBe(6);
     expect(state.notes).toEqual([
-      '2 places of the last batch were filled with its last sample: the model takes exactly 4',
+      'the model takes exactly 4 samples at a time: a short batch is filled up with its last sample',
     ]);
     const whole = [{ id: 'whole', inputs: { x: floats([4, 2], (i) => i) } }];
     expect(rangesOf(await run(fixed, ['y'], whole)).get('y')).toEqual({ min: -7, max: 0 });

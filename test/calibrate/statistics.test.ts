@@ -107,6 +107,30 @@ describe('buildStatistics', () => {
     expect((await observe(model, ['y'], { x: floats([2], (i) => i + 1) }, traced)).ranges).toEqual([[1, 2]]);
   });
 
+  it.each(['sampled', 'all'] as const)('brings elements out beside the same statistics: %s', async (elements) => {
+    const model = mobilenet({ width: 0.5, size: 96, classes: 10 });
+    const tensors = quantizedActivations(model);
+    const feeds = { input: floats([1, 3, 96, 96], (i) => Math.sin(i * 1.37)) };
+    const graph = buildStatistics(model, await planProbes(model, tensors, minmax, feeds, {}, elements));
+    checkModel(graph.model);
+    const session = await openSession(graph.model, { simulate: true });
+    const results = await session.run(feeds);
+    await session.dispose();
+    const { values } = statisticsReader(graph, tensors)(results[graph.output]!.data as Float32Array);
+    const { ranges } = await observe(model, tensors, feeds);
+    const sizes = tensors.map((tensor, i) => {
+      const { data } = results[graph.elements.get(tensor)!]!;
+      const [min, max] = ranges[i]!;
+      const tolerance = 1e-5 * (max! - min!);
+      expect(Math.abs(values.max[i]! - max!), tensor).toBeLessThanOrEqual(tolerance);
+      expect(Math.abs(values.min[i]! - min!), tensor).toBeLessThanOrEqual(tolerance);
+      for (const x of data as Float32Array) if (x < min! - tolerance || x > max! + tolerance) expect.fail(tensor);
+      return data.length;
+    });
+    if (elements === 'sampled') expect(Math.max(...sizes)).toBeLessThanOrEqual(50_000);
+    else expect(Math.max(...sizes)).toBeGreaterThan(50_000);
+  });
+
   it('looks for minima only where values can be negative', async () => {
     const model = buildModel({
       inputs: { x: [1, 8, 6, 6] },

@@ -175,4 +175,24 @@ describe('models that do not pair', () => {
     const samples = rows(3).map((sample) => ({ ...sample, label: sample.id === 's2' ? 7 : 0 }));
     await expect(run(good(), good(), samples)).rejects.toThrow(/'s2' has label 7/);
   });
+
+  it('carries the state of each model on its own, from zero in every sequence', async () => {
+    const sum =
+      (offset: number): Compute =>
+      ({ x, h }) => ({ ...x!, data: Float32Array.of((x!.data[0] as number) + (h!.data[0] as number) + offset) });
+    const session = (offset: number) => fakeSession({ x: ['n', 1], h: ['n', 1] }, { hn: sum(offset) });
+    const samples = ['a', 'a', 'a', 'b'].map((sequence, i) => ({
+      id: `s${i}`,
+      inputs: { x: tensor('float32', [1, 1], [10]), h: tensor('float32', [1, 1], [0]) },
+      sequence,
+    }));
+    const carry = [{ output: 'hn', input: 'h' }];
+    const dataset = memoryDataset(samples, { carry });
+    const { outputs } = await run(session(0), session(0.25), samples, { dataset });
+    // The error grows with the state, 0.25 a step, and the fourth sample begins anew.
+    expect(outputs[0]).toMatchObject({ maxAbs: 0.75, maxAbsAt: 's2', meanAbs: (0.25 + 0.5 + 0.75 + 0.25) / 4 });
+    await expect(run(session(0), session(0), samples, { dataset, batchSize: 4 })).rejects.toThrow('--carry');
+    const wrong = memoryDataset(samples, { carry: [{ output: 'no', input: 'h' }] });
+    await expect(run(session(0), session(0), samples, { dataset: wrong })).rejects.toThrow("no output 'no'");
+  });
 });

@@ -77,7 +77,10 @@ describe('batches', () => {
         labelled: false,
         async *stream() {
           let i = 0;
-          for await (const sample of source.samples({ from: 0 })) yield labelled(i++) ? sample : without(sample);
+          for await (const sample of source.samples({ from: 0 })) {
+            const made = labelled(i++) ? sample : without(sample);
+            yield () => made;
+          }
         },
       });
     };

@@ -151,7 +151,7 @@ describe('image folder', () => {
 
   it.each([
     ['file,klass\na.png,1', 'DATA_LABELS', 'klass'],
-    ['file,class_index\nb.png,1', 'DATA_LABELS', "row 2: there is no image 'b.png'"],
+    ['file,class_index\nb.png,1', 'DATA_LABELS', "row 2: there is no file 'b.png'"],
     ['file,class_index\na.png,one', 'DATA_LABELS', 'one'],
     ['file,label\na.png,1\na.png,1', 'DATA_LABELS', 'twice'],
     ['file,label\n"a.png,1', 'DATA_LABELS', 'quoted'],

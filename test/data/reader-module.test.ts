@@ -140,7 +140,7 @@ describe('reader module', () => {
 
   it('refuses floats for integers and open dimensions it cannot know', async () => {
     const codeOf = async (item: string, info: InputInfo) =>
-      (await failure(open(`export default [${item}]`, [info]))).code;
+      (await failure(open(`export default [${item}]`, [info]).then((dataset) => readAll(dataset)))).code;
     expect(await codeOf('new Float32Array(2)', input('i', [2], 'int64'))).toBe('DATA_TYPE');
     expect(await codeOf('BigInt64Array.of(300n)', input('i', [1], 'uint8'))).toBe('DATA_RANGE');
     expect(await codeOf('new Float32Array(4)', input('i', ['N', 'a', 'b']))).toBe('READER_DIMS');

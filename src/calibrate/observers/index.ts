@@ -1,9 +1,13 @@
 /** Every observer. To add one: write its file and list it here. */
 import { calibrateErrors } from '../../errors/calibrate.ts';
+import { average } from './average.ts';
+import { entropy } from './entropy.ts';
 import { minmax } from './minmax.ts';
+import { mse } from './mse.ts';
 import type { Observer, ObserverOptions } from './observer.ts';
+import { percentile } from './percentile.ts';
 
-export const observers: readonly Observer[] = [minmax];
+export const observers: readonly Observer[] = [minmax, percentile, entropy, mse, average];
 
 /** @throws CALIBRATE_OBSERVER with the nearest id */
 export function observerOf(id: string): Observer {
@@ -16,10 +20,15 @@ export function observerOf(id: string): Observer {
   return observer;
 }
 
-/** The options given, laid over the defaults. @throws CALIBRATE_OBSERVER_OPTION for a key the observer does not have */
-export function observerOptions(observer: Observer, given: ObserverOptions): ObserverOptions {
-  const known = Object.keys(observer.options);
-  const unknown = Object.keys(given).find((key) => !known.includes(key));
-  if (unknown !== undefined) throw calibrateErrors.unknownOption(observer.id, unknown, known);
-  return { ...observer.options, ...given };
+/**
+ * The options given, laid over the defaults.
+ * @throws CALIBRATE_OBSERVER_OPTION for a key the observer does not have, CALIBRATE_OBSERVER_VALUE out of its limits
+ */
+export function observerOptions({ id, options }: Observer, given: ObserverOptions): ObserverOptions {
+  for (const [key, value] of Object.entries(given)) {
+    const option = options[key];
+    if (!option) throw calibrateErrors.unknownOption(id, key, Object.keys(options));
+    if (!(value >= option.min && value <= option.max)) throw calibrateErrors.optionValue(id, key, value, option);
+  }
+  return { ...Object.fromEntries(Object.entries(options).map(([key, option]) => [key, option.default])), ...given };
 }

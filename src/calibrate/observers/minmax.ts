@@ -1,40 +1,31 @@
 /** The whole interval that was seen. Exact and cheap, but one outlier widens it. */
+import { copyExtremes, decodeExtremes, mergeExtremes, noExtremes, widen, type Extremes } from './extremes.ts';
 import type { Observer, ObserverState } from './observer.ts';
 
-interface MinMax {
-  readonly min: Float32Array;
-  readonly max: Float32Array;
-}
+type State = ObserverState & Extremes;
 
 export const minmax: Observer = {
   id: 'minmax',
   summary: 'smallest and largest value seen',
   needs: ['min', 'max'],
+  elements: false,
+  oneByOne: false,
   options: {},
 
-  empty: (count) => ({ min: new Float32Array(count).fill(Infinity), max: new Float32Array(count).fill(-Infinity) }),
-
-  add(state, batch) {
-    const { min, max } = state as ObserverState & MinMax;
-    for (let i = 0; i < min.length; i++) {
-      min[i] = Math.min(min[i]!, batch.min[i]!);
-      max[i] = Math.max(max[i]!, batch.max[i]!);
-    }
+  start(count) {
+    const extremes = noExtremes(count);
+    return { add: (batch) => widen(extremes, batch), state: () => ({ ...copyExtremes(extremes) }) };
   },
 
-  merge(a, b) {
-    const merged = { min: (a as ObserverState & MinMax).min.slice(), max: (a as ObserverState & MinMax).max.slice() };
-    minmax.add(merged, b as ObserverState & MinMax, {});
-    return merged;
-  },
+  merge: (a, b) => ({ ...mergeExtremes(a as State, b as State) }),
 
   finish(state) {
-    const { min, max } = state as ObserverState & MinMax;
+    const { min, max } = state as State;
     return Array.from(min, (low, i) => ({ min: Math.min(low, 0), max: Math.max(max[i]!, 0) }));
   },
 
-  decode({ min, max }, count) {
-    const whole = (array: unknown): array is Float32Array => array instanceof Float32Array && array.length === count;
-    return whole(min) && whole(max) ? { min, max } : undefined;
+  decode(arrays, count) {
+    const extremes = decodeExtremes(arrays, count);
+    return extremes && { ...extremes };
   },
 };

@@ -11,14 +11,34 @@ export type Statistic = 'min' | 'max';
 
 /**
  * One batch, indexed by tensor, float32. A tensor without elements has min = Infinity and max = -Infinity. Everything
- * else is finite. A tensor that cannot be negative reports 0 instead of its min.
+ * else is finite. A tensor that cannot be negative reports 0 instead of its min. `elements` are the sampled elements, for an
+ * observer that wants them; undefined for a tensor inside a body, whose elements do not leave the graph.
  */
-export type BatchStatistics = Readonly<Record<Statistic, Float32Array>>;
+export interface BatchStatistics extends Readonly<Record<Statistic, Float32Array>> {
+  readonly elements?: readonly (Float32Array | undefined)[];
+}
 
-/** Named arrays that are the whole state: what a state file holds. Lengths are multiples of the number of tensors. */
+/** Named arrays that are the whole state, in one canonical form: what a state file holds. */
 export type ObserverState = Readonly<Record<string, TypedArray>>;
 
+/** Every option of an observer, with its value. */
 export type ObserverOptions = Readonly<Record<string, number>>;
+
+export interface ObserverOption {
+  readonly default: number;
+  readonly min: number;
+  readonly max: number;
+  /** A few words: what the number is. */
+  readonly describe: string;
+}
+
+/** Takes batches in. */
+export interface Accumulator {
+  /** The arrays of the batch may be reused after the call. */
+  add(batch: BatchStatistics): void;
+  /** What was taken in so far; later batches do not change it. */
+  state(): ObserverState;
+}
 
 export interface Observer {
   /** Unique: what `--observer` names and state files hold. */
@@ -27,12 +47,16 @@ export interface Observer {
   readonly summary: string;
   /** The statistics that `add` reads. */
   readonly needs: readonly Statistic[];
-  /** Every option with its default. */
-  readonly options: ObserverOptions;
-  /** The state of `count` tensors before the first sample: the neutral element of `merge`. */
-  empty(count: number, options: ObserverOptions): ObserverState;
-  /** Takes one batch into the state, in place. */
-  add(state: ObserverState, batch: BatchStatistics, options: ObserverOptions): void;
+  /** Whether `add` reads elements, too. */
+  readonly elements: boolean;
+  /**
+   * Whether every sample must run alone, because the statistics of a batch are not those of its samples: a mean, or counts of a
+   * tensor that has no batch axis. A batch would save little: within 5 % of the time.
+   */
+  readonly oneByOne: boolean;
+  readonly options: Readonly<Record<string, ObserverOption>>;
+  /** For `count` tensors. The state before the first batch is the neutral element of `merge`. */
+  start(count: number, options: ObserverOptions): Accumulator;
   /** Commutative, associative, exact; neither argument is changed. */
   merge(a: ObserverState, b: ObserverState): ObserverState;
   /** One range per tensor, zero included; [0, 0] for a tensor that never had an element. */

@@ -1,26 +1,33 @@
 /** `qdq calibrate`: observe the ranges of a model's activations, as a state file that `quantize --state` reads. */
+import { cliErrors } from '../../errors/cli.ts';
 import { defineCommand } from '../command.ts';
-import { dataOptions, recipeOptions } from '../options.ts';
+import { dataOptions, observerOptions, recipeOptions } from '../options.ts';
 import { checkOutput, shown } from '../paths.ts';
 import { runFlags } from '../run-flags.ts';
+import { parseShard } from '../shard.ts';
 import { plural } from '../../report/format.ts';
 
 export const calibrate = defineCommand({
   name: 'calibrate',
   summary: 'observe the ranges of activations on samples, as a calibration state',
   positionals: [{ name: 'MODEL', describe: 'the float model (.onnx)' }],
-  options: ['output', 'observer', ...dataOptions, 'threads', ...recipeOptions],
+  options: ['output', ...observerOptions, ...dataOptions, 'shard', 'workers', 'saveEvery', 'threads', ...recipeOptions],
   required: ['output'],
   examples: [
     ['calibrate model.onnx --data images/ --preprocess imagenet -o ranges.state', 'observe once'],
     ['quantize model.onnx --state ranges.state -o int8.onnx', 'quantize from it, as often as needed'],
+    ['calibrate model.onnx --data images/ --shard 2/5 -o shard2.state', "a fifth of the samples, for 'qdq merge'"],
   ],
   async run({ positionals, values, console }) {
     const model = positionals[0]!;
     const output = values.output!;
     checkOutput('--output', output, [model, ...(values.data === undefined ? [] : [values.data])]);
+    const { shard, ...rest } = values;
+    if (values.workers > 1 && values.threads !== undefined)
+      throw cliErrors.conflict('--threads', '--workers', 'each worker has one thread');
+    const share = shard === undefined ? {} : { shard: parseShard(shard, process.env) };
     const { calibrateModel } = await import('../../pipeline.ts');
-    const result = await calibrateModel({ ...values, output, model, ...runFlags(values, console) });
+    const result = await calibrateModel({ ...rest, ...share, output, model, ...runFlags(values, console) });
     console.result(result, () => {
       const count = `${plural(result.tensors, 'tensor')} observed on ${plural(result.samples, 'sample')}`;
       return `${count}   ${shown(result.outputPath)}`;

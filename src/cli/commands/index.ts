@@ -6,11 +6,23 @@ import { calibrate } from './calibrate.ts';
 import { compare } from './compare.ts';
 import { doctor } from './doctor.ts';
 import { explain } from './explain.ts';
+import { exportTable } from './export.ts';
 import { fuse } from './fuse.ts';
 import { inspect } from './inspect.ts';
+import { merge } from './merge.ts';
 import { quantize } from './quantize.ts';
 
-export const commands: readonly Command[] = [inspect, explain, fuse, calibrate, quantize, compare, doctor];
+export const commands: readonly Command[] = [
+  inspect,
+  explain,
+  fuse,
+  calibrate,
+  merge,
+  exportTable,
+  quantize,
+  compare,
+  doctor,
+];
 
 /** What a recipe may say, per command. */
 export const sections: Sections = Object.fromEntries(

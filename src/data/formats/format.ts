@@ -10,6 +10,8 @@ export interface Target {
   readonly extension: string;
   /** The names in a folder, sorted, hidden ones left out; empty for files. */
   readonly names: readonly string[];
+  /** The names in its first subfolder when a folder holds class folders: what they are shows what it is. */
+  readonly below: readonly string[];
 }
 
 export interface OpenRequest {

@@ -2,9 +2,9 @@
 import { dataErrors } from '../../errors/data.ts';
 import { fits } from '../check.ts';
 import { indexedDataset } from '../dataset.ts';
-import { folderTree, zipTree, type FileTree } from '../file-tree.ts';
+import { folderTree, zipTree } from '../file-tree.ts';
 import { decodeImage, fixedSize, imageTransform, loadDecoder } from '../image.ts';
-import { labelsFile, labelsFromFolders, labelsFromTable, type LabelledFile } from '../labels.ts';
+import { listFiles } from '../listing.ts';
 import {
   assumedPreprocess,
   channelCount,
@@ -17,7 +17,6 @@ import type { InputInfo } from '../sample.ts';
 import type { Format } from './format.ts';
 
 const imageName = /\.(jpe?g|png|webp)$/i;
-const splitNames = new Set(['train', 'training', 'val', 'valid', 'validation', 'test', 'testing', 'eval']);
 
 /** Decodes in flight beside the one in use: they run on libuv's threads while a model runs. */
 const ahead = 4;
@@ -33,7 +32,7 @@ export const imageFolder: Format = {
     const preprocess = text === undefined ? assumedPreprocess(input) : resolvePreprocess(parsePreprocess(text), input);
     checkOutput(preprocess, input);
     const tree = await (target.kind === 'folder' ? folderTree(target.path) : zipTree(target.path));
-    const files = await listImages(tree);
+    const files = await listFiles(tree, imageName, (path, names) => dataErrors.noImages(path, names));
     await loadDecoder();
     const transform = imageTransform(preprocess);
     return indexedDataset({
@@ -73,47 +72,4 @@ function checkOutput(preprocess: Preprocess, input: InputInfo): void {
   );
   const dims = place(size?.height ?? height!, size?.width ?? width!) as number[];
   if (!fits(dims, input)) throw dataErrors.preprocessShape(size ? dims : place(null, null), input);
-}
-
-/** The images below the root, sorted, with their labels. */
-export async function listImages(tree: FileTree): Promise<LabelledFile[]> {
-  const root = rootOf(tree.names);
-  const below = tree.names.filter((name) => name.startsWith(root)).map((name) => name.slice(root.length));
-  const images = below.filter((name) => imageName.test(name));
-  if (images.length === 0) throw dataErrors.noImages(tree.path, below);
-  const where = `${tree.path}/${root}${labelsFile}`;
-  const files = below.includes(labelsFile)
-    ? labelsFromTable(await readText(tree, root + labelsFile), images, where)
-    : labelsFromFolders(refuseSplits(images, tree.path), tree.path);
-  if (files.length === 0) throw dataErrors.noImages(where, below);
-  return files.map(({ name, label }) => ({ name: root + name, label }));
-}
-
-/** The common folder that archives are often wrapped in: one that holds everything, and folders or labels.csv. */
-function rootOf(names: readonly string[]): string {
-  const first = names[0]?.split('/') ?? [];
-  if (first.length < 2) return '';
-  const root = `${first[0]}/`;
-  const inner = names.map((name) => name.slice(root.length));
-  const wraps =
-    inner.includes(labelsFile) || inner.filter((name) => imageName.test(name)).every((name) => name.includes('/'));
-  return names.every((name) => name.startsWith(root)) && wraps ? root : '';
-}
-
-/** `train` and `val` are not classes; labels made from them would be silently wrong. */
-function refuseSplits(images: readonly string[], path: string): readonly string[] {
-  const folders = [...new Set(images.map((name) => name.split('/')[0]!))];
-  const nested = images.every((name) => name.split('/').length > 2);
-  if (nested && folders.every((name) => splitNames.has(name.toLowerCase())))
-    throw dataErrors.splitFolders(path, folders);
-  return images;
-}
-
-async function readText(tree: FileTree, name: string): Promise<string> {
-  const reader = await tree.open();
-  try {
-    return (await reader.read(name)).toString('utf8');
-  } finally {
-    await reader.close();
-  }
 }

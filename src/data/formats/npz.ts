@@ -4,16 +4,12 @@
  */
 import { basename } from 'node:path';
 import type { TypedArray } from '../../onnx/data-types.ts';
-import { dataErrors } from '../../errors/data.ts';
-import { arrayDataset, type Column } from '../arrays.ts';
+import { arrayDataset, checkLabels, pairArrays, type Column } from '../arrays.ts';
 import { openFile, type RandomAccess } from '../bytes.ts';
-import { checkNames } from '../check.ts';
 import { readNpyHeader, rowReader, type NpyHeader } from '../npy-array.ts';
-import type { Dataset, InputInfo } from '../sample.ts';
+import type { Dataset } from '../sample.ts';
 import { openEntry, readZipDirectory, type ZipEntry } from '../zip.ts';
 import type { Format, OpenRequest } from './format.ts';
-
-const labelNames = ['labels', 'y'];
 
 export const npz: Format = {
   name: 'npz',
@@ -28,13 +24,7 @@ async function openNpz({ target: { path }, inputs }: OpenRequest): Promise<Datas
   try {
     const entries = await readZipDirectory(file);
     const members = new Map(entries.map((entry) => [entry.name.replace(/\.npy$/, ''), entry]));
-    const taken = new Set(inputs.map(({ name }) => name));
-    const labelName = labelNames.find((name) => members.has(name) && !taken.has(name));
-    const pairs = pairArrays(
-      [...members.keys()].filter((name) => name !== labelName),
-      inputs,
-      path,
-    );
+    const { pairs, labels } = pairArrays([...members.keys()], inputs, path);
 
     const inflated = new Map<string, Promise<RandomAccess>>();
     const content = (archive: RandomAccess, name: string): Promise<RandomAccess> => {
@@ -44,14 +34,14 @@ async function openNpz({ target: { path }, inputs }: OpenRequest): Promise<Datas
       inflated.set(name, kept);
       return kept;
     };
-    const columns: Column[] = [];
+    const columns: (Column & { readonly header: NpyHeader })[] = [];
     for (const [name, input] of pairs)
       columns.push({ name, input, header: await readNpyHeader(await content(file, name)) });
     return arrayDataset({
       source: path,
       format: 'npz',
       columns,
-      labels: labelName === undefined ? undefined : await readLabels(file, members.get(labelName)!, path),
+      labels: labels === undefined ? undefined : await readLabels(file, members.get(labels)!, path),
       idBase: basename(path),
       async open() {
         const archive = await openFile(path);
@@ -70,21 +60,10 @@ async function openNpz({ target: { path }, inputs }: OpenRequest): Promise<Datas
   }
 }
 
-/** By name; a single array feeds a single input whatever it is called. */
-function pairArrays(names: readonly string[], inputs: readonly InputInfo[], path: string): [string, InputInfo][] {
-  if (names.length === 1 && inputs.length === 1) return [[names[0]!, inputs[0]!]];
-  for (const { name } of inputs) {
-    if (!names.includes(name)) throw dataErrors.arraysUnmatched(path, name, names);
-  }
-  checkNames(names, inputs, `'${path}'`);
-  return inputs.map((input) => [input.name, input]);
-}
-
 async function readLabels(file: RandomAccess, entry: ZipEntry, path: string): Promise<number[]> {
   const content = await openEntry(file, entry);
   const header: NpyHeader = await readNpyHeader(content);
-  const { type, shape } = header;
-  if (!/^u?int\d+$/.test(type) || shape.length !== 1) throw dataErrors.labelsArray(path, type, shape);
-  const whole = rowReader({ ...header, shape: [1, shape[0]!] }, content);
+  checkLabels(header, path);
+  const whole = rowReader({ ...header, shape: [1, header.shape[0]!] }, content);
   return Array.from((await whole(0)) as Iterable<number | bigint>, Number);
 }

@@ -7,7 +7,7 @@ import { basename, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { QdqError } from '../../errors.ts';
 import { dataErrors } from '../../errors/data.ts';
-import { indexedDataset, streamDataset } from '../dataset.ts';
+import { firstIsLabelled, indexedDataset, streamDataset } from '../dataset.ts';
 import { sampleOf } from '../reader-sample.ts';
 import type { InputInfo, Sample } from '../sample.ts';
 import type { Format } from './format.ts';
@@ -51,7 +51,7 @@ export const readerModule: Format = {
       const count = items.length;
       if (count === 0) throw dataErrors.empty(path);
       const id = (position: number): string => `${basename(path)}#${position}`;
-      const labelled = (await read(0)).label !== undefined;
+      const labelled = await firstIsLabelled(count, read);
       return indexedDataset({
         source: path,
         format: 'reader',
@@ -62,8 +62,8 @@ export const readerModule: Format = {
         open: () => Promise.resolve({ read }),
       });
     }
-    const stream = (from: () => Promise<Items | Indexed>): AsyncGenerator<Sample> => readAll(from, sample, guard);
-    const labelled = await firstIsLabelled(
+    const stream = (from: () => Promise<Items | Indexed>): AsyncGenerator<() => Sample> => readAll(from, sample, guard);
+    const labelled = await streamIsLabelled(
       stream(() => Promise.resolve(items)),
       path,
     );
@@ -113,7 +113,7 @@ async function* readAll(
   begin: () => Promise<Items | Indexed>,
   sample: (item: unknown, position: number) => Sample,
   guard: Guard,
-): AsyncGenerator<Sample> {
+): AsyncGenerator<() => Sample> {
   const items = (await begin()) as Items;
   const iterator = Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
   let finished = false;
@@ -122,14 +122,23 @@ async function* readAll(
       const step = await guard(position, () => iterator.next());
       finished = step.done === true;
       if (finished) return;
-      yield sample(step.value, position);
+      yield () => sample(step.value, position);
     }
   } finally {
     if (!finished) await iterator.return?.();
   }
 }
 
-async function firstIsLabelled(stream: AsyncGenerator<Sample>, path: string): Promise<boolean> {
-  for await (const sample of stream) return sample.label !== undefined;
-  throw dataErrors.empty(path);
+async function streamIsLabelled(stream: AsyncGenerator<() => Sample>, path: string): Promise<boolean> {
+  let empty = true;
+  for await (const sample of stream) {
+    empty = false;
+    try {
+      return sample().label !== undefined;
+    } catch {
+      // A bad sample brings its error when its turn comes.
+    }
+  }
+  if (empty) throw dataErrors.empty(path);
+  return false;
 }

@@ -1,0 +1,33 @@
+/**
+ * The interval between two percentiles: the same fraction of elements is clipped at either end. Ranks and interpolation are
+ * those of numpy.percentile; an element counts as evenly spread over its bin.
+ */
+import type { Bins } from '../histogram.ts';
+import { histogramObserver } from './histogram-observer.ts';
+
+export const percentile = histogramObserver({
+  id: 'percentile',
+  summary: 'all but the outermost elements on each side',
+  options: {
+    percentile: { default: 99.99, min: 50, max: 100, describe: 'percentage of elements below the upper end' },
+  },
+  rangeOf: (bins, _, { percentile: percent }) => ({
+    min: quantile(bins, 1 - percent! / 100),
+    max: quantile(bins, percent! / 100),
+  }),
+});
+
+function quantile(bins: Bins, fraction: number): number {
+  const rank = (bins.total - 1) * fraction;
+  const below = Math.floor(rank);
+  const [a, b] = [orderStatistic(bins, below), orderStatistic(bins, Math.ceil(rank))];
+  return a + (b - a) * (rank - below);
+}
+
+/** About the element of this rank, from 0. */
+function orderStatistic({ low, high, count }: Bins, rank: number): number {
+  let bin = 0;
+  let before = 0;
+  while (bin < count.length - 1 && before + count[bin]! <= rank) before += count[bin++]!;
+  return low[bin]! + ((high[bin]! - low[bin]!) * (rank - before + 0.5)) / count[bin]!;
+}

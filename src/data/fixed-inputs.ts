@@ -1,0 +1,86 @@
+/**
+ * Inputs that no sample brings: constants (`--input sr=16000`) and the state of a stateful model (`--carry stateN=state`), which
+ * is zero at the start of every sequence. Both become part of every sample, so that a sample alone can always be run.
+ */
+import { dataErrors } from '../errors/data.ts';
+import { elementCount, type TensorValue } from '../onnx/data-types.ts';
+import { convert, convertible } from './convert.ts';
+import type { Carry, Dataset, InputInfo } from './sample.ts';
+
+export interface FixedInputs {
+  /** By input name. */
+  readonly tensors: Readonly<Record<string, TensorValue>>;
+  readonly carry: readonly Carry[];
+  /** What is left for the samples to bring. */
+  readonly rest: readonly InputInfo[];
+  /** Of the constants, for reports. */
+  readonly words: readonly string[];
+}
+
+/**
+ * @param constants `INPUT=NUMBER` each; every element gets the value, open dimensions are 1
+ * @param carried `OUTPUT=INPUT` each
+ * @throws DATA_INPUT_VALUE, DATA_CARRY
+ */
+export function fixInputs(
+  constants: readonly string[],
+  carried: readonly string[],
+  inputs: readonly InputInfo[],
+): FixedInputs {
+  const tensors: Record<string, TensorValue> = {};
+  const known = inputs.map(({ name }) => name);
+  const inputOf = (name: string, words: string): InputInfo => {
+    const input = inputs.find((candidate) => candidate.name === name);
+    if (!input) throw dataErrors.fixedUnknown(words, name, known);
+    if (Object.hasOwn(tensors, name)) throw dataErrors.fixedTwice(name);
+    return input;
+  };
+  for (const words of constants) {
+    const [name, value] = split(words) ?? [];
+    if (name === undefined || value === undefined || Number.isNaN(Number(value))) throw dataErrors.constantForm(words);
+    tensors[name] = filled(inputOf(name, `--input ${words}`), Number(value));
+  }
+  const carry = carried.map((words): Carry => {
+    const [output, input] = split(words) ?? [];
+    if (output === undefined || input === undefined) throw dataErrors.carryForm(words);
+    tensors[input] = filled(inputOf(input, `--carry ${words}`), 0);
+    return { output, input };
+  });
+  const rest = inputs.filter(({ name }) => !Object.hasOwn(tensors, name));
+  if (rest.length === 0 && inputs.length > 0) throw dataErrors.fixedAll();
+  return { tensors, carry, rest, words: constants };
+}
+
+/** The dataset of `rest` with the fixed inputs in every sample. */
+export function withFixed(dataset: Dataset, { tensors, carry, words }: FixedInputs): Dataset {
+  if (Object.keys(tensors).length === 0) return dataset;
+  // The mark of an assumed preprocessing stays at the end.
+  const preprocess = [...words, dataset.preprocess].filter((part) => part !== undefined).join('; ');
+  return {
+    ...dataset,
+    preprocess: preprocess === '' ? undefined : preprocess,
+    ...(carry.length > 0 && { carry }),
+    async *samples(selection, onBad) {
+      for await (const sample of dataset.samples(selection, onBad))
+        yield { ...sample, inputs: { ...sample.inputs, ...tensors } };
+    },
+  };
+}
+
+/** At the last sign, so that names may hold one. */
+function split(words: string): [string, string] | undefined {
+  const at = words.lastIndexOf('=');
+  return at <= 0 || at === words.length - 1 ? undefined : [words.slice(0, at), words.slice(at + 1)];
+}
+
+function filled(input: InputInfo, value: number): TensorValue {
+  const { name, type } = input;
+  if (!convertible('int64', type)) throw dataErrors.unsupportedType(`input '${name}'`, input);
+  const dims = input.dims.map((dim) => (typeof dim === 'number' ? dim : 1));
+  try {
+    if (!type.startsWith('float') && !Number.isSafeInteger(value)) throw new RangeError(`${value} is no integer`);
+    return { type, dims, data: convert(new Float64Array(elementCount(dims)).fill(value), 'float64', type) };
+  } catch (cause) {
+    throw dataErrors.outOfRange('--input', input, cause);
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * WAVE files (RIFF, and the extensible form of the Microsoft multimedia standards): a header of chunks, then interleaved
+ * samples. Read to mono: the mean of the channels, integers divided by 2^(bits-1), so that full scale is -1 to 1.
+ */
+import { dataErrors } from '../errors/data.ts';
+import type { RandomAccess } from './bytes.ts';
+
+export interface WavHeader {
+  /** Samples per second. */
+  readonly rate: number;
+  readonly channels: number;
+  readonly bits: number;
+  readonly float: boolean;
+  /** Of the first sample, from the start of the file. */
+  readonly dataOffset: number;
+  /** Number of samples per channel. */
+  readonly length: number;
+}
+
+const formats = { pcm: 1, float: 3, extensible: 0xfffe } as const;
+/** What writers to a pipe put where they do not know the size yet. */
+const unknownSize = 0xffffffff;
+
+export async function readWavHeader(file: RandomAccess): Promise<WavHeader> {
+  if (file.size < 12) throw dataErrors.wavBroken(file.name, 'it is too short');
+  const start = await file.read(0, 12);
+  if (start.toString('latin1', 0, 4) !== 'RIFF' || start.toString('latin1', 8, 12) !== 'WAVE')
+    throw dataErrors.wavBroken(file.name, 'it does not begin as one');
+  let format: Omit<WavHeader, 'dataOffset' | 'length'> | undefined;
+  for (let at = 12; at + 8 <= file.size;) {
+    const chunk = await file.read(at, 8);
+    const id = chunk.toString('latin1', 0, 4);
+    const size = chunk.readUInt32LE(4);
+    const body = at + 8;
+    if (id === 'fmt ') {
+      if (size < 16 || body + size > file.size) throw dataErrors.wavBroken(file.name, 'its format chunk is damaged');
+      format = readFormat(await file.read(body, Math.min(size, 40)), file.name);
+    } else if (id === 'data') {
+      if (!format) throw dataErrors.wavBroken(file.name, 'its data comes before its format');
+      const bytes = size === unknownSize ? file.size - body : size;
+      if (body + bytes > file.size) throw dataErrors.wavBroken(file.name, 'it is cut short');
+      const length = Math.floor(bytes / ((format.bits / 8) * format.channels));
+      if (length === 0) throw dataErrors.wavBroken(file.name, 'it holds no sound');
+      return { ...format, dataOffset: body, length };
+    }
+    // Chunks begin at even offsets.
+    at = body + size + (size % 2);
+  }
+  throw dataErrors.wavBroken(file.name, 'it has no data');
+}
+
+/** The whole clip, mono, float32. */
+export async function readWav(file: RandomAccess, header: WavHeader): Promise<Float32Array> {
+  const { channels, bits, float, dataOffset, length } = header;
+  const width = bits / 8;
+  const bytes = await file.read(dataOffset, length * channels * width);
+  const read = reader(bytes, bits, float);
+  const mono = new Float32Array(length);
+  let at = 0;
+  for (let i = 0; i < length; i++) {
+    let sum = 0;
+    for (let c = 0; c < channels; c++, at += width) sum += read(at);
+    mono[i] = sum / channels;
+  }
+  return mono;
+}
+
+function readFormat(chunk: Buffer, name: string): Omit<WavHeader, 'dataOffset' | 'length'> {
+  const tag = chunk.readUInt16LE(0);
+  // The extensible form keeps the format at the start of a GUID.
+  const kind = tag === formats.extensible && chunk.length >= 26 ? chunk.readUInt16LE(24) : tag;
+  const [channels, rate, bits] = [chunk.readUInt16LE(2), chunk.readUInt32LE(4), chunk.readUInt16LE(14)];
+  const float = kind === formats.float;
+  const known = float ? [32, 64] : kind === formats.pcm ? [8, 16, 24, 32] : [];
+  if (!known.includes(bits)) throw dataErrors.wavEncoding(name, `format ${kind} with ${bits} bits`);
+  if (channels === 0 || rate === 0) throw dataErrors.wavBroken(name, 'its format chunk is damaged');
+  return { rate, channels, bits, float };
+}
+
+/** The sample at a byte offset, full scale being 1. */
+function reader(bytes: Buffer, bits: number, float: boolean): (at: number) => number {
+  if (float) return bits === 32 ? (at) => bytes.readFloatLE(at) : (at) => bytes.readDoubleLE(at);
+  // 8-bit samples are unsigned, all others signed.
+  if (bits === 8) return (at) => (bytes[at]! - 128) / 128;
+  const full = 2 ** (bits - 1);
+  return (at) => bytes.readIntLE(at, bits / 8) / full;
+}

@@ -1,0 +1,38 @@
+/** What `--data` points to. */
+import { dataError, usageError, type QdqError } from '../../errors.ts';
+import { reason, rewrite } from './words.ts';
+
+export const places = {
+  noData: (accepts: readonly string[]): QdqError =>
+    usageError(
+      'DATA_NONE',
+      'samples are needed: give --data PATH or --reader MODULE',
+      `PATH is ${accepts.join('; or ')}. '--data random' runs without real samples, but its result means nothing for accuracy`,
+    ),
+
+  dataAndReader: (path: string, reader: string): QdqError =>
+    usageError('DATA_TWICE', `both --data '${path}' and --reader '${reader}' are given`, 'give one of them'),
+
+  notFound: (path: string, missing: string, match: string | undefined): QdqError =>
+    usageError(
+      'DATA_NOT_FOUND',
+      `--data '${path}' does not exist${missing === path ? '' : `: there is no '${missing}'`}`,
+      match === undefined ? 'check the path' : `did you mean '${match}'?`,
+    ),
+
+  unreadable: (path: string, cause: unknown): QdqError =>
+    dataError(
+      'DATA_UNREADABLE',
+      `cannot read '${path}': ${reason(cause)}`,
+      'check that it exists and may be read',
+      cause,
+    ),
+
+  unknownFormat: (path: string, accepts: readonly string[]): QdqError =>
+    usageError('DATA_FORMAT', `'${path}' is in no known data format`, `give ${accepts.join('; or ')}`),
+
+  truncated: (name: string, wanted: number, size: number): QdqError =>
+    dataError('DATA_TRUNCATED', `'${name}' is cut short: it has ${size} bytes where ${wanted} are needed`, rewrite),
+
+  empty: (name: string): QdqError => dataError('DATA_EMPTY', `'${name}' has no samples`, 'give at least one'),
+};

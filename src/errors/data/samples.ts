@@ -1,0 +1,130 @@
+/** Samples against the model's inputs. */
+import { dataError, didYouMean, usageError, type QdqError } from '../../errors.ts';
+import { type Dims, expects, type Input, list, reason, shape } from './words.ts';
+
+export const samples = {
+  inputMissing: (where: string, name: string, found: readonly string[]): QdqError =>
+    dataError(
+      'DATA_INPUT_MISSING',
+      `${where}: nothing for model input '${name}' (found ${list(found)})`,
+      'name every array after its input',
+    ),
+
+  inputUnknown: (where: string, name: string, known: readonly string[]): QdqError =>
+    dataError(
+      'DATA_INPUT_UNKNOWN',
+      `${where}: the model has no input '${name}'`,
+      didYouMean(name, known, `its inputs are ${list(known)}; leave out the rest`),
+    ),
+
+  wrongType: (where: string, input: Input, type: string): QdqError =>
+    dataError('DATA_TYPE', `${where}: ${expects(input)}, the data is ${type}`, `convert the data to ${input.type}`),
+
+  wrongShape: (where: string, input: Input, dims: Dims): QdqError =>
+    dataError(
+      'DATA_SHAPE',
+      `${where}: ${expects(input)}, the data is ${shape(dims)}`,
+      'bring the data into the shape that the model takes (images: --preprocess), or leave bad samples out with --skip-bad',
+    ),
+
+  wrongLength: (where: string, input: Input, dims: Dims, length: number): QdqError =>
+    dataError(
+      'DATA_LENGTH',
+      `${where}: input '${input.name}' of shape ${shape(dims)} comes with ${length} elements`,
+      'give as many elements as the shape has',
+    ),
+
+  outOfRange: (where: string, input: Input, cause: unknown): QdqError =>
+    dataError('DATA_RANGE', `${where}: input '${input.name}': ${reason(cause)}`, `convert the data to ${input.type}`),
+
+  notFinite: (where: string, name: string, index: number): QdqError =>
+    dataError(
+      'DATA_NOT_FINITE',
+      `${where}: input '${name}' has NaN or infinity at element ${index}`,
+      'remove or repair the sample, or leave it out with --skip-bad: one such value spoils every range',
+    ),
+
+  badLabel: (where: string, label: unknown): QdqError =>
+    dataError('DATA_LABEL', `${where}: label ${String(label)} is not a class index`, 'labels are integers'),
+
+  labelMissing: (where: string): QdqError =>
+    dataError('DATA_LABEL', `${where} has no label, others in its batch have one`, 'label all samples or none'),
+
+  unsupportedType: (where: string, input: Input): QdqError =>
+    dataError(
+      'DATA_TYPE_UNSUPPORTED',
+      `${where}: ${expects(input)}, and samples of that type are not supported`,
+      'give float, integer or boolean inputs',
+    ),
+
+  noBatchAxis: (name: string): QdqError =>
+    usageError('DATA_BATCH', `input '${name}' is a scalar and cannot be batched`, 'use --batch 1'),
+
+  unevenBatch: (id: string, name: string, dims: Dims, firstId: string, firstDims: Dims): QdqError =>
+    dataError(
+      'DATA_BATCH_SHAPE',
+      `${id}: input '${name}' is ${shape(dims)}, '${firstId}' in the same batch is ${shape(firstDims)}`,
+      'use --batch 1, or give all samples one shape',
+    ),
+
+  wrongBatch: (input: Input, dims: Dims, size: number): QdqError =>
+    usageError(
+      'DATA_BATCH',
+      `${expects(input)}, a batch of ${size} is ${shape(dims)}`,
+      'choose --batch (and --samples, for the last batch) to fit the model',
+    ),
+
+  randomShape: (input: Input): QdqError =>
+    usageError(
+      'DATA_RANDOM_SHAPE',
+      `${expects(input)}: random data cannot know the open dimensions`,
+      'give real samples with --data or --reader',
+    ),
+
+  constantForm: (words: string): QdqError =>
+    usageError('DATA_INPUT_VALUE', `--input ${words}: a constant is NAME=NUMBER`, 'for instance --input sr=16000'),
+
+  carryForm: (words: string): QdqError =>
+    usageError('DATA_CARRY', `--carry ${words}: state is carried as OUTPUT=INPUT`, 'for instance --carry stateN=state'),
+
+  fixedUnknown: (words: string, name: string, known: readonly string[]): QdqError =>
+    usageError(
+      'DATA_INPUT_UNKNOWN',
+      `${words}: the model has no input '${name}'`,
+      didYouMean(name, known, `its inputs are ${list(known)}`),
+    ),
+
+  fixedTwice: (name: string): QdqError =>
+    usageError('DATA_INPUT_VALUE', `input '${name}' is given twice by --input or --carry`, 'give it once'),
+
+  fixedAll: (): QdqError =>
+    usageError(
+      'DATA_INPUT_VALUE',
+      'every input is given by --input or --carry: nothing is left for the samples',
+      'leave at least one input to --data',
+    ),
+
+  carryUnknown: (output: string, input: string, known: readonly string[]): QdqError =>
+    usageError(
+      'DATA_CARRY',
+      `--carry ${output}=${input}: the model has no output '${output}'`,
+      didYouMean(output, known, `its outputs are ${list(known)}; the form is OUTPUT=INPUT`),
+    ),
+
+  carryShape: (output: string, made: { readonly type: string; readonly dims: Dims }, input: Input): QdqError =>
+    dataError(
+      'DATA_CARRY',
+      `output '${output}' is ${made.type} ${shape(made.dims)}, but ${expects(input)} at the start`,
+      'carry an output to an input of the same type and shape',
+    ),
+
+  carryBatch: (size: number): QdqError =>
+    usageError(
+      'DATA_CARRY',
+      `--carry runs one sample after the other; a batch of ${size} cannot be`,
+      'export the model with a free batch dimension or one of 1, and leave --batch out',
+    ),
+
+  carryShard: (): QdqError =>
+    usageError('DATA_CARRY', '--carry runs one sample after the other, so there are no shards', 'leave --shard out'),
+};
