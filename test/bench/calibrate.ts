@@ -67,7 +67,12 @@ function image(size: number): TensorValue {
 async function memoryGrowth(): Promise<BenchResult> {
   const peak = async (samples: number): Promise<number> =>
     (await measure(process.execPath, [fileURLToPath(import.meta.url), String(samples)])).megabytes;
-  const [low, high] = [await peak(few), await peak(many)];
+  const [lows, highs]: [number[], number[]] = [[], []];
+  for (let round = 0; round < 3; round++) {
+    lows.push(await peak(few));
+    highs.push(await peak(many));
+  }
+  const [low, high] = [median(lows), median(highs)];
   const detail = `${high.toFixed(0)} MB against ${low.toFixed(0)} MB, the samples' own arrays apart`;
   return result(`calibrate: peak memory, ${many} samples over ${few}`, high / low, 'ratio', memoryGoal, detail);
 }
