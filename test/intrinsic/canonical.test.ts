@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { f32, float, i64, node, type ModelSpec } from '../support/build.ts';
 import { feed, fuseChecked } from './fuse.ts';
@@ -67,5 +68,69 @@ describe('canonical Reshape', () => {
     expect(await shapeOf(reshape([-1, 6], ['batch', 'height', 3]), [4, 2, 3])).toEqual([-1, 6]);
     expect(await shapeOf(reshape([-1, 6], [4, 2, 3]), [4, 2, 3])).toEqual([-1, 6]);
     expect(await shapeOf(reshape([-1, 2, 3], ['batch', 6]), [4, 6])).toEqual([-1, 2, 3]);
+  });
+});
+
+describe('canonical on random nodes', () => {
+  const pick = <T>(...values: T[]): fc.Arbitrary<T> => fc.constantFrom(...values);
+
+  const plain = { auto_pad: 'NOTSET', group: 1, dilations: [1, 1], strides: [1, 1], pads: [0, 0, 0, 0] };
+
+  it('changes no result of a convolution, whatever its attributes say', async () => {
+    const attributes = fc.record(
+      {
+        auto_pad: pick('NOTSET'),
+        group: pick(1, 2),
+        dilations: pick([1, 1], [2, 1]),
+        strides: pick([1, 1], [2, 1]),
+        pads: pick([0, 0, 0, 0], [1, 0, 1, 0]),
+      },
+      { requiredKeys: ['group'] },
+    );
+    await fc.assert(
+      fc.asyncProperty(attributes, fc.boolean(), async (given, bias) => {
+        const spec: ModelSpec = {
+          inputs: { x: ['batch', 2, 6, 6] },
+          outputs: ['y'],
+          initializers: { w: f32([4, 2 / given.group, 2, 2]), ...(bias ? { b: f32([4]) } : {}) },
+          nodes: [node('Conv', ['x', 'w', bias ? 'b' : ''], ['y'], given)],
+        };
+        const { model } = await fuseChecked(spec, feed({ x: [2, 2, 6, 6] }));
+        const left = [...model.graph.nodes()][0]!.attributes;
+        for (const [name, value] of Object.entries(given)) {
+          expect(left.has(name), name).toBe(
+            JSON.stringify(value) !== JSON.stringify(plain[name as keyof typeof plain]),
+          );
+        }
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('changes no result of a Reshape, whichever way its shape is written', async () => {
+    const targets = pick(
+      [-1, 12],
+      [0, 12],
+      [0, -1],
+      [-1, 2, 6],
+      [0, 2, -1],
+      [0, 0, -1],
+      [2, -1],
+      [-1],
+      [0, 3, 4],
+      [-1, 4, 3],
+    );
+    await fc.assert(
+      fc.asyncProperty(targets, pick('batch', 4), fc.boolean(), async (shape, batch, allowzero) => {
+        const spec: ModelSpec = {
+          inputs: { x: [batch, 2, 6] },
+          outputs: ['y'],
+          initializers: { shape: i64(shape) },
+          nodes: [node('Reshape', ['x', 'shape'], ['y'], allowzero && !shape.includes(0) ? { allowzero: 1 } : {})],
+        };
+        await fuseChecked(spec, feed({ x: [4, 2, 6] }));
+      }),
+      { numRuns: 60 },
+    );
   });
 });
