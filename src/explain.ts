@@ -2,17 +2,15 @@
  * Why a model is, or would be, as it is: every fusion made and refused, every int8 region, every node left float, each with its
  * reason. For a float model this is what `quantize` would do; for an int8 model, what onnxruntime really runs.
  */
-import { createExecutor } from './backends/session.ts';
 import { cpuInfo } from './backends/cpu.ts';
 import { targetOf } from './backends/targets/index.ts';
 import { openModel } from './compare/model-facts.ts';
 import { findPlacement } from './compare/placement.ts';
 import type { NodeRow, Placement } from './compare/report.ts';
 import { modelFromProto } from './graph/from-proto.ts';
-import { fuse } from './intrinsic/run.ts';
 import type { Applied, Refused } from './intrinsic/pass.ts';
-import { upgradeOpset } from './opset/upgrade.ts';
 import { loadModel } from './onnx/model-file.ts';
+import { openFused, survivors } from './pipeline/source.ts';
 import { readStamp, type Stamp } from './pipeline/stamp.ts';
 import type { FloatNode, RegionPlan } from './quantizable/plan.ts';
 import { planQuantization } from './quantizable/planner.ts';
@@ -52,8 +50,8 @@ export async function explainModel(path: string, options: InspectOptions = {}): 
   }
   const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
   const scheme = resolveScheme(target, {});
-  upgradeOpset(model, Math.max(model.opset, leastOpset(scheme)));
-  const { applied, refused } = await fuse(model, { executor: createExecutor() });
-  const { regions, float } = planQuantization(model, { ...options, target, scheme });
+  const { model: fused, log } = await openFused(path, { threads: 1 }, { opset: leastOpset(scheme) });
+  const { regions, float } = planQuantization(fused, { ...options, target, scheme, fused: survivors(log) });
+  const { applied, refused } = log;
   return { kind: 'float', path, target: target.name, scheme: describeScheme(scheme), applied, refused, regions, float };
 }

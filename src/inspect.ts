@@ -17,6 +17,7 @@ import { upgradeOpset } from './opset/upgrade.ts';
 import { loadModel, type ModelFile } from './onnx/model-file.ts';
 import { modelTensors } from './onnx/model-tensors.ts';
 import { Tensor } from './onnx/tensor.ts';
+import { survivors } from './pipeline/source.ts';
 import type { FloatNode } from './quantizable/plan.ts';
 import { planQuantization } from './quantizable/planner.ts';
 import { findTarget, leastOpset, resolveScheme } from './quantizable/scheme.ts';
@@ -91,8 +92,8 @@ export async function inspectModel(path: string, options: InspectOptions = {}): 
       return { nodesAfter: [...model.allNodes()].length, applied, refused };
     });
     const quantization = await attempt(async () => {
-      const scheme = resolveScheme(target, {});
-      const plan = planQuantization(model, { ...options, target, scheme });
+      const fused = 'problem' in fusion ? new Map<string, string>() : survivors(fusion);
+      const plan = planQuantization(model, { ...options, target, scheme, fused });
       return { target: target.name, int8: countBy(plan.regions.map(({ op }) => op)), float: plan.float };
     });
     return { ...facts, fusion, quantization };

@@ -34,3 +34,10 @@ it('carries the reasons into the int8 model and says what onnxruntime runs', asy
   expect(explanation.stamp!.float.map(({ op }) => op)).toContain('ConvTranspose');
   expect(explanation.placement.int8).toBeGreaterThan(0);
 });
+
+it('knows a node that fusion merged into another by its old name, as quantize does', async () => {
+  const model = join(fixtures, 'digits/model.onnx');
+  const explanation = await explainModel(model, { exclude: ['/stem/stem.1/BatchNormalization'] });
+  if (explanation.kind !== 'float') throw new Error('a float model was taken for an int8 one');
+  expect(explanation.float.map(({ node }) => node)).toContain('/stem/stem.0/Conv');
+});

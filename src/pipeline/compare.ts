@@ -6,12 +6,13 @@ import { writeReport } from '../compare/report-file.ts';
 import { modelFromProto } from '../graph/from-proto.ts';
 import { loadModel } from '../onnx/model-file.ts';
 import type { CompareOptions, CompareResult } from '../pipeline-types.ts';
+import { samplesProgress } from './progress.ts';
 import { cautions, draw, openFlags } from './samples.ts';
 import { inputsOf } from './source.ts';
 
 /** Every sample is used, unless `samples` says how many. */
 export async function compareFiles(options: CompareOptions): Promise<CompareResult> {
-  const { float, quant, samples, seed, batch, threads, gates, onProgress, onWarning } = options;
+  const { float, quant, samples, seed, batch, threads, gates, onWarning } = options;
   const file = loadModel(float);
   const inputs = inputsOf(modelFromProto(file.proto, file.dir));
   file.close();
@@ -31,8 +32,7 @@ export async function compareFiles(options: CompareOptions): Promise<CompareResu
     gates,
     command: options.command ?? 'compareModels',
     warnings,
-    onProgress: (done, total) =>
-      onProgress?.({ stage: 'comparing', done, ...(total === undefined ? {} : { total }), unit: 'samples' }),
+    onProgress: samplesProgress(options, 'comparing'),
   });
   if (!options.report) return { report };
   writeReport(options.report, report);

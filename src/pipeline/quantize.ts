@@ -22,6 +22,7 @@ import { findTarget, leastOpset, resolveScheme } from '../quantizable/scheme.ts'
 import { emitQdq } from '../quantized/qdq.ts';
 import { keptWarnings, rangeWarnings, repairWarnings, shardWarnings } from './notes.ts';
 import { observerSettings } from './observer.ts';
+import { samplesProgress } from './progress.ts';
 import { everySample, settle, splitSamples, type SamplePlan } from './samples.ts';
 import { schemeRequest, summarizePlan } from './scheme.ts';
 import { readStateOrTable } from './tables.ts';
@@ -103,8 +104,7 @@ async function calibrationState(
     observerOptions: observerSettings(options),
     threads: options.threads,
     ...(options.batch === undefined ? {} : { batchSize: options.batch }),
-    onProgress: (done, total) =>
-      options.onProgress?.({ stage: 'calibrating', done, ...(total === undefined ? {} : { total }), unit: 'samples' }),
+    onProgress: samplesProgress(options, 'calibrating'),
   });
 }
 
@@ -156,8 +156,7 @@ function judge(
     leftFloat: plan.float,
     exactInt8: target.exactProducts && !targetOf(cpuInfo()).exactProducts,
     warnings,
-    onProgress: (done, total) =>
-      options.onProgress?.({ stage: 'comparing', done, ...(total === undefined ? {} : { total }), unit: 'samples' }),
+    onProgress: samplesProgress(options, 'comparing'),
   });
 }
 

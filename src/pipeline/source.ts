@@ -60,7 +60,7 @@ export function inputsOf(model: Model): InputInfo[] {
 }
 
 /** Node labels that fusion merged into others: original → surviving. */
-export function survivors(log: FusionLog): Map<string, string> {
+export function survivors(log: Pick<FusionLog, 'applied'>): Map<string, string> {
   const merged = new Map<string, string>();
   for (const { nodes, into } of log.applied) {
     if (into === undefined) continue;
