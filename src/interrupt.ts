@@ -3,24 +3,29 @@
  * registers its removal; the command line runs the registry on SIGINT and SIGTERM. A leaf: every room may import it.
  */
 
-const cleanups = new Set<() => void>();
+type Cleanup = () => unknown;
+
+const cleanups = new Set<Cleanup>();
 
 /**
- * Registers a synchronous cleanup. Returns the function that takes it off again, to be called when the work is done.
+ * Registers a cleanup; one that returns a promise is waited for. Returns the function that takes it off again, to be called
+ * when the work is done.
  */
-export function onInterrupt(cleanup: () => void): () => void {
+export function onInterrupt(cleanup: Cleanup): () => void {
   cleanups.add(cleanup);
   return () => cleanups.delete(cleanup);
 }
 
 /** Runs every registered cleanup, the latest first. One that fails does not keep the others from running. */
-export function runInterruptCleanups(): void {
+export async function runInterruptCleanups(): Promise<void> {
+  const pending: unknown[] = [];
   for (const cleanup of [...cleanups].reverse()) {
     cleanups.delete(cleanup);
     try {
-      cleanup();
+      pending.push(cleanup());
     } catch {
       // The process is on its way out: there is nobody left to tell.
     }
   }
+  await Promise.allSettled(pending);
 }

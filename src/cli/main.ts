@@ -53,8 +53,8 @@ async function recipeFor(command: Command, named: string | undefined) {
 
 /** Interrupts clean up and exit with 128 + the signal's number; a reader that closed the pipe is no error. */
 function guardProcess(): () => void {
-  const stop = (exitCode: number) => () => {
-    runInterruptCleanups();
+  const stop = (exitCode: number) => async () => {
+    await runInterruptCleanups();
     process.stderr.write(`${process.stderr.isTTY ? '\n' : ''}qdq: interrupted\n`);
     process.exit(exitCode);
   };

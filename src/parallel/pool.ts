@@ -34,7 +34,11 @@ export async function runWorkers<Task, Message, Result>(
 ): Promise<Result[]> {
   const workers = tasks.map((workerData) => new Worker(entry, { workerData }));
   const stop = (): Promise<unknown> => Promise.allSettled(workers.map((worker) => worker.terminate()));
-  const release = onInterrupt(() => void stop());
+  // The process must not end before they have: onnxruntime would be torn down under a thread that runs it.
+  const release = onInterrupt(() => {
+    for (const worker of workers) worker.removeAllListeners('exit');
+    return stop();
+  });
   try {
     return await Promise.all(
       workers.map((worker, index) => resultOf<Message, Result>(worker, (message) => onMessage(message, index))),
