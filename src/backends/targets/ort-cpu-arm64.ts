@@ -7,5 +7,6 @@ export const ortCpuArm64: Target = {
   summary: 'onnxruntime on ARM64 CPUs (Apple silicon, Graviton, phones)',
   scheme: { ...ortCpuX64.scheme, activationType: 'int8' },
   preferFloat: ortCpuX64.preferFloat,
+  movesCodes: true,
   exactProducts: true,
 };

@@ -18,6 +18,7 @@ export const ortCpuX64: Target = {
     weightRange: 'full',
   },
   preferFloat,
+  movesCodes: true,
   exactProducts: true,
 };
 
@@ -26,5 +27,6 @@ export const ortCpuX64Avx2: Target = {
   summary: 'onnxruntime on x64 CPUs without VNNI: weights are kept where 16-bit sums of products cannot saturate',
   scheme: { ...ortCpuX64.scheme, weightRange: 'pairs' },
   preferFloat,
+  movesCodes: true,
   exactProducts: false,
 };
