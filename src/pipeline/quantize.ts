@@ -18,7 +18,7 @@ import type { QuantizeOptions, QuantizeResult } from '../pipeline-types.ts';
 import { observedTensors, type Plan } from '../quantizable/plan.ts';
 import { planQuantization } from '../quantizable/planner.ts';
 import { planRanged } from '../quantizable/ranged.ts';
-import { findTarget, leastOpset, resolveScheme } from '../quantizable/scheme.ts';
+import { checkFormat, findTarget, leastOpset, resolveScheme } from '../quantizable/scheme.ts';
 import { emitQdq } from '../quantized/qdq.ts';
 import { keptWarnings, rangeWarnings, repairWarnings, shardWarnings } from './notes.ts';
 import { observerSettings } from './observer.ts';
@@ -38,6 +38,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   observerSettings(options);
   if (options.report === false && gates.length > 0) throw pipelineErrors.gatesWithoutReport(options.gates[0]!);
   const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
+  checkFormat(target, options.format);
   const scheme = resolveScheme(target, schemeRequest(options));
   const source = await openFused(options.model, options, { opset: leastOpset(scheme) });
   const { file, model, log, upgrade } = source;
