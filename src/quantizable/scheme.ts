@@ -56,10 +56,10 @@ export function checkFormat(target: Target, format: TargetFormat): void {
   if (!target.formats.includes(format)) throw planErrors.targetFormat(target, format);
 }
 
-/** The least default operator set whose QuantizeLinear and DequantizeLinear can say the scheme. */
-export function leastOpset({ activationType, weightType, perChannel }: Scheme): number {
-  if ([activationType, weightType].some((type) => type.endsWith('16'))) return 21;
-  return perChannel ? 13 : 10;
+/** The least default operator set whose QuantizeLinear and DequantizeLinear can say the scheme, and that the target reads. */
+export function leastOpset({ activationType, weightType, perChannel }: Scheme, target?: Target): number {
+  const wide = [activationType, weightType].some((type) => type.endsWith('16'));
+  return Math.max(wide ? 21 : perChannel ? 13 : 10, target?.opset.least ?? 0);
 }
 
 /** Only u8 × s8 products saturate; s8 activations and u8 weights go through exact kernels. */

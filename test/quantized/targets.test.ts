@@ -41,9 +41,7 @@ describe('targets', () => {
     const model = network();
     const plan = planFor(model, { activationType: 'uint16' }, target);
     const { model: quantized } = await quantize(model, feeds, plan);
-    expect(summaryOf(quantized)).toMatch(
-      /QuantizeLinear\(gate, float32 0\.0000152588, uint16 0\)/,
-    );
+    expect(summaryOf(quantized)).toMatch(/QuantizeLinear\(gate, float32 0\.0000152588, uint16 0\)/);
     expect(lint(quantized, target)).toEqual([]);
   });
 });
