@@ -48,6 +48,8 @@ export interface QuantizeRule {
   readonly kind: 'anchor' | 'follow';
   readonly operands: readonly Operand[];
   readonly output: OutputRule;
+  /** A sum of its operands, which a kernel with weights may add to its own result. */
+  readonly sum?: boolean;
   /** The int8 kernel can write float, so an output that is only read in float needs no quantizer. */
   readonly floatOutput?: boolean;
 }

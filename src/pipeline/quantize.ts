@@ -18,9 +18,9 @@ import type { QuantizeOptions, QuantizeResult } from '../pipeline-types.ts';
 import { observedTensors, type Plan } from '../quantizable/plan.ts';
 import { planQuantization } from '../quantizable/planner.ts';
 import { planRanged } from '../quantizable/ranged.ts';
-import { findTarget, leastOpset, resolveScheme } from '../quantizable/scheme.ts';
+import { checkFormat, findTarget, leastOpset, resolveScheme } from '../quantizable/scheme.ts';
 import { emitQdq } from '../quantized/qdq.ts';
-import { keptWarnings, rangeWarnings, repairWarnings, shardWarnings } from './notes.ts';
+import { keptWarnings, lintWarnings, rangeWarnings, repairWarnings, shardWarnings } from './notes.ts';
 import { observerSettings } from './observer.ts';
 import { samplesProgress } from './progress.ts';
 import { everySample, settle, splitSamples, type SamplePlan } from './samples.ts';
@@ -38,8 +38,9 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   observerSettings(options);
   if (options.report === false && gates.length > 0) throw pipelineErrors.gatesWithoutReport(options.gates[0]!);
   const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
+  checkFormat(target, options.format);
   const scheme = resolveScheme(target, schemeRequest(options));
-  const source = await openFused(options.model, options, { opset: leastOpset(scheme) });
+  const source = await openFused(options.model, options, { opset: leastOpset(scheme, target) });
   const { file, model, log, upgrade } = source;
   const { include, exclude } = options;
   const request = { target, scheme, include, exclude, fused: survivors(log) };
@@ -62,6 +63,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
     ...keptWarnings(model),
     ...rangeWarnings(wanted, plan),
     ...repairWarnings(quantized),
+    ...lintWarnings(quantized.model, target),
   ];
   for (const warning of warnings) options.onWarning?.(warning);
 

@@ -2,6 +2,7 @@
 import type { Sections } from '../../config/schema.ts';
 import type { Command } from '../command.ts';
 import { optionNames } from '../arguments.ts';
+import { backends } from './backends.ts';
 import { calibrate } from './calibrate.ts';
 import { compare } from './compare.ts';
 import { doctor } from './doctor.ts';
@@ -9,6 +10,7 @@ import { explain } from './explain.ts';
 import { exportTable } from './export.ts';
 import { fuse } from './fuse.ts';
 import { inspect } from './inspect.ts';
+import { lint } from './lint.ts';
 import { merge } from './merge.ts';
 import { quantize } from './quantize.ts';
 
@@ -21,6 +23,8 @@ export const commands: readonly Command[] = [
   exportTable,
   quantize,
   compare,
+  lint,
+  backends,
   doctor,
 ];
 
