@@ -51,6 +51,8 @@ export interface SchemeFlags extends ObserverFlags {
   readonly perTensor?: boolean;
   readonly symmetric?: boolean;
   readonly reduceRange?: boolean;
+  /** How the scales of weights are found; default max. */
+  readonly weightObserver?: 'max' | 'mse';
   /** Node names, operator types or /regular expressions/; empty means everything. */
   readonly include: readonly string[];
   readonly exclude: readonly string[];

@@ -95,6 +95,11 @@ export const options = {
     describe: 'weights in 7 bits, for CPUs whose int8 products saturate',
     defaultText: "the target's",
   }),
+  weightObserver: choice(['max', 'mse'], {
+    group: scheme,
+    describe: 'scales of weights: largest magnitude, or least squared error',
+    defaultText: 'max',
+  }),
   include: list({
     group: scheme,
     describe: 'quantize only these: node name, operator type or /regex/ (repeatable)',
@@ -224,6 +229,7 @@ export const schemeOptions = [
   'perTensor',
   'symmetric',
   'reduceRange',
+  'weightObserver',
   'include',
   'exclude',
   ...observerOptions,

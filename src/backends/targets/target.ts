@@ -15,6 +15,8 @@ export interface Scheme {
   readonly weightType: WeightType;
   readonly perChannel: boolean;
   readonly weightRange: WeightRange;
+  /** How the scales of weights are found (quantized/weight-observers); default max. */
+  readonly weightObserver?: string;
 }
 
 export interface Target {
