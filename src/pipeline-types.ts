@@ -34,7 +34,7 @@ export type WeightType = 's8' | 'u8';
 
 /** How ranges are found from samples. */
 export interface ObserverFlags {
-  readonly observer: 'minmax' | 'percentile' | 'entropy' | 'mse' | 'average';
+  readonly observer: 'minmax' | 'percentile' | 'entropy' | 'mse' | 'histogram' | 'average';
   /** "NAME=NUMBER", such as "percentile=99.9". */
   readonly observerOption: readonly string[];
   /** Histograms of every element instead of a sample of each tensor: slower. */
@@ -51,6 +51,8 @@ export interface SchemeFlags extends ObserverFlags {
   readonly perTensor?: boolean;
   readonly symmetric?: boolean;
   readonly reduceRange?: boolean;
+  /** How the scales of weights are found; default max. */
+  readonly weightObserver?: 'max' | 'mse';
   /** Node names, operator types or /regular expressions/; empty means everything. */
   readonly include: readonly string[];
   readonly exclude: readonly string[];

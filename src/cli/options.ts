@@ -95,6 +95,11 @@ export const options = {
     describe: 'weights in 7 bits, for CPUs whose int8 products saturate',
     defaultText: "the target's",
   }),
+  weightObserver: choice(['max', 'mse'], {
+    group: scheme,
+    describe: 'scales of weights: largest magnitude, or least squared error',
+    defaultText: 'max',
+  }),
   include: list({
     group: scheme,
     describe: 'quantize only these: node name, operator type or /regex/ (repeatable)',
@@ -105,7 +110,7 @@ export const options = {
     describe: 'leave these float: node name, operator type or /regex/ (repeatable)',
     expects: 'a node name, an operator type or /regex/',
   }),
-  observer: choice(['minmax', 'percentile', 'entropy', 'mse', 'average'], {
+  observer: choice(['minmax', 'percentile', 'entropy', 'mse', 'histogram', 'average'], {
     group: scheme,
     default: defaults.observer,
     describe: 'how ranges are found from samples',
@@ -118,7 +123,7 @@ export const options = {
   exact: flag({
     group: scheme,
     default: defaults.exact,
-    describe: 'percentile, entropy, mse: every element, not a sample of each tensor; slower',
+    describe: 'percentile, entropy, mse, histogram: every element, not a sample of each tensor; slower',
   }),
   state: path({
     group: scheme,
@@ -224,6 +229,7 @@ export const schemeOptions = [
   'perTensor',
   'symmetric',
   'reduceRange',
+  'weightObserver',
   'include',
   'exclude',
   ...observerOptions,

@@ -17,6 +17,7 @@ export function schemeRequest(flags: SchemeFlags): SchemeRequest {
     perTensor: flags.perTensor,
     symmetric: flags.symmetric,
     reduceRange: flags.reduceRange,
+    weightObserver: flags.weightObserver,
   };
 }
 
@@ -26,7 +27,8 @@ export function describeScheme(scheme: Scheme): string {
   const range = { full: '', reduced: ' in 7 bits', pairs: ' kept from saturating' }[scheme.weightRange];
   const symmetric = scheme.activationSymmetric ? ' symmetric' : '';
   const granularity = scheme.perChannel ? 'per channel' : 'per tensor';
-  return `QDQ, ${short(scheme.activationType)}${symmetric} activations, ${short(scheme.weightType)} weights ${granularity}${range}`;
+  const search = scheme.weightObserver === undefined ? '' : ` by ${scheme.weightObserver}`;
+  return `QDQ, ${short(scheme.activationType)}${symmetric} activations, ${short(scheme.weightType)} weights ${granularity}${range}${search}`;
 }
 
 export function summarizePlan(plan: Plan): PlanSummary {

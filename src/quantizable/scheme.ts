@@ -10,6 +10,7 @@ export interface SchemeRequest {
   readonly perTensor?: boolean | undefined;
   readonly symmetric?: boolean | undefined;
   readonly reduceRange?: boolean | undefined;
+  readonly weightObserver?: string | undefined;
 }
 
 export function findTarget(name: string): Target {
@@ -42,12 +43,14 @@ export function resolveScheme(target: Target, request: SchemeRequest): Scheme {
   if (activationType.startsWith('int') && weightType.startsWith('uint')) {
     throw planErrors.unsignedWeights(activationType, weightType);
   }
+  const weightObserver = request.weightObserver ?? base.weightObserver;
   return {
     activationType,
     activationSymmetric,
     weightType,
     perChannel: perChannel && perChannelTypes.includes(weightType),
     weightRange: weightRange(request.reduceRange, base, activationType, weightType),
+    ...(weightObserver === undefined ? {} : { weightObserver }),
   };
 }
 

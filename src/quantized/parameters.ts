@@ -42,6 +42,7 @@ export function resolveParameters(
       range: plan.scheme.weightRange,
       axis: weight.axis,
       layout: weight.layout,
+      observer: plan.scheme.weightObserver,
     };
     weights.set(weightKey(weight), weightScales(constantOf(weight.name), request));
   }
