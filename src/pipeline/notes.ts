@@ -5,7 +5,7 @@ import type { CalibrationState } from '../calibrate/state.ts';
 import type { Model } from '../graph/model.ts';
 import type { Plan } from '../quantizable/plan.ts';
 import { lint } from '../quantized/lint/index.ts';
-import type { Quantized } from '../quantized/qdq.ts';
+import type { Quantized } from '../quantized/format.ts';
 
 /** The fused float model held quantizers already. */
 export function keptWarnings(model: Model): string[] {

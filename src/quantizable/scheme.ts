@@ -65,6 +65,16 @@ export function leastOpset({ activationType, weightType, perChannel }: Scheme, t
   return Math.max(wide ? 21 : perChannel ? 13 : 10, target?.opset.least ?? 0);
 }
 
+/** "u8 activations, s8 weights per channel" */
+export function describeScheme(scheme: Scheme): string {
+  const short = (type: string): string => type.replace('uint', 'u').replace('int', 's');
+  const range = { full: '', reduced: ' in 7 bits', pairs: ' kept from saturating' }[scheme.weightRange];
+  const symmetric = scheme.activationSymmetric ? ' symmetric' : '';
+  const granularity = scheme.perChannel ? 'per channel' : 'per tensor';
+  const search = scheme.weightObserver === undefined ? '' : ` by ${scheme.weightObserver}`;
+  return `${short(scheme.activationType)}${symmetric} activations, ${short(scheme.weightType)} weights ${granularity}${range}${search}`;
+}
+
 /** Only u8 × s8 products saturate; s8 activations and u8 weights go through exact kernels. */
 function weightRange(
   reduceRange: boolean | undefined,

@@ -21,17 +21,10 @@ import { weightKey, type Plan, type RegionPlan } from '../quantizable/plan.ts';
 import { guardFloatNodes } from './barrier.ts';
 import { quantizeBias } from './bias.ts';
 import { dequantizeIn, placeCodes, type Placed } from './dequantize.ts';
+import type { Quantized } from './format.ts';
 import { codes, quantizeTensor, representable, type QuantParams } from './params.ts';
 import { resolveParameters, type Parameters } from './parameters.ts';
 import { quantizeWeights } from './weights.ts';
-
-export interface Quantized {
-  readonly model: Model;
-  /** Scale and zero point by activation tensor. */
-  readonly activations: ReadonlyMap<string, QuantParams>;
-  /** Weights whose scale was enlarged so that a bias fits int32, with the number of channels. */
-  readonly repaired: readonly { readonly weight: string; readonly channels: number }[];
-}
 
 /** The given model is left as it is. Throws when an observed tensor has no usable range. */
 export function emitQdq(source: Model, plan: Plan, ranges: ReadonlyMap<string, Interval>): Quantized {

@@ -49,7 +49,7 @@ export interface FixedParameters {
 }
 
 /** What --format may be. */
-export type TargetFormat = 'qdq' | 'qoperator' | 'dynamic' | 'weight-only' | 'fp16';
+export type TargetFormat = 'qdq' | 'qoperator' | 'dynamic' | 'weight-only' | 'fp16' | 'bf16';
 
 export interface Target {
   readonly name: string;
