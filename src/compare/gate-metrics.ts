@@ -89,7 +89,9 @@ function dropOf(metric: TaskMetric): GateMetric {
 }
 
 /** When the bound lies within the confidence interval the samples are too few to tell; says how many would do. */
-function moreSamples({ n, delta, ci95: [low, high] }: TaskRow, bound: number): string | undefined {
+function moreSamples({ n, delta, ci95 }: TaskRow, bound: number): string | undefined {
+  if (!ci95) return undefined;
+  const [low, high] = ci95;
   if (!(-bound >= low && -bound <= high) || delta === -bound) return undefined;
   const needed = Math.ceil(n * ((high - low) / 2 / (delta + bound)) ** 2);
   return `too close to tell with ${n} samples: about ${needed} would settle it`;

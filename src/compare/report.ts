@@ -4,13 +4,12 @@
  * they are the strings 'NaN', 'Infinity' and '-Infinity' in files and numbers in memory.
  */
 import { z } from 'zod';
+import { causeRow, classRow, confusion, layerFacts, profile, sensitivity, tensorRow } from './report-layers.ts';
+import { better, count, fraction, interval95, real } from './report-terms.ts';
 
 /** Grows when a reader of older reports would misread a newer one. */
 export const reportSchemaVersion = 1;
 
-const real = z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity']).transform(Number)]);
-const count = z.int().min(0);
-const fraction = z.number().min(0).max(1);
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
 const modelFile = z.strictObject({
@@ -40,15 +39,23 @@ const latency = z.strictObject({ p50: z.number(), p95: z.number() });
 const taskRow = z.strictObject({
   metric: z.string(),
   output: z.string(),
-  unit: z.literal('fraction'),
-  better: z.enum(['higher', 'lower']),
+  unit: z.string().describe("'fraction', or the metric's own"),
+  better,
+  reference: z
+    .enum(['labels', 'float'])
+    .optional()
+    .describe('what both are judged by; absent: labels. float: the float model itself, which is then perfect'),
   n: count,
-  float: fraction,
-  quant: fraction,
+  float: real,
+  quant: real,
   delta: z.number().describe('quant - float'),
-  ci95: z.tuple([z.number(), z.number()]).describe('of delta, paired (Agresti-Min)'),
-  paired: z.strictObject({ bothRight: count, onlyFloat: count, onlyQuant: count, bothWrong: count }),
-  p: fraction.describe('exact McNemar test, two-sided'),
+  ci95: interval95.optional().describe('of delta, paired (Agresti-Min for right or wrong, else Student)'),
+  paired: z
+    .strictObject({ bothRight: count, onlyFloat: count, onlyQuant: count, bothWrong: count })
+    .optional()
+    .describe('where a sample is right or wrong'),
+  p: fraction.optional().describe('exact McNemar test, two-sided'),
+  detail: z.record(z.string(), real).optional().describe('what the figure is made of'),
 });
 
 const outputRow = z.strictObject({
@@ -60,6 +67,11 @@ const outputRow = z.strictObject({
   maxAbsAt: z.string().optional().describe('sample id'),
   meanAbs: real,
   argmaxAgreement: real.nullable().describe('null for outputs without a class axis'),
+  normL2: real.optional().describe('√(Σ(x−y)² / Σx²)'),
+  kl: real
+    .nullable()
+    .optional()
+    .describe('mean KL divergence of the class distributions in nats; null without a class axis'),
   nonFinite: count.describe('NaN and infinite elements of the quantized model'),
 });
 
@@ -136,6 +148,13 @@ export const reportSchema = z.strictObject({
       })
       .optional(),
   }),
+  layers: layerFacts.optional(),
+  tensors: z.array(tensorRow).optional().describe('quantized tensors in the order of the graph'),
+  causes: z.array(causeRow).optional().describe('why tensors are sick, most harmful first'),
+  sensitivity: sensitivity.optional(),
+  classes: z.array(classRow).optional().describe('worst change first'),
+  confusion: confusion.optional(),
+  profile: profile.optional().describe('latency by operator'),
   warnings: z.array(z.strictObject({ code: z.string(), message: z.string() })),
 });
 
@@ -148,6 +167,7 @@ export type NodeRow = Report['nodes'][number];
 export type Placement = Report['placement'];
 export type Latency = NonNullable<Report['cost']['latencyMs']>;
 export type Warning = Report['warnings'][number];
+export type * from './report-layers.ts';
 export type ModelFile = Report['models']['float'];
 
 /** The schema of report files, for editors and other tools (JSON Schema 2020-12). */

@@ -121,15 +121,18 @@ function gateLines({ report, ink, width }: Context): string[] {
 
 function taskLines({ report, ink, width }: Context): string[] {
   if (report.task.length === 0) return [];
-  const rows = report.task.map(({ metric, float, quant, delta, ci95: [low, high], paired, p }) => [
-    metric,
-    percent(float),
-    percent(quant),
-    points(delta),
-    `${points(low)} to ${points(high)}`,
-    `${paired.onlyFloat}/${paired.onlyQuant}`,
-    probability(p),
-  ]);
+  const rows = report.task.map(({ metric, unit, float, quant, delta, ci95, paired, p }) => {
+    const [value, change] = unit === 'fraction' ? [percent, points] : [three, three];
+    return [
+      metric,
+      value(float),
+      value(quant),
+      change(delta),
+      ci95 ? `${change(ci95[0])} to ${change(ci95[1])}` : '-',
+      paired ? `${paired.onlyFloat}/${paired.onlyQuant}` : '-',
+      p === undefined ? '-' : probability(p),
+    ];
+  });
   const head = [
     `task (${plural(report.task[0]!.n, 'sample')})`,
     'float',
@@ -141,6 +144,8 @@ function taskLines({ report, ink, width }: Context): string[] {
   ];
   return table([head, ...rows], { width, header: ink.dim });
 }
+
+const three = (value: number): string => digits(value, 3);
 
 function outputLines({ report, ink, width }: Context): string[] {
   const worstFirst = [...report.outputs].sort((a, b) => (a.sqnrDb < b.sqnrDb ? -1 : a.sqnrDb > b.sqnrDb ? 1 : 0));
