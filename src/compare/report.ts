@@ -97,7 +97,7 @@ const gateRow = z.strictObject({
   metric: z.string(),
   level: z.enum(['error', 'warn', 'off']).describe('off: shown, never judged'),
   op: z.enum(['<=', '>=', '<', '>', '==']),
-  bound: z.number(),
+  bound: real.describe('NaN for a gate that is off and has no baseline'),
   value: real.describe('as measured'),
   interval: interval95.optional().describe('95 % confidence interval of value'),
   judged: real.optional().describe('what was held against the bound: the worse end of the interval; absent: value'),
@@ -199,7 +199,8 @@ export type Warning = Report['warnings'][number];
 export type * from './report-layers.ts';
 export type ModelFile = Report['models']['float'];
 
-/** The schema of report files, for editors and other tools (JSON Schema 2020-12). */
-export function reportJsonSchema(): object {
-  return z.toJSONSchema(reportSchema, { io: 'input' });
+/** The published schema of report files (JSON Schema 2020-12), with a line end, as it stands in `report.schema.json`. */
+export function reportSchemaText(): string {
+  const schema = z.toJSONSchema(reportSchema, { io: 'input' });
+  return `${JSON.stringify({ title: 'qdq report', ...schema }, undefined, 2)}\n`;
 }

@@ -11,7 +11,13 @@ export function printable(text: string, substitute = '\ufffd'): string {
   return text.replace(unprintable, substitute);
 }
 
-const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+const entities: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
 
 /** For text and quoted attributes of HTML and XML alike. */
 export function escapeMarkup(text: string): string {
@@ -20,18 +26,22 @@ export function escapeMarkup(text: string): string {
 
 const numeric = (character: string): string => `&#${character.codePointAt(0)};`;
 
+/** Underscores inside a word emphasize nothing. */
+const outerUnderscore = /(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])/g;
+
 /** A name in Markdown, in code type. Entities mean the same inside tables and nobody is mentioned from within code. */
 export function markdownName(text: string): string {
-  const safe = printable(text)
-    .replace(/[^\w ./-]/g, (character) => (character > '\u007f' ? character : numeric(character)))
-    .replace(/(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])/g, numeric);
-  return `<code>${safe}</code>`;
+  const safe = printable(text).replace(/[^\w ./-]/g, (character) =>
+    character > '\u007f' ? character : numeric(character),
+  );
+  return `<code>${safe.replace(outerUnderscore, numeric)}</code>`;
 }
 
 /** A sentence in Markdown: what could be markup becomes entities, and an @ no longer calls anyone. */
 export function markdownText(text: string): string {
   return printable(text)
-    .replace(/[&<>\\`*_[\]|~#]/g, numeric)
+    .replace(/[&<>\\`*[\]|~#]/g, numeric)
+    .replace(outerUnderscore, numeric)
     .replaceAll('@', '@\u200b');
 }
 

@@ -11,6 +11,7 @@ import { fuse } from './fuse.ts';
 import { inspect } from './inspect.ts';
 import { merge } from './merge.ts';
 import { quantize } from './quantize.ts';
+import { report } from './report.ts';
 
 export const commands: readonly Command[] = [
   inspect,
@@ -21,6 +22,7 @@ export const commands: readonly Command[] = [
   exportTable,
   quantize,
   compare,
+  report,
   doctor,
 ];
 
