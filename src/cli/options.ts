@@ -3,9 +3,10 @@
  * the keys it takes; a flag therefore means the same everywhere. Help, completion, recipes and their JSON Schema come
  * from here.
  */
-import { choice, flag, integer, list, negatablePath, path, text, type Option } from '../config/option.ts';
+import { choice, flag, flagName, integer, list, negatablePath, path, text, type Option } from '../config/option.ts';
 import { defaults } from '../defaults.ts';
 import { newestOpset, oldestOpset } from '../opset/versions.ts';
+import { renderers } from '../report/index.ts';
 
 const data = 'Data:';
 const scheme = 'Quantization:';
@@ -185,12 +186,34 @@ export const options = {
   gate: list({
     group: result,
     describe:
-      'condition on the report, "METRIC OP VALUE", such as "agreement >= 0.99" (repeatable); exit code 1 when it fails',
-    expects: '"METRIC OP VALUE", such as "agreement >= 0.99"',
+      'condition on the report, "[warn:] METRIC OP BOUND", such as "agreement >= 0.99" or "latency.speedup >= baseline * 90%" (repeatable); exit code 1 when it fails',
+    expects: '"METRIC OP BOUND", such as "agreement >= 0.99"',
+  }),
+  baseline: path({ group: result, describe: 'JSON report that gates relative to "baseline" compare with' }),
+  updateBaseline: flag({
+    group: result,
+    default: false,
+    describe: 'make this report the baseline, unless an absolute gate fails',
   }),
   report: negatablePath({
     group: result,
-    describe: 'JSON report to write; --no-report: none, and quantize compares nothing',
+    describe:
+      'report to write: JSON, or by its extension .html, .md, .xml (JUnit), .csv, .txt; --no-report: none, and quantize compares nothing',
+  }),
+  reportFormat: list({
+    group: result,
+    describe: 'also write the report as html, markdown, junit, csv or terminal text beside --report (repeatable)',
+    expects: 'html, markdown, junit, csv, json or terminal',
+  }),
+  renderAs: choice(
+    renderers.map(({ format }) => format),
+    { flag: 'format', group: result, describe: 'form to write', defaultText: "terminal, or by --output's extension" },
+  ),
+  htmlStatic: flag({ group: result, default: false, describe: 'HTML without any script' }),
+  github: flag({
+    group: result,
+    default: false,
+    describe: 'in GitHub Actions: annotations on stderr, and the report in the job summary',
   }),
 
   threads: integer({ group: general, min: 1, max: 1024, describe: 'threads of onnxruntime', defaultText: 'all cores' }),
@@ -234,6 +257,11 @@ export type Values<K extends OptionName> = { readonly [P in WithDefault<K>]: Val
   readonly [P in Exclude<K, WithDefault<K>>]?: ValueOf<P>;
 };
 
+/** `perTensor` → `per-tensor`, without the dashes. */
+export function flagOf(key: OptionName): string {
+  return (options[key] as Option).flag ?? flagName(key);
+}
+
 /** What every command takes. */
 export const commonOptions = ['json', 'quiet', 'verbose'] as const satisfies readonly OptionName[];
 /** What a command takes besides when it takes settings of its own. */
@@ -248,6 +276,16 @@ export const dataOptions = [
   'input',
   'carry',
   'skipBad',
+] as const satisfies readonly OptionName[];
+/** Where the report goes, and what judges it. */
+export const reportOptions = [
+  'gate',
+  'baseline',
+  'updateBaseline',
+  'report',
+  'reportFormat',
+  'htmlStatic',
+  'github',
 ] as const satisfies readonly OptionName[];
 export const observerOptions = ['observer', 'observerOption', 'exact'] as const satisfies readonly OptionName[];
 export const schemeOptions = [

@@ -13,6 +13,7 @@ import { inspect } from './inspect.ts';
 import { lint } from './lint.ts';
 import { merge } from './merge.ts';
 import { quantize } from './quantize.ts';
+import { report } from './report.ts';
 
 export const commands: readonly Command[] = [
   inspect,
@@ -25,6 +26,7 @@ export const commands: readonly Command[] = [
   compare,
   lint,
   backends,
+  report,
   doctor,
 ];
 
