@@ -175,6 +175,8 @@ export interface QuantizeOptions extends DataFlags, SchemeFlags, RunFlags {
    * int8 model is loaded and run once, and that is all.
    */
   readonly report?: string | false;
+  /** See CompareOptions. */
+  readonly layers?: boolean;
   readonly externalData: ExternalDataMode;
 }
 
@@ -206,6 +208,8 @@ export interface CompareOptions extends DataFlags, RunFlags {
   readonly gates: readonly string[];
   /** Where the JSON report goes; none when absent or false. */
   readonly report?: string | false;
+  /** Compare tensor by tensor: true on every sample, false not at all, absent on the first few. */
+  readonly layers?: boolean;
 }
 
 export interface CompareResult {

@@ -154,6 +154,11 @@ export const options = {
       'condition on the report, "METRIC OP VALUE", such as "agreement >= 0.99" (repeatable); exit code 1 when it fails',
     expects: '"METRIC OP VALUE", such as "agreement >= 0.99"',
   }),
+  layers: flag({
+    group: result,
+    describe: 'compare every quantized tensor on every sample; --no-layers: on none',
+    defaultText: 'on the first 32',
+  }),
   report: negatablePath({
     group: result,
     describe: 'JSON report to write; --no-report: none, and quantize compares nothing',

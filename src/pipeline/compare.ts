@@ -2,10 +2,12 @@
  * Float model + quantized model + samples → report. The samples are preprocessed for the float model and read by both.
  */
 import { compareModels } from '../compare/compare.ts';
+import { openModel } from '../compare/model-facts.ts';
 import { writeReport } from '../compare/report-file.ts';
 import { modelFromProto } from '../graph/from-proto.ts';
 import { loadModel } from '../onnx/model-file.ts';
 import type { CompareOptions, CompareResult } from '../pipeline-types.ts';
+import { layersOf } from './layers.ts';
 import { samplesProgress } from './progress.ts';
 import { cautions, draw, openFlags } from './samples.ts';
 import { inputsOf } from './source.ts';
@@ -32,7 +34,9 @@ export async function compareFiles(options: CompareOptions): Promise<CompareResu
     gates,
     command: options.command ?? 'compareModels',
     warnings,
+    layers: await layersOf(float, openModel(quant).model, quant, options.layers, options),
     onProgress: samplesProgress(options, 'comparing'),
+    onLayers: samplesProgress(options, 'comparing layers'),
   });
   if (!options.report) return { report };
   writeReport(options.report, report);

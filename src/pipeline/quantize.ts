@@ -19,9 +19,11 @@ import { observedTensors, type Plan } from '../quantizable/plan.ts';
 import { planQuantization } from '../quantizable/planner.ts';
 import { planRanged } from '../quantizable/ranged.ts';
 import { findTarget, leastOpset, resolveScheme } from '../quantizable/scheme.ts';
+import { writeProvenance } from '../quantized/provenance.ts';
 import { emitQdq } from '../quantized/qdq.ts';
 import { keptWarnings, rangeWarnings, repairWarnings, shardWarnings } from './notes.ts';
 import { observerSettings } from './observer.ts';
+import { layerSamples } from './layers.ts';
 import { samplesProgress } from './progress.ts';
 import { everySample, settle, splitSamples, type SamplePlan } from './samples.ts';
 import { schemeRequest, summarizePlan } from './scheme.ts';
@@ -54,6 +56,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   const plan = planRanged(model, request, wanted, ranges);
   const quantized = emitQdq(model, plan, ranges);
   writeStamp(quantized.model, plan, describeCalibration(state));
+  writeProvenance(quantized.model, { source: file.sha256(), tensors: quantized.origins });
   const warnings = [
     ...upgradeNotes(upgrade),
     ...samples.warnings,
@@ -73,7 +76,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   });
   const result = { outputPath: saved.path, plan: summarizePlan(plan), warnings };
   if (options.report === false) return result;
-  const report = await judge(options, saved.path, target, plan, state, samples, warnings);
+  const report = await judge(options, saved.path, model, target, plan, state, samples, warnings);
   if (options.report === undefined) return { ...result, report };
   writeReport(options.report, report);
   return { ...result, report, reportPath: options.report };
@@ -124,6 +127,7 @@ async function proveItRuns(model: Model, options: QuantizeOptions, { evaluation 
 function judge(
   options: QuantizeOptions,
   quantPath: string,
+  fused: Model,
   target: Target,
   plan: Plan,
   state: CalibrationState,
@@ -156,7 +160,9 @@ function judge(
     leftFloat: plan.float,
     exactInt8: target.exactProducts && !targetOf(cpuInfo()).exactProducts,
     warnings,
+    layers: options.layers === false ? undefined : { float: { fused }, samples: layerSamples(options.layers) },
     onProgress: samplesProgress(options, 'comparing'),
+    onLayers: samplesProgress(options, 'comparing layers'),
   });
 }
 

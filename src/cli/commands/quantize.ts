@@ -21,6 +21,7 @@ export const quantize = defineCommand({
     'output',
     'externalData',
     'gate',
+    'layers',
     'report',
     'threads',
     ...recipeOptions,
