@@ -68,7 +68,7 @@ export function emitQdq(source: Model, plan: Plan, ranges: ReadonlyMap<string, I
 }
 
 /** An int8 node and the input at which it reads. */
-interface Reader {
+export interface Reader {
   readonly node: Node;
   readonly input: number;
 }
@@ -140,15 +140,15 @@ function emitConstant(value: Value, params: QuantParams, symmetric: boolean, rea
 
 /**
  * Puts the quantizer on one tensor, in its own graph, and a DequantizeLinear into each graph where an int8 node reads it.
- * After an int8 producer everything else reads the dequantized value too.
+ * After an int8 producer everything else reads the dequantized value too. Returns the quantizer.
  */
-function emitActivation(
+export function emitActivation(
   value: Value,
   int8Producer: boolean,
   params: QuantParams,
   readers: readonly Reader[],
   written: Map<QuantParams, [Value, Value]>,
-): void {
+): Node {
   const { name, graph } = value;
   const [scale, zeroPoint] = parameterValues(value, params, written);
   const quantize = graph.makeNode('QuantizeLinear', [null, scale, zeroPoint], {
@@ -173,6 +173,7 @@ function emitActivation(
   }
   redirect(outside, dequantizeFor);
   quantize.setInput(0, value);
+  return quantize;
 }
 
 /** Each reader reads what is made for its graph. */
