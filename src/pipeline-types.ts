@@ -34,7 +34,7 @@ export type WeightType = 's8' | 'u8';
 
 /** How ranges are found from samples. */
 export interface ObserverFlags {
-  readonly observer: 'minmax' | 'percentile' | 'entropy' | 'mse' | 'average';
+  readonly observer: 'minmax' | 'percentile' | 'entropy' | 'mse' | 'histogram' | 'average';
   /** "NAME=NUMBER", such as "percentile=99.9". */
   readonly observerOption: readonly string[];
   /** Histograms of every element instead of a sample of each tensor: slower. */

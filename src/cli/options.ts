@@ -105,7 +105,7 @@ export const options = {
     describe: 'leave these float: node name, operator type or /regex/ (repeatable)',
     expects: 'a node name, an operator type or /regex/',
   }),
-  observer: choice(['minmax', 'percentile', 'entropy', 'mse', 'average'], {
+  observer: choice(['minmax', 'percentile', 'entropy', 'mse', 'histogram', 'average'], {
     group: scheme,
     default: defaults.observer,
     describe: 'how ranges are found from samples',
@@ -118,7 +118,7 @@ export const options = {
   exact: flag({
     group: scheme,
     default: defaults.exact,
-    describe: 'percentile, entropy, mse: every element, not a sample of each tensor; slower',
+    describe: 'percentile, entropy, mse, histogram: every element, not a sample of each tensor; slower',
   }),
   state: path({
     group: scheme,
