@@ -95,6 +95,27 @@ export const options = {
     describe: 'weights in 7 bits, for CPUs whose int8 products saturate',
     defaultText: "the target's",
   }),
+  weightBits: integer({
+    group: scheme,
+    min: 2,
+    max: 16,
+    describe: 'bits of the weights; codes narrower than their type are clamped',
+    defaultText: 'all of the type',
+  }),
+  activationBits: integer({
+    group: scheme,
+    min: 2,
+    max: 16,
+    describe: 'bits of the activations that enter a layer with weights',
+    defaultText: 'all of the type',
+  }),
+  firstLastBits: integer({
+    group: scheme,
+    min: 2,
+    max: 16,
+    describe: 'bits of weights and activations of the first and the last layers',
+    defaultText: '8',
+  }),
   include: list({
     group: scheme,
     describe: 'quantize only these: node name, operator type or /regex/ (repeatable)',

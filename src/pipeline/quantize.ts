@@ -24,7 +24,7 @@ import { keptWarnings, rangeWarnings, repairWarnings, shardWarnings } from './no
 import { observerSettings } from './observer.ts';
 import { samplesProgress } from './progress.ts';
 import { everySample, settle, splitSamples, type SamplePlan } from './samples.ts';
-import { schemeRequest, summarizePlan } from './scheme.ts';
+import { describeCalibration, schemeRequest, summarizePlan } from './scheme.ts';
 import { readStateOrTable } from './tables.ts';
 import { writeStamp } from './stamp.ts';
 import { inputsOf, openFused, survivors, upgradeNotes, type FusedSource } from './source.ts';
@@ -61,7 +61,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
     ...shardWarnings(state),
     ...keptWarnings(model),
     ...rangeWarnings(wanted, plan),
-    ...repairWarnings(quantized),
+    ...repairWarnings(quantized.repaired),
   ];
   for (const warning of warnings) options.onWarning?.(warning);
 
@@ -158,9 +158,4 @@ function judge(
     warnings,
     onProgress: samplesProgress(options, 'comparing'),
   });
-}
-
-/** "minmax over 100 samples" */
-function describeCalibration({ observer, samples, format }: CalibrationState): string {
-  return samples === 0 ? `a table of ${format}` : `${observer} over ${samples} samples`;
 }

@@ -34,7 +34,9 @@ export function activationBits(
     wanted.get(root)!.add(bits);
   };
   const passesOn = (region: RegionPlan, tensor: TensorPlan): boolean =>
-    region.outputs.some((output) => byName.get(output)?.source === 'share' && rootOf(byName.get(output)!) === rootOf(tensor));
+    region.outputs.some(
+      (output) => byName.get(output)?.source === 'share' && rootOf(byName.get(output)!) === rootOf(tensor),
+    );
   for (const region of plan.regions) {
     for (const { tensor } of region.activations) {
       const read = byName.get(tensor)!;

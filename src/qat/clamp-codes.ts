@@ -19,7 +19,9 @@ export function clampCodes(quantize: Node, type: IntegerType, { qmin, qmax }: Co
   const chain = wide ? ['Cast', 'Clip', 'Cast'] : ['Clip'];
   const typeOf = (step: number): DataTypeName => (wide && step < 2 ? 'int32' : type);
   const nodes = chain.map((op, step) => {
-    const node = graph.makeNode(op, [null], { name: `${name}_${op}`, outputs: [`${name}_${op}_Output`] });
+    const node = graph.makeNode(op, [null], { outputs: [`${name}_${op}_Output`] });
+    // The second of a kind has a numbered output; its node gets the same number.
+    node.name = node.output()!.name.replace(/_Output(?=(_\d+)?$)/, '');
     if (op === 'Cast') node.setInt('to', dataType(typeOf(step)).code);
     else [qmin, qmax].forEach((limit, i) => node.setInput(i + 1, limitValue(graph, typeOf(step), limit)));
     node.output()!.setType(dataType(typeOf(step)).code, output.dims);

@@ -3,7 +3,7 @@
  * weights. Everything else keeps the width of its container, because a narrow sum or pool saves nothing and costs accuracy.
  * The first and the last layers, which suffer most, have a width of their own.
  */
-import { qatErrors } from '../errors/qat.ts';
+import { finetuneErrors } from '../errors/finetune.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
@@ -32,7 +32,7 @@ export function containerBits(type: IntegerType): number {
 /** @throws QAT_BITS when a width does not fit its container, or no kernel stores it */
 export function checkWidths(widths: Widths, activationType: IntegerType, weightType: IntegerType): void {
   const check = (flag: string, bits: number, type: IntegerType): void => {
-    if (bits > containerBits(type)) throw qatErrors.bits(flag, bits, type);
+    if (bits > containerBits(type)) throw finetuneErrors.bits(flag, bits, type);
   };
   check('--activation-bits', widths.activations, activationType);
   check('--weight-bits', widths.weights, weightType);
@@ -65,9 +65,7 @@ export function regionWidths(
     if (!region?.weight) continue;
     found.set(
       region,
-      ends.has(node)
-        ? { weight: firstLast, activation: firstLast }
-        : { weight: weights, activation: activations },
+      ends.has(node) ? { weight: firstLast, activation: firstLast } : { weight: weights, activation: activations },
     );
   }
   return found;
@@ -88,7 +86,10 @@ function endsOf(model: Model): Set<Node> {
   for (const node of order.reverse()) {
     const isBefore =
       node.outputs.some((output) => output && before.has(output)) ||
-      node.graph!.outputs.some((output) => node.outputs.includes(output) && node.graph!.owner?.outputs.some((outer) => outer && before.has(outer)));
+      node.graph!.outputs.some(
+        (output) =>
+          node.outputs.includes(output) && node.graph!.owner?.outputs.some((outer) => outer && before.has(outer)),
+      );
     const layer = isLayer(node);
     if (layer && !isBefore) ends.add(node);
     if (layer || isBefore) for (const value of readsOf(node)) before.add(value);

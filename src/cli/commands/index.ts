@@ -4,12 +4,14 @@ import type { Command } from '../command.ts';
 import { optionNames } from '../arguments.ts';
 import { calibrate } from './calibrate.ts';
 import { compare } from './compare.ts';
+import { convert } from './convert.ts';
 import { doctor } from './doctor.ts';
 import { explain } from './explain.ts';
 import { exportTable } from './export.ts';
 import { fuse } from './fuse.ts';
 import { inspect } from './inspect.ts';
 import { merge } from './merge.ts';
+import { prepare } from './prepare.ts';
 import { quantize } from './quantize.ts';
 
 export const commands: readonly Command[] = [
@@ -20,6 +22,8 @@ export const commands: readonly Command[] = [
   merge,
   exportTable,
   quantize,
+  prepare,
+  convert,
   compare,
   doctor,
 ];
