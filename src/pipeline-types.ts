@@ -208,6 +208,45 @@ export interface QuantizeOptions extends DataFlags, SchemeFlags, ReportFlags, Ru
   readonly externalData: ExternalDataMode;
 }
 
+export interface PrepareOptions extends Omit<DataFlags, 'eval'>, Omit<SchemeFlags, 'format'>, RunFlags {
+  readonly model: string;
+  readonly output: string;
+  /** Bits of the weights of layers, and of the activations that enter one; 2 to 16. Default: all of their type. */
+  readonly weightBits?: number;
+  readonly activationBits?: number;
+  /** Bits of both in the first and the last layers; default 8. */
+  readonly firstLastBits?: number;
+  readonly externalData: ExternalDataMode;
+}
+
+export interface PrepareResult {
+  readonly outputPath: string;
+  readonly plan: PlanSummary;
+  /** Number of fake quantizers, on weights and activations. */
+  readonly quantizers: number;
+  readonly weightBits: number;
+  readonly activationBits: number;
+  readonly firstLastBits: number;
+  readonly warnings: readonly string[];
+}
+
+export interface ConvertOptions extends RunFlags {
+  /** A model with fake quantizers: of `prepareModel` or `finetuneModel`, or a QDQ model of another tool. */
+  readonly model: string;
+  readonly output: string;
+  readonly externalData: ExternalDataMode;
+}
+
+export interface ConvertResult {
+  readonly outputPath: string;
+  /** Number of constants that became integer codes, and of biases that became int32. */
+  readonly weights: number;
+  readonly biases: number;
+  /** Number of Relu and Clip nodes that the quantizer behind them replaced. */
+  readonly absorbed: number;
+  readonly warnings: readonly string[];
+}
+
 export interface PlanSummary {
   /** Number of nodes that run in int8, and that stay float. */
   readonly quantizedNodes: number;

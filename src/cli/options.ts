@@ -105,13 +105,6 @@ export const options = {
     describe: 'scales of weights: largest magnitude, or least squared error',
     defaultText: 'max',
   }),
-  weightBits: integer({
-    group: scheme,
-    min: 1,
-    max: 16,
-    describe: 'weight-only: bits of a weight, 2, 4 or 8',
-    defaultText: '4',
-  }),
   blockSize: integer({
     group: scheme,
     min: 1,
@@ -129,6 +122,27 @@ export const options = {
     max: 4,
     describe: 'weight-only: 4 multiplies in int8, 0 and 1 in float32, which is slower',
     defaultText: '4',
+  }),
+  weightBits: integer({
+    group: scheme,
+    min: 2,
+    max: 16,
+    describe: 'bits of a weight: 2 to 16 in prepare, where narrow codes are clamped; 2, 4 or 8 in weight-only',
+    defaultText: '8, of weight-only 4',
+  }),
+  activationBits: integer({
+    group: scheme,
+    min: 2,
+    max: 16,
+    describe: 'bits of the activations that enter a layer with weights',
+    defaultText: 'all of the type',
+  }),
+  firstLastBits: integer({
+    group: scheme,
+    min: 2,
+    max: 16,
+    describe: 'bits of weights and activations of the first and the last layers',
+    defaultText: '8',
   }),
   include: list({
     group: scheme,

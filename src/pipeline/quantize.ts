@@ -28,7 +28,7 @@ import { layerSamples } from './layers.ts';
 import { samplesProgress } from './progress.ts';
 import { reportFiles, writeReportFiles } from './report-files.ts';
 import { everySample, judgingSamples, settle, splitSamples, type SamplePlan } from './samples.ts';
-import { formatFlags, schemeRequest, summarizePlan } from './scheme.ts';
+import { describeCalibration, formatFlags, schemeRequest, summarizePlan } from './scheme.ts';
 import { readStateOrTable } from './tables.ts';
 import { writeStamp } from './stamp.ts';
 import { inputsOf, openFused, survivors, upgradeNotes, type FusedSource } from './source.ts';
@@ -73,7 +73,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
     ...(state ? [...state.notes, ...shardWarnings(state)] : []),
     ...keptWarnings(model),
     ...rangeWarnings(wanted, plan),
-    ...repairWarnings(quantized),
+    ...repairWarnings(quantized.repaired),
     ...lintWarnings(quantized.model, target),
   ];
   for (const warning of warnings) options.onWarning?.(warning);
@@ -182,11 +182,4 @@ function judge(
     onProgress: samplesProgress(options, 'comparing'),
     onLayers: samplesProgress(options, 'comparing layers'),
   });
-}
-
-/** "minmax over 100 samples" */
-function describeCalibration(state: CalibrationState | undefined): string {
-  if (!state) return 'none';
-  const { observer, samples, format } = state;
-  return samples === 0 ? `a table of ${format}` : `${observer} over ${samples} samples`;
 }

@@ -58,7 +58,9 @@ export function emitQdq(source: Model, plan: Plan, ranges: ReadonlyMap<string, I
     const made =
       tensor.source === 'constant'
         ? emitConstant(value, params, plan, reading)
-        : emitActivation(value, tensor.int8Producer, params, reading, written, plan.form.readers);
+        : emitActivation(value, tensor.int8Producer, params, reading, written, plan.form.readers).map(
+            (quantize) => quantize.output()!.name,
+          );
     for (const codesName of made) origins.set(codesName, tensor.name);
   }
   for (const [region, node] of nodeOf) if (region.onCodes) moveCodes(node);
@@ -69,7 +71,7 @@ export function emitQdq(source: Model, plan: Plan, ranges: ReadonlyMap<string, I
 }
 
 /** An int8 node and the input at which it reads. */
-interface Reader {
+export interface Reader {
   readonly node: Node;
   readonly input: number;
 }
@@ -165,16 +167,17 @@ function emitConstant(value: Value, params: QuantParams, { scheme, form }: Plan,
 
 /**
  * Puts the quantizer on one tensor, in its own graph, and a DequantizeLinear into each graph where an int8 node reads it.
- * After an int8 producer everything else reads the dequantized value too. Returns the name of the codes.
+ * After an int8 producer everything else reads the dequantized value too. Returns the quantizers: one, unless each
+ * reader has its own.
  */
-function emitActivation(
+export function emitActivation(
   value: Value,
   int8Producer: boolean,
   params: QuantParams,
   readers: readonly Reader[],
   written: Map<QuantParams, [Value, Value]>,
   form: Form['readers'],
-): string[] {
+): Node[] {
   const { name, graph } = value;
   const [scale, zeroPoint] = parameterValues(value, params, written);
   const quantizers: Node[] = [];
@@ -205,7 +208,7 @@ function emitActivation(
   }
   redirect(outside, form === 'share', dequantizeFor);
   for (const quantize of quantizers) quantize.setInput(0, value);
-  return quantizers.map((quantize) => quantize.output()!.name);
+  return quantizers;
 }
 
 /** Each reader reads what is made for its graph or, unless they share, for itself. */
