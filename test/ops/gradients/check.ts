@@ -4,13 +4,14 @@
  * of float32 results costs some 1e-6 of the gradient, the truncation about as much. The sums over r are in float64.
  */
 import { expect } from 'vitest';
-import { openSession, type Session } from '../../../src/backends/session.ts';
+import { createExecutor, openSession, type Session } from '../../../src/backends/session.ts';
 import { checkModel } from '../../../src/graph/spec.ts';
 import { Emitter } from '../../../src/graph/emitter.ts';
 import type { Model } from '../../../src/graph/model.ts';
 import type { Value } from '../../../src/graph/value.ts';
 import { elementCount, type TensorValue } from '../../../src/onnx/data-types.ts';
 import { differentiate } from '../../../src/qat/differentiate.ts';
+import { resizeMaps } from '../../../src/qat/resize.ts';
 import { traceShapes } from '../../../src/qat/shapes.ts';
 import { buildModel } from '../../support/build.ts';
 import { uniform, type GradientCase, type Input } from './case.ts';
@@ -58,7 +59,7 @@ export async function gradientsOf(model: Model, feeds: Feeds, names: readonly st
   const loss = appendLoss(model);
   await traceShapes(model, feeds);
   const wrt = names.map((name) => model.graph.values.get(name)!);
-  const gradients = differentiate(model.graph, loss, wrt);
+  const gradients = differentiate(model.graph, loss, wrt, await resizeMaps(model, createExecutor()));
   checkModel(model);
   for (const value of wrt) model.graph.addOutput(gradients.get(value)!);
   const session = await openSession(model, { level: 'basic', simulate: true });
