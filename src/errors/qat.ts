@@ -39,4 +39,11 @@ export const qatErrors = {
       `'${tensor}', the running statistics that BatchNormalization '${node}' computes, is read in the graph`,
       'export the model in inference mode, or keep its BatchNormalization frozen (--bn freeze)',
     ),
+
+  unroll: (node: string, opType: string, reason: string): QdqError =>
+    dataError(
+      'QAT_UNROLL',
+      `${opType} '${node}' cannot be unrolled: ${reason}`,
+      'export the recurrent layer in its default form, or leave it untrained',
+    ),
 };

@@ -38,7 +38,8 @@ export function liveBatchNorm(node: Node): BatchStatistics {
   const { normal, mean, variance } = normalize(emit, x, axes, count, node.float('epsilon', 1e-5));
   const column = (value: Value): Value => emit.reshape(value, channelShape(dims.length, 1, channels));
   const result = emit.op('Add', [emit.op('Mul', [normal, column(gamma)]), column(beta)]);
+  const statistics = { mean: emit.reshape(mean, [channels]), variance: emit.reshape(variance, [channels]), count };
   forward(node.output()!, result);
   graph.remove(node);
-  return { mean: emit.reshape(mean, [channels]), variance: emit.reshape(variance, [channels]), count };
+  return statistics;
 }

@@ -54,8 +54,14 @@ export function appendLoss(model: Model): Value {
 }
 
 /** Gradients of the loss with respect to the named inputs, by the gradient graph. */
-export async function gradientsOf(model: Model, feeds: Feeds, names: readonly string[]): Promise<Feeds> {
+export async function gradientsOf(
+  model: Model,
+  feeds: Feeds,
+  names: readonly string[],
+  rewrite: (model: Model) => unknown = () => undefined,
+): Promise<Feeds> {
   await traceShapes(model, feeds);
+  rewrite(model);
   const loss = appendLoss(model);
   await traceShapes(model, feeds);
   const wrt = names.map((name) => model.graph.values.get(name)!);
@@ -98,11 +104,15 @@ async function difference(session: Session, feeds: Feeds, name: string, index: n
   return (4 * (await slope(step)) - (await slope(2 * step))) / 3;
 }
 
-/** Largest difference over the largest gradient of the same tensor. */
-export async function checkGradients(each: GradientCase): Promise<void> {
+/**
+ * Largest difference over the largest gradient of the same tensor.
+ * @param rewrite what is done to the model with traced shapes before it is differentiated; the differences are of the model as
+ * it is written
+ */
+export async function checkGradients(each: GradientCase, rewrite?: (model: Model) => unknown): Promise<void> {
   const feeds = feedsOf(each.inputs);
   const names = Object.keys(each.inputs);
-  const gradients = await gradientsOf(modelOf(each), feeds, names);
+  const gradients = await gradientsOf(modelOf(each), feeds, names, rewrite);
   const session = await openSession(modelOf(each), { level: 'disabled', simulate: true });
   try {
     for (const name of names) {
