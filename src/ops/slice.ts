@@ -100,6 +100,7 @@ export const pad: OpSpec = {
     }
     return follow({ kind: 'share', input: 0 }, [0]);
   },
+  moveCodes: { since: 13, apply: (node, zero) => node.setInput(2, zero) },
   gradient(context: GradientContext) {
     const { node, emit } = context;
     const dims = staticDims(node.input(0)!);
