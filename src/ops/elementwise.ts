@@ -1,13 +1,11 @@
 /** Arithmetic of two tensors, with broadcasting. Of Add and Mul both sides and the result are quantized. */
 import type { Value } from '../graph/value.ts';
 import { dyOf, give, giveBroadcast, type GradientContext } from './gradient/context.ts';
-import { follow, type OpSpec, type QuantizeRule } from './op.ts';
-
-const join = (): QuantizeRule => follow({ kind: 'observe' }, [0, 1]);
+import { follow, type OpSpec } from './op.ts';
 
 export const add: OpSpec = {
   types: ['Add'],
-  quantize: () => ({ ...join(), sum: true }),
+  quantize: () => ({ ...follow({ kind: 'observe' }, [0, 1]), sum: true }),
   gradient(context) {
     giveBroadcast(context, 0, () => dyOf(context));
     giveBroadcast(context, 1, () => dyOf(context));
@@ -16,7 +14,7 @@ export const add: OpSpec = {
 
 export const mul: OpSpec = {
   types: ['Mul'],
-  quantize: join,
+  quantize: () => follow({ kind: 'observe' }, [0, 1]),
   gradient(context) {
     const { node, emit } = context;
     giveBroadcast(context, 0, () => emit.op('Mul', [dyOf(context), node.input(1)!]));

@@ -170,12 +170,9 @@ function fold(
   dims: readonly number[],
 ): Value {
   if (size === result && before === 0) return value;
-  const matrix = new Float32Array(result * size);
-  for (let i = 0; i < result; i++) matrix[i * size + sourceOf(i - before, size, mode)] = 1;
-  const rank = dims.length;
-  const toEnd = dims.map((_, i) => (i === axis ? rank - 1 : i === rank - 1 ? axis : i));
-  const product = emit.op('MatMul', [emit.transpose(value, toEnd), emit.floats([result, size], matrix)]);
-  return emit.transpose(product, toEnd);
+  const matrix = new Float32Array(size * result);
+  for (let i = 0; i < result; i++) matrix[sourceOf(i - before, size, mode) * result + i] = 1;
+  return emit.along(value, axis, dims.length, emit.floats([size, result], matrix));
 }
 
 /** The position that a border position copies. */
