@@ -49,7 +49,7 @@ export async function explainModel(path: string, options: InspectOptions = {}): 
   }
   const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
   const scheme = resolveScheme(target, {});
-  const { model: fused, log } = await openFused(path, { threads: 1 }, { opset: leastOpset(scheme) });
+  const { model: fused, log } = await openFused(path, { threads: 1 }, { opset: leastOpset(scheme, target) });
   const { regions, float } = planQuantization(fused, { ...options, target, scheme, fused: survivors(log) });
   const { applied, refused } = log;
   return {

@@ -3,5 +3,5 @@ import { follow, type OpSpec } from './op.ts';
 
 export const elementwise: OpSpec = {
   types: ['Add', 'Mul'],
-  quantize: () => follow({ kind: 'observe' }, [0, 1]),
+  quantize: (node) => ({ ...follow({ kind: 'observe' }, [0, 1]), ...(node.is('Add') && { sum: true }) }),
 };

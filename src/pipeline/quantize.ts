@@ -5,10 +5,9 @@ import { targetOf } from '../backends/targets/index.ts';
 import type { Target } from '../backends/targets/target.ts';
 import { calibrate } from '../calibrate/calibrate.ts';
 import { rangesOf, type CalibrationState } from '../calibrate/state.ts';
-import { compareModels } from '../compare/compare.ts';
+import { compareModels, type BaselineSource } from '../compare/compare.ts';
 import { checkGates, parseGate } from '../compare/gates.ts';
 import type { Report } from '../compare/report.ts';
-import { writeReport } from '../compare/report-file.ts';
 import { summarizeSkipped } from '../data/tolerant.ts';
 import type { Interval } from '../ops/op.ts';
 import { pipelineErrors } from '../errors/pipeline.ts';
@@ -18,12 +17,14 @@ import { saveModel } from '../onnx/model-file.ts';
 import type { QuantizeOptions, QuantizeResult } from '../pipeline-types.ts';
 import { observedTensors, type Plan } from '../quantizable/plan.ts';
 import { planRanged } from '../quantizable/ranged.ts';
-import { findTarget, resolveScheme } from '../quantizable/scheme.ts';
+import { checkFormat, findTarget, resolveScheme } from '../quantizable/scheme.ts';
 import type { Form } from '../quantized/format.ts';
 import { formOf } from '../quantized/formats/index.ts';
-import { keptWarnings, rangeWarnings, repairWarnings, shardWarnings } from './notes.ts';
+import { openBaseline, recordBaseline } from './baseline.ts';
+import { keptWarnings, lintWarnings, rangeWarnings, repairWarnings, shardWarnings } from './notes.ts';
 import { observerSettings } from './observer.ts';
 import { samplesProgress } from './progress.ts';
+import { reportFiles, writeReportFiles } from './report-files.ts';
 import { everySample, judgingSamples, settle, splitSamples, type SamplePlan } from './samples.ts';
 import { formatFlags, schemeRequest, summarizePlan } from './scheme.ts';
 import { readStateOrTable } from './tables.ts';
@@ -37,18 +38,25 @@ import { inputsOf, openFused, survivors, upgradeNotes, type FusedSource } from '
 export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeResult> {
   const gates = options.gates.map(parseGate);
   observerSettings(options);
+  reportFiles(options);
+  const baseline = openBaseline(options);
   if (options.report === false && gates.length > 0) throw pipelineErrors.gatesWithoutReport(options.gates[0]!);
   const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
+  checkFormat(target, options.format);
   const scheme = resolveScheme(target, schemeRequest(options));
   const form = formOf(options.format, scheme, formatFlags(options));
-  const source = await openFused(options.model, options, { opset: form.leastOpset });
+  const source = await openFused(options.model, options, { opset: Math.max(form.leastOpset, target.opset.least) });
   const { file, model, log, upgrade } = source;
   const { include, exclude } = options;
   const request = { target, scheme, include, exclude, fused: survivors(log) };
   const wanted = form.plan(model, request);
   const chosen = await chooseSamples(options, model, observedTensors(wanted).length > 0);
   const { dataset } = chosen.evaluation;
-  checkGates(gates, { labels: dataset.labelled || dataset.count === undefined, latency: true });
+  checkGates(gates, {
+    labels: dataset.labelled || dataset.count === undefined,
+    latency: true,
+    baseline: baseline !== undefined,
+  });
 
   const state = await calibrationState(options, source, wanted, chosen);
   const samples = await settle(chosen);
@@ -63,6 +71,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
     ...keptWarnings(model),
     ...rangeWarnings(wanted, plan),
     ...repairWarnings(quantized),
+    ...lintWarnings(quantized.model, target),
   ];
   for (const warning of warnings) options.onWarning?.(warning);
 
@@ -74,10 +83,10 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   });
   const result = { outputPath: saved.path, plan: summarizePlan(plan, form.description), warnings };
   if (options.report === false) return result;
-  const report = await judge(options, saved.path, target, form, plan, state, samples, warnings);
-  if (options.report === undefined) return { ...result, report };
-  writeReport(options.report, report);
-  return { ...result, report, reportPath: options.report };
+  const report = await judge(options, saved.path, target, form, plan, state, samples, warnings, baseline);
+  recordBaseline(report, options);
+  const files = writeReportFiles(report, options);
+  return { ...result, report, ...(files.length === 0 ? {} : { reportPath: files[0]!, reportFiles: files }) };
 }
 
 /** With a state file, or where nothing is calibrated, only the report needs samples. */
@@ -133,6 +142,7 @@ function judge(
   state: CalibrationState | undefined,
   { calibration, evaluation }: SamplePlan,
   warnings: readonly string[],
+  baseline: BaselineSource | undefined,
 ): Promise<Report> {
   const skipped =
     options.state === undefined && state !== undefined
@@ -146,6 +156,7 @@ function judge(
     batchSize: options.batch,
     threads: options.threads,
     gates: options.gates,
+    baseline,
     command: options.command ?? 'quantizeModel',
     // A table of another tool tells nothing of its samples.
     ...(state !== undefined &&

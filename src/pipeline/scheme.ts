@@ -17,15 +17,16 @@ export function schemeRequest(flags: SchemeFlags): SchemeRequest {
     perTensor: flags.perTensor,
     symmetric: flags.symmetric,
     reduceRange: flags.reduceRange,
+    weightObserver: flags.weightObserver,
   };
 }
 
 /** The flags of which some formats read some. */
 export function formatFlags(flags: SchemeFlags): FormatFlags {
-  const { activationType, weightType, perTensor, symmetric, reduceRange } = flags;
+  const { activationType, weightType, perTensor, symmetric, reduceRange, weightObserver } = flags;
   const { weightBits, blockSize, weightMethod, accuracyLevel, keepIo } = flags;
   return {
-    ...{ activationType, weightType, perTensor, symmetric, reduceRange },
+    ...{ activationType, weightType, perTensor, symmetric, reduceRange, weightObserver },
     ...{ weightBits, blockSize, weightMethod, accuracyLevel, keepIo },
   };
 }

@@ -25,6 +25,7 @@ export interface FormatFlags {
   readonly perTensor?: boolean | undefined;
   readonly symmetric?: boolean | undefined;
   readonly reduceRange?: boolean | undefined;
+  readonly weightObserver?: string | undefined;
   readonly weightBits?: number | undefined;
   readonly blockSize?: number | undefined;
   readonly weightMethod?: 'rtn' | 'hqq' | undefined;

@@ -95,7 +95,8 @@ export function planNodes<Settings>(
       present,
     );
   }
-  return { target: request.target.name, scheme: request.scheme, tensors: [], weights: [], regions, float };
+  const { target, scheme } = request;
+  return { target: target.name, scheme, form: target.form, tensors: [], weights: [], regions, float };
 }
 
 /** The given model is left as it is. */

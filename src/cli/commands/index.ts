@@ -2,6 +2,7 @@
 import type { Sections } from '../../config/schema.ts';
 import type { Command } from '../command.ts';
 import { optionNames } from '../arguments.ts';
+import { backends } from './backends.ts';
 import { calibrate } from './calibrate.ts';
 import { compare } from './compare.ts';
 import { doctor } from './doctor.ts';
@@ -9,8 +10,10 @@ import { explain } from './explain.ts';
 import { exportTable } from './export.ts';
 import { fuse } from './fuse.ts';
 import { inspect } from './inspect.ts';
+import { lint } from './lint.ts';
 import { merge } from './merge.ts';
 import { quantize } from './quantize.ts';
+import { report } from './report.ts';
 
 export const commands: readonly Command[] = [
   inspect,
@@ -21,6 +24,9 @@ export const commands: readonly Command[] = [
   exportTable,
   quantize,
   compare,
+  lint,
+  backends,
+  report,
   doctor,
 ];
 
