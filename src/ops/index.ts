@@ -3,9 +3,9 @@ import type { Node } from '../graph/node.ts';
 import { clip, hardActivation, leakyRelu, relu, unitInterval } from './activation.ts';
 import { concat } from './concat.ts';
 import { conv } from './conv.ts';
-import { elementwise } from './elementwise.ts';
+import { difference, elementwise, where } from './elementwise.ts';
 import { gemm } from './gemm.ts';
-import { layout, pad, resize } from './layout.ts';
+import { gather, layout, pad, resize } from './layout.ts';
 import { matmul } from './matmul.ts';
 import type { OpSpec } from './op.ts';
 import { average, maxPool } from './pool.ts';
@@ -15,6 +15,8 @@ export const ops: readonly OpSpec[] = [
   gemm,
   matmul,
   elementwise,
+  difference,
+  where,
   concat,
   relu,
   clip,
@@ -24,6 +26,7 @@ export const ops: readonly OpSpec[] = [
   maxPool,
   average,
   layout,
+  gather,
   pad,
   resize,
 ];

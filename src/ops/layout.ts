@@ -1,10 +1,23 @@
 /** Operators that only move, repeat or select values: their output has the codes, scale and zero point of their input. */
 import type { Node } from '../graph/node.ts';
-import { follow, type OpSpec } from './op.ts';
+import { follow, type Operand, type OpSpec } from './op.ts';
+import { noTable } from './table.ts';
 
 export const layout: OpSpec = {
-  types: ['Reshape', 'Flatten', 'Transpose', 'Squeeze', 'Unsqueeze', 'Slice', 'Split', 'Expand', 'Gather'],
+  types: ['Reshape', 'Flatten', 'Transpose', 'Squeeze', 'Unsqueeze', 'Slice', 'Split', 'Expand'],
   quantize: () => follow({ kind: 'share', input: 0 }, [0]),
+};
+
+const table: Operand = { index: 0, role: 'weight', axis: 1, layout: 'table' };
+
+/** Picks values of an activation, or rows of a constant table: embeddings, the larger part of many language models. */
+export const gather: OpSpec = {
+  types: ['Gather'],
+  quantize(node: Node) {
+    if (!node.constant(0)) return follow({ kind: 'share', input: 0 }, [0]);
+    const reason = noTable(node);
+    return reason ?? { kind: 'anchor', operands: [table], output: { kind: 'observe' }, floatOutput: true };
+  },
 };
 
 /** Zero is exactly representable in every scheme; any other fill value may not be. */
