@@ -68,7 +68,7 @@ export const options = {
     defaultText: 'what --data leaves over',
   }),
 
-  format: choice(['qdq', 'dynamic', 'weight-only'], {
+  format: choice(['qdq', 'qoperator', 'dynamic', 'weight-only'], {
     group: scheme,
     default: defaults.format,
     describe: 'form of the result; all but qdq and qoperator can be made without samples',

@@ -1,7 +1,7 @@
 /** Arithmetic of two tensors, with broadcasting. Of Add and Mul both sides and the result are quantized. */
 import type { Value } from '../graph/value.ts';
 import { dyOf, give, giveBroadcast, type GradientContext } from './gradient/context.ts';
-import { follow, type OpSpec } from './op.ts';
+import { follow, island, type OpSpec } from './op.ts';
 
 export const add: OpSpec = {
   types: ['Add'],
@@ -24,6 +24,7 @@ export const mul: OpSpec = {
 
 export const sub: OpSpec = {
   types: ['Sub'],
+  quantize: (node) => island(node, { kind: 'observe' }, [0, 1]),
   gradient(context) {
     giveBroadcast(context, 0, () => dyOf(context));
     giveBroadcast(context, 1, () => context.emit.op('Neg', [dyOf(context)]));
@@ -33,6 +34,7 @@ export const sub: OpSpec = {
 /** d/da = dy / b, d/db = −dy · y / b. */
 export const div: OpSpec = {
   types: ['Div'],
+  quantize: (node) => island(node, { kind: 'observe' }, [0, 1]),
   gradient(context) {
     const { node, emit } = context;
     const b = node.input(1)!;
@@ -96,9 +98,10 @@ export const extremeOfMany: OpSpec = {
   },
 };
 
-/** Selection by a mask. */
+/** Selection by a mask, of two activations each with its own scale. */
 export const where: OpSpec = {
   types: ['Where'],
+  quantize: () => follow({ kind: 'observe' }, [1, 2]),
   gradient(context) {
     const { node, emit } = context;
     const [mask, dy, zero] = [node.input(0)!, dyOf(context), emit.scalar(0)];

@@ -20,7 +20,7 @@ import type { Interval } from '../ops/op.ts';
 import { weightKey, type Plan, type RegionPlan } from '../quantizable/plan.ts';
 import { guardFloatNodes } from './barrier.ts';
 import { quantizeBias } from './bias.ts';
-import { dequantizeIn, placeCodes, type Placed } from './dequantize.ts';
+import { dequantizeBehind, dequantizeIn, placeCodes, type Placed } from './dequantize.ts';
 import type { Quantized } from './format.ts';
 import { codes, quantizeTensor, representable, type QuantParams } from './params.ts';
 import { resolveParameters, type Parameters } from './parameters.ts';
@@ -37,6 +37,7 @@ export function emitQdq(source: Model, plan: Plan, ranges: ReadonlyMap<string, I
   const weightIn = weightWriter(plan, parameters, find, origins);
   for (const [region, node] of nodeOf) {
     if (region.weight) node.setInput(region.weight.input, weightIn(weightKey(region.weight), node.graph!));
+    if (region.weight?.layout === 'table') dequantizeBehind(node);
     if (region.bias && plan.form.bias !== 'float')
       node.setInput(region.bias.input, emitBias(node, region, plan, parameters));
     if (region.quantizedOutput) absorbClamps(node, region, plan, parameters);
