@@ -31,6 +31,8 @@ export interface DataFlags {
 
 export type ActivationType = 'u8' | 's8' | 'u16' | 's16';
 export type WeightType = 's8' | 'u8';
+/** How the quantized model is written down. */
+export type FormatName = 'qdq' | 'qoperator' | 'dynamic' | 'weight-only' | 'fp16' | 'bf16';
 
 /** How ranges are found from samples. */
 export interface ObserverFlags {
@@ -43,7 +45,7 @@ export interface ObserverFlags {
 
 /** How to quantize. Whatever is absent is decided by the target. */
 export interface SchemeFlags extends ObserverFlags {
-  readonly format: 'qdq';
+  readonly format: FormatName;
   /** A target of `backends` (ort-cpu-x64, ...); default: this machine. */
   readonly target?: string;
   readonly activationType?: ActivationType;
@@ -51,6 +53,16 @@ export interface SchemeFlags extends ObserverFlags {
   readonly perTensor?: boolean;
   readonly symmetric?: boolean;
   readonly reduceRange?: boolean;
+  /** weight-only: bits of a weight. */
+  readonly weightBits?: number;
+  /** weight-only: weights that share a scale, a power of two from 16 to 256. */
+  readonly blockSize?: number;
+  /** weight-only: round to nearest, or half-quadratic zero points. */
+  readonly weightMethod?: 'rtn' | 'hqq';
+  /** weight-only: 4 multiplies in int8, 1 in float32. */
+  readonly accuracyLevel?: number;
+  /** fp16, bf16: inputs and outputs stay float32. */
+  readonly keepIo?: boolean;
   /** Node names, operator types or /regular expressions/; empty means everything. */
   readonly include: readonly string[];
   readonly exclude: readonly string[];

@@ -67,7 +67,11 @@ export const options = {
     defaultText: 'what --data leaves over',
   }),
 
-  format: choice(['qdq'], { group: scheme, default: defaults.format, describe: 'form of the result' }),
+  format: choice(['qdq', 'weight-only'], {
+    group: scheme,
+    default: defaults.format,
+    describe: 'form of the result; all but qdq and qoperator can be made without samples',
+  }),
   target: text({
     group: scheme,
     describe: 'runtime and machine to quantize for, such as ort-cpu-x64 or ort-cpu-arm64',
@@ -94,6 +98,31 @@ export const options = {
     group: scheme,
     describe: 'weights in 7 bits, for CPUs whose int8 products saturate',
     defaultText: "the target's",
+  }),
+  weightBits: integer({
+    group: scheme,
+    min: 1,
+    max: 16,
+    describe: 'weight-only: bits of a weight, 2, 4 or 8',
+    defaultText: '4',
+  }),
+  blockSize: integer({
+    group: scheme,
+    min: 1,
+    describe: 'weight-only: weights that share a scale, a power of two from 16 to 256',
+    defaultText: '32, of 8 bits 128',
+  }),
+  weightMethod: choice(['rtn', 'hqq'], {
+    group: scheme,
+    describe: 'weight-only: round to nearest, or half-quadratic zero points',
+    defaultText: 'rtn',
+  }),
+  accuracyLevel: integer({
+    group: scheme,
+    min: 0,
+    max: 4,
+    describe: 'weight-only: 4 multiplies in int8, 0 and 1 in float32, which is slower',
+    defaultText: '4',
   }),
   include: list({
     group: scheme,
@@ -224,6 +253,10 @@ export const schemeOptions = [
   'perTensor',
   'symmetric',
   'reduceRange',
+  'weightBits',
+  'blockSize',
+  'weightMethod',
+  'accuracyLevel',
   'include',
   'exclude',
   ...observerOptions,

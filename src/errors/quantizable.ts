@@ -76,6 +76,20 @@ export const planErrors = {
       'loosen --include/--exclude, or see the operators with qdq inspect',
     ),
 
+  noNodes: (
+    format: string,
+    types: readonly string[],
+    reasons: readonly string[],
+    optional: string | undefined,
+  ): QdqError =>
+    dataError(
+      'PLAN_NOTHING',
+      `the ${format} format quantizes ${types.join(', ')} with constant weights, and the model has none that it can take${reasons.length > 0 ? `: ${reasons.join('; ')}` : ''}`,
+      optional === undefined
+        ? 'use --format qdq, loosen --include/--exclude, or see the operators with qdq inspect'
+        : `--include ${optional} quantizes those too, or use --format qdq`,
+    ),
+
   alreadyQuantized: (node: string): QdqError =>
     dataError(
       'PLAN_ALREADY_QUANTIZED',

@@ -33,9 +33,13 @@ export function resolveScheme(target: Target, request: SchemeRequest): Scheme {
   const perChannel = request.perTensor === undefined ? base.perChannel : !request.perTensor;
   const activationSymmetric = request.symmetric ?? base.activationSymmetric;
   const { activationTypes, weightTypes, perChannelTypes } = target;
-  if (!activationTypes.includes(activationType))
+  // A target without integers has no default to check: the formats that it runs do not look at the scheme.
+  const integers =
+    activationTypes.length > 0 || request.activationType !== undefined || request.weightType !== undefined;
+  if (integers && !activationTypes.includes(activationType))
     throw planErrors.targetTypes(target, 'activation', activationType, activationTypes);
-  if (!weightTypes.includes(weightType)) throw planErrors.targetTypes(target, 'weight', weightType, weightTypes);
+  if (integers && !weightTypes.includes(weightType))
+    throw planErrors.targetTypes(target, 'weight', weightType, weightTypes);
   if (target.symmetricActivations && !activationSymmetric) throw planErrors.targetSymmetry(target.name);
   if (perChannel && request.perTensor === false && !perChannelTypes.includes(weightType))
     throw planErrors.targetChannels(target.name, weightType, perChannelTypes);
@@ -60,6 +64,15 @@ export function checkFormat(target: Target, format: TargetFormat): void {
 export function leastOpset({ activationType, weightType, perChannel }: Scheme, target?: Target): number {
   const wide = [activationType, weightType].some((type) => type.endsWith('16'));
   return Math.max(wide ? 21 : perChannel ? 13 : 10, target?.opset.least ?? 0);
+}
+
+/** "u8 activations, s8 weights per channel" */
+export function describeScheme(scheme: Scheme): string {
+  const short = (type: string): string => type.replace('uint', 'u').replace('int', 's');
+  const range = { full: '', reduced: ' in 7 bits', pairs: ' kept from saturating' }[scheme.weightRange];
+  const symmetric = scheme.activationSymmetric ? ' symmetric' : '';
+  const granularity = scheme.perChannel ? 'per channel' : 'per tensor';
+  return `${short(scheme.activationType)}${symmetric} activations, ${short(scheme.weightType)} weights ${granularity}${range}`;
 }
 
 /** Only u8 × s8 products saturate; s8 activations and u8 weights go through exact kernels. */

@@ -4,7 +4,7 @@
  * other tools know.
  */
 import { modelFromProto } from '../graph/from-proto.ts';
-import type { Form } from '../backends/targets/target.ts';
+import type { Spelling } from '../backends/targets/target.ts';
 import type { Graph } from '../graph/graph.ts';
 import { valueFinder, type Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
@@ -20,17 +20,10 @@ import { weightKey, type Plan, type RegionPlan } from '../quantizable/plan.ts';
 import { guardFloatNodes } from './barrier.ts';
 import { quantizeBias } from './bias.ts';
 import { dequantizeIn, placeCodes, type Placed } from './dequantize.ts';
+import type { Quantized } from './format.ts';
 import { codes, quantizeTensor, representable, type QuantParams } from './params.ts';
 import { resolveParameters, type Parameters } from './parameters.ts';
 import { quantizeWeights } from './weights.ts';
-
-export interface Quantized {
-  readonly model: Model;
-  /** Scale and zero point by activation tensor. */
-  readonly activations: ReadonlyMap<string, QuantParams>;
-  /** Weights whose scale was enlarged so that a bias fits int32, with the number of channels. */
-  readonly repaired: readonly { readonly weight: string; readonly channels: number }[];
-}
 
 /** The given model is left as it is. Throws when an observed tensor has no usable range. */
 export function emitQdq(source: Model, plan: Plan, ranges: ReadonlyMap<string, Interval>): Quantized {
@@ -42,7 +35,7 @@ export function emitQdq(source: Model, plan: Plan, ranges: ReadonlyMap<string, I
   const weightIn = weightWriter(plan, parameters, find);
   for (const [region, node] of nodeOf) {
     if (region.weight) node.setInput(region.weight.input, weightIn(weightKey(region.weight), node.graph!));
-    if (region.bias && plan.form.bias !== 'float')
+    if (region.bias && plan.spelling.bias !== 'float')
       node.setInput(region.bias.input, emitBias(node, region, plan, parameters));
     if (region.quantizedOutput) absorbClamps(node, region, plan, parameters);
   }
@@ -61,7 +54,7 @@ export function emitQdq(source: Model, plan: Plan, ranges: ReadonlyMap<string, I
     const params = parameters.activations.get(tensor.name)!;
     const reading = readers.get(tensor.name) ?? [];
     if (tensor.source === 'constant') emitConstant(value, params, plan, reading);
-    else emitActivation(value, tensor.int8Producer, params, reading, written, plan.form.readers);
+    else emitActivation(value, tensor.int8Producer, params, reading, written, plan.spelling.readers);
   }
   for (const graph of model.graph.graphs()) guardFloatNodes(graph);
   removeDead(model.graph);
@@ -94,7 +87,7 @@ function weightWriter(
       const how = parameters.weights.get(key)!;
       const tensor = quantizeWeights(constant.constant!, how, `${name}_quantized`);
       const zeros = codes(how.type, how.scales.length).fill(how.zeroPoint);
-      const source = plan.form.weights === 'pairs' ? constant : undefined;
+      const source = plan.spelling.weights === 'pairs' ? constant : undefined;
       placed.set(key, placeCodes(constant.graph, tensor, how.scales, zeros, how.axis, source));
       written.set(key, new Map());
     }
@@ -108,7 +101,7 @@ function weightWriter(
 function emitBias(
   node: Node,
   { bias, weight, activations }: RegionPlan,
-  { form }: Plan,
+  { spelling }: Plan,
   parameters: Parameters,
 ): Value {
   const name = bias!.tensor;
@@ -117,7 +110,7 @@ function emitBias(
   const quantized = quantizeBias(node.constant(bias!.input)!, inputScale, weightScales, `${name}_quantized`);
   const { scales } = quantized;
   const axis = scales.length > 1 ? 0 : undefined;
-  const zeros = form.bias === 'int32' ? new Int32Array(scales.length) : undefined;
+  const zeros = spelling.bias === 'int32' ? new Int32Array(scales.length) : undefined;
   const placed = placeCodes(node.graph!, quantized.codes, scales, zeros, axis);
   return dequantizeIn(node.graph!, placed, name);
 }
@@ -139,13 +132,13 @@ function absorbClamps(node: Node, region: RegionPlan, plan: Plan, parameters: Pa
 }
 
 /** Constant codes in the place of an activation. */
-function emitConstant(value: Value, params: QuantParams, { scheme, form }: Plan, readers: readonly Reader[]): void {
+function emitConstant(value: Value, params: QuantParams, { scheme, spelling }: Plan, readers: readonly Reader[]): void {
   const { name } = value;
   const quantized = quantizeTensor(value.constant!, params, scheme.activationSymmetric, `${name}_quantized`);
   const zero = codes(params.type, 1).fill(params.zeroPoint);
-  const source = form.weights === 'pairs' ? value : undefined;
+  const source = spelling.weights === 'pairs' ? value : undefined;
   const placed = placeCodes(value.graph, quantized, Float32Array.of(params.scale), zero, undefined, source);
-  redirect(readers, form.readers === 'share', (graph) => dequantizeIn(graph, placed, name));
+  redirect(readers, spelling.readers === 'share', (graph) => dequantizeIn(graph, placed, name));
 }
 
 /**
@@ -158,7 +151,7 @@ function emitActivation(
   params: QuantParams,
   readers: readonly Reader[],
   written: Map<QuantParams, [Value, Value]>,
-  form: Form['readers'],
+  sharing: Spelling['readers'],
 ): void {
   const { name, graph } = value;
   const [scale, zeroPoint] = parameterValues(value, params, written);
@@ -174,7 +167,7 @@ function emitActivation(
     quantizers.push(quantize);
     return { codes: quantize.output()!, scale, zeroPoint, axis: undefined };
   };
-  const shared = form === 'own-pair' ? undefined : placeQuantizer();
+  const shared = sharing === 'own-pair' ? undefined : placeQuantizer();
   const dequantizeFor = (reading: Graph): Value => {
     const placed = shared ?? placeQuantizer();
     const dequantized = dequantizeIn(reading, placed, name);
@@ -186,9 +179,9 @@ function emitActivation(
     const dequantized = dequantizeFor(graph);
     forward(value, dequantized);
     if (dequantized.name === name) graph.rename(value, `${name}_QuantizeLinear_Input`);
-    if (form === 'share') outside = readers.filter(({ node }) => node.graph !== graph);
+    if (sharing === 'share') outside = readers.filter(({ node }) => node.graph !== graph);
   }
-  redirect(outside, form === 'share', dequantizeFor);
+  redirect(outside, sharing === 'share', dequantizeFor);
   for (const quantize of quantizers) quantize.setInput(0, value);
 }
 
