@@ -17,6 +17,7 @@ export const pad: OpSpec = {
     }
     return follow({ kind: 'share', input: 0 }, [0]);
   },
+  moveCodes: { since: 13, apply: (node, zero) => node.setInput(2, zero) },
 };
 
 /** Nearest picks values and linear stays between them; cubic overshoots its input range. */

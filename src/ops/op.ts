@@ -4,6 +4,7 @@
  * decision, because that depends on its neighbours.
  */
 import type { Node } from '../graph/node.ts';
+import type { Value } from '../graph/value.ts';
 
 export interface Interval {
   readonly min: number;
@@ -60,6 +61,12 @@ export interface OpSpec {
   quantize(node: Node): QuantizeRule | string;
   /** For an operator with weights: how a constant of this rank in their place is quantized. */
   weight?(node: Node, rank: number): Operand;
+  /**
+   * For an operator that moves values and that runtimes do not fuse between quantizers, although they run it on codes of 8
+   * bits since this version of the default operator set: `apply` makes the node move codes, among which `zero` (a scalar
+   * constant) stands for 0.
+   */
+  readonly moveCodes?: { readonly since: number; apply(node: Node, zero: Value): void };
   /** For an operator that limits its input to an interval: the interval, or undefined when it is not constant. */
   clamp?(node: Node): Interval | undefined;
 }

@@ -46,6 +46,8 @@ export interface RegionPlan {
   /** Its scale is the scale of the first activation times the scale of the weight. */
   readonly bias?: Operand;
   readonly outputs: readonly string[];
+  /** It works on the codes themselves, without quantizers around it: see OpSpec.moveCodes. */
+  readonly onCodes?: true;
   /** False when the kernel writes float: the outputs carry no quantizer. */
   readonly quantizedOutput: boolean;
 }

@@ -10,6 +10,7 @@ import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { topologicalDeep } from '../graph/walk.ts';
+import { specOf } from '../ops/index.ts';
 import { findCandidates, type Candidate } from './candidates.ts';
 import { decide, demands } from './decide.ts';
 import { keeperOf } from './keep.ts';
@@ -107,6 +108,7 @@ export function planQuantization(model: Model, request: PlanRequest): Plan {
       ...(weight === undefined ? {} : { weight }),
       ...(bias === undefined ? {} : { bias }),
       outputs: outputs.map((output) => output.name),
+      ...(movesCodes(model.opset, request, candidate) ? { onCodes: true as const } : {}),
       quantizedOutput: quantizedOutput && placed === 'edges',
     });
   }
@@ -119,6 +121,11 @@ export function planQuantization(model: Model, request: PlanRequest): Plan {
     regions,
     float: floatNodes(order, int8, absorbed, reasons),
   };
+}
+
+function movesCodes(opset: number, { target, scheme }: PlanRequest, { node, rule }: Candidate): boolean {
+  const { since = Infinity } = specOf(node)?.moveCodes ?? {};
+  return target.movesCodes && scheme.activationType.endsWith('int8') && rule.output.kind === 'share' && opset >= since;
 }
 
 /** Whether the weights of this node may have one scale per channel. */

@@ -12,6 +12,7 @@ import { bypass, forward } from '../graph/rewrite.ts';
 import { modelToProto } from '../graph/to-proto.ts';
 import type { Value } from '../graph/value.ts';
 import { removeDead, sortNodes } from '../graph/walk.ts';
+import { absorb } from '../intrinsic/edit.ts';
 import { dataType } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import { specOf } from '../ops/index.ts';
@@ -56,6 +57,7 @@ export function emitQdq(source: Model, plan: Plan, ranges: ReadonlyMap<string, I
     if (tensor.source === 'constant') emitConstant(value, params, plan, reading);
     else emitActivation(value, tensor.int8Producer, params, reading, written, plan.spelling.readers);
   }
+  for (const [region, node] of nodeOf) if (region.onCodes) moveCodes(node);
   for (const graph of model.graph.graphs()) guardFloatNodes(graph);
   removeDead(model.graph);
   sortNodes(model.graph);
@@ -95,6 +97,18 @@ function weightWriter(
     if (!copies.has(graph)) copies.set(graph, dequantizeIn(graph, placed.get(key)!, name));
     return copies.get(graph)!;
   };
+}
+
+/** DequantizeLinear → node → QuantizeLinear with the same parameters becomes the node alone, on codes. */
+function moveCodes(node: Node): void {
+  const before = node.input(0)?.producer;
+  const behind = node.output()?.soleUser;
+  if (!before?.is('DequantizeLinear') || !behind?.is('QuantizeLinear')) return;
+  const [scale, zero] = [behind.input(1)!, behind.input(2)!];
+  if (before.input(1) !== scale || before.input(2) !== zero) return;
+  specOf(node)!.moveCodes!.apply(node, zero);
+  node.setInput(0, before.input(0)!);
+  absorb(node, behind);
 }
 
 /** A bias shared by two nodes gets a quantized copy for each: its scale depends on the node's input. */

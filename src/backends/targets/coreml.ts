@@ -22,6 +22,7 @@ export const coreMl: Target = {
   fixed: {},
   operators: [],
   preferFloat: {},
+  movesCodes: false,
   opset: { least: oldestOpset, newest: newestOpset },
   exactProducts: true,
 };

@@ -32,6 +32,7 @@ export const nnapi: Target = {
     ...['Relu', 'Clip', 'Concat', 'Resize', 'Reshape', 'Transpose', 'Flatten', 'Squeeze', 'Unsqueeze', 'Slice', 'Pad'],
   ],
   preferFloat: {},
+  movesCodes: false,
   opset: { least: 10, newest: newestOpset },
   exactProducts: true,
 };

@@ -26,6 +26,7 @@ export const openVino: Target = {
   fixed: {},
   operators: undefined,
   preferFloat: {},
+  movesCodes: false,
   opset: { least: 13, newest: newestOpset },
   exactProducts: true,
 };

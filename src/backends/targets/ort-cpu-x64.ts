@@ -31,6 +31,7 @@ export const ortCpuX64: Target = {
   operators: undefined,
   preferFloat,
   opset: { least: oldestOpset, newest: newestOpset },
+  movesCodes: true,
   exactProducts: true,
 };
 

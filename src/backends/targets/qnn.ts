@@ -30,6 +30,7 @@ export const qnn: Target = {
   },
   operators: undefined,
   preferFloat: {},
+  movesCodes: false,
   opset: { least: 13, newest: newestOpset },
   exactProducts: true,
 };

@@ -72,6 +72,8 @@ export interface Target {
   readonly operators: readonly string[] | undefined;
   /** Operator types that this target runs better in float, with the reason `qdq explain` gives. */
   readonly preferFloat: Readonly<Record<string, string>>;
+  /** True when it runs an operator that only moves values faster on codes than between quantizers; see OpSpec.moveCodes. */
+  readonly movesCodes: boolean;
   /** Versions of the default operator set that it reads. */
   readonly opset: { readonly least: number; readonly newest: number };
   /** True when its int8 products are exact for full-range u8 × s8 operands. */

@@ -27,6 +27,7 @@ export const tensorRt: Target = {
   fixed: {},
   operators: ['Conv', 'ConvTranspose', 'Gemm', 'MatMul', 'Add', 'MaxPool', 'AveragePool', 'GlobalAveragePool'],
   preferFloat: {},
+  movesCodes: false,
   // Per-axis QuantizeLinear needs 13.
   opset: { least: 13, newest: newestOpset },
   exactProducts: true,
