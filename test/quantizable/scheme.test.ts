@@ -58,7 +58,7 @@ describe('resolveScheme', () => {
       'it runs no integer activations at all: use --format fp16',
     );
     expect(() => checkFormat(findTarget('tensorrt'), 'qoperator')).toThrow(
-      expect.objectContaining({ hint: 'use --format qdq or fp16, or choose another --target' }),
+      expect.objectContaining({ hint: 'use --format qdq or fp16 or bf16, or choose another --target' }),
     );
   });
 
