@@ -67,7 +67,7 @@ export const options = {
     defaultText: 'what --data leaves over',
   }),
 
-  format: choice(['qdq', 'weight-only'], {
+  format: choice(['qdq', 'qoperator', 'dynamic', 'weight-only'], {
     group: scheme,
     default: defaults.format,
     describe: 'form of the result; all but qdq and qoperator can be made without samples',

@@ -109,7 +109,7 @@ export function emitNodes<Settings>(
   const model = modelFromProto(modelToProto(source), source.dir);
   const find = valueFinder(model);
   const nodes = plan.regions.map(({ tensor }) => find(tensor)!.producer!);
-  const writer = new ConstantWriter(settings);
+  const writer = writerFor(settings);
   for (const node of nodes) ruleOf(node, rules)!.emit(node, writer);
   for (const graph of model.graph.graphs()) {
     for (const node of graph.nodes())
@@ -120,27 +120,16 @@ export function emitNodes<Settings>(
   return { model, activations: new Map(), repaired: [] };
 }
 
-class ConstantWriter<Settings> implements Writer<Settings> {
-  readonly settings: Settings;
-  readonly #written = new Map<string, Value | null>();
-
-  constructor(settings: Settings) {
-    this.settings = settings;
-  }
-
-  constant(near: Value, key: string, make: () => Constant): Value {
-    return this.constants(near, [key], () => [make()])[0]!;
-  }
-
-  constants(near: Value, keys: readonly string[], make: () => readonly (Constant | undefined)[]): (Value | null)[] {
+function writerFor<Settings>(settings: Settings): Writer<Settings> {
+  const written = new Map<string, Value | null>();
+  const constants: Writer<Settings>['constants'] = (near, keys, make) => {
     const names = keys.map((key) => `${near.name}_${key}`);
-    if (!this.#written.has(names[0]!)) {
-      make().forEach((made, index) =>
-        this.#written.set(names[index]!, made ? place(near.graph, names[index]!, made) : null),
-      );
+    if (!written.has(names[0]!)) {
+      make().forEach((made, index) => written.set(names[index]!, made ? place(near.graph, names[index]!, made) : null));
     }
-    return names.map((name) => this.#written.get(name) ?? null);
-  }
+    return names.map((name) => written.get(name) ?? null);
+  };
+  return { settings, constants, constant: (near, key, make) => constants(near, [key], () => [make()])[0]! };
 }
 
 function place(graph: Graph, name: string, { type, dims, data }: Constant): Value {

@@ -1,23 +1,18 @@
 /** Gather of rows from a constant table (embeddings) → com.microsoft GatherBlockQuantized: only the rows read are dequantized. */
 import { replaceNode } from '../../graph/rewrite.ts';
 import type { NodeRule } from '../node-rules.ts';
+import { noTable } from '../table.ts';
 import { packCodes } from './blocks.ts';
 import { blocksOf } from './matmul.ts';
 import { blockFor, type BlockSettings } from './settings.ts';
-
-/** Fewer elements than this are not worth a kernel of their own: constants picked from by shape arithmetic. */
-const leastTable = 1024;
 
 export const gather: NodeRule<BlockSettings> = {
   types: ['Gather'],
   weights: [0],
   refuse(node, settings) {
-    const { dims, size, name } = node.constant(0)!;
-    if (dims.length !== 2) return `its table '${name}' has ${dims.length} dimensions, not 2`;
-    if (node.int('axis', 0) !== 0) return 'it gathers along another axis than the first';
-    if (size < leastTable) return `its table '${name}' has ${size} elements only`;
-    if ((dims[1]! * settings.bits) % 8 !== 0) return `a row of its table '${name}' does not fill whole bytes`;
-    return undefined;
+    const { dims, name } = node.constant(0)!;
+    const partial = (dims.at(-1)! * settings.bits) % 8 !== 0;
+    return noTable(node) ?? (partial ? `a row of its table '${name}' does not fill whole bytes` : undefined);
   },
   emit(node, writer) {
     const { settings } = writer;

@@ -5,10 +5,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ortCpuX64 } from '../../../src/backends/targets/ort-cpu-x64.ts';
-import type { Model } from '../../../src/graph/model.ts';
-import { checkModel } from '../../../src/graph/spec.ts';
-import type { TensorValue } from '../../../src/onnx/data-types.ts';
-import type { FormatFlags, Quantized } from '../../../src/quantized/format.ts';
+import type { FormatFlags } from '../../../src/quantized/format.ts';
 import { formOf } from '../../../src/quantized/formats/index.ts';
 import {
   dequantizeBlocks,
@@ -19,33 +16,10 @@ import {
 } from '../../../src/quantized/weight-only/blocks.ts';
 import { quantizeBlocksHqq } from '../../../src/quantized/weight-only/hqq.ts';
 import { buildModel, f32, node, type ModelSpec } from '../../support/build.ts';
+import { feed, gaussian, make } from '../forms.ts';
 import { run, sqnr, type Feeds } from '../support.ts';
 
 const bitsChoices: readonly BlockBits[] = [2, 4, 8];
-
-function convert(model: Model, flags: FormatFlags = {}, include?: string[]): Quantized & { float: string[] } {
-  const form = formOf('weight-only', ortCpuX64.scheme, flags);
-  const plan = form.plan(model, { target: ortCpuX64, scheme: ortCpuX64.scheme, ...(include ? { include } : {}) });
-  const quantized = form.emit(model, plan, new Map());
-  checkModel(model);
-  checkModel(quantized.model);
-  return { ...quantized, float: plan.float.map(({ op, reason }) => `${op}: ${reason}`) };
-}
-
-function gaussian(length: number, seed = 1): Float32Array {
-  let state = seed;
-  const uniform = (): number => (state = (state * 48271) % 2147483647) / 2147483647;
-  return Float32Array.from({ length }, () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform()));
-}
-
-const feed = (dims: number[]): TensorValue => ({
-  type: 'float32',
-  dims,
-  data: gaussian(
-    dims.reduce((a, b) => a * b, 1),
-    7,
-  ),
-});
 
 describe('blocks', () => {
   const shapes = fc.record({
@@ -134,11 +108,11 @@ describe('MatMulNBits', () => {
         const expected = await run(buildModel({ ...spec, initializers: { w: f32([k, n], back) } }), feeds);
         const float = buildModel(spec);
         const flags = { weightBits: bits, blockSize: 32, symmetric };
-        const exact = await run(convert(float, { ...flags, accuracyLevel: 0 }).model, feeds);
+        const exact = await run((await make('weight-only', float, { ...flags, accuracyLevel: 0 })).model, feeds);
         expect(exact.types).toEqual(['MatMulNBits']);
         // The same sums in another order: float32 rounding alone, 80 terms of size 1.
         expect(sqnr(expected.outputs['y']!, exact.outputs['y']!)).toBeGreaterThan(110);
-        const fast = await run(convert(float, flags).model, feeds);
+        const fast = await run((await make('weight-only', float, flags)).model, feeds);
         // Activations in 8 bits per block of 32: step = max / 127, noise step / √12 on a unit gaussian of max ≈ 2.3: 45 dB.
         expect(sqnr(expected.outputs['y']!, fast.outputs['y']!)).toBeGreaterThan(40);
       });
@@ -153,7 +127,7 @@ describe('MatMulNBits', () => {
         initializers: { w: f32(transB ? [n, k] : [k, n], gaussian(k * n, 3)), c: f32([n], gaussian(n, 5)) },
         nodes: [node('Gemm', ['x', 'w', 'c'], ['y'], { transB })],
       });
-      const { model: small } = convert(model, { weightBits: 8 });
+      const { model: small } = await make('weight-only', model, { weightBits: 8 });
       const [expected, real] = [await run(model, feeds), await run(small, feeds)];
       expect(real.types).toEqual(['MatMulNBits']);
       // Weights and activations in 8 bits each.
@@ -161,20 +135,20 @@ describe('MatMulNBits', () => {
     }
   });
 
-  it('writes a weight that two nodes read once', () => {
+  it('writes a weight that two nodes read once', async () => {
     const { spec } = product(k, n);
     const twice = buildModel({
       ...spec,
       outputs: ['y', 'z'],
       nodes: [node('MatMul', ['x', 'w'], ['y']), node('MatMul', ['x', 'w'], ['z'])],
     });
-    const { model } = convert(twice);
+    const { model } = await make('weight-only', twice);
     expect([...model.graph.values.values()].filter((value) => value.isConstant)).toHaveLength(3);
   });
 
-  it('takes the reduction in one block where it is shorter than the block', () => {
+  it('takes the reduction in one block where it is shorter than the block', async () => {
     const { spec } = product(20, 8);
-    const [first] = convert(buildModel(spec), { blockSize: 128 }).model.graph.nodes();
+    const [first] = (await make('weight-only', buildModel(spec), { blockSize: 128 })).model.graph.nodes();
     expect(first!.int('block_size')).toBe(32);
   });
 
@@ -184,7 +158,10 @@ describe('MatMulNBits', () => {
     const expected = await run(float, feeds);
     const [rtn, hqq] = await Promise.all(
       (['rtn', 'hqq'] as const).map(async (weightMethod) =>
-        sqnr(expected.outputs['y']!, (await run(convert(float, { weightMethod }).model, feeds)).outputs['y']!),
+        sqnr(
+          expected.outputs['y']!,
+          (await run((await make('weight-only', float, { weightMethod })).model, feeds)).outputs['y']!,
+        ),
       ),
     );
     expect(hqq!).toBeGreaterThan(rtn! - 2);
@@ -203,7 +180,7 @@ describe('GatherBlockQuantized', () => {
           initializers: { w: f32([rows, cols], table) },
           nodes: [node('Gather', ['w', 'i'], ['y'])],
         });
-        const { model: small } = convert(model, { weightBits: bits, symmetric, blockSize: 32 });
+        const { model: small } = await make('weight-only', model, { weightBits: bits, symmetric, blockSize: 32 });
         const back = dequantizeBlocks(quantizeBlocks(table, rows, cols, 32, bits, symmetric), rows, cols, 32, bits);
         const indices = [0, 39, 17, 5];
         const feeds: Feeds = { i: { type: 'int64', dims: [1, 4], data: BigInt64Array.from(indices.map(BigInt)) } };
@@ -224,15 +201,15 @@ describe('Conv', () => {
     nodes: [node('Conv', ['x', 'w'], ['y'])],
   };
 
-  it('is left float unless it is named, and the error of a model without anything else says so', () => {
-    expect(() => convert(buildModel(spec))).toThrow(
+  it('is left float unless it is named, and the error of a model without anything else says so', async () => {
+    await expect(make('weight-only', buildModel(spec))).rejects.toThrow(
       expect.objectContaining({ code: 'PLAN_NOTHING', hint: expect.stringContaining('--include Conv') }),
     );
   });
 
   it('stores its weights in 8 bits where it is named', async () => {
     const model = buildModel(spec);
-    const { model: small } = convert(model, {}, ['Conv']);
+    const { model: small } = await make('weight-only', model, { include: ['Conv'] });
     const feeds: Feeds = { x: feed([1, 4, 5, 5]) };
     const [expected, real] = [await run(model, feeds), await run(small, feeds)];
     expect(real.types).toContain('DequantizeLinear');
@@ -254,7 +231,7 @@ describe('what weight-only refuses', () => {
     );
   });
 
-  it('leaves what it cannot take float, for a reason', () => {
+  it('leaves what it cannot take float, for a reason', async () => {
     const model = buildModel({
       inputs: { x: [2, 3, 16], a: [16, 16] },
       outputs: ['y', 'z'],
@@ -266,7 +243,7 @@ describe('what weight-only refuses', () => {
         node('Relu', ['z'], ['r']),
       ],
     });
-    expect(convert(model).float).toEqual([
+    expect((await make('weight-only', model)).float).toEqual([
       "MatMul: its weight 'w' has 3 dimensions; block kernels take matrices",
       'MatMul: its weight is computed at run time',
       'Relu: the weight-only format leaves Relu as it is',
