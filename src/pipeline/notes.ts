@@ -4,8 +4,8 @@ import { missingShards } from '../calibrate/merge.ts';
 import type { CalibrationState } from '../calibrate/state.ts';
 import type { Model } from '../graph/model.ts';
 import type { Plan } from '../quantizable/plan.ts';
-import { lint } from '../quantized/lint/index.ts';
 import type { Quantized } from '../quantized/format.ts';
+import { lint } from '../quantized/lint/index.ts';
 
 /** The fused float model held quantizers already. */
 export function keptWarnings(model: Model): string[] {
