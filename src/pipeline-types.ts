@@ -189,6 +189,8 @@ export interface QuantizeOptions extends DataFlags, SchemeFlags, ReportFlags, Ru
    * int8 model is loaded and run once, and that is all.
    */
   readonly report?: string | false;
+  /** See CompareOptions. */
+  readonly layers?: boolean;
   readonly externalData: ExternalDataMode;
 }
 
@@ -220,6 +222,8 @@ export interface CompareOptions extends DataFlags, ReportFlags, RunFlags {
   readonly quant: string;
   /** "METRIC OP VALUE"; the report says which failed. */
   readonly gates: readonly string[];
+  /** Compare tensor by tensor: true on every sample, false not at all, absent on the first few. */
+  readonly layers?: boolean;
 }
 
 export interface CompareResult {

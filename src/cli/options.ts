@@ -161,6 +161,11 @@ export const options = {
     default: false,
     describe: 'make this report the baseline, unless an absolute gate fails',
   }),
+  layers: flag({
+    group: result,
+    describe: 'compare every quantized tensor on every sample; --no-layers: on none',
+    defaultText: 'on the first 32',
+  }),
   report: negatablePath({
     group: result,
     describe:

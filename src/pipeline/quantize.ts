@@ -18,10 +18,12 @@ import { observedTensors, type Plan } from '../quantizable/plan.ts';
 import { planQuantization } from '../quantizable/planner.ts';
 import { planRanged } from '../quantizable/ranged.ts';
 import { findTarget, leastOpset, resolveScheme } from '../quantizable/scheme.ts';
+import { writeProvenance } from '../quantized/provenance.ts';
 import { emitQdq } from '../quantized/qdq.ts';
 import { openBaseline, recordBaseline } from './baseline.ts';
 import { keptWarnings, rangeWarnings, repairWarnings, shardWarnings } from './notes.ts';
 import { observerSettings } from './observer.ts';
+import { layerSamples } from './layers.ts';
 import { samplesProgress } from './progress.ts';
 import { reportFiles, writeReportFiles } from './report-files.ts';
 import { everySample, settle, splitSamples, type SamplePlan } from './samples.ts';
@@ -52,6 +54,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   checkGates(gates, {
     labels: dataset.labelled || dataset.count === undefined,
     latency: true,
+    layers: options.layers !== false,
     baseline: baseline !== undefined,
   });
 
@@ -61,6 +64,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   const plan = planRanged(model, request, wanted, ranges);
   const quantized = emitQdq(model, plan, ranges);
   writeStamp(quantized.model, plan, describeCalibration(state));
+  writeProvenance(quantized.model, { source: file.sha256(), tensors: quantized.origins });
   const warnings = [
     ...upgradeNotes(upgrade),
     ...samples.warnings,
@@ -80,7 +84,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   });
   const result = { outputPath: saved.path, plan: summarizePlan(plan), warnings };
   if (options.report === false) return result;
-  const report = await judge(options, saved.path, target, plan, state, samples, warnings, baseline);
+  const report = await judge(options, saved.path, model, target, plan, state, samples, warnings, baseline);
   recordBaseline(report, options);
   const files = writeReportFiles(report, options);
   return { ...result, report, ...(files.length === 0 ? {} : { reportPath: files[0]!, reportFiles: files }) };
@@ -131,6 +135,7 @@ async function proveItRuns(model: Model, options: QuantizeOptions, { evaluation 
 function judge(
   options: QuantizeOptions,
   quantPath: string,
+  fused: Model,
   target: Target,
   plan: Plan,
   state: CalibrationState,
@@ -165,7 +170,9 @@ function judge(
     leftFloat: plan.float,
     exactInt8: target.exactProducts && !targetOf(cpuInfo()).exactProducts,
     warnings,
+    layers: options.layers === false ? undefined : { float: { fused }, samples: layerSamples(options.layers) },
     onProgress: samplesProgress(options, 'comparing'),
+    onLayers: samplesProgress(options, 'comparing layers'),
   });
 }
 

@@ -29,6 +29,8 @@ export interface Quantized {
   readonly activations: ReadonlyMap<string, QuantParams>;
   /** Weights whose scale was enlarged so that a bias fits int32, with the number of channels. */
   readonly repaired: readonly { readonly weight: string; readonly channels: number }[];
+  /** Float tensor of the source by name of the codes made of it; biases are left out. See provenance.ts. */
+  readonly origins: ReadonlyMap<string, string>;
 }
 
 /** The given model is left as it is. Throws when an observed tensor has no usable range. */
@@ -38,7 +40,8 @@ export function emitQdq(source: Model, plan: Plan, ranges: ReadonlyMap<string, I
   const parameters = resolveParameters(find, plan, ranges);
   const nodeOf = new Map(plan.regions.map((region) => [region, find(region.tensor)!.producer!]));
 
-  const weightIn = weightWriter(plan, parameters, find);
+  const origins = new Map<string, string>();
+  const weightIn = weightWriter(plan, parameters, find, origins);
   for (const [region, node] of nodeOf) {
     if (region.weight) node.setInput(region.weight.input, weightIn(weightKey(region.weight), node.graph!));
     if (region.bias) node.setInput(region.bias.input, emitBias(node, region, parameters));
@@ -58,13 +61,16 @@ export function emitQdq(source: Model, plan: Plan, ranges: ReadonlyMap<string, I
     const value = find(tensor.name)!;
     const params = parameters.activations.get(tensor.name)!;
     const reading = readers.get(tensor.name) ?? [];
-    if (tensor.source === 'constant') emitConstant(value, params, plan.scheme.activationSymmetric, reading);
-    else emitActivation(value, tensor.int8Producer, params, reading, written);
+    const codesName =
+      tensor.source === 'constant'
+        ? emitConstant(value, params, plan.scheme.activationSymmetric, reading)
+        : emitActivation(value, tensor.int8Producer, params, reading, written);
+    origins.set(codesName, tensor.name);
   }
   for (const graph of model.graph.graphs()) guardFloatNodes(graph);
   removeDead(model.graph);
   sortNodes(model.graph);
-  return { model, activations: parameters.activations, repaired: parameters.repaired };
+  return { model, activations: parameters.activations, repaired: parameters.repaired, origins };
 }
 
 /** An int8 node and the input at which it reads. */
@@ -81,6 +87,7 @@ function weightWriter(
   plan: Plan,
   parameters: Parameters,
   find: (name: string) => Value | undefined,
+  origins: Map<string, string>,
 ): (key: string, graph: Graph) => Value {
   const names = new Map(plan.weights.map((weight) => [weightKey(weight), weight.name]));
   const placed = new Map<string, Placed>();
@@ -92,7 +99,9 @@ function weightWriter(
       const how = parameters.weights.get(key)!;
       const tensor = quantizeWeights(constant.constant!, how, `${name}_quantized`);
       const zeros = codes(how.type, how.scales.length).fill(how.zeroPoint);
-      placed.set(key, placeCodes(constant.graph, tensor, how.scales, zeros, how.axis));
+      const place = placeCodes(constant.graph, tensor, how.scales, zeros, how.axis);
+      placed.set(key, place);
+      origins.set(place.codes.name, name);
       written.set(key, new Map());
     }
     const copies = written.get(key)!;
@@ -129,18 +138,19 @@ function absorbClamps(node: Node, region: RegionPlan, plan: Plan, parameters: Pa
   }
 }
 
-/** Constant codes in the place of an activation. */
-function emitConstant(value: Value, params: QuantParams, symmetric: boolean, readers: readonly Reader[]): void {
+/** Constant codes in the place of an activation. Returns their name. */
+function emitConstant(value: Value, params: QuantParams, symmetric: boolean, readers: readonly Reader[]): string {
   const { name } = value;
   const quantized = quantizeTensor(value.constant!, params, symmetric, `${name}_quantized`);
   const zero = codes(params.type, 1).fill(params.zeroPoint);
   const placed = placeCodes(value.graph, quantized, Float32Array.of(params.scale), zero, undefined);
   redirect(readers, (graph) => dequantizeIn(graph, placed, name));
+  return placed.codes.name;
 }
 
 /**
  * Puts the quantizer on one tensor, in its own graph, and a DequantizeLinear into each graph where an int8 node reads it.
- * After an int8 producer everything else reads the dequantized value too.
+ * After an int8 producer everything else reads the dequantized value too. Returns the name of the codes.
  */
 function emitActivation(
   value: Value,
@@ -148,7 +158,7 @@ function emitActivation(
   params: QuantParams,
   readers: readonly Reader[],
   written: Map<QuantParams, [Value, Value]>,
-): void {
+): string {
   const { name, graph } = value;
   const [scale, zeroPoint] = parameterValues(value, params, written);
   const quantize = graph.makeNode('QuantizeLinear', [null, scale, zeroPoint], {
@@ -173,6 +183,7 @@ function emitActivation(
   }
   redirect(outside, dequantizeFor);
   quantize.setInput(0, value);
+  return placed.codes.name;
 }
 
 /** Each reader reads what is made for its graph. */
