@@ -57,6 +57,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   checkGates(gates, {
     labels: dataset.labelled || dataset.count === undefined,
     latency: true,
+    layers: options.layers !== false,
     baseline: baseline !== undefined,
   });
 
