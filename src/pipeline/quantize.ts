@@ -16,7 +16,6 @@ import { modelToProto } from '../graph/to-proto.ts';
 import { saveModel } from '../onnx/model-file.ts';
 import type { QuantizeOptions, QuantizeResult } from '../pipeline-types.ts';
 import { observedTensors, type Plan } from '../quantizable/plan.ts';
-import { planRanged } from '../quantizable/ranged.ts';
 import { checkFormat, findTarget, resolveScheme } from '../quantizable/scheme.ts';
 import type { Form } from '../quantized/format.ts';
 import { formOf } from '../quantized/formats/index.ts';
@@ -61,7 +60,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   const state = await calibrationState(options, source, wanted, chosen);
   const samples = await settle(chosen);
   const ranges: ReadonlyMap<string, Interval> = state ? rangesOf(state) : new Map();
-  const plan = planRanged((unranged) => form.plan(model, { ...request, unranged }), wanted, ranges);
+  const plan = form.settle(model, request, wanted, ranges);
   const quantized = form.emit(model, plan, ranges);
   writeStamp(quantized.model, plan, form.description, describeCalibration(state));
   const warnings = [

@@ -28,6 +28,7 @@ export const dynamic: Format = {
       // DequantizeLinear with an axis.
       leastOpset: 13,
       plan: (model, request) => planNodes(model, { ...request, ...settings }, rules, settings, 'dynamic'),
+      settle: (_model, _request, plan) => plan,
       emit: (model, plan) => emitNodes(model, plan, rules, settings),
     };
   },
