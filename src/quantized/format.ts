@@ -40,6 +40,8 @@ export interface Form {
   readonly description: string;
   /** The settings besides the scheme, for the report's recipe. */
   readonly settings: Readonly<Record<string, string | number | boolean>>;
+  /** It can do without the ranges that its plan observes: what they would tell is not checked then. */
+  readonly rangesOptional?: true;
   /** The least default operator set that can say it. */
   readonly leastOpset: number;
   /** What is quantized, what is left float and why, and which tensors must be observed. */
