@@ -203,7 +203,48 @@ export interface QuantizeOptions extends DataFlags, SchemeFlags, ReportFlags, Ru
    * int8 model is loaded and run once, and that is all.
    */
   readonly report?: string | false;
+  /** See CompareOptions. */
+  readonly layers?: boolean;
   readonly externalData: ExternalDataMode;
+}
+
+export interface PrepareOptions extends Omit<DataFlags, 'eval'>, Omit<SchemeFlags, 'format'>, RunFlags {
+  readonly model: string;
+  readonly output: string;
+  /** Bits of the weights of layers, and of the activations that enter one; 2 to 16. Default: all of their type. */
+  readonly weightBits?: number;
+  readonly activationBits?: number;
+  /** Bits of both in the first and the last layers; default 8. */
+  readonly firstLastBits?: number;
+  readonly externalData: ExternalDataMode;
+}
+
+export interface PrepareResult {
+  readonly outputPath: string;
+  readonly plan: PlanSummary;
+  /** Number of fake quantizers, on weights and activations. */
+  readonly quantizers: number;
+  readonly weightBits: number;
+  readonly activationBits: number;
+  readonly firstLastBits: number;
+  readonly warnings: readonly string[];
+}
+
+export interface ConvertOptions extends RunFlags {
+  /** A model with fake quantizers: of `prepareModel` or `finetuneModel`, or a QDQ model of another tool. */
+  readonly model: string;
+  readonly output: string;
+  readonly externalData: ExternalDataMode;
+}
+
+export interface ConvertResult {
+  readonly outputPath: string;
+  /** Number of constants that became integer codes, and of biases that became int32. */
+  readonly weights: number;
+  readonly biases: number;
+  /** Number of Relu and Clip nodes that the quantizer behind them replaced. */
+  readonly absorbed: number;
+  readonly warnings: readonly string[];
 }
 
 export interface PlanSummary {
@@ -234,6 +275,8 @@ export interface CompareOptions extends DataFlags, ReportFlags, RunFlags {
   readonly quant: string;
   /** "METRIC OP VALUE"; the report says which failed. */
   readonly gates: readonly string[];
+  /** Compare tensor by tensor: true on every sample, false not at all, absent on the first few. */
+  readonly layers?: boolean;
 }
 
 export interface CompareResult {

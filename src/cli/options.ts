@@ -105,13 +105,6 @@ export const options = {
     describe: 'scales of weights: largest magnitude, or least squared error',
     defaultText: 'max',
   }),
-  weightBits: integer({
-    group: scheme,
-    min: 1,
-    max: 16,
-    describe: 'weight-only: bits of a weight, 2, 4 or 8',
-    defaultText: '4',
-  }),
   blockSize: integer({
     group: scheme,
     min: 1,
@@ -134,6 +127,27 @@ export const options = {
     group: scheme,
     describe: 'fp16: inputs and outputs stay float32; --no-keep-io: they are float16 too',
     defaultText: 'true',
+  }),
+  weightBits: integer({
+    group: scheme,
+    min: 2,
+    max: 16,
+    describe: 'bits of a weight: 2 to 16 in prepare, where narrow codes are clamped; 2, 4 or 8 in weight-only',
+    defaultText: '8, of weight-only 4',
+  }),
+  activationBits: integer({
+    group: scheme,
+    min: 2,
+    max: 16,
+    describe: 'bits of the activations that enter a layer with weights',
+    defaultText: 'all of the type',
+  }),
+  firstLastBits: integer({
+    group: scheme,
+    min: 2,
+    max: 16,
+    describe: 'bits of weights and activations of the first and the last layers',
+    defaultText: '8',
   }),
   include: list({
     group: scheme,
@@ -199,6 +213,11 @@ export const options = {
     group: result,
     default: false,
     describe: 'make this report the baseline, unless an absolute gate fails',
+  }),
+  layers: flag({
+    group: result,
+    describe: 'compare every quantized tensor on every sample; --no-layers: on none',
+    defaultText: 'on the first 32',
   }),
   report: negatablePath({
     group: result,

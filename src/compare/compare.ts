@@ -12,6 +12,9 @@ import { lacksVnni, warningsOf } from './findings.ts';
 import { checkGates, parseGate } from './gates.ts';
 import { judge, type BaselineSource } from './judge.ts';
 import { measureLatency } from './latency.ts';
+import { findCauses } from './layers/causes.ts';
+import { measureLayers, type Layers } from './layers/measure.ts';
+import { pairTensors, type Forms } from './layers/pairing.ts';
 import { openModel, type OpenedModel } from './model-facts.ts';
 import { findPlacement, type LeftFloat } from './placement.ts';
 import { reportSchemaVersion, type Latency, type Report } from './report.ts';
@@ -46,10 +49,16 @@ export interface CompareOptions {
   /** Compute outputs as CPUs with VNNI do (session.x64quantprecision). Latency is measured without it. */
   readonly exactInt8?: boolean;
   readonly skipLatency?: boolean;
+  /** Compare tensor by tensor: forms of the two models, and on how many of the samples. */
+  readonly layers?:
+    | { readonly float: Pick<Forms, 'fused'>; readonly quant?: Forms; readonly samples: number }
+    | undefined;
   /** Milliseconds for the measured runs; default 1500. */
   readonly latencyBudgetMs?: number;
   /** `total` is undefined for a stream. */
   readonly onProgress?: (done: number, total: number | undefined) => void;
+  /** The same while layers are compared. */
+  readonly onLayers?: (done: number, total: number | undefined) => void;
 }
 
 /**
@@ -98,6 +107,7 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
     const data = dataOf(options, evaluation.n, evaluation.labelled);
     const saturated = !exactInt8 && lacksVnni(cpu) && canSaturate(quantModel.model);
     const found = warningsOf({ evaluation, data, placement, nodes, quantizedAnyway, cost, cpu, saturated });
+    const inside = options.layers && (await lookInside(options.layers, floatModel, quantModel, models, options));
     const told = (options.warnings ?? []).map((message) => ({ code: 'MADE', message }));
     const warnings = [...told, ...found];
     const { task, outputs } = evaluation;
@@ -116,11 +126,46 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
       nodes,
       placement,
       cost,
+      ...inside,
+      ...(inside && {
+        causes: findCauses(inside.tensors, {
+          calibration: quantModel.model.metadata.get('qdq.calibration'),
+          saturated,
+        }),
+      }),
       warnings,
     };
   } finally {
     for (const session of sessions) await session.dispose();
   }
+}
+
+/** Every tensor of the two models that can be paired, on the first of the samples. */
+function lookInside(
+  { float, quant, samples }: NonNullable<CompareOptions['layers']>,
+  floatModel: OpenedModel,
+  quantModel: OpenedModel,
+  { float: { sha256 } }: Report['models'],
+  options: CompareOptions,
+): Promise<Layers> {
+  const plain = { plain: quantModel.model, fused: quantModel.model };
+  const { dataset, selection, batchSize, threads, exactInt8 = false, onLayers } = options;
+  return measureLayers({
+    pairing: pairTensors({ ...float, plain: floatModel.model }, quant ?? plain, sha256),
+    names: { float: options.floatPath, quant: options.quantPath },
+    dataset,
+    selection: firstOf(selection, samples),
+    batchSize,
+    threads,
+    exactInt8,
+    onProgress: onLayers,
+  });
+}
+
+function firstOf(selection: Selection, samples: number): Selection {
+  if (!('from' in selection)) return selection.slice(0, samples);
+  const to = Math.min(selection.to ?? Infinity, selection.from + samples);
+  return to === Infinity ? selection : { from: selection.from, to };
 }
 
 /** One real sample, as many times as a fixed batch dimension wants. */

@@ -2,10 +2,12 @@
  * Float model + quantized model + samples → report. The samples are preprocessed for the float model and read by both.
  */
 import { compareModels } from '../compare/compare.ts';
+import { openModel } from '../compare/model-facts.ts';
 import { modelFromProto } from '../graph/from-proto.ts';
 import { loadModel } from '../onnx/model-file.ts';
 import type { CompareOptions, CompareResult } from '../pipeline-types.ts';
 import { openBaseline, recordBaseline } from './baseline.ts';
+import { layersOf } from './layers.ts';
 import { samplesProgress } from './progress.ts';
 import { reportFiles, writeReportFiles } from './report-files.ts';
 import { cautions, draw, openFlags } from './samples.ts';
@@ -36,7 +38,9 @@ export async function compareFiles(options: CompareOptions): Promise<CompareResu
     baseline,
     command: options.command ?? 'compareModels',
     warnings,
+    layers: await layersOf(float, openModel(quant).model, quant, options.layers, options),
     onProgress: samplesProgress(options, 'comparing'),
+    onLayers: samplesProgress(options, 'comparing layers'),
   });
   recordBaseline(report, options);
   const files = writeReportFiles(report, options);

@@ -20,6 +20,7 @@ import { observedTensors, type Plan } from '../quantizable/plan.ts';
 import { checkFormat, findTarget, resolveScheme } from '../quantizable/scheme.ts';
 import type { Form } from '../quantized/format.ts';
 import { formOf } from '../quantized/formats/index.ts';
+import { writeProvenance } from '../quantized/provenance.ts';
 import { openBaseline, recordBaseline } from './baseline.ts';
 import {
   keptWarnings,
@@ -30,11 +31,12 @@ import {
   unobservedWarnings,
 } from './notes.ts';
 import { observerSettings } from './observer.ts';
+import { layerSamples } from './layers.ts';
 import { samplesProgress } from './progress.ts';
 import { reportFiles, writeReportFiles } from './report-files.ts';
 import { judgingSamples } from './generated.ts';
 import { everySample, settle, splitSamples, type SamplePlan } from './samples.ts';
-import { formatFlags, schemeRequest, summarizePlan } from './scheme.ts';
+import { describeCalibration, formatFlags, schemeRequest, summarizePlan } from './scheme.ts';
 import { readStateOrTable } from './tables.ts';
 import { writeStamp } from './stamp.ts';
 import { inputsOf, openFused, survivors, upgradeNotes, type FusedSource } from './source.ts';
@@ -74,13 +76,14 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   const plan = form.settle(model, request, wanted, ranges);
   const quantized = form.emit(model, plan, ranges);
   writeStamp(quantized.model, plan, form.description, describeCalibration(state));
+  writeProvenance(quantized.model, { source: file.sha256(), tensors: quantized.origins });
   const warnings = [
     ...upgradeNotes(upgrade),
     ...samples.warnings,
     ...(state ? [...state.notes, ...shardWarnings(state)] : unobservedWarnings(wanted)),
     ...keptWarnings(model),
     ...rangeWarnings(wanted, plan),
-    ...repairWarnings(quantized),
+    ...repairWarnings(quantized.repaired),
     ...lintWarnings(quantized.model, target),
   ];
   for (const warning of warnings) options.onWarning?.(warning);
@@ -93,7 +96,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   });
   const result = { outputPath: saved.path, plan: summarizePlan(plan, form.description), warnings };
   if (options.report === false) return result;
-  const report = await judge(options, saved.path, target, form, plan, state, samples, warnings, baseline);
+  const report = await judge(options, saved.path, model, target, form, plan, state, samples, warnings, baseline);
   recordBaseline(report, options);
   const files = writeReportFiles(report, options);
   return { ...result, report, ...(files.length === 0 ? {} : { reportPath: files[0]!, reportFiles: files }) };
@@ -147,6 +150,7 @@ async function proveItRuns(model: Model, options: QuantizeOptions, { evaluation 
 function judge(
   options: QuantizeOptions,
   quantPath: string,
+  fused: Model,
   target: Target,
   form: Form,
   plan: Plan,
@@ -185,13 +189,8 @@ function judge(
     leftFloat: plan.float,
     exactInt8: target.exactProducts && !targetOf(cpuInfo()).exactProducts,
     warnings,
+    layers: options.layers === false ? undefined : { float: { fused }, samples: layerSamples(options.layers) },
     onProgress: samplesProgress(options, 'comparing'),
+    onLayers: samplesProgress(options, 'comparing layers'),
   });
-}
-
-/** "minmax over 100 samples" */
-function describeCalibration(state: CalibrationState | undefined): string {
-  if (!state) return 'none';
-  const { observer, samples, format } = state;
-  return samples === 0 ? `a table of ${format}` : `${observer} over ${samples} samples`;
 }

@@ -57,7 +57,7 @@ export function findCandidates(
 
 function ruleOf(node: Node, target: Target, selection: NodeSelection, keeper: Keeper): QuantizeRule | string {
   const spec = specOf(node);
-  if (!spec) {
+  if (!spec?.quantize) {
     const unknown =
       node.domain === ''
         ? `qdq has no int8 form of ${node.opType}`

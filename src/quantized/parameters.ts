@@ -56,7 +56,8 @@ export function resolveParameters(
   return { activations, weights, repaired };
 }
 
-function rangeOf(
+/** @throws QUANT_NO_RANGE, QUANT_BAD_RANGE */
+export function rangeOf(
   tensor: TensorPlan,
   ranges: ReadonlyMap<string, Interval>,
   constantOf: (name: string) => Tensor,

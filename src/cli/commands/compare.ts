@@ -12,7 +12,7 @@ export const compare = defineCommand({
     { name: 'FLOAT', describe: 'the float model (.onnx)' },
     { name: 'QUANT', describe: 'the model made from it (.onnx)' },
   ],
-  options: [...dataOptions, ...reportOptions, 'threads', ...recipeOptions],
+  options: [...dataOptions, ...reportOptions, 'layers', 'threads', ...recipeOptions],
   examples: [
     ['compare model.onnx int8.onnx --data test/ --preprocess imagenet', 'on every sample of the folder'],
     [

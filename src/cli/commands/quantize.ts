@@ -22,6 +22,7 @@ export const quantize = defineCommand({
     'output',
     'externalData',
     ...reportOptions,
+    'layers',
     'threads',
     ...recipeOptions,
   ],

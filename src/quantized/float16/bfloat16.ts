@@ -88,5 +88,5 @@ function emit(source: Model, { weights }: Plan): Quantized {
   }
   removeDead(model.graph);
   sortNodes(model.graph);
-  return { model, activations: new Map(), repaired: [] };
+  return { model, activations: new Map(), repaired: [], origins: new Map() };
 }

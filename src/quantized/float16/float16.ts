@@ -35,7 +35,7 @@ export const float16: Format = {
         const converted = new Set(regions.map(({ tensor }) => find(tensor)!.producer));
         const kept = new Set([...model.allNodes()].filter((node) => !converted.has(node)));
         convertToHalf(model, floatValues(model).isFloat, kept, keepIo);
-        return { model, activations: new Map(), repaired: [] };
+        return { model, activations: new Map(), repaired: [], origins: new Map() };
       },
     };
   },
