@@ -11,8 +11,9 @@ import { conv } from './conv.ts';
 import { gather } from './gather.ts';
 import { lstm } from './lstm.ts';
 import { gemm, matmul } from './matmul.ts';
+import { recurrent } from './recurrent.ts';
 
-const rules: readonly NodeRule<DynamicSettings>[] = [matmul, gemm, lstm, attention, gather, conv];
+const rules: readonly NodeRule<DynamicSettings>[] = [matmul, gemm, lstm, recurrent, attention, gather, conv];
 
 export const dynamic: Format = {
   name: 'dynamic',
