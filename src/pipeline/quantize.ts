@@ -1,5 +1,6 @@
 /** The whole pipeline: fuse → plan → calibrate → emit → load and run → compare. Nothing is written that has not been run. */
 import { cpuInfo } from '../backends/cpu.ts';
+import { withFloat32Ports } from '../backends/float32-ports.ts';
 import { openSession } from '../backends/session.ts';
 import { targetOf } from '../backends/targets/index.ts';
 import type { Target } from '../backends/targets/target.ts';
@@ -16,18 +17,25 @@ import { modelToProto } from '../graph/to-proto.ts';
 import { saveModel } from '../onnx/model-file.ts';
 import type { QuantizeOptions, QuantizeResult } from '../pipeline-types.ts';
 import { observedTensors, type Plan } from '../quantizable/plan.ts';
-import { planRanged } from '../quantizable/ranged.ts';
 import { checkFormat, findTarget, resolveScheme } from '../quantizable/scheme.ts';
 import type { Form } from '../quantized/format.ts';
 import { formOf } from '../quantized/formats/index.ts';
 import { writeProvenance } from '../quantized/provenance.ts';
 import { openBaseline, recordBaseline } from './baseline.ts';
-import { keptWarnings, lintWarnings, rangeWarnings, repairWarnings, shardWarnings } from './notes.ts';
+import {
+  keptWarnings,
+  lintWarnings,
+  rangeWarnings,
+  repairWarnings,
+  shardWarnings,
+  unobservedWarnings,
+} from './notes.ts';
 import { observerSettings } from './observer.ts';
 import { layerSamples } from './layers.ts';
 import { samplesProgress } from './progress.ts';
 import { reportFiles, writeReportFiles } from './report-files.ts';
-import { everySample, judgingSamples, settle, splitSamples, type SamplePlan } from './samples.ts';
+import { judgingSamples } from './generated.ts';
+import { everySample, settle, splitSamples, type SamplePlan } from './samples.ts';
 import { describeCalibration, formatFlags, schemeRequest, summarizePlan } from './scheme.ts';
 import { readStateOrTable } from './tables.ts';
 import { writeStamp } from './stamp.ts';
@@ -52,7 +60,9 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   const { include, exclude } = options;
   const request = { target, scheme, include, exclude, fused: survivors(log) };
   const wanted = form.plan(model, request);
-  const chosen = await chooseSamples(options, model, observedTensors(wanted).length > 0);
+  const given = [options.data, options.reader, options.state].some((source) => source !== undefined);
+  const observed = form.rangesOptional && !given ? [] : observedTensors(wanted);
+  const chosen = await chooseSamples(options, model, observed.length > 0);
   const { dataset } = chosen.evaluation;
   checkGates(gates, {
     labels: dataset.labelled || dataset.count === undefined,
@@ -61,17 +71,17 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
     baseline: baseline !== undefined,
   });
 
-  const state = await calibrationState(options, source, wanted, chosen);
+  const state = await calibrationState(options, source, observed, chosen);
   const samples = await settle(chosen);
   const ranges: ReadonlyMap<string, Interval> = state ? rangesOf(state) : new Map();
-  const plan = planRanged((unranged) => form.plan(model, { ...request, unranged }), wanted, ranges);
+  const plan = form.settle(model, request, wanted, ranges);
   const quantized = form.emit(model, plan, ranges);
   writeStamp(quantized.model, plan, form.description, describeCalibration(state));
   writeProvenance(quantized.model, { source: file.sha256(), tensors: quantized.origins });
   const warnings = [
     ...upgradeNotes(upgrade),
     ...samples.warnings,
-    ...(state ? [...state.notes, ...shardWarnings(state)] : []),
+    ...(state ? [...state.notes, ...shardWarnings(state)] : unobservedWarnings(wanted)),
     ...keptWarnings(model),
     ...rangeWarnings(wanted, plan),
     ...repairWarnings(quantized.repaired),
@@ -96,7 +106,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
 /** With a state file, or where nothing is calibrated, only the report needs samples. */
 function chooseSamples(options: QuantizeOptions, model: Model, calibrates: boolean): Promise<SamplePlan> {
   const inputs = inputsOf(model);
-  if (!calibrates) return judgingSamples(options, inputs);
+  if (!calibrates) return judgingSamples(options, options.model, inputs);
   return options.state !== undefined && options.eval !== undefined
     ? everySample(options, options.eval, inputs).then((evaluation) => ({
         calibration: evaluation,
@@ -109,12 +119,12 @@ function chooseSamples(options: QuantizeOptions, model: Model, calibrates: boole
 async function calibrationState(
   options: QuantizeOptions,
   { file, model }: FusedSource,
-  plan: Plan,
+  observed: readonly string[],
   { calibration }: SamplePlan,
 ): Promise<CalibrationState | undefined> {
-  if (observedTensors(plan).length === 0) return undefined;
-  if (options.state !== undefined) return readStateOrTable(options.state, file.sha256(), model, observedTensors(plan));
-  return calibrate(model, observedTensors(plan), calibration.dataset, calibration.selection, {
+  if (observed.length === 0) return undefined;
+  if (options.state !== undefined) return readStateOrTable(options.state, file.sha256(), model, observed);
+  return calibrate(model, observed, calibration.dataset, calibration.selection, {
     modelSha256: file.sha256(),
     observer: options.observer,
     observerOptions: observerSettings(options),
@@ -126,7 +136,8 @@ async function calibrationState(
 
 /** Loads the int8 graph and runs one sample, before a byte of it is on disk. */
 async function proveItRuns(model: Model, options: QuantizeOptions, { evaluation }: SamplePlan): Promise<void> {
-  const session = await openSession(model, { threads: options.threads }, `the int8 form of '${options.model}'`);
+  const opened = await openSession(model, { threads: options.threads }, `the quantized form of '${options.model}'`);
+  const session = withFloat32Ports(opened);
   try {
     for await (const sample of evaluation.dataset.samples(evaluation.selection)) {
       await session.run(sample.inputs);
