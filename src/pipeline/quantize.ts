@@ -1,6 +1,5 @@
 /** The whole pipeline: fuse → plan → calibrate → emit → load and run → compare. Nothing is written that has not been run. */
 import { cpuInfo } from '../backends/cpu.ts';
-import { openSession } from '../backends/session.ts';
 import { targetOf } from '../backends/targets/index.ts';
 import type { Target } from '../backends/targets/target.ts';
 import { calibrate } from '../calibrate/calibrate.ts';
@@ -13,18 +12,26 @@ import { summarizeSkipped } from '../data/tolerant.ts';
 import type { Interval } from '../ops/op.ts';
 import { pipelineErrors } from '../errors/pipeline.ts';
 import type { Model } from '../graph/model.ts';
-import { modelToProto } from '../graph/to-proto.ts';
-import { saveModel } from '../onnx/model-file.ts';
 import type { QuantizeOptions, QuantizeResult } from '../pipeline-types.ts';
 import { observedTensors, type Plan } from '../quantizable/plan.ts';
 import { planRanged } from '../quantizable/ranged.ts';
 import { checkFormat, findTarget, resolveScheme } from '../quantizable/scheme.ts';
 import type { Form } from '../quantized/format.ts';
 import { formOf } from '../quantized/formats/index.ts';
-import { keptWarnings, lintWarnings, rangeWarnings, repairWarnings, shardWarnings } from './notes.ts';
+import { deliver } from './deliver.ts';
+import { fitsInMemory, sizeOf } from './memory.ts';
+import {
+  keptWarnings,
+  lintWarnings,
+  notCompared,
+  notRun,
+  rangeWarnings,
+  repairWarnings,
+  shardWarnings,
+} from './notes.ts';
 import { observerSettings } from './observer.ts';
 import { samplesProgress } from './progress.ts';
-import { everySample, judgingSamples, settle, splitSamples, type SamplePlan } from './samples.ts';
+import { anySample, everySample, judgingSamples, settle, splitSamples, type SamplePlan } from './samples.ts';
 import { formatFlags, schemeRequest, summarizePlan } from './scheme.ts';
 import { readStateOrTable } from './tables.ts';
 import { writeStamp } from './stamp.ts';
@@ -44,10 +51,12 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   const form = formOf(options.format, scheme, formatFlags(options));
   const source = await openFused(options.model, options, { opset: Math.max(form.leastOpset, target.opset.least) });
   const { file, model, log, upgrade } = source;
+  const judged = options.report !== false && fitsInMemory(file);
+  if (!judged && gates.length > 0) throw pipelineErrors.gatesTooLarge(options.gates[0]!, sizeOf(file));
   const { include, exclude } = options;
   const request = { target, scheme, include, exclude, fused: survivors(log) };
   const wanted = form.plan(model, request);
-  const chosen = await chooseSamples(options, model, observedTensors(wanted).length > 0);
+  const chosen = await chooseSamples(options, model, observedTensors(wanted).length > 0, judged);
   const { dataset } = chosen.evaluation;
   checkGates(gates, { labels: dataset.labelled || dataset.count === undefined, latency: true });
 
@@ -66,16 +75,17 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
     ...repairWarnings(quantized),
     ...lintWarnings(quantized.model, target),
   ];
+  const tell = (warning: string): void => {
+    warnings.push(warning);
+    options.onWarning?.(warning);
+  };
   for (const warning of warnings) options.onWarning?.(warning);
 
-  await proveItRuns(quantized.model, options, samples);
-  const saved = saveModel(modelToProto(quantized.model), options.output, {
-    externalData: options.externalData,
-    sourceDir: file.dir,
-    inputs: [file.path],
-  });
+  const saved = await deliver(quantized.model, file, options, samples.evaluation);
+  if (!saved.ran) tell(notRun(saved.byteLength));
+  if (!judged && options.report !== false) tell(notCompared(sizeOf(file)));
   const result = { outputPath: saved.path, plan: summarizePlan(plan, form.description), warnings };
-  if (options.report === false) return result;
+  if (!judged) return result;
   const report = await judge(options, saved.path, target, form, plan, state, samples, warnings);
   if (options.report === undefined) return { ...result, report };
   writeReport(options.report, report);
@@ -83,8 +93,15 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
 }
 
 /** With a state file, or where nothing is calibrated, only the report needs samples. */
-function chooseSamples(options: QuantizeOptions, model: Model, calibrates: boolean): Promise<SamplePlan> {
+function chooseSamples(
+  options: QuantizeOptions,
+  model: Model,
+  calibrates: boolean,
+  judged: boolean,
+): Promise<SamplePlan> {
   const inputs = inputsOf(model);
+  const given = options.data ?? options.reader ?? options.eval;
+  if (!calibrates && !judged && given === undefined) return anySample(options, inputs);
   if (!calibrates) return judgingSamples(options, inputs);
   return options.state !== undefined && options.eval !== undefined
     ? everySample(options, options.eval, inputs).then((evaluation) => ({
@@ -111,19 +128,6 @@ async function calibrationState(
     ...(options.batch === undefined ? {} : { batchSize: options.batch }),
     onProgress: samplesProgress(options, 'calibrating'),
   });
-}
-
-/** Loads the int8 graph and runs one sample, before a byte of it is on disk. */
-async function proveItRuns(model: Model, options: QuantizeOptions, { evaluation }: SamplePlan): Promise<void> {
-  const session = await openSession(model, { threads: options.threads }, `the int8 form of '${options.model}'`);
-  try {
-    for await (const sample of evaluation.dataset.samples(evaluation.selection)) {
-      await session.run(sample.inputs);
-      break;
-    }
-  } finally {
-    await session.dispose();
-  }
 }
 
 function judge(

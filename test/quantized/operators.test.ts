@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { knownTypes } from '../../src/ops/index.ts';
-import { node } from '../support/build.ts';
+import { i64, node } from '../support/build.ts';
 import { build, cases, x, zNode } from './operator-cases.ts';
 import { anyCpu, planFor, quantize, run, sqnr, steps } from './support.ts';
 import type { NodeProto } from '../../src/onnx/messages.ts';

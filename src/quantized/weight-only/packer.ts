@@ -48,7 +48,8 @@ interface Kernel {
 /** Bytes of weights and of codes that a panel may take. */
 const panelLimit = 2 ** 25;
 const pageSize = 2 ** 16;
-const scratchSize = 2 ** 13;
+/** Sixteen rows of a block of 256, the largest. */
+const scratchSize = 2 ** 14;
 
 /** What is used of it: TypeScript knows it in the library of the browser only. */
 const { WebAssembly } = globalThis as unknown as {
@@ -222,7 +223,7 @@ class Packer {
       }
       const codesAt = scratchSize + (block * blockSize * bits) / 8;
       const results = [codesAt, this.#stride, scalesAt + block * 4, zerosAt + block, this.#blocks] as const;
-      kernels.columns(sourceAt, padded, depth, ...settings, ...results);
+      kernels.columns(sourceAt, padded, depth, ...settings, ...results, 0);
     }
     return [scalesAt, zerosAt];
   }
