@@ -58,7 +58,7 @@ const { WebAssembly } = globalThis as unknown as {
 
 let loaded: Kernel | undefined;
 /** Whose panel lies in the memory of the kernel. */
-let tenant: Packer | undefined;
+let tenant: object | undefined;
 
 function load(): Kernel {
   loaded ??= new WebAssembly.Instance(new WebAssembly.Module(fromBase64(kernel))).exports;
@@ -111,6 +111,7 @@ class Packer {
   readonly #stride: number;
   readonly #rowBytes: number;
   readonly #panelRows: number;
+  readonly #token = {};
   #panel = -1;
   #parameters: Parameters | undefined;
 
@@ -173,11 +174,11 @@ class Packer {
   #make(panel: number): void {
     const first = panel * this.#panelRows;
     const known = this.#parameters !== undefined && this.#parameters.rows > first;
-    if (tenant === this && this.#panel === panel && known) return;
+    if (tenant === this.#token && this.#panel === panel && known) return;
     const { rows, symmetric } = this.#request;
     const count = Math.min(this.#panelRows, rows - first);
     const [scalesAt, zerosAt] = this.#run(first, count);
-    tenant = this;
+    tenant = this.#token;
     this.#panel = panel;
     this.#parameters ??= {
       scales: new Float32Array(rows * this.#blocks),
