@@ -20,12 +20,16 @@ import type {
   CalibrateResult,
   CompareOptions,
   CompareResult,
+  ConvertOptions,
+  ConvertResult,
   ExportOptions,
   ExportResult,
   FuseOptions,
   FuseResult,
   MergeOptions,
   MergeResult,
+  PrepareOptions,
+  PrepareResult,
   QuantizeOptions,
   QuantizeResult,
 } from './pipeline-types.ts';
@@ -55,6 +59,16 @@ export function exportCalibration(options: ExportOptions): ExportResult {
 /** The whole pipeline; writes the int8 model to `output`, also when a gate failed (`report.verdict`). */
 export function quantizeModel(options: Given<QuantizeOptions>): Promise<QuantizeResult> {
   return pipeline.quantizeModel(withDefaults<QuantizeOptions>(options));
+}
+
+/** Puts fake quantizers on a float model, calibrated on samples; writes it to `output`. */
+export function prepareModel(options: Given<PrepareOptions>): Promise<PrepareResult> {
+  return pipeline.prepareModel(withDefaults<PrepareOptions>({ observer: 'mse', ...options }));
+}
+
+/** Makes an int8 model of one with fake quantizers; writes it to `output`. */
+export function convertModel(options: Given<ConvertOptions>): Promise<ConvertResult> {
+  return pipeline.convertModel(withDefaults<ConvertOptions>(options));
 }
 
 /** Runs a float model and its quantized form side by side and reports what differs. */

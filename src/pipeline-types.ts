@@ -36,7 +36,7 @@ export type FormatName = 'qdq' | 'qoperator' | 'dynamic' | 'weight-only' | 'fp16
 
 /** How ranges are found from samples. */
 export interface ObserverFlags {
-  readonly observer: 'minmax' | 'percentile' | 'entropy' | 'mse' | 'average';
+  readonly observer: 'minmax' | 'percentile' | 'entropy' | 'mse' | 'histogram' | 'average';
   /** "NAME=NUMBER", such as "percentile=99.9". */
   readonly observerOption: readonly string[];
   /** Histograms of every element instead of a sample of each tensor: slower. */
@@ -53,6 +53,8 @@ export interface SchemeFlags extends ObserverFlags {
   readonly perTensor?: boolean;
   readonly symmetric?: boolean;
   readonly reduceRange?: boolean;
+  /** How the scales of weights are found; default max. */
+  readonly weightObserver?: 'max' | 'mse';
   /** weight-only: bits of a weight. */
   readonly weightBits?: number;
   /** weight-only: weights that share a scale, a power of two from 16 to 256. */
@@ -177,17 +179,72 @@ export interface ExportResult {
   readonly tensors: number;
 }
 
-export interface QuantizeOptions extends DataFlags, SchemeFlags, RunFlags {
+/** Where the report goes, in which forms, and what relative gates compare with. */
+export interface ReportFlags {
+  /** The form follows from the extension: .html, .md, .xml (JUnit), .csv, .txt; else JSON. False: none. */
+  readonly report?: string | false;
+  /** Names of more forms (html, markdown, junit, csv, json, terminal), written beside `report` under their extensions. */
+  readonly reportFormat?: readonly string[];
+  /** HTML without any script. */
+  readonly htmlStatic?: boolean;
+  /** JSON report that relative gates compare with. */
+  readonly baseline?: string;
+  /** Make the report of this run the baseline, unless an error gate fails. */
+  readonly updateBaseline?: boolean;
+}
+
+export interface QuantizeOptions extends DataFlags, SchemeFlags, ReportFlags, RunFlags {
   readonly model: string;
   readonly output: string;
   /** "METRIC OP VALUE"; the report says which failed, and the caller decides what that means. */
   readonly gates: readonly string[];
   /**
-   * Where the JSON report goes. Absent: the models are compared and no file is written. False: they are not compared; the
+   * Where the report goes. Absent: the models are compared and no file is written. False: they are not compared; the
    * int8 model is loaded and run once, and that is all.
    */
   readonly report?: string | false;
+  /** See CompareOptions. */
+  readonly layers?: boolean;
   readonly externalData: ExternalDataMode;
+}
+
+export interface PrepareOptions extends Omit<DataFlags, 'eval'>, Omit<SchemeFlags, 'format'>, RunFlags {
+  readonly model: string;
+  readonly output: string;
+  /** Bits of the weights of layers, and of the activations that enter one; 2 to 16. Default: all of their type. */
+  readonly weightBits?: number;
+  readonly activationBits?: number;
+  /** Bits of both in the first and the last layers; default 8. */
+  readonly firstLastBits?: number;
+  readonly externalData: ExternalDataMode;
+}
+
+export interface PrepareResult {
+  readonly outputPath: string;
+  readonly plan: PlanSummary;
+  /** Number of fake quantizers, on weights and activations. */
+  readonly quantizers: number;
+  readonly weightBits: number;
+  readonly activationBits: number;
+  readonly firstLastBits: number;
+  readonly warnings: readonly string[];
+}
+
+export interface ConvertOptions extends RunFlags {
+  /** A model with fake quantizers: of `prepareModel` or `finetuneModel`, or a QDQ model of another tool. */
+  readonly model: string;
+  readonly output: string;
+  readonly externalData: ExternalDataMode;
+}
+
+export interface ConvertResult {
+  readonly outputPath: string;
+  /** Number of constants that became integer codes, and of biases that became int32. */
+  readonly weights: number;
+  readonly biases: number;
+  /** Number of Relu and Clip nodes that the quantizer behind them replaced. */
+  readonly absorbed: number;
+  readonly warnings: readonly string[];
 }
 
 export interface PlanSummary {
@@ -204,24 +261,28 @@ export interface QuantizeResult {
   readonly outputPath: string;
   /** Absent when none was written. */
   readonly reportPath?: string;
+  /** Every file of the report. */
+  readonly reportFiles?: readonly string[];
   readonly plan: PlanSummary;
   /** Absent when `report` was false. */
   readonly report?: Report;
   readonly warnings: readonly string[];
 }
 
-export interface CompareOptions extends DataFlags, RunFlags {
+export interface CompareOptions extends DataFlags, ReportFlags, RunFlags {
   /** Paths of the float model and of the model made from it. */
   readonly float: string;
   readonly quant: string;
   /** "METRIC OP VALUE"; the report says which failed. */
   readonly gates: readonly string[];
-  /** Where the JSON report goes; none when absent or false. */
-  readonly report?: string | false;
+  /** Compare tensor by tensor: true on every sample, false not at all, absent on the first few. */
+  readonly layers?: boolean;
 }
 
 export interface CompareResult {
   readonly report: Report;
   /** Absent when none was written. */
   readonly reportPath?: string;
+  /** Every file of the report. */
+  readonly reportFiles?: readonly string[];
 }

@@ -24,7 +24,7 @@ export function rangeWarnings(wanted: Plan, plan: Plan): string[] {
   ];
 }
 
-export function repairWarnings({ repaired }: Quantized): string[] {
+export function repairWarnings(repaired: Quantized['repaired']): string[] {
   const channels = repaired.reduce((sum, { channels: n }) => sum + n, 0);
   if (channels === 0) return [];
   return [

@@ -4,10 +4,9 @@ import { targetOf } from '../backends/targets/index.ts';
 import type { Target } from '../backends/targets/target.ts';
 import { calibrate } from '../calibrate/calibrate.ts';
 import { rangesOf, type CalibrationState } from '../calibrate/state.ts';
-import { compareModels } from '../compare/compare.ts';
+import { compareModels, type BaselineSource } from '../compare/compare.ts';
 import { checkGates, parseGate } from '../compare/gates.ts';
 import type { Report } from '../compare/report.ts';
-import { writeReport } from '../compare/report-file.ts';
 import { summarizeSkipped } from '../data/tolerant.ts';
 import type { Interval } from '../ops/op.ts';
 import { pipelineErrors } from '../errors/pipeline.ts';
@@ -18,6 +17,8 @@ import { planRanged } from '../quantizable/ranged.ts';
 import { checkFormat, findTarget, resolveScheme } from '../quantizable/scheme.ts';
 import type { Form } from '../quantized/format.ts';
 import { formOf } from '../quantized/formats/index.ts';
+import { writeProvenance } from '../quantized/provenance.ts';
+import { openBaseline, recordBaseline } from './baseline.ts';
 import { deliver } from './deliver.ts';
 import { fitsInMemory, sizeOf } from './memory.ts';
 import {
@@ -30,9 +31,11 @@ import {
   shardWarnings,
 } from './notes.ts';
 import { observerSettings } from './observer.ts';
+import { layerSamples } from './layers.ts';
 import { samplesProgress } from './progress.ts';
+import { reportFiles, writeReportFiles } from './report-files.ts';
 import { anySample, everySample, judgingSamples, settle, splitSamples, type SamplePlan } from './samples.ts';
-import { formatFlags, schemeRequest, summarizePlan } from './scheme.ts';
+import { describeCalibration, formatFlags, schemeRequest, summarizePlan } from './scheme.ts';
 import { readStateOrTable } from './tables.ts';
 import { writeStamp } from './stamp.ts';
 import { inputsOf, openFused, survivors, upgradeNotes, type FusedSource } from './source.ts';
@@ -44,6 +47,8 @@ import { inputsOf, openFused, survivors, upgradeNotes, type FusedSource } from '
 export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeResult> {
   const gates = options.gates.map(parseGate);
   observerSettings(options);
+  reportFiles(options);
+  const baseline = openBaseline(options);
   if (options.report === false && gates.length > 0) throw pipelineErrors.gatesWithoutReport(options.gates[0]!);
   const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
   checkFormat(target, options.format);
@@ -58,7 +63,12 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   const wanted = form.plan(model, request);
   const chosen = await chooseSamples(options, model, observedTensors(wanted).length > 0, judged);
   const { dataset } = chosen.evaluation;
-  checkGates(gates, { labels: dataset.labelled || dataset.count === undefined, latency: true });
+  checkGates(gates, {
+    labels: dataset.labelled || dataset.count === undefined,
+    latency: true,
+    layers: options.layers !== false,
+    baseline: baseline !== undefined,
+  });
 
   const state = await calibrationState(options, source, wanted, chosen);
   const samples = await settle(chosen);
@@ -66,13 +76,14 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   const plan = planRanged((unranged) => form.plan(model, { ...request, unranged }), wanted, ranges);
   const quantized = form.emit(model, plan, ranges);
   writeStamp(quantized.model, plan, form.description, describeCalibration(state));
+  writeProvenance(quantized.model, { source: file.sha256(), tensors: quantized.origins });
   const warnings = [
     ...upgradeNotes(upgrade),
     ...samples.warnings,
     ...(state ? [...state.notes, ...shardWarnings(state)] : []),
     ...keptWarnings(model),
     ...rangeWarnings(wanted, plan),
-    ...repairWarnings(quantized),
+    ...repairWarnings(quantized.repaired),
     ...lintWarnings(quantized.model, target),
   ];
   const tell = (warning: string): void => {
@@ -86,10 +97,10 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   if (!judged && options.report !== false) tell(notCompared(sizeOf(file)));
   const result = { outputPath: saved.path, plan: summarizePlan(plan, form.description), warnings };
   if (!judged) return result;
-  const report = await judge(options, saved.path, target, form, plan, state, samples, warnings);
-  if (options.report === undefined) return { ...result, report };
-  writeReport(options.report, report);
-  return { ...result, report, reportPath: options.report };
+  const report = await judge(options, saved.path, model, target, form, plan, state, samples, warnings, baseline);
+  recordBaseline(report, options);
+  const files = writeReportFiles(report, options);
+  return { ...result, report, ...(files.length === 0 ? {} : { reportPath: files[0]!, reportFiles: files }) };
 }
 
 /** With a state file, or where nothing is calibrated, only the report needs samples. */
@@ -133,12 +144,14 @@ async function calibrationState(
 function judge(
   options: QuantizeOptions,
   quantPath: string,
+  fused: Model,
   target: Target,
   form: Form,
   plan: Plan,
   state: CalibrationState | undefined,
   { calibration, evaluation }: SamplePlan,
   warnings: readonly string[],
+  baseline: BaselineSource | undefined,
 ): Promise<Report> {
   const skipped =
     options.state === undefined && state !== undefined
@@ -152,6 +165,7 @@ function judge(
     batchSize: options.batch,
     threads: options.threads,
     gates: options.gates,
+    baseline,
     command: options.command ?? 'quantizeModel',
     // A table of another tool tells nothing of its samples.
     ...(state !== undefined &&
@@ -169,13 +183,8 @@ function judge(
     leftFloat: plan.float,
     exactInt8: target.exactProducts && !targetOf(cpuInfo()).exactProducts,
     warnings,
+    layers: options.layers === false ? undefined : { float: { fused }, samples: layerSamples(options.layers) },
     onProgress: samplesProgress(options, 'comparing'),
+    onLayers: samplesProgress(options, 'comparing layers'),
   });
-}
-
-/** "minmax over 100 samples" */
-function describeCalibration(state: CalibrationState | undefined): string {
-  if (!state) return 'none';
-  const { observer, samples, format } = state;
-  return samples === 0 ? `a table of ${format}` : `${observer} over ${samples} samples`;
 }

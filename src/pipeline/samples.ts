@@ -7,7 +7,7 @@ import { choose, chooseSequences, type Choice } from '../data/select.ts';
 import type { DataFlags } from '../pipeline-types.ts';
 
 /** Enough for min/max ranges of image models to settle. */
-const usualCalibration = 100;
+export const usualCalibration = 100;
 /** What the report looks at when nobody names its samples: a few seconds' worth, drawn with the same seed. */
 const usualEvaluation = 500;
 

@@ -1,4 +1,5 @@
 /** Between the words of the command line and the planner's: schemes, formats and plans. */
+import type { CalibrationState } from '../calibrate/state.ts';
 import type { ActivationType, PlanSummary, SchemeFlags, WeightType } from '../pipeline-types.ts';
 import type { Plan } from '../quantizable/plan.ts';
 import type { SchemeRequest } from '../quantizable/scheme.ts';
@@ -10,24 +11,37 @@ const activationTypes = { u8: 'uint8', s8: 'int8', u16: 'uint16', s16: 'int16' }
 >;
 const weightTypes = { s8: 'int8', u8: 'uint8' } as const satisfies Record<WeightType, string>;
 
-export function schemeRequest(flags: SchemeFlags): SchemeRequest {
+export function schemeRequest(
+  flags: Pick<
+    SchemeFlags,
+    'activationType' | 'weightType' | 'perTensor' | 'symmetric' | 'reduceRange' | 'weightObserver'
+  >,
+): SchemeRequest {
   return {
     activationType: flags.activationType && activationTypes[flags.activationType],
     weightType: flags.weightType && weightTypes[flags.weightType],
     perTensor: flags.perTensor,
     symmetric: flags.symmetric,
     reduceRange: flags.reduceRange,
+    weightObserver: flags.weightObserver,
   };
 }
 
 /** The flags of which some formats read some. */
 export function formatFlags(flags: SchemeFlags): FormatFlags {
-  const { activationType, weightType, perTensor, symmetric, reduceRange } = flags;
+  const { activationType, weightType, perTensor, symmetric, reduceRange, weightObserver } = flags;
   const { weightBits, blockSize, weightMethod, accuracyLevel, keepIo } = flags;
   return {
-    ...{ activationType, weightType, perTensor, symmetric, reduceRange },
+    ...{ activationType, weightType, perTensor, symmetric, reduceRange, weightObserver },
     ...{ weightBits, blockSize, weightMethod, accuracyLevel, keepIo },
   };
+}
+
+/** "minmax over 100 samples" */
+export function describeCalibration(state: CalibrationState | undefined): string {
+  if (!state) return 'none';
+  const { observer, samples, format } = state;
+  return samples === 0 ? `a table of ${format}` : `${observer} over ${samples} samples`;
 }
 
 /** @param description of the form: its scheme in words */

@@ -10,6 +10,7 @@ export interface SchemeRequest {
   readonly perTensor?: boolean | undefined;
   readonly symmetric?: boolean | undefined;
   readonly reduceRange?: boolean | undefined;
+  readonly weightObserver?: string | undefined;
 }
 
 export function findTarget(name: string): Target {
@@ -46,12 +47,14 @@ export function resolveScheme(target: Target, request: SchemeRequest): Scheme {
   if (activationType.startsWith('int') && weightType.startsWith('uint')) {
     throw planErrors.unsignedWeights(activationType, weightType);
   }
+  const weightObserver = request.weightObserver ?? base.weightObserver;
   return {
     activationType,
     activationSymmetric,
     weightType,
     perChannel: perChannel && perChannelTypes.includes(weightType),
     weightRange: weightRange(request.reduceRange, base, activationType, weightType),
+    ...(weightObserver === undefined ? {} : { weightObserver }),
   };
 }
 
@@ -72,7 +75,8 @@ export function describeScheme(scheme: Scheme): string {
   const range = { full: '', reduced: ' in 7 bits', pairs: ' kept from saturating' }[scheme.weightRange];
   const symmetric = scheme.activationSymmetric ? ' symmetric' : '';
   const granularity = scheme.perChannel ? 'per channel' : 'per tensor';
-  return `${short(scheme.activationType)}${symmetric} activations, ${short(scheme.weightType)} weights ${granularity}${range}`;
+  const search = scheme.weightObserver === undefined ? '' : ` by ${scheme.weightObserver}`;
+  return `${short(scheme.activationType)}${symmetric} activations, ${short(scheme.weightType)} weights ${granularity}${range}${search}`;
 }
 
 /** Only u8 × s8 products saturate; s8 activations and u8 weights go through exact kernels. */

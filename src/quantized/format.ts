@@ -16,6 +16,8 @@ export interface Quantized {
   readonly activations: ReadonlyMap<string, QuantParams>;
   /** Weights whose scale was enlarged so that a bias fits int32, with the number of channels. */
   readonly repaired: readonly { readonly weight: string; readonly channels: number }[];
+  /** Float tensor of the source by name of the codes made of it; biases are left out. See provenance.ts. */
+  readonly origins: ReadonlyMap<string, string>;
 }
 
 /** Settings that some formats read and others do not. Absent: the target's or the format's own choice. */
@@ -25,6 +27,7 @@ export interface FormatFlags {
   readonly perTensor?: boolean | undefined;
   readonly symmetric?: boolean | undefined;
   readonly reduceRange?: boolean | undefined;
+  readonly weightObserver?: string | undefined;
   readonly weightBits?: number | undefined;
   readonly blockSize?: number | undefined;
   readonly weightMethod?: 'rtn' | 'hqq' | undefined;

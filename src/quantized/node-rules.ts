@@ -119,7 +119,8 @@ export function emitNodes<Settings>(
   }
   removeDead(model.graph);
   sortNodes(model.graph);
-  return { model, activations: new Map(), repaired: [] };
+  // Activations carry no quantizers here, and packed weights no DequantizeLinear that could be compared.
+  return { model, activations: new Map(), repaired: [], origins: new Map() };
 }
 
 function writerFor<Settings>(settings: Settings): Writer<Settings> {

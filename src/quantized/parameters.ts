@@ -42,6 +42,7 @@ export function resolveParameters(
       range: plan.scheme.weightRange,
       axis: weight.axis,
       layout: weight.layout,
+      observer: plan.scheme.weightObserver,
     };
     weights.set(weightKey(weight), weightScales(constantOf(weight.name), request));
   }
@@ -55,7 +56,8 @@ export function resolveParameters(
   return { activations, weights, repaired };
 }
 
-function rangeOf(
+/** @throws QUANT_NO_RANGE, QUANT_BAD_RANGE */
+export function rangeOf(
   tensor: TensorPlan,
   ranges: ReadonlyMap<string, Interval>,
   constantOf: (name: string) => Tensor,

@@ -20,7 +20,7 @@ import type { Interval } from '../ops/op.ts';
 import { weightKey, type Plan, type RegionPlan } from '../quantizable/plan.ts';
 import { guardFloatNodes } from './barrier.ts';
 import { quantizeBias } from './bias.ts';
-import { dequantizeIn, placeCodes, type Placed } from './dequantize.ts';
+import { dequantizeBehind, dequantizeIn, placeCodes, type Placed } from './dequantize.ts';
 import type { Quantized } from './format.ts';
 import { codes, quantizeTensor, representable, type QuantParams } from './params.ts';
 import { resolveParameters, type Parameters } from './parameters.ts';
@@ -33,9 +33,11 @@ export function emitQdq(source: Model, plan: Plan, ranges: ReadonlyMap<string, I
   const parameters = resolveParameters(find, plan, ranges);
   const nodeOf = new Map(plan.regions.map((region) => [region, find(region.tensor)!.producer!]));
 
-  const weightIn = weightWriter(plan, parameters, find);
+  const origins = new Map<string, string>();
+  const weightIn = weightWriter(plan, parameters, find, origins);
   for (const [region, node] of nodeOf) {
     if (region.weight) node.setInput(region.weight.input, weightIn(weightKey(region.weight), node.graph!));
+    if (region.weight?.layout === 'table') dequantizeBehind(node);
     if (region.bias && plan.spelling.bias !== 'float')
       node.setInput(region.bias.input, emitBias(node, region, plan, parameters));
     if (region.quantizedOutput) absorbClamps(node, region, plan, parameters);
@@ -54,18 +56,23 @@ export function emitQdq(source: Model, plan: Plan, ranges: ReadonlyMap<string, I
     const value = find(tensor.name)!;
     const params = parameters.activations.get(tensor.name)!;
     const reading = readers.get(tensor.name) ?? [];
-    if (tensor.source === 'constant') emitConstant(value, params, plan, reading);
-    else emitActivation(value, tensor.int8Producer, params, reading, written, plan.spelling.readers);
+    const made =
+      tensor.source === 'constant'
+        ? emitConstant(value, params, plan, reading)
+        : emitActivation(value, tensor.int8Producer, params, reading, written, plan.spelling.readers).map(
+            (quantize) => quantize.output()!.name,
+          );
+    for (const codesName of made) origins.set(codesName, tensor.name);
   }
   for (const [region, node] of nodeOf) if (region.onCodes) moveCodes(node);
   for (const graph of model.graph.graphs()) guardFloatNodes(graph);
   removeDead(model.graph);
   sortNodes(model.graph);
-  return { model, activations: parameters.activations, repaired: parameters.repaired };
+  return { model, activations: parameters.activations, repaired: parameters.repaired, origins };
 }
 
 /** An int8 node and the input at which it reads. */
-interface Reader {
+export interface Reader {
   readonly node: Node;
   readonly input: number;
 }
@@ -78,6 +85,7 @@ function weightWriter(
   plan: Plan,
   parameters: Parameters,
   find: (name: string) => Value | undefined,
+  origins: Map<string, string>,
 ): (key: string, graph: Graph) => Value {
   const names = new Map(plan.weights.map((weight) => [weightKey(weight), weight.name]));
   const placed = new Map<string, Placed>();
@@ -90,7 +98,9 @@ function weightWriter(
       const tensor = quantizeWeights(constant.constant!, how, `${name}_quantized`);
       const zeros = codes(how.type, how.scales.length).fill(how.zeroPoint);
       const source = plan.spelling.weights === 'pairs' ? constant : undefined;
-      placed.set(key, placeCodes(constant.graph, tensor, how.scales, zeros, how.axis, source));
+      const place = placeCodes(constant.graph, tensor, how.scales, zeros, how.axis, source);
+      placed.set(key, place);
+      origins.set(place.codes.name, name);
       written.set(key, new Map());
     }
     const copies = written.get(key)!;
@@ -145,28 +155,35 @@ function absorbClamps(node: Node, region: RegionPlan, plan: Plan, parameters: Pa
   }
 }
 
-/** Constant codes in the place of an activation. */
-function emitConstant(value: Value, params: QuantParams, { scheme, spelling }: Plan, readers: readonly Reader[]): void {
+/** Constant codes in the place of an activation. Returns their names. */
+function emitConstant(
+  value: Value,
+  params: QuantParams,
+  { scheme, spelling }: Plan,
+  readers: readonly Reader[],
+): string[] {
   const { name } = value;
   const quantized = quantizeTensor(value.constant!, params, scheme.activationSymmetric, `${name}_quantized`);
   const zero = codes(params.type, 1).fill(params.zeroPoint);
   const source = spelling.weights === 'pairs' ? value : undefined;
   const placed = placeCodes(value.graph, quantized, Float32Array.of(params.scale), zero, undefined, source);
   redirect(readers, spelling.readers === 'share', (graph) => dequantizeIn(graph, placed, name));
+  return [placed.codes.name];
 }
 
 /**
  * Puts the quantizer on one tensor, in its own graph, and a DequantizeLinear into each graph where an int8 node reads it.
- * After an int8 producer everything else reads the dequantized value too.
+ * After an int8 producer everything else reads the dequantized value too. Returns the quantizers: one, unless each
+ * reader has its own.
  */
-function emitActivation(
+export function emitActivation(
   value: Value,
   int8Producer: boolean,
   params: QuantParams,
   readers: readonly Reader[],
   written: Map<QuantParams, [Value, Value]>,
   sharing: Spelling['readers'],
-): void {
+): Node[] {
   const { name, graph } = value;
   const [scale, zeroPoint] = parameterValues(value, params, written);
   const quantizers: Node[] = [];
@@ -197,6 +214,7 @@ function emitActivation(
   }
   redirect(outside, sharing === 'share', dequantizeFor);
   for (const quantize of quantizers) quantize.setInput(0, value);
+  return quantizers;
 }
 
 /** Each reader reads what is made for its graph or, unless they share, for itself. */

@@ -1,7 +1,7 @@
 /** Every operator that qdq knows, between two int8 neighbours: the cases for QDQ and for QOperator. */
 import type { Model } from '../../src/graph/model.ts';
 import type { NodeProto } from '../../src/onnx/messages.ts';
-import { buildModel, f32, float, i64, node, scalar, type Constant } from '../support/build.ts';
+import { buildModel, constant, f32, float, i64, node, scalar, type Constant } from '../support/build.ts';
 import type { Feeds } from './support.ts';
 
 export interface Case {
@@ -43,6 +43,31 @@ export const cases: Record<string, Case> = {
     gone: [],
   },
   HardSwish: { nodes: [zNode('HardSwish', ['a'])], island: true, gone: [] },
+  Tanh: { nodes: [zNode('Tanh', ['a'])], island: true, gone: [] },
+  PRelu: {
+    nodes: [zNode('PRelu', ['a', 'slope'])],
+    initializers: { slope: f32([8, 1, 1]) },
+    island: true,
+    gone: [],
+  },
+  Sub: { nodes: [zNode('Sub', ['a', 'b'])], island: true, gone: [] },
+  Div: {
+    nodes: [node('Sigmoid', ['b'], ['t']), node('Add', ['t', 'one'], ['u']), zNode('Div', ['a', 'u'])],
+    initializers: { one: scalar('float32', 1) },
+    island: true,
+    gone: [],
+  },
+  Where: {
+    nodes: [zNode('Where', ['mask', 'a', 'b'])],
+    initializers: {
+      mask: constant(
+        'bool',
+        [1, 1, 6, 6],
+        Array.from({ length: 36 }, (_, i) => (i % 3) & 1),
+      ),
+    },
+    kernel: ['QLinearWhere'],
+  },
   Add: { nodes: [zNode('Add', ['a', 'b'])], kernel: ['QLinearAdd'] },
   Mul: { nodes: [zNode('Mul', ['a', 'b'])], kernel: ['QLinearMul'] },
   'Add of a constant': {

@@ -30,8 +30,8 @@ export const ortCpuX64: Target = {
   fixed: {},
   operators: undefined,
   preferFloat,
-  opset: { least: oldestOpset, newest: newestOpset },
   movesCodes: true,
+  opset: { least: oldestOpset, newest: newestOpset },
   exactProducts: true,
 };
 

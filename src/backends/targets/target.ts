@@ -18,6 +18,8 @@ export interface Scheme {
   readonly weightType: WeightType;
   readonly perChannel: boolean;
   readonly weightRange: WeightRange;
+  /** How the scales of weights are found (quantized/weight-observers); default max. */
+  readonly weightObserver?: string;
 }
 
 /** How the graph spells what is quantized. */

@@ -27,8 +27,8 @@ export const tensorRt: Target = {
   fixed: {},
   operators: ['Conv', 'ConvTranspose', 'Gemm', 'MatMul', 'Add', 'MaxPool', 'AveragePool', 'GlobalAveragePool'],
   preferFloat: {},
-  movesCodes: false,
   // Per-axis QuantizeLinear needs 13.
+  movesCodes: false,
   opset: { least: 13, newest: newestOpset },
   exactProducts: true,
 };

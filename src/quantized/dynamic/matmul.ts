@@ -16,7 +16,7 @@ export const gemm: NodeRule<DynamicSettings> = {
   weights: [1],
   refuse(node) {
     // The rule of the static form says the same of transA, alpha, beta and the bias.
-    const rule = specOf(node)!.quantize(node);
+    const rule = specOf(node)!.quantize!(node);
     return typeof rule === 'string' ? rule : undefined;
   },
   emit: (node, writer) => multiply(node, writer, node.int('transB', 0) !== 0),

@@ -7,7 +7,7 @@ import { emitQdq } from '../qdq.ts';
 export const qdq: Format = {
   name: 'qdq',
   summary: 'QuantizeLinear and DequantizeLinear around float operators, fused by the runtime',
-  reads: ['activationType', 'weightType', 'perTensor', 'symmetric', 'reduceRange'],
+  reads: ['activationType', 'weightType', 'perTensor', 'symmetric', 'reduceRange', 'weightObserver'],
   configure: (scheme) => ({
     format: 'qdq',
     description: `QDQ, ${describeScheme(scheme)}`,
