@@ -47,6 +47,14 @@ export function lintWarnings(model: Model, target: Target): string[] {
   });
 }
 
+export function notRun(bytes: number): string {
+  return `the model of ${(bytes / 1e9).toFixed(1)} GB was loaded, with its weights left in the file, and not run`;
+}
+
+export function notCompared(bytes: number): string {
+  return `there is no report: running the float model of ${(bytes / 1e9).toFixed(1)} GB needs more memory than this machine has ('qdq compare' makes one where it fits)`;
+}
+
 /** The ranges are those of a few shards only. */
 export function shardWarnings({ shards }: CalibrationState): string[] {
   if (!shards) return [];
