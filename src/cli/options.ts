@@ -68,7 +68,11 @@ export const options = {
     defaultText: 'what --data leaves over',
   }),
 
-  format: choice(['qdq'], { group: scheme, default: defaults.format, describe: 'form of the result' }),
+  format: choice(['qdq', 'qoperator', 'dynamic', 'weight-only'], {
+    group: scheme,
+    default: defaults.format,
+    describe: 'form of the result; all but qdq and qoperator can be made without samples',
+  }),
   target: text({
     group: scheme,
     describe: 'runtime and machine to quantize for, such as ort-cpu-x64 or ort-cpu-arm64',
@@ -96,6 +100,50 @@ export const options = {
     describe: 'weights in 7 bits, for CPUs whose int8 products saturate',
     defaultText: "the target's",
   }),
+  weightObserver: choice(['max', 'mse'], {
+    group: scheme,
+    describe: 'scales of weights: largest magnitude, or least squared error',
+    defaultText: 'max',
+  }),
+  blockSize: integer({
+    group: scheme,
+    min: 1,
+    describe: 'weight-only: weights that share a scale, a power of two from 16 to 256',
+    defaultText: '32, of 8 bits 128',
+  }),
+  weightMethod: choice(['rtn', 'hqq'], {
+    group: scheme,
+    describe: 'weight-only: round to nearest, or half-quadratic zero points',
+    defaultText: 'rtn',
+  }),
+  accuracyLevel: integer({
+    group: scheme,
+    min: 0,
+    max: 4,
+    describe: 'weight-only: 4 multiplies in int8, 0 and 1 in float32, which is slower',
+    defaultText: '4',
+  }),
+  weightBits: integer({
+    group: scheme,
+    min: 2,
+    max: 16,
+    describe: 'bits of a weight: 2 to 16 in prepare, where narrow codes are clamped; 2, 4 or 8 in weight-only',
+    defaultText: '8, of weight-only 4',
+  }),
+  activationBits: integer({
+    group: scheme,
+    min: 2,
+    max: 16,
+    describe: 'bits of the activations that enter a layer with weights',
+    defaultText: 'all of the type',
+  }),
+  firstLastBits: integer({
+    group: scheme,
+    min: 2,
+    max: 16,
+    describe: 'bits of weights and activations of the first and the last layers',
+    defaultText: '8',
+  }),
   include: list({
     group: scheme,
     describe: 'quantize only these: node name, operator type or /regex/ (repeatable)',
@@ -106,7 +154,7 @@ export const options = {
     describe: 'leave these float: node name, operator type or /regex/ (repeatable)',
     expects: 'a node name, an operator type or /regex/',
   }),
-  observer: choice(['minmax', 'percentile', 'entropy', 'mse', 'average'], {
+  observer: choice(['minmax', 'percentile', 'entropy', 'mse', 'histogram', 'average'], {
     group: scheme,
     default: defaults.observer,
     describe: 'how ranges are found from samples',
@@ -119,7 +167,7 @@ export const options = {
   exact: flag({
     group: scheme,
     default: defaults.exact,
-    describe: 'percentile, entropy, mse: every element, not a sample of each tensor; slower',
+    describe: 'percentile, entropy, mse, histogram: every element, not a sample of each tensor; slower',
   }),
   state: path({
     group: scheme,
@@ -267,6 +315,11 @@ export const schemeOptions = [
   'perTensor',
   'symmetric',
   'reduceRange',
+  'weightObserver',
+  'weightBits',
+  'blockSize',
+  'weightMethod',
+  'accuracyLevel',
   'include',
   'exclude',
   ...observerOptions,

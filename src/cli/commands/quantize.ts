@@ -68,5 +68,7 @@ export const quantize = defineCommand({
 /** What there is to say about a model that was not compared. */
 function planLines({ plan }: QuantizeResult): string {
   const reasons = plan.leftFloat.map(({ node, op, reason }) => `  ${node} (${op}): ${reason}`);
-  return [`${plan.scheme}: ${plan.quantizedNodes} nodes in int8, ${plan.floatNodes} in float`, ...reasons].join('\n');
+  return [`${plan.scheme}: ${plan.quantizedNodes} quantized nodes, ${plan.floatNodes} left float`, ...reasons].join(
+    '\n',
+  );
 }
