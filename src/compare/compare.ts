@@ -7,8 +7,9 @@ import { summarizeSkipped } from '../data/tolerant.ts';
 import { version } from '../version.ts';
 import { evaluate } from './evaluate.ts';
 import { feedsOf, filled, firstSample, samplesPerRun, type NamedSession } from './feeds.ts';
-import { lacksVnni, verdictOf, warningsOf } from './findings.ts';
-import { checkGates, evaluateGates, parseGate } from './gates.ts';
+import { lacksVnni, warningsOf } from './findings.ts';
+import { checkGates, parseGate } from './gates.ts';
+import { judge, type BaselineSource } from './judge.ts';
 import { measureLatency } from './latency.ts';
 import { findCauses } from './layers/causes.ts';
 import { measureLayers, type Layers } from './layers/measure.ts';
@@ -17,6 +18,8 @@ import { openModel, type OpenedModel } from './model-facts.ts';
 import { findPlacement, type LeftFloat } from './placement.ts';
 import { reportSchemaVersion, type Latency, type Report } from './report.ts';
 import { canSaturate } from './saturation.ts';
+
+export type { BaselineSource } from './judge.ts';
 
 export interface CompareOptions {
   readonly floatPath: string;
@@ -30,6 +33,8 @@ export interface CompareOptions {
   readonly threads: number;
   /** `METRIC OP VALUE` each; see gates.ts. */
   readonly gates: readonly string[];
+  /** What relative gates compare with. */
+  readonly baseline?: BaselineSource | undefined;
   /** The command line, for the report. */
   readonly command: string;
   /** The samples the quantized model was calibrated on. */
@@ -63,7 +68,11 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
   const { dataset, selection, threads, exactInt8 = false, skipLatency = false } = options;
   const gates = options.gates.map(parseGate);
   // A stream may carry labels that nobody has seen yet.
-  checkGates(gates, { labels: dataset.labelled || dataset.count === undefined, latency: !skipLatency });
+  checkGates(gates, {
+    labels: dataset.labelled || dataset.count === undefined,
+    latency: !skipLatency,
+    baseline: options.baseline !== undefined,
+  });
   const floatModel = openModel(options.floatPath);
   const quantModel = openModel(options.quantPath);
   const sessions: Session[] = [];
@@ -100,7 +109,6 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
     const told = (options.warnings ?? []).map((message) => ({ code: 'MADE', message }));
     const warnings = [...told, ...found];
     const { task, outputs } = evaluation;
-    const gateRows = evaluateGates(gates, { task, outputs, nodes, cost });
     return {
       schema: reportSchemaVersion,
       tool: { name: 'qdq', version },
@@ -110,8 +118,7 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
       ...(options.recipe === undefined ? {} : { recipe: options.recipe }),
       environment: environmentOf(cpu, threads, exactInt8),
       data,
-      verdict: verdictOf({ gates: gateRows, outputs, warnings }),
-      gates: gateRows,
+      ...judge(gates, { task, outputs, nodes, placement, cost, warnings }, options.baseline),
       task,
       outputs,
       nodes,

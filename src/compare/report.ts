@@ -84,17 +84,39 @@ const nodeRow = z.strictObject({
   reason: z.string(),
 });
 
+const conversionRow = z.strictObject({
+  name: z.string(),
+  op: z.string(),
+  from: z.string().describe('the node before it, or the input or weight that it reads'),
+  to: z.array(z.string()).describe('the nodes behind it, or the output that it makes'),
+  reason: z.string(),
+});
+
 const gateRow = z.strictObject({
   id: z.string(),
   metric: z.string(),
-  level: z.enum(['error', 'warn']),
+  level: z.enum(['error', 'warn', 'off']).describe('off: shown, never judged'),
   op: z.enum(['<=', '>=', '<', '>', '==']),
-  bound: z.number(),
-  value: real,
+  bound: real.describe('NaN for a gate that is off and has no baseline'),
+  value: real.describe('as measured'),
+  interval: interval95.optional().describe('95 % confidence interval of value'),
+  judged: real.optional().describe('what was held against the bound: the worse end of the interval; absent: value'),
+  baseline: real.optional().describe('value of the baseline, for a bound relative to it'),
   unit: z.string(),
   pass: z.boolean(),
   hint: z.string().optional(),
 });
+
+const baseline = z
+  .strictObject({
+    path: z.string(),
+    created: z.iso.datetime().optional(),
+    quant: sha256.describe('of the quantized model of the baseline'),
+    changes: z
+      .array(z.strictObject({ metric: z.string(), unit: z.string(), better, baseline: real, now: real }))
+      .describe('everything that gates can ask for and both reports have'),
+  })
+  .describe('the report of record that relative gates compare with');
 
 export const reportSchema = z.strictObject({
   schema: z.literal(reportSchemaVersion),
@@ -125,6 +147,7 @@ export const reportSchema = z.strictObject({
   }),
   verdict: z.enum(['pass', 'warn', 'fail']),
   gates: z.array(gateRow),
+  baseline: baseline.optional(),
   task: z.array(taskRow),
   outputs: z.array(outputRow),
   nodes: z.array(nodeRow).describe('compute nodes that run in float'),
@@ -133,6 +156,10 @@ export const reportSchema = z.strictObject({
     float: count,
     conversions: count.describe('QuantizeLinear, DequantizeLinear and DynamicQuantizeLinear left'),
     byOp: z.record(z.string(), z.strictObject({ int8: count, float: count })),
+    left: z
+      .array(conversionRow)
+      .optional()
+      .describe('each conversion that onnxruntime did not fuse into an integer kernel'),
   }),
   cost: z.strictObject({
     bytesFloat: count,
@@ -161,6 +188,8 @@ export const reportSchema = z.strictObject({
 export type Report = z.output<typeof reportSchema>;
 export type Verdict = Report['verdict'];
 export type GateRow = Report['gates'][number];
+export type Baseline = NonNullable<Report['baseline']>;
+export type ConversionRow = NonNullable<Report['placement']['left']>[number];
 export type TaskRow = Report['task'][number];
 export type OutputRow = Report['outputs'][number];
 export type NodeRow = Report['nodes'][number];
@@ -170,7 +199,8 @@ export type Warning = Report['warnings'][number];
 export type * from './report-layers.ts';
 export type ModelFile = Report['models']['float'];
 
-/** The schema of report files, for editors and other tools (JSON Schema 2020-12). */
-export function reportJsonSchema(): object {
-  return z.toJSONSchema(reportSchema, { io: 'input' });
+/** The published schema of report files (JSON Schema 2020-12), with a line end, as it stands in `report.schema.json`. */
+export function reportSchemaText(): string {
+  const schema = z.toJSONSchema(reportSchema, { io: 'input' });
+  return `${JSON.stringify({ title: 'qdq report', ...schema }, undefined, 2)}\n`;
 }
