@@ -2,7 +2,14 @@
  * What is assumed when neither a caller, a flag nor a recipe says otherwise; the library and the command line share it.
  */
 import { availableParallelism } from 'node:os';
-import type { CalibrateOptions, CompareOptions, FuseOptions, QuantizeOptions } from './pipeline-types.ts';
+import type {
+  CalibrateOptions,
+  CompareOptions,
+  ConvertOptions,
+  FuseOptions,
+  PrepareOptions,
+  QuantizeOptions,
+} from './pipeline-types.ts';
 
 export const defaults = {
   seed: 0,
@@ -21,7 +28,7 @@ type Defaulted = keyof typeof everything | 'threads';
 /** Options of which the ones with a default may be left out. */
 export type Given<T> = Omit<T, Defaulted> & Partial<Pick<T, Extract<keyof T, Defaulted>>>;
 
-type AnyOptions = FuseOptions | CalibrateOptions | QuantizeOptions | CompareOptions;
+type AnyOptions = FuseOptions | CalibrateOptions | QuantizeOptions | CompareOptions | PrepareOptions | ConvertOptions;
 
 /** One thread per core this process may use: results do not depend on it, speed does. */
 export function usualThreads(): number {

@@ -18,6 +18,7 @@ const flow = [
   'quantizable',
   'calibrate',
   'quantized',
+  'qat',
   'compare',
   'report',
   'parallel',

@@ -57,7 +57,9 @@ export async function openSession(
     interOpNumThreads: 1,
     graphOptimizationLevel: options.level ?? 'all',
     logSeverityLevel: 4,
+    enableMemPattern: options.memoryPattern ?? true,
     ...(options.optimizedModelPath === undefined ? {} : { optimizedModelFilePath: options.optimizedModelPath }),
+    ...(options.profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: options.profile }),
   };
   const entries: Record<string, string> = { ...options.extra };
   if (options.simulate) entries['disable_quant_qdq'] = '1';
@@ -96,7 +98,10 @@ export async function openSession(
         throw backendErrors.run(label, cause);
       }
     },
-    dispose: () => native.release(),
+    async dispose() {
+      if (options.profile !== undefined) native.endProfiling();
+      await native.release();
+    },
   };
 }
 

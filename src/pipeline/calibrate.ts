@@ -106,6 +106,7 @@ export function tensorsOfAnyPlan(model: Model): string[] {
   const unreserved: Target = { ...machine, preferFloat: {} };
   const names = new Set<string>();
   for (const target of [...targets, unreserved]) {
+    if (!target.formats.includes('qdq')) continue;
     for (const name of observedTensors(planQuantization(model, { target, scheme: target.scheme }))) names.add(name);
   }
   return [...names];

@@ -7,7 +7,7 @@ import { choose, chooseSequences, type Choice } from '../data/select.ts';
 import type { DataFlags } from '../pipeline-types.ts';
 
 /** Enough for min/max ranges of image models to settle. */
-const usualCalibration = 100;
+export const usualCalibration = 100;
 /** What the report looks at when nobody names its samples: a few seconds' worth, drawn with the same seed. */
 const usualEvaluation = 500;
 
@@ -89,6 +89,24 @@ export async function splitSamples(flags: DataFlags, inputs: readonly InputInfo[
     calibration,
     evaluation: { dataset, selection: (judged as readonly number[]).map((index) => rest[index]!) },
     warnings,
+  };
+}
+
+/** For what is made without samples: all that there are, at most as many as a report looks at. */
+export async function judgingSamples(flags: DataFlags, inputs: readonly InputInfo[]): Promise<SamplePlan> {
+  if (flags.eval !== undefined) {
+    const evaluation = await everySample(flags, flags.eval, inputs);
+    return { calibration: evaluation, evaluation, warnings: cautions(evaluation.dataset) };
+  }
+  const dataset = await openFlags(flags, inputs);
+  const { count } = dataset;
+  const wanted = flags.samples ?? Math.min(usualEvaluation, count ?? usualEvaluation);
+  const { chosen, note } = draw(dataset, wanted, flags.seed);
+  const evaluation = { dataset, selection: chosen };
+  return {
+    calibration: evaluation,
+    evaluation,
+    warnings: [...cautions(dataset), ...(note === undefined ? [] : [note])],
   };
 }
 

@@ -1,5 +1,5 @@
 /**
- * What percentile, entropy and mse share: the extremes and a histogram of each tensor. They differ only in how a histogram
+ * What percentile, entropy, mse and histogram share: the extremes and a histogram of each tensor. They differ only in how a histogram
  * becomes a range. The elements are a fixed spatial sample of each tensor unless all are asked for; the extremes are exact.
  */
 import {

@@ -2,12 +2,13 @@
 import { calibrateErrors } from '../../errors/calibrate.ts';
 import { average } from './average.ts';
 import { entropy } from './entropy.ts';
+import { histogramSearch } from './histogram-search.ts';
 import { minmax } from './minmax.ts';
 import { mse } from './mse.ts';
 import type { Observer, ObserverOptions } from './observer.ts';
 import { percentile } from './percentile.ts';
 
-export const observers: readonly Observer[] = [minmax, percentile, entropy, mse, average];
+export const observers: readonly Observer[] = [minmax, percentile, entropy, mse, histogramSearch, average];
 
 /** @throws CALIBRATE_OBSERVER with the nearest id */
 export function observerOf(id: string): Observer {

@@ -1,51 +1,73 @@
 /**
- * The interval with the least expected quantization error |x - q(x)|^p in 8 bits; p = 2 is the squared error. The error of a bin
- * is integrated in closed form over the steps of the quantizer, its elements evenly spread. Both ends are searched for: first
- * one threshold for both, then each by itself, on a grid that is even in the logarithm, so that far outliers do not coarsen it.
+ * The interval with the least expected quantization error |x - q(x)|^p in a number of bits; p = 2 is the squared error. The error
+ * of a bin is integrated in closed form over the steps of the quantizer, its elements evenly spread. Both ends are searched for
+ * jointly, because they share the step: clipping one end alone may win nothing where clipping both does. The grid is even in
+ * the logarithm, so that far outliers do not coarsen it, and its first round looks at wider bins.
  */
 import type { Bins } from '../histogram.ts';
 import type { Range } from '../ranges.ts';
 import { histogramObserver } from './histogram-observer.ts';
 
-/** Steps of 8 bits. */
-const steps = 255;
-/** Candidates per halving of an end of the range, first and around the best of those. */
-const coarse = 2;
-const fine = 32;
+/** The first grid goes this many halvings of an end down, in steps of half of one. */
 const octaves = 12;
+const coarse = 2;
+/** Candidates per halving in the grids around the best so far, which reach four steps to either side. */
+const finer = [8, 32];
+const reach = 4;
 /** Bins narrower than this part of the largest value are joined: they are far below a step. */
 const finest = 2 ** -16;
+/** In the first round bins are joined up to this part of their own value: a few steps at most, over which errors average. */
+const blurred = 1 / 32;
 
 export const mse = histogramObserver({
   id: 'mse',
-  summary: 'clips where the expected 8-bit quantization error is least',
-  options: { p: { default: 2, min: 1, max: 8, describe: 'exponent of the error' } },
-  rangeOf(bins, extremes, { p }) {
-    const largest = Math.max(-extremes.min, extremes.max);
-    const joined = joinNarrow(bins, largest * finest);
-    const error = (range: Range): number => expectedError(joined, range, p!);
-    const cut = (limit: number): Range => ({
-      min: Math.max(extremes.min, -limit),
-      max: Math.min(extremes.max, limit),
-    });
-    let range = cut(search(largest, largest, (limit) => error(cut(limit))));
-    for (let round = 0; round < 2; round++) {
-      const { min } = range;
-      range = { min, max: search(extremes.max, range.max, (max) => error({ min, max })) };
-      const { max } = range;
-      range = { min: -search(-extremes.min, -range.min, (low) => error({ min: -low, max })), max };
+  summary: 'clips where the expected quantization error is least',
+  options: {
+    p: { default: 2, min: 1, max: 8, describe: 'exponent of the error' },
+    bits: { default: 8, min: 2, max: 16, describe: 'bits of the quantizer' },
+  },
+  rangeOf(bins, extremes, { p, bits }) {
+    const steps = 2 ** bits! - 1;
+    const narrow = Math.max(-extremes.min, extremes.max) * finest;
+    const errorOn = (relative: number): ((range: Range) => number) => {
+      const joined = joinNarrow(bins, narrow, relative);
+      return (range) => expectedError(joined, range, p!, steps);
+    };
+    const scaled = ({ min, max }: Range, below: readonly number[], above: readonly number[]): Range[] =>
+      below.flatMap((low) =>
+        above.map((high) => ({ min: Math.max(min * low, extremes.min), max: Math.min(max * high, extremes.max) })),
+      );
+    const down = Array.from({ length: coarse * octaves }, (_, k) => 2 ** (-k / coarse));
+    const only = [1];
+    const [below, above] = [extremes.min < 0 ? down : only, extremes.max > 0 ? down : only];
+    let best = least(scaled(extremes, below, above), errorOn(blurred));
+    const error = errorOn(0);
+    for (const perOctave of finer) {
+      const around = Array.from({ length: 2 * reach + 1 }, (_, k) => 2 ** ((k - reach) / perOctave));
+      best = least(scaled(best, best.min < 0 ? around : only, best.max > 0 ? around : only), error);
     }
-    return range;
+    return best;
   },
 });
 
-/** Neighbouring bins together, up to this width; exact zeros, which no range quantizes wrongly, left out. */
-function joinNarrow({ low, high, count, total }: Bins, width: number): Bins {
+/** The first of those with the least error. */
+function least(ranges: readonly Range[], error: (range: Range) => number): Range {
+  let best = { range: ranges[0]!, error: Infinity };
+  for (const range of ranges) {
+    const found = error(range);
+    if (found < best.error) best = { range, error: found };
+  }
+  return best.range;
+}
+
+/** Neighbouring bins of one sign together, up to this width or part of their value; exact zeros, which lose nothing, left out. */
+function joinNarrow({ low, high, count, total }: Bins, width: number, relative: number): Bins {
   const joined: { low: number; high: number; count: number }[] = [];
   for (let i = 0; i < count.length; i++) {
     const last = joined.at(-1);
     if (low[i] === 0 && high[i] === 0) continue;
-    if (last && high[i]! - last.low <= width) {
+    const most = Math.max(width, relative * Math.min(Math.abs(last?.low ?? 0), Math.abs(high[i]!)));
+    if (last && high[i]! - last.low <= most) {
       last.high = high[i]!;
       last.count += count[i]!;
     } else joined.push({ low: low[i]!, high: high[i]!, count: count[i]! });
@@ -58,29 +80,18 @@ function joinNarrow({ low, high, count, total }: Bins, width: number): Bins {
   };
 }
 
-/** The best of `from` × 2^(-k/coarse) and of `known`, and then of finer steps around it. */
-function search(from: number, known: number, error: (limit: number) => number): number {
-  let best = { limit: known, error: error(known) };
-  const attempt = (limit: number): void => {
-    const found = error(limit);
-    if (found < best.error) best = { limit, error: found };
-  };
-  if (from === 0) return from;
-  for (let k = 0; k < coarse * octaves; k++) attempt(from * 2 ** (-k / coarse));
-  const centre = best.limit;
-  for (let k = 1 - fine / coarse; k < fine / coarse; k++) attempt(Math.min(from, centre * 2 ** (k / fine)));
-  return best.limit;
-}
-
 /** Sum over all elements. */
-function expectedError({ low, high, count }: Bins, { min, max }: Range, p: number): number {
+function expectedError({ low, high, count }: Bins, { min, max }: Range, p: number, steps: number): number {
   const step = (max - min) / steps;
   if (step === 0) return Infinity;
+  // Zero has a code, so that the codes at the ends stand for whole steps.
+  const lowest = Math.round(min / step);
+  const highest = lowest + steps;
   const perStep = (2 * 0.5 ** (p + 1)) / (p + 1);
   const power = p === 2 ? (x: number): number => x * x * x : (x: number): number => x ** (p + 1);
-  /** The integral of the error from 0 to x, in steps; beyond the range the error is the distance to its end. */
+  /** The integral of the error from 0 to x, in steps; beyond the range the error is the distance to the last code. */
   const integral = (x: number): number => {
-    const limit = (x < 0 ? -min : max) / step;
+    const limit = x < 0 ? -lowest : highest;
     const distance = Math.abs(x) / step;
     const inside = Math.min(distance, limit);
     const whole = Math.floor(inside + 0.5);
@@ -96,7 +107,7 @@ function expectedError({ low, high, count }: Bins, { min, max }: Range, p: numbe
     const width = (to - from) / step;
     // A narrow bin is a point: its integral would drown in rounding.
     if (width < 1e-6) {
-      sum += count[i]! * pointError(from, min, max, step) ** p;
+      sum += count[i]! * pointError(from / step, lowest, highest) ** p;
       continue;
     }
     const before = from === edge ? upToEdge : integral(from);
@@ -106,8 +117,7 @@ function expectedError({ low, high, count }: Bins, { min, max }: Range, p: numbe
   return sum * step ** p;
 }
 
-/** In steps. */
-function pointError(x: number, min: number, max: number, step: number): number {
-  const inside = Math.min(Math.max(x, min), max);
-  return (Math.abs(x - inside) + Math.abs(inside - Math.round(inside / step) * step)) / step;
+/** All in steps. */
+function pointError(x: number, lowest: number, highest: number): number {
+  return Math.abs(x - Math.min(Math.max(Math.round(x), lowest), highest));
 }

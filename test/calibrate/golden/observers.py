@@ -70,12 +70,13 @@ def best_error(x, p):
     return min(error(x, *pair, p) for pair in ends)
 
 
-golden = {}
-for name, x in tensors().items():
-    golden[name] = {
-        "checksum": float(x.sum()),
-        "percentile": {p: np.percentile(x, [100 - float(p), float(p)]).tolist() for p in ("99", "99.9", "99.99")},
-        "entropy": entropy(x),
-        "error": {p: best_error(x, float(p)) for p in ("2", "2.4")},
-    }
-print(json.dumps(golden))
+if __name__ == "__main__":
+    golden = {}
+    for name, x in tensors().items():
+        golden[name] = {
+            "checksum": float(x.sum()),
+            "percentile": {p: np.percentile(x, [100 - float(p), float(p)]).tolist() for p in ("99", "99.9", "99.99")},
+            "entropy": entropy(x),
+            "error": {p: best_error(x, float(p)) for p in ("2", "2.4")},
+        }
+    print(json.dumps(golden))

@@ -1,13 +1,8 @@
-/** The assembled kernels: built from their text, equal to their scalar twin and to counting by hand. */
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+/** Counts by WebAssembly SIMD equal those of its scalar twin and those by hand. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { assemble } from '../../../bin/dev/build-kernels.ts';
-import wasm from '../../../src/calibrate/kernels/count.wasm.ts';
 import { Counter, pageBins, pagesEach } from '../../../src/calibrate/kernels/counter.ts';
 
-const source = fileURLToPath(new URL('../../../src/calibrate/kernels/count.wat', import.meta.url));
 const counters = { simd: new Counter('simd'), scalar: new Counter('scalar') };
 
 /** Any bits at all, and values that have many of them alike: zeros of either sign, infinities, NaN, subnormal numbers. */
@@ -31,12 +26,6 @@ function count(counter: Counter, values: Float32Array): Map<number, number[]> {
   }
   return counts;
 }
-
-describe('count.wat', () => {
-  it('is what the package holds; else run: npm run kernels', async () => {
-    expect(wasm).toBe((await assemble(readFileSync(source, 'utf8'))).toString('base64'));
-  });
-});
 
 describe('counters', () => {
   it('count the same with SIMD, without, and by hand: any bits, any length, in their memory or out of it', () => {
