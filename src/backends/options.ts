@@ -9,6 +9,8 @@ export interface SessionOptions {
   readonly simulate?: boolean;
   /** Exact int8 products on x64 CPUs without VNNI (`session.x64quantprecision`), as VNNI machines compute them. */
   readonly exactInt8?: boolean;
+  /** Plan memory once for repeated shapes; default true. Training graphs take half as much without. */
+  readonly memoryPattern?: boolean;
   /** Where onnxruntime writes the graph it really runs. */
   readonly optimizedModelPath?: string;
   /** More `session.*` entries, keys without the `session.` prefix. */

@@ -5,8 +5,12 @@ import { follow, type OpSpec } from './op.ts';
 
 const join = (): ReturnType<NonNullable<OpSpec['quantize']>> => follow({ kind: 'observe' }, [0, 1]);
 
+/** A constant of several numbers is a bias or a factor per channel; a single one belongs to the formula. */
+const factors: OpSpec['learnable'] = (node) => [0, 1].filter((index) => (node.constant(index)?.size ?? 0) > 1);
+
 export const add: OpSpec = {
   types: ['Add'],
+  learnable: factors,
   quantize: join,
   gradient(context) {
     giveBroadcast(context, 0, () => dyOf(context));
@@ -16,6 +20,7 @@ export const add: OpSpec = {
 
 export const mul: OpSpec = {
   types: ['Mul'],
+  learnable: factors,
   quantize: join,
   gradient(context) {
     const { node, emit } = context;

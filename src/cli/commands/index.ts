@@ -8,6 +8,7 @@ import { convert } from './convert.ts';
 import { doctor } from './doctor.ts';
 import { explain } from './explain.ts';
 import { exportTable } from './export.ts';
+import { finetune } from './finetune.ts';
 import { fuse } from './fuse.ts';
 import { inspect } from './inspect.ts';
 import { merge } from './merge.ts';
@@ -23,6 +24,7 @@ export const commands: readonly Command[] = [
   exportTable,
   quantize,
   prepare,
+  finetune,
   convert,
   compare,
   doctor,
