@@ -14,6 +14,7 @@ import { loadModel, saveModel } from '../onnx/model-file.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import type { FinetuneOptions, FinetuneResult } from '../pipeline-types.ts';
 import { readAugment } from '../qat/augment.ts';
+import { findBiasGrids, onGrid } from '../qat/bias-grid.ts';
 import { stepsPerEpoch, trainingBatches } from '../qat/batches.ts';
 import { readCheckpoint, readOrNothing, checkpointPath, writeCheckpoint, type Evaluated } from '../qat/checkpoint.ts';
 import { leastGradientOpset } from '../qat/differentiate.ts';
@@ -90,10 +91,11 @@ export async function finetuneModel(options: FinetuneOptions): Promise<FinetuneR
       ? (parameters: Float32Array): Promise<Metric> => measure(engines, model, parameters, judged, data.shard)
       : undefined;
     if (evaluateNow && state.step === 0) {
-      const before = await evaluateNow(state.parameters);
+      const before = await evaluateNow(onGrid(state.parameters, grids, state.parameters.slice()));
       evaluations.push({ step: 0, ...before });
       log?.write({ step: 0, ...before });
     }
+    const grids = findBiasGrids(model, graph.parameters);
     const started = performance.now();
     const firstStep = state.step;
     const target = graph.target && { classes: graph.target.classes, smoothing: options.labelSmoothing };
@@ -102,6 +104,7 @@ export async function finetuneModel(options: FinetuneOptions): Promise<FinetuneR
       state,
       progress,
       graph.parameters,
+      grids,
       trainingBatches(request, state.step),
       inputs,
       target,
@@ -144,7 +147,11 @@ export async function finetuneModel(options: FinetuneOptions): Promise<FinetuneR
     const best = progress.best;
     const useBest = best !== undefined && (options.keep === 'best' || endedEarly);
     const kept = useBest ? best.step : state.step;
-    writeParameters(model, graph.parameters, useBest ? best.parameters : state.parameters);
+    writeParameters(
+      model,
+      graph.parameters,
+      useBest ? best.parameters : onGrid(state.parameters, grids, state.parameters),
+    );
     restamp(model);
     const saved = saveModel(modelToProto(model), options.output, {
       externalData: options.externalData,

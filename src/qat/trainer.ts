@@ -5,6 +5,7 @@
 import { finetuneErrors } from '../errors/finetune.ts';
 import type { InputInfo, Sample } from '../data/sample.ts';
 import { ahead } from './batches.ts';
+import { onGrid, type BiasGrid } from './bias-grid.ts';
 import type { Shard, StepResult } from './engine.ts';
 import { update, type TrainingState, type UpdateOptions } from './optimize.ts';
 import type { Parameter } from './parameters.ts';
@@ -53,7 +54,7 @@ export interface TrainOptions extends UpdateOptions {
   readonly patience: number | undefined;
 }
 
-/** What is kept beside the parameters: the best so far, and how many evaluations ago it was. */
+/** What is kept beside the parameters: the best so far, its biases on their grid, and how many evaluations ago it was. */
 export interface Progress {
   best: { readonly step: number; readonly metric: Metric; readonly parameters: Float32Array } | undefined;
   sinceBest: number;
@@ -85,6 +86,7 @@ export async function train(
   state: TrainingState,
   progress: Progress,
   parameters: readonly Parameter[],
+  grids: readonly BiasGrid[],
   batches: AsyncGenerator<readonly Sample[]>,
   inputs: readonly InputInfo[],
   target: TargetRequest | undefined,
@@ -94,15 +96,17 @@ export async function train(
 ): Promise<boolean> {
   const { schedule } = options;
   const sums = Array.from({ length: workers.count }, () => new Float32Array(state.parameters.length));
+  const seen = new Float32Array(state.parameters.length);
   const source = ahead(batches);
   try {
     while (state.step < schedule.steps) {
       const { value: samples } = (await source.next()) as IteratorYieldResult<readonly Sample[]>;
       const shards = shardsOf(samples, options.shard, inputs, target);
+      onGrid(state.parameters, grids, seen);
       const results = await Promise.all(
         sums.map((sum, worker) => {
           const own = shards.filter((_, i) => i % workers.count === worker);
-          return own.length > 0 ? workers.step(worker, state.parameters, own, sum) : undefined;
+          return own.length > 0 ? workers.step(worker, seen, own, sum) : undefined;
         }),
       );
       const point = reduce(results, shards.length);
@@ -112,7 +116,7 @@ export async function train(
       const gradients = mean(used, shards.length);
       const norm = update(state, gradients, parameters, lr, options, state.step >= options.freezeScales);
       hooks.onStep({ step: state.step, lr, norm, ...point });
-      if (await judge(state, progress, options, hooks)) return true;
+      if (await judge(state, progress, grids, options, hooks)) return true;
     }
     return false;
   } finally {
@@ -124,16 +128,18 @@ export async function train(
 async function judge(
   state: TrainingState,
   progress: Progress,
+  grids: readonly BiasGrid[],
   { evaluateEvery, checkpointEvery, patience, schedule }: TrainOptions,
   hooks: TrainHooks,
 ): Promise<boolean> {
   const isLast = state.step === schedule.steps;
   let ends = false;
   if (hooks.evaluate && ((evaluateEvery > 0 && state.step % evaluateEvery === 0) || isLast)) {
-    const metric = await hooks.evaluate(state.parameters);
+    const seen = onGrid(state.parameters, grids, new Float32Array(state.parameters.length));
+    const metric = await hooks.evaluate(seen);
     hooks.onEvaluation?.(state.step, metric);
     if (progress.best === undefined || metric.value > progress.best.metric.value) {
-      progress.best = { step: state.step, metric, parameters: state.parameters.slice() };
+      progress.best = { step: state.step, metric, parameters: seen };
       progress.sinceBest = 0;
     } else {
       progress.sinceBest++;
