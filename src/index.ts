@@ -84,9 +84,11 @@ export function compareModels(options: Given<CompareOptions>): Promise<CompareRe
 }
 
 export { examine, type Diagnosis, type Finding } from './doctor.ts';
+export { describeBackends, type Backends, type BackendsOptions } from './machine.ts';
 export { explainModel, type Explanation } from './explain.ts';
 export { QdqError, type ErrorKind } from './errors.ts';
 export { inspectModel, type InspectOptions, type Inspection } from './inspect.ts';
+export { lintModel, type LintResult } from './lint.ts';
 export { fromOnnxProto, loadModel, saveModel, type ModelFile, type SaveOptions } from './onnx/model-file.ts';
 export type { Report, Verdict } from './compare/report.ts';
 export type { Given } from './defaults.ts';

@@ -31,6 +31,8 @@ export interface DataFlags {
 
 export type ActivationType = 'u8' | 's8' | 'u16' | 's16';
 export type WeightType = 's8' | 'u8';
+/** How the quantized model is written down. */
+export type FormatName = 'qdq' | 'qoperator' | 'dynamic' | 'weight-only' | 'fp16' | 'bf16';
 
 /** How ranges are found from samples. */
 export interface ObserverFlags {
@@ -43,7 +45,7 @@ export interface ObserverFlags {
 
 /** How to quantize. Whatever is absent is decided by the target. */
 export interface SchemeFlags extends ObserverFlags {
-  readonly format: 'qdq';
+  readonly format: FormatName;
   /** A target of `backends` (ort-cpu-x64, ...); default: this machine. */
   readonly target?: string;
   readonly activationType?: ActivationType;
@@ -51,6 +53,18 @@ export interface SchemeFlags extends ObserverFlags {
   readonly perTensor?: boolean;
   readonly symmetric?: boolean;
   readonly reduceRange?: boolean;
+  /** How the scales of weights are found; default max. */
+  readonly weightObserver?: 'max' | 'mse';
+  /** weight-only: bits of a weight. */
+  readonly weightBits?: number;
+  /** weight-only: weights that share a scale, a power of two from 16 to 256. */
+  readonly blockSize?: number;
+  /** weight-only: round to nearest, or half-quadratic zero points. */
+  readonly weightMethod?: 'rtn' | 'hqq';
+  /** weight-only: 4 multiplies in int8, 1 in float32. */
+  readonly accuracyLevel?: number;
+  /** fp16, bf16: inputs and outputs stay float32. */
+  readonly keepIo?: boolean;
   /** Node names, operator types or /regular expressions/; empty means everything. */
   readonly include: readonly string[];
   readonly exclude: readonly string[];
@@ -167,20 +181,39 @@ export interface ExportResult {
   readonly tensors: number;
 }
 
-export interface QuantizeOptions extends DataFlags, SchemeFlags, RunFlags {
+/** Where the report goes, in which forms, and what relative gates compare with. */
+export interface ReportFlags {
+  /** The form follows from the extension: .html, .md, .xml (JUnit), .csv, .txt; else JSON. False: none. */
+  readonly report?: string | false;
+  /** Names of more forms (html, markdown, junit, csv, json, terminal), written beside `report` under their extensions. */
+  readonly reportFormat?: readonly string[];
+  /** HTML without any script. */
+  readonly htmlStatic?: boolean;
+  /** JSON report that relative gates compare with. */
+  readonly baseline?: string;
+  /** Make the report of this run the baseline, unless an error gate fails. */
+  readonly updateBaseline?: boolean;
+}
+
+export interface QuantizeOptions extends DataFlags, SchemeFlags, ReportFlags, RunFlags {
   readonly model: string;
   readonly output: string;
   /** "METRIC OP VALUE"; the report says which failed, and the caller decides what that means. */
   readonly gates: readonly string[];
   /**
-   * Where the JSON report goes. Absent: the models are compared and no file is written. False: they are not compared; the
+   * Where the report goes. Absent: the models are compared and no file is written. False: they are not compared; the
    * int8 model is loaded and run once, and that is all.
    */
   readonly report?: string | false;
+  /** See CompareOptions. */
+  readonly layers?: boolean;
   readonly externalData: ExternalDataMode;
 }
 
-export interface PrepareOptions extends Omit<DataFlags, 'eval'>, Omit<SchemeFlags, 'format'>, RunFlags {
+/** Settings of single formats. */
+type FormatOnly = 'format' | 'weightObserver' | 'blockSize' | 'weightMethod' | 'accuracyLevel' | 'keepIo';
+
+export interface PrepareOptions extends Omit<DataFlags, 'eval'>, Omit<SchemeFlags, FormatOnly>, RunFlags {
   readonly model: string;
   readonly output: string;
   /** Bits of the weights of layers, and of the activations that enter one; 2 to 16. Default: all of their type. */
@@ -310,24 +343,28 @@ export interface QuantizeResult {
   readonly outputPath: string;
   /** Absent when none was written. */
   readonly reportPath?: string;
+  /** Every file of the report. */
+  readonly reportFiles?: readonly string[];
   readonly plan: PlanSummary;
   /** Absent when `report` was false. */
   readonly report?: Report;
   readonly warnings: readonly string[];
 }
 
-export interface CompareOptions extends DataFlags, RunFlags {
+export interface CompareOptions extends DataFlags, ReportFlags, RunFlags {
   /** Paths of the float model and of the model made from it. */
   readonly float: string;
   readonly quant: string;
   /** "METRIC OP VALUE"; the report says which failed. */
   readonly gates: readonly string[];
-  /** Where the JSON report goes; none when absent or false. */
-  readonly report?: string | false;
+  /** Compare tensor by tensor: true on every sample, false not at all, absent on the first few. */
+  readonly layers?: boolean;
 }
 
 export interface CompareResult {
   readonly report: Report;
   /** Absent when none was written. */
   readonly reportPath?: string;
+  /** Every file of the report. */
+  readonly reportFiles?: readonly string[];
 }

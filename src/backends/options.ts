@@ -13,6 +13,8 @@ export interface SessionOptions {
   readonly memoryPattern?: boolean;
   /** Where onnxruntime writes the graph it really runs. */
   readonly optimizedModelPath?: string;
+  /** Write a profile of every node until the session ends: the prefix of its path, to which onnxruntime adds the time. */
+  readonly profile?: string;
   /** More `session.*` entries, keys without the `session.` prefix. */
   readonly extra?: Readonly<Record<string, string>>;
 }

@@ -52,6 +52,7 @@ export async function openSession(
     logSeverityLevel: 4,
     enableMemPattern: options.memoryPattern ?? true,
     ...(options.optimizedModelPath === undefined ? {} : { optimizedModelFilePath: options.optimizedModelPath }),
+    ...(options.profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: options.profile }),
   };
   const entries: Record<string, string> = { ...options.extra };
   if (options.simulate) entries['disable_quant_qdq'] = '1';
@@ -82,7 +83,10 @@ export async function openSession(
         throw backendErrors.run(label, cause);
       }
     },
-    dispose: () => native.release(),
+    async dispose() {
+      if (options.profile !== undefined) native.endProfiling();
+      await native.release();
+    },
   };
 }
 

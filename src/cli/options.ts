@@ -3,9 +3,21 @@
  * the keys it takes; a flag therefore means the same everywhere. Help, completion, recipes and their JSON Schema come
  * from here.
  */
-import { choice, flag, integer, list, negatablePath, path, real, text, type Option } from '../config/option.ts';
+import {
+  choice,
+  flag,
+  flagName,
+  integer,
+  list,
+  negatablePath,
+  path,
+  real,
+  text,
+  type Option,
+} from '../config/option.ts';
 import { defaults } from '../defaults.ts';
 import { newestOpset, oldestOpset } from '../opset/versions.ts';
+import { renderers } from '../report/index.ts';
 
 const data = 'Data:';
 const scheme = 'Quantization:';
@@ -68,7 +80,11 @@ export const options = {
     defaultText: 'what --data leaves over',
   }),
 
-  format: choice(['qdq'], { group: scheme, default: defaults.format, describe: 'form of the result' }),
+  format: choice(['qdq', 'dynamic', 'weight-only'], {
+    group: scheme,
+    default: defaults.format,
+    describe: 'form of the result; all but qdq and qoperator can be made without samples',
+  }),
   target: text({
     group: scheme,
     describe: 'runtime and machine to quantize for, such as ort-cpu-x64 or ort-cpu-arm64',
@@ -96,12 +112,35 @@ export const options = {
     describe: 'weights in 7 bits, for CPUs whose int8 products saturate',
     defaultText: "the target's",
   }),
+  weightObserver: choice(['max', 'mse'], {
+    group: scheme,
+    describe: 'scales of weights: largest magnitude, or least squared error',
+    defaultText: 'max',
+  }),
   weightBits: integer({
     group: scheme,
-    min: 2,
+    min: 1,
     max: 16,
-    describe: 'bits of the weights; codes narrower than their type are clamped',
-    defaultText: 'all of the type',
+    describe: 'prepare: bits of the weights, 2 to 16, narrow codes are clamped; weight-only: 2, 4 or 8',
+    defaultText: 'prepare: all of the type; weight-only: 4',
+  }),
+  blockSize: integer({
+    group: scheme,
+    min: 1,
+    describe: 'weight-only: weights that share a scale, a power of two from 16 to 256',
+    defaultText: '32, of 8 bits 128',
+  }),
+  weightMethod: choice(['rtn', 'hqq'], {
+    group: scheme,
+    describe: 'weight-only: round to nearest, or half-quadratic zero points',
+    defaultText: 'rtn',
+  }),
+  accuracyLevel: integer({
+    group: scheme,
+    min: 0,
+    max: 4,
+    describe: 'weight-only: 4 multiplies in int8, 0 and 1 in float32, which is slower',
+    defaultText: '4',
   }),
   activationBits: integer({
     group: scheme,
@@ -269,12 +308,39 @@ export const options = {
   gate: list({
     group: result,
     describe:
-      'condition on the report, "METRIC OP VALUE", such as "agreement >= 0.99" (repeatable); exit code 1 when it fails',
-    expects: '"METRIC OP VALUE", such as "agreement >= 0.99"',
+      'condition on the report, "[warn:] METRIC OP BOUND", such as "agreement >= 0.99" or "latency.speedup >= baseline * 90%" (repeatable); exit code 1 when it fails',
+    expects: '"METRIC OP BOUND", such as "agreement >= 0.99"',
+  }),
+  baseline: path({ group: result, describe: 'JSON report that gates relative to "baseline" compare with' }),
+  updateBaseline: flag({
+    group: result,
+    default: false,
+    describe: 'make this report the baseline, unless an absolute gate fails',
+  }),
+  layers: flag({
+    group: result,
+    describe: 'compare every quantized tensor on every sample; --no-layers: on none',
+    defaultText: 'on the first 32',
   }),
   report: negatablePath({
     group: result,
-    describe: 'JSON report to write; --no-report: none, and quantize compares nothing',
+    describe:
+      'report to write: JSON, or by its extension .html, .md, .xml (JUnit), .csv, .txt; --no-report: none, and quantize compares nothing',
+  }),
+  reportFormat: list({
+    group: result,
+    describe: 'also write the report as html, markdown, junit, csv or terminal text beside --report (repeatable)',
+    expects: 'html, markdown, junit, csv, json or terminal',
+  }),
+  renderAs: choice(
+    renderers.map(({ format }) => format),
+    { flag: 'format', group: result, describe: 'form to write', defaultText: "terminal, or by --output's extension" },
+  ),
+  htmlStatic: flag({ group: result, default: false, describe: 'HTML without any script' }),
+  github: flag({
+    group: result,
+    default: false,
+    describe: 'in GitHub Actions: annotations on stderr, and the report in the job summary',
   }),
 
   threads: integer({ group: general, min: 1, max: 1024, describe: 'threads of onnxruntime', defaultText: 'all cores' }),
@@ -318,6 +384,11 @@ export type Values<K extends OptionName> = { readonly [P in WithDefault<K>]: Val
   readonly [P in Exclude<K, WithDefault<K>>]?: ValueOf<P>;
 };
 
+/** `perTensor` → `per-tensor`, without the dashes. */
+export function flagOf(key: OptionName): string {
+  return (options[key] as Option).flag ?? flagName(key);
+}
+
 /** What every command takes. */
 export const commonOptions = ['json', 'quiet', 'verbose'] as const satisfies readonly OptionName[];
 /** What a command takes besides when it takes settings of its own. */
@@ -333,18 +404,37 @@ export const dataOptions = [
   'carry',
   'skipBad',
 ] as const satisfies readonly OptionName[];
+/** Where the report goes, and what judges it. */
+export const reportOptions = [
+  'gate',
+  'baseline',
+  'updateBaseline',
+  'report',
+  'reportFormat',
+  'htmlStatic',
+  'github',
+] as const satisfies readonly OptionName[];
 export const observerOptions = ['observer', 'observerOption', 'exact'] as const satisfies readonly OptionName[];
-export const schemeOptions = [
-  'format',
+/** What quantizers there are, and where. */
+export const quantizerOptions = [
   'target',
   'activationType',
   'weightType',
   'perTensor',
   'symmetric',
   'reduceRange',
+  'weightBits',
   'include',
   'exclude',
   ...observerOptions,
+] as const satisfies readonly OptionName[];
+export const schemeOptions = [
+  'format',
+  'weightObserver',
+  'blockSize',
+  'weightMethod',
+  'accuracyLevel',
+  ...quantizerOptions,
 ] as const satisfies readonly OptionName[];
 export const trainingOptions = [
   'teacher',

@@ -4,10 +4,10 @@
  * arrives here as text, unchecked, and `arguments.ts` judges it.
  */
 import yargs, { type Argv, type Options } from 'yargs';
-import { flagName, type Option } from '../config/option.ts';
+import { type Option } from '../config/option.ts';
 import { version } from '../version.ts';
 import { usageOf, type Command } from './command.ts';
-import { commonOptions, options, type OptionName } from './options.ts';
+import { commonOptions, flagOf, options, type OptionName } from './options.ts';
 
 /** What yargs made of the words: flag names as typed (kebab-case), values as text, text lists or booleans. */
 export interface RawArguments {
@@ -79,7 +79,7 @@ function declare(
   keys: readonly OptionName[],
   defaults: Readonly<Record<string, unknown>> = {},
 ): Record<string, Options> {
-  return Object.fromEntries(keys.map((key) => [flagName(key), declaration(options[key], defaults[key])]));
+  return Object.fromEntries(keys.map((key) => [flagOf(key), declaration(options[key], defaults[key])]));
 }
 
 /** Without defaults and choices: those are applied after the recipe has been read. Help shows them all the same. */

@@ -16,6 +16,8 @@ export interface Option<T = unknown> {
   readonly group: string;
   /** One letter. */
   readonly alias?: string;
+  /** Name of the flag, where it is not the key in kebab-case: for a word that another command uses for something else. */
+  readonly flag?: string;
   readonly choices?: readonly string[];
   /** What a value is, in words: "a whole number of at least 1". */
   readonly expects: string;
@@ -38,6 +40,7 @@ interface Basics {
   readonly describe: string;
   readonly group: string;
   readonly alias?: string;
+  readonly flag?: string;
   readonly defaultText?: string;
 }
 

@@ -32,4 +32,18 @@ export const qatErrors = {
       `the shape of '${tensor}' is not known, and gradients are built for fixed shapes`,
       'trace the shapes of the graph with one batch first (traceShapes)',
     ),
+
+  batchNormOutput: (node: string, tensor: string): QdqError =>
+    dataError(
+      'QAT_BATCH_NORM',
+      `'${tensor}', the running statistics that BatchNormalization '${node}' computes, is read in the graph`,
+      'export the model in inference mode, or keep its BatchNormalization frozen (--bn freeze)',
+    ),
+
+  unroll: (node: string, opType: string, reason: string): QdqError =>
+    dataError(
+      'QAT_UNROLL',
+      `${opType} '${node}' cannot be unrolled: ${reason}`,
+      'export the recurrent layer in its default form, or leave it untrained',
+    ),
 };

@@ -1,5 +1,5 @@
 /** Errors of writing the quantized graph. */
-import { dataError, didYouMean, type QdqError } from '../errors.ts';
+import { dataError, didYouMean, usageError, type QdqError } from '../errors.ts';
 
 export const quantizedErrors = {
   noRange: (tensor: string, known: Iterable<string>): QdqError =>
@@ -14,5 +14,12 @@ export const quantizedErrors = {
       'QUANT_BAD_RANGE',
       `the range of tensor '${tensor}' is [${min}, ${max}]`,
       'a range must be finite and in order; calibrate again',
+    ),
+
+  weightObserver: (id: string, known: readonly string[]): QdqError =>
+    usageError(
+      'QUANT_WEIGHT_OBSERVER',
+      `there is no weight observer '${id}'`,
+      didYouMean(id, known, `the weight observers are ${known.join(', ')}`),
     ),
 };

@@ -116,6 +116,15 @@ export class Emitter {
     return this.op('Mul', [this.sum(value, axes, keepdims), this.scalar(1 / count)]);
   }
 
+  /** A matrix [to, from] applied along one axis of a value of this rank. */
+  along(value: Value, axis: number, rank: number, matrix: Value): Value {
+    if (axis === rank - 2) return this.op('MatMul', [matrix, value]);
+    const swap = Array.from({ length: rank }, (_, i) => i);
+    [swap[axis], swap[rank - 1]] = [rank - 1, axis];
+    const rows = this.op('MatMul', [this.transpose(value, swap), this.transpose(matrix, [1, 0])]);
+    return this.transpose(rows, swap);
+  }
+
   #constant(key: string | undefined, make: () => Tensor): Value {
     let value = key === undefined ? undefined : this.#constants.get(key);
     if (!value) {

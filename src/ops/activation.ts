@@ -1,7 +1,7 @@
 /** Activations that limit or bend: Relu and Clip vanish into the quantizer of the node before them where they can. */
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
-import { dyOf, give, type GradientContext } from './gradient/context.ts';
+import { dyOf, give, giveBroadcast, type GradientContext } from './gradient/context.ts';
 import { follow, type Interval, type OpSpec } from './op.ts';
 
 /** At the kink of 0 the gradient is 0, as in PyTorch. */
@@ -52,6 +52,28 @@ export const leakyRelu: OpSpec = {
     const dy = dyOf(context);
     const steep = (): Value => emit.op('Mul', [dy, emit.scalar(node.float('alpha', 0.01))]);
     give(context, 0, (x) => emit.op('Where', [emit.op('Less', [x, emit.scalar(0)]), steep(), dy]));
+  },
+};
+
+export const prelu: OpSpec = {
+  types: ['PRelu'],
+  gradient(context) {
+    const { node, emit } = context;
+    const [x, slope] = [node.input(0)!, node.input(1)!];
+    const dy = dyOf(context);
+    const negative = emit.op('Less', [x, emit.scalar(0)]);
+    give(context, 0, () => emit.op('Where', [negative, emit.op('Mul', [dy, slope]), dy]));
+    giveBroadcast(context, 1, () => emit.op('Where', [negative, emit.op('Mul', [dy, x]), emit.scalar(0)]));
+  },
+};
+
+/** x above alpha, else 0. */
+export const thresholdedRelu: OpSpec = {
+  types: ['ThresholdedRelu'],
+  gradient(context) {
+    const { node, emit } = context;
+    const above = (x: Value): Value => emit.op('Greater', [x, emit.scalar(node.float('alpha', 1))]);
+    give(context, 0, (x) => emit.op('Where', [above(x), dyOf(context), emit.scalar(0)]));
   },
 };
 

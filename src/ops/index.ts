@@ -1,6 +1,6 @@
 /** Every operator qdq knows, by type. To add one: write its file and list it here. */
 import type { Node } from '../graph/node.ts';
-import { clip, hardSigmoid, hardSwish, leakyRelu, relu, sigmoid } from './activation.ts';
+import { clip, hardSigmoid, hardSwish, leakyRelu, prelu, relu, sigmoid, thresholdedRelu } from './activation.ts';
 import { cast, dropout } from './cast.ts';
 import { concat } from './concat.ts';
 import { convTranspose } from './conv-transpose.ts';
@@ -9,26 +9,35 @@ import { add, div, extremeOfMany, meanOfMany, mul, pow, sub, sumOfMany, where } 
 import { expand, gather, gatherElements, tile, topK } from './gather.ts';
 import { gemm } from './gemm.ts';
 import { matmul } from './matmul.ts';
+import {
+  batchNormalization,
+  groupNormalization,
+  instanceNormalization,
+  layerNormalization,
+  rmsNormalization,
+} from './normalization.ts';
 import type { OpSpec } from './op.ts';
 import { averagePool, globalAveragePool, globalMaxPool, maxPool } from './pool.ts';
 import { dequantizeLinear, quantizeLinear } from './quantize-linear.ts';
 import { reductions } from './reduce.ts';
 import { depthToSpace, reshape, spaceToDepth, transpose } from './reshape.ts';
-import { resize } from './resize.ts';
+import { resize, upsample } from './resize.ts';
 import { pad, slice, split } from './slice.ts';
 import { logSoftmax, softmax } from './softmax.ts';
+import { cumSum, trilu } from './triangle.ts';
 import { unary } from './unary.ts';
 
 export const ops: readonly OpSpec[] = [
   ...[conv, convTranspose, gemm, matmul],
   ...[add, sub, mul, div, pow, sumOfMany, meanOfMany, extremeOfMany, where],
-  ...[relu, clip, leakyRelu, sigmoid, hardSigmoid, hardSwish, softmax, logSoftmax],
+  ...[relu, clip, leakyRelu, prelu, thresholdedRelu, sigmoid, hardSigmoid, hardSwish, softmax, logSoftmax],
   ...unary,
   ...[maxPool, averagePool, globalAveragePool, globalMaxPool],
+  ...[batchNormalization, layerNormalization, rmsNormalization, instanceNormalization, groupNormalization],
   ...reductions,
-  ...[reshape, transpose, depthToSpace, spaceToDepth, concat, split, slice, pad, resize],
+  ...[reshape, transpose, depthToSpace, spaceToDepth, concat, split, slice, pad, resize, upsample],
   ...[expand, tile, gather, gatherElements, topK],
-  ...[cast, dropout, quantizeLinear, dequantizeLinear],
+  ...[cumSum, trilu, cast, dropout, quantizeLinear, dequantizeLinear],
 ];
 
 const byType = new Map(ops.flatMap((spec) => spec.types.map((type) => [type, spec] as const)));

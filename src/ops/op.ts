@@ -49,6 +49,8 @@ export interface QuantizeRule {
   readonly kind: 'anchor' | 'follow';
   readonly operands: readonly Operand[];
   readonly output: OutputRule;
+  /** A sum of its operands, which a kernel with weights may add to its own result. */
+  readonly sum?: boolean;
   /** The int8 kernel can write float, so an output that is only read in float needs no quantizer. */
   readonly floatOutput?: boolean;
 }
@@ -60,6 +62,12 @@ export interface OpSpec {
   quantize?(node: Node): QuantizeRule | string;
   /** For an operator with weights: how a constant of this rank in their place is quantized. */
   weight?(node: Node, rank: number): Operand;
+  /**
+   * For an operator that moves values and that runtimes do not fuse between quantizers, although they run it on codes of 8
+   * bits since this version of the default operator set: `apply` makes the node move codes, among which `zero` (a scalar
+   * constant) stands for 0.
+   */
+  readonly moveCodes?: { readonly since: number; apply(node: Node, zero: Value): void };
   /** For an operator that limits its input to an interval: the interval, or undefined when it is not constant. */
   clamp?(node: Node): Interval | undefined;
   /** Inputs that hold what training changes when they are constant: weights, biases, factors. */

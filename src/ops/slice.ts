@@ -11,9 +11,15 @@ interface Cut {
   readonly count: number;
 }
 
+/** Whole numbers of an input, those that mean "to the end" cut down to what a number holds. */
+function indices(node: Node, index: number): number[] | undefined {
+  const content = node.constant(index)?.data() as Iterable<number | bigint> | undefined;
+  return content && Array.from(content, (value) => Math.max(-(2 ** 52), Math.min(2 ** 52, Number(value))));
+}
+
 /** What is cut from each listed axis, with ends clamped as the operator does; or why that is not known. */
 function cutsOf(node: Node, dims: readonly number[], result: readonly number[]): Cut[] | string {
-  const lists = [1, 2, 3, 4].map((index) => (node.input(index) ? node.constant(index)?.ints() : undefined));
+  const lists = [1, 2, 3, 4].map((index) => (node.input(index) ? indices(node, index) : undefined));
   const open = [1, 2, 3, 4].find((index) => node.input(index) && !lists[index - 1]);
   if (open !== undefined) return 'where it cuts is computed at run time';
   const [starts, , axes = starts!.map((_, i) => i), steps = starts!.map(() => 1)] = lists;
@@ -100,6 +106,7 @@ export const pad: OpSpec = {
     }
     return follow({ kind: 'share', input: 0 }, [0]);
   },
+  moveCodes: { since: 13, apply: (node, zero) => node.setInput(2, zero) },
   gradient(context: GradientContext) {
     const { node, emit } = context;
     const dims = staticDims(node.input(0)!);
@@ -169,12 +176,9 @@ function fold(
   dims: readonly number[],
 ): Value {
   if (size === result && before === 0) return value;
-  const matrix = new Float32Array(result * size);
-  for (let i = 0; i < result; i++) matrix[i * size + sourceOf(i - before, size, mode)] = 1;
-  const rank = dims.length;
-  const toEnd = dims.map((_, i) => (i === axis ? rank - 1 : i === rank - 1 ? axis : i));
-  const product = emit.op('MatMul', [emit.transpose(value, toEnd), emit.floats([result, size], matrix)]);
-  return emit.transpose(product, toEnd);
+  const matrix = new Float32Array(size * result);
+  for (let i = 0; i < result; i++) matrix[sourceOf(i - before, size, mode) * result + i] = 1;
+  return emit.along(value, axis, dims.length, emit.floats([size, result], matrix));
 }
 
 /** The position that a border position copies. */

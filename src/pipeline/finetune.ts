@@ -86,6 +86,7 @@ export async function finetuneModel(options: FinetuneOptions): Promise<FinetuneR
     const curve: Point[] = [...(from?.curve ?? [])];
     const evaluations: Evaluated[] = [...(from?.evaluations ?? [])];
     const log = options.log === undefined ? undefined : trainingLog(options.log, state.step);
+    const grids = findBiasGrids(model, graph.parameters);
     const judged = data.evaluation;
     const evaluateNow = judged
       ? (parameters: Float32Array): Promise<Metric> => measure(engines, model, parameters, judged, data.shard)
@@ -95,7 +96,6 @@ export async function finetuneModel(options: FinetuneOptions): Promise<FinetuneR
       evaluations.push({ step: 0, ...before });
       log?.write({ step: 0, ...before });
     }
-    const grids = findBiasGrids(model, graph.parameters);
     const started = performance.now();
     const firstStep = state.step;
     const target = graph.target && { classes: graph.target.classes, smoothing: options.labelSmoothing };

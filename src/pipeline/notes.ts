@@ -1,9 +1,11 @@
 /** What a user should know of how the int8 model came about, one line each. */
+import type { Target } from '../backends/targets/target.ts';
 import { missingShards } from '../calibrate/merge.ts';
 import type { CalibrationState } from '../calibrate/state.ts';
 import type { Model } from '../graph/model.ts';
 import type { Plan } from '../quantizable/plan.ts';
-import type { Quantized } from '../quantized/qdq.ts';
+import { lint } from '../quantized/lint/index.ts';
+import type { Quantized } from '../quantized/format.ts';
 
 /** The fused float model held quantizers already. */
 export function keptWarnings(model: Model): string[] {
@@ -28,6 +30,14 @@ export function repairWarnings(repaired: Quantized['repaired']): string[] {
   return [
     `${channels} weight channel(s) in ${repaired.length} tensor(s) got a larger scale so that their bias fits int32`,
   ];
+}
+
+/** The rules of the target that the model breaks all the same: parts that were quantized before, or asked for by name. */
+export function lintWarnings(model: Model, target: Target): string[] {
+  return lint(model, target).map(({ rule, node, tensor, message, remedy }) => {
+    const place = [node && `'${node}'`, tensor && tensor !== node && `'${tensor}'`].filter(Boolean).join(', tensor ');
+    return `${target.name} rule ${rule}${place === '' ? '' : ` at ${place}`}: ${message} (${remedy})`;
+  });
 }
 
 /** The ranges are those of a few shards only. */

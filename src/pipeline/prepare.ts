@@ -18,7 +18,7 @@ import { checkWidths, containerBits, type Widths } from '../qat/widths.ts';
 import { observedTensors, type Plan } from '../quantizable/plan.ts';
 import { planQuantization } from '../quantizable/planner.ts';
 import { planRanged } from '../quantizable/ranged.ts';
-import { findTarget, leastOpset, resolveScheme } from '../quantizable/scheme.ts';
+import { describeScheme, findTarget, leastOpset, resolveScheme } from '../quantizable/scheme.ts';
 import { keptWarnings, rangeWarnings } from './notes.ts';
 import { observerSettings } from './observer.ts';
 import { samplesProgress } from './progress.ts';
@@ -37,16 +37,17 @@ export async function prepareModel(options: PrepareOptions): Promise<PrepareResu
   const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
   const { scheme, widths } = resolveWidths(target, options);
   const source = await openFused(options.model, options, {
-    opset: Math.max(leastFakeQuantOpset, leastOpset(scheme)),
+    opset: Math.max(leastFakeQuantOpset, leastOpset(scheme, target)),
   });
   const { file, model, log, upgrade } = source;
   const { include, exclude } = options;
   const request = { target, scheme, include, exclude, fused: survivors(log) };
   const wanted = planQuantization(model, request);
   const { state, warnings: cautions, samples } = await observed(options, source, wanted);
-  const plan = planRanged(model, request, wanted, rangesOf(state));
+  const plan = planRanged((unranged) => planQuantization(model, { ...request, unranged }), wanted, rangesOf(state));
   const prepared = emitFakeQuant(model, plan, widths, (bits) => rangesOf(state, bits));
-  writeStamp(prepared, plan, describeCalibration(state));
+  const description = `fake quantizers, ${describeScheme(scheme)}, W${widths.weights}A${widths.activations}`;
+  writeStamp(prepared, plan, description, describeCalibration(state));
   const warnings = [
     ...upgradeNotes(upgrade),
     ...cautions,
@@ -63,7 +64,7 @@ export async function prepareModel(options: PrepareOptions): Promise<PrepareResu
   });
   return {
     outputPath: saved.path,
-    plan: summarizePlan(plan),
+    plan: summarizePlan(plan, description),
     quantizers: findFakeQuants(prepared).length,
     weightBits: widths.weights,
     activationBits: widths.activations,

@@ -5,26 +5,30 @@ import { targetOf } from '../backends/targets/index.ts';
 import type { Target } from '../backends/targets/target.ts';
 import { calibrate } from '../calibrate/calibrate.ts';
 import { rangesOf, type CalibrationState } from '../calibrate/state.ts';
-import { compareModels } from '../compare/compare.ts';
+import { compareModels, type BaselineSource } from '../compare/compare.ts';
 import { checkGates, parseGate } from '../compare/gates.ts';
 import type { Report } from '../compare/report.ts';
-import { writeReport } from '../compare/report-file.ts';
 import { summarizeSkipped } from '../data/tolerant.ts';
+import type { Interval } from '../ops/op.ts';
 import { pipelineErrors } from '../errors/pipeline.ts';
 import type { Model } from '../graph/model.ts';
 import { modelToProto } from '../graph/to-proto.ts';
 import { saveModel } from '../onnx/model-file.ts';
 import type { QuantizeOptions, QuantizeResult } from '../pipeline-types.ts';
 import { observedTensors, type Plan } from '../quantizable/plan.ts';
-import { planQuantization } from '../quantizable/planner.ts';
 import { planRanged } from '../quantizable/ranged.ts';
-import { findTarget, leastOpset, resolveScheme } from '../quantizable/scheme.ts';
-import { emitQdq } from '../quantized/qdq.ts';
-import { keptWarnings, rangeWarnings, repairWarnings, shardWarnings } from './notes.ts';
+import { checkFormat, findTarget, resolveScheme } from '../quantizable/scheme.ts';
+import type { Form } from '../quantized/format.ts';
+import { formOf } from '../quantized/formats/index.ts';
+import { writeProvenance } from '../quantized/provenance.ts';
+import { openBaseline, recordBaseline } from './baseline.ts';
+import { keptWarnings, lintWarnings, rangeWarnings, repairWarnings, shardWarnings } from './notes.ts';
 import { observerSettings } from './observer.ts';
+import { layerSamples } from './layers.ts';
 import { samplesProgress } from './progress.ts';
-import { everySample, settle, splitSamples, type SamplePlan } from './samples.ts';
-import { describeCalibration, schemeRequest, summarizePlan } from './scheme.ts';
+import { reportFiles, writeReportFiles } from './report-files.ts';
+import { everySample, judgingSamples, settle, splitSamples, type SamplePlan } from './samples.ts';
+import { describeCalibration, formatFlags, schemeRequest, summarizePlan } from './scheme.ts';
 import { readStateOrTable } from './tables.ts';
 import { writeStamp } from './stamp.ts';
 import { inputsOf, openFused, survivors, upgradeNotes, type FusedSource } from './source.ts';
@@ -36,32 +40,41 @@ import { inputsOf, openFused, survivors, upgradeNotes, type FusedSource } from '
 export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeResult> {
   const gates = options.gates.map(parseGate);
   observerSettings(options);
+  reportFiles(options);
+  const baseline = openBaseline(options);
   if (options.report === false && gates.length > 0) throw pipelineErrors.gatesWithoutReport(options.gates[0]!);
   const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
+  checkFormat(target, options.format);
   const scheme = resolveScheme(target, schemeRequest(options));
-  const source = await openFused(options.model, options, { opset: leastOpset(scheme) });
+  const form = formOf(options.format, scheme, formatFlags(options));
+  const source = await openFused(options.model, options, { opset: Math.max(form.leastOpset, target.opset.least) });
   const { file, model, log, upgrade } = source;
   const { include, exclude } = options;
   const request = { target, scheme, include, exclude, fused: survivors(log) };
-  const wanted = planQuantization(model, request);
-  const chosen = await chooseSamples(options, model);
+  const wanted = form.plan(model, request);
+  const chosen = await chooseSamples(options, model, observedTensors(wanted).length > 0);
   const { dataset } = chosen.evaluation;
-  checkGates(gates, { labels: dataset.labelled || dataset.count === undefined, latency: true });
+  checkGates(gates, {
+    labels: dataset.labelled || dataset.count === undefined,
+    latency: true,
+    baseline: baseline !== undefined,
+  });
 
   const state = await calibrationState(options, source, wanted, chosen);
   const samples = await settle(chosen);
-  const ranges = rangesOf(state);
-  const plan = planRanged(model, request, wanted, ranges);
-  const quantized = emitQdq(model, plan, ranges);
-  writeStamp(quantized.model, plan, describeCalibration(state));
+  const ranges: ReadonlyMap<string, Interval> = state ? rangesOf(state) : new Map();
+  const plan = planRanged((unranged) => form.plan(model, { ...request, unranged }), wanted, ranges);
+  const quantized = form.emit(model, plan, ranges);
+  writeStamp(quantized.model, plan, form.description, describeCalibration(state));
+  writeProvenance(quantized.model, { source: file.sha256(), tensors: quantized.origins });
   const warnings = [
     ...upgradeNotes(upgrade),
     ...samples.warnings,
-    ...state.notes,
-    ...shardWarnings(state),
+    ...(state ? [...state.notes, ...shardWarnings(state)] : []),
     ...keptWarnings(model),
     ...rangeWarnings(wanted, plan),
     ...repairWarnings(quantized.repaired),
+    ...lintWarnings(quantized.model, target),
   ];
   for (const warning of warnings) options.onWarning?.(warning);
 
@@ -71,17 +84,18 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
     sourceDir: file.dir,
     inputs: [file.path],
   });
-  const result = { outputPath: saved.path, plan: summarizePlan(plan), warnings };
+  const result = { outputPath: saved.path, plan: summarizePlan(plan, form.description), warnings };
   if (options.report === false) return result;
-  const report = await judge(options, saved.path, target, plan, state, samples, warnings);
-  if (options.report === undefined) return { ...result, report };
-  writeReport(options.report, report);
-  return { ...result, report, reportPath: options.report };
+  const report = await judge(options, saved.path, model, target, form, plan, state, samples, warnings, baseline);
+  recordBaseline(report, options);
+  const files = writeReportFiles(report, options);
+  return { ...result, report, ...(files.length === 0 ? {} : { reportPath: files[0]!, reportFiles: files }) };
 }
 
-/** With a state file only the report needs samples. */
-function chooseSamples(options: QuantizeOptions, model: Model): Promise<SamplePlan> {
+/** With a state file, or where nothing is calibrated, only the report needs samples. */
+function chooseSamples(options: QuantizeOptions, model: Model, calibrates: boolean): Promise<SamplePlan> {
   const inputs = inputsOf(model);
+  if (!calibrates) return judgingSamples(options, inputs);
   return options.state !== undefined && options.eval !== undefined
     ? everySample(options, options.eval, inputs).then((evaluation) => ({
         calibration: evaluation,
@@ -96,7 +110,8 @@ async function calibrationState(
   { file, model }: FusedSource,
   plan: Plan,
   { calibration }: SamplePlan,
-): Promise<CalibrationState> {
+): Promise<CalibrationState | undefined> {
+  if (observedTensors(plan).length === 0) return undefined;
   if (options.state !== undefined) return readStateOrTable(options.state, file.sha256(), model, observedTensors(plan));
   return calibrate(model, observedTensors(plan), calibration.dataset, calibration.selection, {
     modelSha256: file.sha256(),
@@ -124,14 +139,17 @@ async function proveItRuns(model: Model, options: QuantizeOptions, { evaluation 
 function judge(
   options: QuantizeOptions,
   quantPath: string,
+  fused: Model,
   target: Target,
+  form: Form,
   plan: Plan,
-  state: CalibrationState,
+  state: CalibrationState | undefined,
   { calibration, evaluation }: SamplePlan,
   warnings: readonly string[],
+  baseline: BaselineSource | undefined,
 ): Promise<Report> {
   const skipped =
-    options.state === undefined
+    options.state === undefined && state !== undefined
       ? summarizeSkipped(calibration.dataset.skipped?.(calibration.selection) ?? [])
       : undefined;
   return compareModels({
@@ -142,12 +160,16 @@ function judge(
     batchSize: options.batch,
     threads: options.threads,
     gates: options.gates,
+    baseline,
     command: options.command ?? 'quantizeModel',
     // A table of another tool tells nothing of its samples.
-    ...(state.samples > 0 && {
-      calibration: { n: state.samples, idsHash: state.idsHash, source: state.source, ...(skipped && { skipped }) },
-    }),
+    ...(state !== undefined &&
+      state.samples > 0 && {
+        calibration: { n: state.samples, idsHash: state.idsHash, source: state.source, ...(skipped && { skipped }) },
+      }),
     recipe: {
+      format: form.format,
+      ...form.settings,
       target: target.name,
       scheme: { ...plan.scheme },
       include: [...options.include],
@@ -156,6 +178,8 @@ function judge(
     leftFloat: plan.float,
     exactInt8: target.exactProducts && !targetOf(cpuInfo()).exactProducts,
     warnings,
+    layers: options.layers === false ? undefined : { float: { fused }, samples: layerSamples(options.layers) },
     onProgress: samplesProgress(options, 'comparing'),
+    onLayers: samplesProgress(options, 'comparing layers'),
   });
 }

@@ -92,6 +92,24 @@ export async function splitSamples(flags: DataFlags, inputs: readonly InputInfo[
   };
 }
 
+/** For what is made without samples: all that there are, at most as many as a report looks at. */
+export async function judgingSamples(flags: DataFlags, inputs: readonly InputInfo[]): Promise<SamplePlan> {
+  if (flags.eval !== undefined) {
+    const evaluation = await everySample(flags, flags.eval, inputs);
+    return { calibration: evaluation, evaluation, warnings: cautions(evaluation.dataset) };
+  }
+  const dataset = await openFlags(flags, inputs);
+  const { count } = dataset;
+  const wanted = flags.samples ?? Math.min(usualEvaluation, count ?? usualEvaluation);
+  const { chosen, note } = draw(dataset, wanted, flags.seed);
+  const evaluation = { dataset, selection: chosen };
+  return {
+    calibration: evaluation,
+    evaluation,
+    warnings: [...cautions(dataset), ...(note === undefined ? [] : [note])],
+  };
+}
+
 /** A stream tells only when it is read whether it leaves anything over: if not, the calibration samples judge as well. */
 export async function settle(plan: SamplePlan): Promise<SamplePlan> {
   const { dataset, selection } = plan.evaluation;

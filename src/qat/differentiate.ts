@@ -9,7 +9,7 @@ import type { Graph } from '../graph/graph.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { topological } from '../graph/walk.ts';
-import { staticDims, type GradientContext } from '../ops/gradient/context.ts';
+import { staticDims, type AxisMap, type GradientContext } from '../ops/gradient/context.ts';
 import { specOf } from '../ops/index.ts';
 
 /** Gradients are written for operator sets from this one on: ScatterElements adds since 16. */
@@ -20,17 +20,23 @@ export const leastGradientOpset = 16;
  * must be of opset 16 or later. When it throws, the graph is as it was.
  * @param loss float32, one element
  * @param wrt graph inputs, constants or inner values, float32
+ * @param maps the linear maps of Resize nodes (`resizeMaps`); without them a Resize has no gradient
  * @returns the gradient of the loss with respect to each value of `wrt`, in the shape of that value
  * @throws QAT_NOT_DIFFERENTIABLE, QAT_UNREACHABLE, QAT_LOSS, QAT_SHAPE
  */
-export function differentiate(graph: Graph, loss: Value, wrt: readonly Value[]): Map<Value, Value> {
+export function differentiate(
+  graph: Graph,
+  loss: Value,
+  wrt: readonly Value[],
+  maps: ReadonlyMap<Node, readonly AxisMap[]> = new Map(),
+): Map<Value, Value> {
   const path = pathsBetween(graph, wrt, loss);
   checkLoss(loss);
   const unreachable = wrt.filter((value) => !path.values.has(value));
   if (unreachable.length > 0) throw qatErrors.unreachable(unreachable.map((value) => value.name));
   const emit = new Emitter(graph, 'grad');
   try {
-    return sweep(emit, path, loss, wrt);
+    return sweep(emit, path, loss, wrt, maps);
   } catch (error) {
     emit.undo();
     throw error;
@@ -96,7 +102,13 @@ function checkLoss(loss: Value): void {
   if (dims.some((dim) => dim !== 1)) throw qatErrors.loss(loss.name, `its shape is [${dims.join(', ')}]`);
 }
 
-function sweep(emit: Emitter, path: Path, loss: Value, wrt: readonly Value[]): Map<Value, Value> {
+function sweep(
+  emit: Emitter,
+  path: Path,
+  loss: Value,
+  wrt: readonly Value[],
+  maps: ReadonlyMap<Node, readonly AxisMap[]>,
+): Map<Value, Value> {
   const parts = new Map<Value, Value[]>();
   const totals = new Map<Value, Value>();
   const add = (value: Value, gradient: Value): void => {
@@ -127,6 +139,7 @@ function sweep(emit: Emitter, path: Path, loss: Value, wrt: readonly Value[]): M
         const output = node.output(index);
         return output && total(output);
       },
+      maps: maps.get(node),
       needs,
       add: (value, gradient) => {
         given.add(value);

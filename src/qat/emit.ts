@@ -70,7 +70,7 @@ function quantizeValue(
   readers: readonly Reader[],
   written: Map<QuantParams, [Value, Value]>,
 ): void {
-  const quantize = emitActivation(value, int8Producer, params, readers, written);
+  const quantize = emitActivation(value, int8Producer, params, readers, written, 'share')[0]!;
   if (bits >= containerBits(params.type)) return;
   clampCodes(quantize, params.type, activationLimits(params.type, scheme.activationSymmetric, bits));
 }

@@ -62,6 +62,8 @@ function ruleOf(node: Node, target: Target, selection: NodeSelection, keeper: Ke
       : `operators of domain '${node.domain}' stay as they are`;
   const kept = selection.reason(node) ?? keeper.node(node);
   if (kept !== undefined) return kept;
+  if (target.operators && !target.operators.includes(node.opType))
+    return `${target.name} does not run ${node.opType} in int8`;
   const preference = target.preferFloat[node.opType] ?? (spec.weight && spectralReason(node));
   if (preference !== undefined && !selection.wanted(node)) return preference;
   return spec.quantize(node);

@@ -3,18 +3,16 @@
  * never computed has the range [0, 0]. No scale follows from that, and one made up would cut off whatever comes later: what
  * reads or writes the tensor stays float.
  */
-import type { Model } from '../graph/model.ts';
 import type { Interval } from '../ops/op.ts';
 import { observedTensors, type Plan } from './plan.ts';
-import { planQuantization, type PlanRequest } from './planner.ts';
 
 /**
+ * @param replan plans anew; the names are those of tensors without a range
  * @param plan made with the same request, before calibration
  * @param ranges of the tensors that it observes; one that is missing is left for the emission to complain about
  */
 export function planRanged(
-  model: Model,
-  request: PlanRequest,
+  replan: (unranged: ReadonlySet<string>) => Plan,
   plan: Plan,
   ranges: ReadonlyMap<string, Interval>,
 ): Plan {
@@ -27,7 +25,7 @@ export function planRanged(
   let current = plan;
   let again = collect(plan, (range) => range !== undefined && isNothing(range));
   while (again) {
-    current = planQuantization(model, { ...request, unranged });
+    current = replan(unranged);
     // What shared a range or had a fixed one may now stand alone, unobserved.
     again = collect(current, (range) => range === undefined || isNothing(range));
   }

@@ -8,31 +8,41 @@ import type { codes } from './params.ts';
 export interface Placed {
   readonly codes: Value;
   readonly scale: Value;
-  readonly zeroPoint: Value;
+  /** Undefined for one that is 0 and is not spelled out. */
+  readonly zeroPoint: Value | undefined;
   readonly axis: number | undefined;
 }
 
-/** Constant codes; one scale makes scalars, several a vector along `axis`. */
+/**
+ * Constant codes; one scale makes scalars, several a vector along `axis`.
+ * @param zeros undefined: all 0, and not written
+ * @param source the float constant, to stay in the graph behind a QuantizeLinear that makes the same codes of it
+ */
 export function placeCodes(
   graph: Graph,
   quantized: Tensor,
   scales: Float32Array,
-  zeros: Int32Array | ReturnType<typeof codes>,
+  zeros: Int32Array | ReturnType<typeof codes> | undefined,
   axis: number | undefined,
+  source?: Value,
 ): Placed {
   const { name, type } = quantized;
   const dims = axis === undefined ? [] : [scales.length];
-  return {
-    scale: graph.addInitializer(Tensor.of(`${name}_scale`, 'float32', dims, scales)),
-    zeroPoint: graph.addInitializer(Tensor.of(`${name}_zero_point`, type.name, dims, zeros)),
-    codes: graph.addInitializer(quantized),
-    axis,
-  };
+  const scale = graph.addInitializer(Tensor.of(`${name}_scale`, 'float32', dims, scales));
+  const zeroPoint = zeros && graph.addInitializer(Tensor.of(`${name}_zero_point`, type.name, dims, zeros));
+  if (!source) return { scale, zeroPoint, codes: graph.addInitializer(quantized), axis };
+  const node = graph.makeNode('QuantizeLinear', [source, scale, ...(zeroPoint ? [zeroPoint] : [])], {
+    name: `${source.name}_QuantizeLinear`,
+    outputs: [name],
+  });
+  if (axis !== undefined) node.setInt('axis', axis);
+  graph.prepend(node);
+  return { scale, zeroPoint, codes: node.output()!, axis };
 }
 
 /** @param graph where it is read: the codes may stand in an outer graph, but runtimes fuse the nodes of one graph only */
 export function dequantizeIn(graph: Graph, { codes: from, scale, zeroPoint, axis }: Placed, name: string): Value {
-  const node = graph.makeNode('DequantizeLinear', [from, scale, zeroPoint], {
+  const node = graph.makeNode('DequantizeLinear', [from, scale, ...(zeroPoint ? [zeroPoint] : [])], {
     outputs: [`${name}_DequantizeLinear_Output`],
   });
   // A second copy has a numbered output; its node gets the same number.

@@ -4,7 +4,7 @@
  * most 128 (255 · 128 = 32640). Which codes are neighbours is the kernel's order: convolutions run channels-last.
  */
 import type { WeightLayout } from '../ops/op.ts';
-import { roundHalfEven } from './params.ts';
+import { clamp, roundHalfEven } from './params.ts';
 
 export interface KernelOrder {
   readonly channels: number;
@@ -71,8 +71,15 @@ function limited(a: number, b: number): [number, number] {
  * The scale, between `scale` and the least one that lowers no pair, with the least squared error over the given channels.
  * @param values float weights
  * @param rows channels that share the scale
+ * @param top the largest code
  */
-export function widenScale(values: Float32Array, order: KernelOrder, rows: readonly number[], scale: number): number {
+export function widenScale(
+  values: Float32Array,
+  order: KernelOrder,
+  rows: readonly number[],
+  scale: number,
+  top: number,
+): number {
   const pairs = inKernelOrder(values, order, rows);
   let heaviest = 0;
   for (let i = 0; i < pairs.length; i += 2) {
@@ -85,7 +92,7 @@ export function widenScale(values: Float32Array, order: KernelOrder, rows: reado
   let least = Infinity;
   for (let step = 0; step <= steps; step++) {
     const candidate = Math.fround(scale + ((widest - scale) * step) / steps);
-    const error = squaredError(pairs, candidate);
+    const error = squaredError(pairs, candidate, top);
     if (error < least) {
       least = error;
       best = candidate;
@@ -105,13 +112,13 @@ function inKernelOrder(values: Float32Array, order: KernelOrder, rows: readonly 
   return pairs;
 }
 
-function squaredError(pairs: Float32Array, scale: number): number {
+function squaredError(pairs: Float32Array, scale: number, top: number): number {
   let error = 0;
   for (let i = 0; i < pairs.length; i += 2) {
     const a = pairs[i]!;
     const b = pairs[i + 1]!;
-    const p = roundHalfEven(a / scale);
-    const q = roundHalfEven(b / scale);
+    const p = clamp(roundHalfEven(a / scale), -top, top);
+    const q = clamp(roundHalfEven(b / scale), -top, top);
     // Both codes move by half of what the pair has too much, each by its own sign.
     const excess = p * q > 0 ? Math.max(0, Math.abs(p + q) - limit) / 2 : 0;
     const left = a - (p - Math.sign(p) * excess) * scale;

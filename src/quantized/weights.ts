@@ -1,5 +1,5 @@
 /**
- * Constants → integer codes. Weights are symmetric; the scale of a channel is its largest magnitude over the largest code.
+ * Constants → integer codes. Weights are symmetric; how the scale of a channel is found is for a weight observer to say.
  *
  * x64 CPUs without VNNI add two neighbouring u8 × s8 products in saturating 16 bits, so 255·|a + b| must stay below 2^15 for
  * neighbouring codes a and b of one sign. Halving every code ('reduced') is the usual cure and costs a whole bit. 'pairs'
@@ -10,13 +10,17 @@ import type { WeightRange, WeightType } from '../backends/targets/target.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import type { WeightLayout } from '../ops/op.ts';
 import { kernelOrder, limitPairs, widenScale } from './pairs.ts';
-import { clamp, codeRange, codes, isUsableScale, roundHalfEven } from './params.ts';
+import { clamp, codeRange, codes, roundHalfEven } from './params.ts';
+import { weightObserverOf } from './weight-observers/index.ts';
+import { channelGroups } from './weight-observers/weight-observer.ts';
 
 export interface WeightRequest {
   readonly type: WeightType;
   /** Axis with one scale per channel; undefined: one scale for all. */
   readonly axis: number | undefined;
   readonly range: WeightRange;
+  /** How the scales are found; default max. */
+  readonly observer?: string | undefined;
   /** Order in which the kernel multiplies pairs; undefined: unknown, then 'pairs' falls back to 'reduced'. */
   readonly layout: WeightLayout | undefined;
 }
@@ -40,21 +44,17 @@ export function weightScales(tensor: Tensor, request: WeightRequest): WeightScal
   const { qmin, qmax } = codeRange(request.type, true, reduced);
   const zeroPoint = request.type.startsWith('u') ? (qmax + 1) / 2 : 0;
   const top = Math.min(qmax - zeroPoint, zeroPoint - qmin);
-  const channels = request.axis === undefined ? 1 : tensor.dims[request.axis]!;
-  const inner = request.axis === undefined ? 1 : tensor.dims.slice(request.axis + 1).reduce((n, d) => n * d, 1);
-  const largest = new Float64Array(channels);
-  for (let i = 0; i < values.length; i++) {
-    const channel = request.axis === undefined ? 0 : Math.floor(i / inner) % channels;
-    const magnitude = Math.abs(values[i]!);
-    if (magnitude > largest[channel]!) largest[channel] = magnitude;
-  }
-  const scales = Float32Array.from(largest, (max) => (isUsableScale(max / top) ? max / top : 1));
+  const scales = weightObserverOf(request.observer ?? 'max').scales(
+    values,
+    channelGroups(tensor.dims, request.axis),
+    top,
+  );
   const pairs = request.range === 'pairs' ? request.layout : undefined;
   if (pairs) {
     const order = kernelOrder(tensor.dims, pairs);
-    for (let slot = 0; slot < channels; slot++) {
+    for (let slot = 0; slot < scales.length; slot++) {
       const rows = request.axis === undefined ? Array.from({ length: order.channels }, (_, row) => row) : [slot];
-      scales[slot] = widenScale(values, order, rows, scales[slot]!);
+      scales[slot] = widenScale(values, order, rows, scales[slot]!, top);
     }
   }
   return { scales, axis: request.axis, type: request.type, zeroPoint, qmin, qmax, pairs };

@@ -134,7 +134,7 @@ describe('fake quantizers', () => {
 
   it('let the exact bounds pass and nothing beyond', async () => {
     const each = quantizers['s4']!;
-    const bounds = { dims: [2, 3, 5], data: [-4, 3.5, -4.0001, 3.5001, ...new Array<number>(26).fill(0)] };
+    const bounds = { dims: [2, 3, 5], data: [-4, 3.5, -4.0001, 3.5001, ...Array.from({ length: 26 }, () => 0)] };
     const gradients = await gradientsOf(modelWith(each), feedsOf({ x: bounds, s: { dims: [], data: half } }), ['x']);
     expect(Array.from(gradients['x']!.data as Float32Array, (value) => value !== 0).slice(0, 5)).toEqual([
       true,

@@ -216,6 +216,22 @@ describe('operators in int8', () => {
     expect(knownTypes.filter((type) => !Object.keys(cases).some((name) => name.split(' ')[0] === type))).toEqual([]);
   });
 
+  it('pads the codes themselves, also across a channel axis', async () => {
+    const wide = {
+      nodes: [zNode('Pad', ['a', 'pads'])],
+      initializers: { pads: i64([0, 2, 0, 1, 0, 2, 1, 0]) },
+      channels: 12,
+    };
+    const model = build(wide);
+    const plan = planFor(model);
+    expect(plan.regions.find(({ op }) => op === 'Pad')).toMatchObject({ onCodes: true });
+    const { types } = await run((await quantize(model, x, plan)).model, x);
+    // One pair on the input and output of the model; 16-bit codes cannot be padded.
+    expect(types.filter((type) => /^(De)?[Qq]uantizeLinear$/.test(type))).toHaveLength(2);
+    const wider = planFor(model, { activationType: 'uint16' });
+    expect(wider.regions.find(({ op }) => op === 'Pad')).not.toHaveProperty('onCodes');
+  });
+
   it('leaves a hard activation behind a Gemm in float: there is no kernel, and the Gemm can write float', () => {
     const { nodes, initializers } = cases['Gemm']!;
     const [flatten, gemm, reshape] = nodes as [NodeProto, NodeProto, NodeProto];

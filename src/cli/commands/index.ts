@@ -2,6 +2,7 @@
 import type { Sections } from '../../config/schema.ts';
 import type { Command } from '../command.ts';
 import { optionNames } from '../arguments.ts';
+import { backends } from './backends.ts';
 import { calibrate } from './calibrate.ts';
 import { compare } from './compare.ts';
 import { convert } from './convert.ts';
@@ -11,9 +12,11 @@ import { exportTable } from './export.ts';
 import { finetune } from './finetune.ts';
 import { fuse } from './fuse.ts';
 import { inspect } from './inspect.ts';
+import { lint } from './lint.ts';
 import { merge } from './merge.ts';
 import { prepare } from './prepare.ts';
 import { quantize } from './quantize.ts';
+import { report } from './report.ts';
 
 export const commands: readonly Command[] = [
   inspect,
@@ -27,6 +30,9 @@ export const commands: readonly Command[] = [
   finetune,
   convert,
   compare,
+  lint,
+  backends,
+  report,
   doctor,
 ];
 

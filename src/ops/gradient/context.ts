@@ -7,11 +7,21 @@ import type { Emitter } from '../../graph/emitter.ts';
 import type { Node } from '../../graph/node.ts';
 import type { Value } from '../../graph/value.ts';
 
+/** A linear map along one axis, from `from` to `to` elements: [to, from] in row-major order. */
+export interface AxisMap {
+  readonly axis: number;
+  readonly from: number;
+  readonly to: number;
+  readonly matrix: Float32Array;
+}
+
 export interface GradientContext {
   readonly node: Node;
   readonly emit: Emitter;
   /** The gradient of the loss with respect to output `index`; undefined where the loss does not depend on it. */
   gradient(index: number): Value | undefined;
+  /** For an operator that is a linear map along each axis by itself: the maps, if they were looked up before. */
+  readonly maps: readonly AxisMap[] | undefined;
   /** True when a gradient is wanted for this value. */
   needs(value: Value): boolean;
   /** Adds to the gradient of a value, which has the same shape. */

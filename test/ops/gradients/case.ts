@@ -48,7 +48,7 @@ export function uniform(dims: readonly number[], low = -1, high = 1): Input {
 export function spaced(dims: readonly number[], gap = 0.25): Input {
   const order = uniform(dims).data.map((key, index) => ({ key, index }));
   order.sort((a, b) => a.key - b.key);
-  const data = new Array<number>(order.length);
+  const data = Array.from({ length: order.length }, () => 0);
   order.forEach(({ index }, rank) => (data[index] = (rank - Math.floor(order.length / 2) + 0.5) * gap));
   return { dims, data };
 }

@@ -4,13 +4,14 @@
  * of float32 results costs some 1e-6 of the gradient, the truncation about as much. The sums over r are in float64.
  */
 import { expect } from 'vitest';
-import { openSession, type Session } from '../../../src/backends/session.ts';
+import { createExecutor, openSession, type Session } from '../../../src/backends/session.ts';
 import { checkModel } from '../../../src/graph/spec.ts';
 import { Emitter } from '../../../src/graph/emitter.ts';
 import type { Model } from '../../../src/graph/model.ts';
 import type { Value } from '../../../src/graph/value.ts';
 import { elementCount, type TensorValue } from '../../../src/onnx/data-types.ts';
 import { differentiate } from '../../../src/qat/differentiate.ts';
+import { resizeMaps } from '../../../src/qat/resize.ts';
 import { traceShapes } from '../../../src/qat/shapes.ts';
 import { buildModel } from '../../support/build.ts';
 import { uniform, type GradientCase, type Input } from './case.ts';
@@ -53,12 +54,18 @@ export function appendLoss(model: Model): Value {
 }
 
 /** Gradients of the loss with respect to the named inputs, by the gradient graph. */
-export async function gradientsOf(model: Model, feeds: Feeds, names: readonly string[]): Promise<Feeds> {
+export async function gradientsOf(
+  model: Model,
+  feeds: Feeds,
+  names: readonly string[],
+  rewrite: (model: Model) => unknown = () => undefined,
+): Promise<Feeds> {
   await traceShapes(model, feeds);
+  rewrite(model);
   const loss = appendLoss(model);
   await traceShapes(model, feeds);
   const wrt = names.map((name) => model.graph.values.get(name)!);
-  const gradients = differentiate(model.graph, loss, wrt);
+  const gradients = differentiate(model.graph, loss, wrt, await resizeMaps(model, createExecutor()));
   checkModel(model);
   for (const value of wrt) model.graph.addOutput(gradients.get(value)!);
   const session = await openSession(model, { level: 'basic', simulate: true });
@@ -97,11 +104,15 @@ async function difference(session: Session, feeds: Feeds, name: string, index: n
   return (4 * (await slope(step)) - (await slope(2 * step))) / 3;
 }
 
-/** Largest difference over the largest gradient of the same tensor. */
-export async function checkGradients(each: GradientCase): Promise<void> {
+/**
+ * Largest difference over the largest gradient of the same tensor.
+ * @param rewrite what is done to the model with traced shapes before it is differentiated; the differences are of the model as
+ * it is written
+ */
+export async function checkGradients(each: GradientCase, rewrite?: (model: Model) => unknown): Promise<void> {
   const feeds = feedsOf(each.inputs);
   const names = Object.keys(each.inputs);
-  const gradients = await gradientsOf(modelOf(each), feeds, names);
+  const gradients = await gradientsOf(modelOf(each), feeds, names, rewrite);
   const session = await openSession(modelOf(each), { level: 'disabled', simulate: true });
   try {
     for (const name of names) {

@@ -9,6 +9,9 @@ const above = { x: uniform([3, 4], 0.5, 2) };
 export const functions: Cases = {
   Relu: single('Relu', apart),
   LeakyRelu: single('LeakyRelu', apart, { alpha: float(0.1) }),
+  PRelu: single('PRelu', { ...apart, slope: uniform([4], 0.1, 0.5) }),
+  'PRelu of one slope': single('PRelu', { ...apart, slope: uniform([1, 1], 0.1, 0.5) }),
+  ThresholdedRelu: single('ThresholdedRelu', apart, { alpha: float(0.5) }),
   Clip: single(
     'Clip',
     apart,

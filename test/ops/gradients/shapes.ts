@@ -58,6 +58,10 @@ export const shapes: Cases = {
     { axis: 1 },
     { x: uniform([2, 3]) },
   ),
+  CumSum: withConstants('CumSum', { axis: scalar('int64', 1) }),
+  'CumSum reverse and exclusive': withConstants('CumSum', { axis: scalar('int64', 2) }, { reverse: 1, exclusive: 1 }),
+  Trilu: withConstants('Trilu', { k: scalar('int64', 1) }, { upper: 1 }),
+  'Trilu lower': single('Trilu', x, { upper: 0 }),
   TopK: {
     nodes: [node('TopK', ['x', 'k'], ['z', 'indices'], { axis: 1 })],
     inputs: { x: spaced([2, 4]) },
