@@ -4,6 +4,8 @@ import { openSession } from '../backends/session.ts';
 import { targetOf } from '../backends/targets/index.ts';
 import type { Target } from '../backends/targets/target.ts';
 import { calibrate } from '../calibrate/calibrate.ts';
+import { confirmed } from '../calibrate/confirm.ts';
+import { healthOf, type Health } from '../calibrate/health.ts';
 import { rangesOf, type CalibrationState } from '../calibrate/state.ts';
 import { compareModels } from '../compare/compare.ts';
 import { checkGates, parseGate } from '../compare/gates.ts';
@@ -73,7 +75,14 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   });
   const result = { outputPath: saved.path, plan: summarizePlan(plan), warnings };
   if (options.report === false) return result;
-  const report = await judge(options, saved.path, target, plan, state, samples, warnings);
+  const health = await confirmed(
+    healthOf(state.tensors, state.arrays, state.samples),
+    model,
+    samples.calibration.dataset,
+    samples.calibration.selection,
+    { threads: options.threads },
+  );
+  const report = await judge(options, saved.path, target, plan, state, samples, health, warnings);
   if (options.report === undefined) return { ...result, report };
   writeReport(options.report, report);
   return { ...result, report, reportPath: options.report };
@@ -128,6 +137,7 @@ function judge(
   plan: Plan,
   state: CalibrationState,
   { calibration, evaluation }: SamplePlan,
+  health: Health | undefined,
   warnings: readonly string[],
 ): Promise<Report> {
   const skipped =
@@ -145,7 +155,13 @@ function judge(
     command: options.command ?? 'quantizeModel',
     // A table of another tool tells nothing of its samples.
     ...(state.samples > 0 && {
-      calibration: { n: state.samples, idsHash: state.idsHash, source: state.source, ...(skipped && { skipped }) },
+      calibration: {
+        n: state.samples,
+        idsHash: state.idsHash,
+        source: state.source,
+        ...(skipped && { skipped }),
+        ...(health && { health }),
+      },
     }),
     recipe: {
       target: target.name,

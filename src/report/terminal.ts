@@ -17,6 +17,7 @@ import {
   probability,
   wrap,
 } from './format.ts';
+import { healthLines } from './health.ts';
 import { table } from './table.ts';
 
 export interface TerminalOptions {
@@ -51,6 +52,7 @@ export function renderTerminal(
     taskLines(context),
     outputLines(context),
     placementLines(context),
+    calibrationLines(context),
     [...warningLines(context), ...(reportPath === undefined ? [] : [` report: ${clean(reportPath)}`])],
   ];
   return `${sections
@@ -188,6 +190,11 @@ function placementLines({ report: { placement, nodes }, ink, width }: Context): 
     );
   }
   return lines;
+}
+
+function calibrationLines({ report: { data }, width }: Context): string[] {
+  const health = data.calibration?.health;
+  return health ? healthLines(health, width) : [];
 }
 
 /** What makes the figures themselves doubtful stands right under the verdict. */
