@@ -3,6 +3,7 @@
  * command and a library call say the same thing. Paths are as the user gave them; optional fields are left out, never
  * null.
  */
+import type { Health } from './calibrate/health.ts';
 import type { Report } from './compare/report.ts';
 import type { Applied, Refused } from './intrinsic/pass.ts';
 
@@ -147,6 +148,8 @@ export interface CalibrateResult {
   /** Number of samples observed, and of tensors with a range. */
   readonly samples: number;
   readonly tensors: number;
+  /** What the samples told of themselves; absent with fewer than 20 samples, or where they ran in batches. */
+  readonly health?: Health;
   readonly warnings: readonly string[];
 }
 

@@ -3,6 +3,8 @@ import { cpuInfo } from '../backends/cpu.ts';
 import { targetOf } from '../backends/targets/index.ts';
 import type { Target } from '../backends/targets/target.ts';
 import { calibrate } from '../calibrate/calibrate.ts';
+import { confirmed } from '../calibrate/confirm.ts';
+import { healthOf, type Health } from '../calibrate/health.ts';
 import { rangesOf, type CalibrationState } from '../calibrate/state.ts';
 import { compareModels, type BaselineSource } from '../compare/compare.ts';
 import { checkGates, parseGate } from '../compare/gates.ts';
@@ -100,7 +102,16 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   if (!judged && options.report !== false) tell(notCompared(sizeOf(file)));
   const result = { outputPath: saved.path, plan: summarizePlan(plan, form.description), warnings };
   if (!judged) return result;
-  const report = await judge(options, saved.path, model, target, form, plan, state, samples, warnings, baseline);
+  const health =
+    state &&
+    (await confirmed(
+      healthOf(state.tensors, state.arrays, state.samples),
+      model,
+      samples.calibration.dataset,
+      samples.calibration.selection,
+      { threads: options.threads },
+    ));
+  const report = await judge(options, saved.path, model, target, form, plan, state, samples, health, warnings, baseline);
   recordBaseline(report, options);
   const files = writeReportFiles(report, options);
   return { ...result, report, ...(files.length === 0 ? {} : { reportPath: files[0]!, reportFiles: files }) };
@@ -153,6 +164,7 @@ function judge(
   plan: Plan,
   state: CalibrationState | undefined,
   { calibration, evaluation }: SamplePlan,
+  health: Health | undefined,
   warnings: readonly string[],
   baseline: BaselineSource | undefined,
 ): Promise<Report> {
@@ -173,7 +185,13 @@ function judge(
     // A table of another tool tells nothing of its samples.
     ...(state !== undefined &&
       state.samples > 0 && {
-        calibration: { n: state.samples, idsHash: state.idsHash, source: state.source, ...(skipped && { skipped }) },
+        calibration: {
+          n: state.samples,
+          idsHash: state.idsHash,
+          source: state.source,
+          ...(skipped && { skipped }),
+          ...(health && { health }),
+        },
       }),
     recipe: {
       format: form.format,
