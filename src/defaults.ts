@@ -9,6 +9,7 @@ import type {
   FuseOptions,
   PrepareOptions,
   QuantizeOptions,
+  SensitivityOptions,
 } from './pipeline-types.ts';
 
 export const defaults = {
@@ -28,7 +29,14 @@ type Defaulted = keyof typeof everything | 'threads';
 /** Options of which the ones with a default may be left out. */
 export type Given<T> = Omit<T, Defaulted> & Partial<Pick<T, Extract<keyof T, Defaulted>>>;
 
-type AnyOptions = FuseOptions | CalibrateOptions | QuantizeOptions | CompareOptions | PrepareOptions | ConvertOptions;
+type AnyOptions =
+  | FuseOptions
+  | CalibrateOptions
+  | QuantizeOptions
+  | CompareOptions
+  | PrepareOptions
+  | ConvertOptions
+  | SensitivityOptions;
 
 /** One thread per core this process may use: results do not depend on it, speed does. */
 export function usualThreads(): number {

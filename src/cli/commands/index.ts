@@ -15,6 +15,7 @@ import { lint } from './lint.ts';
 import { merge } from './merge.ts';
 import { prepare } from './prepare.ts';
 import { quantize } from './quantize.ts';
+import { sensitivity } from './sensitivity.ts';
 import { report } from './report.ts';
 
 export const commands: readonly Command[] = [
@@ -28,6 +29,7 @@ export const commands: readonly Command[] = [
   prepare,
   convert,
   compare,
+  sensitivity,
   lint,
   backends,
   report,
