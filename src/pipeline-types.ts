@@ -193,7 +193,7 @@ export interface ReportFlags {
   readonly updateBaseline?: boolean;
 }
 
-export interface QuantizeOptions extends DataFlags, SchemeFlags, ReportFlags, RunFlags {
+export interface QuantizeOptions extends DataFlags, JudgeFlags, SchemeFlags, ReportFlags, RunFlags {
   readonly model: string;
   readonly output: string;
   /** "METRIC OP VALUE"; the report says which failed, and the caller decides what that means. */
@@ -269,7 +269,17 @@ export interface QuantizeResult {
   readonly warnings: readonly string[];
 }
 
-export interface CompareOptions extends DataFlags, ReportFlags, RunFlags {
+/** What a comparison judges besides labels. */
+export interface JudgeFlags {
+  /** A task judged against the float model: detection, segmentation, regression or sequence. */
+  readonly task?: 'detection' | 'segmentation' | 'regression' | 'sequence';
+  /** Settings of the task, `NAME=VALUE` each. */
+  readonly taskOption?: readonly string[];
+  /** Modules with metrics of the user's own. */
+  readonly metric?: readonly string[];
+}
+
+export interface CompareOptions extends DataFlags, JudgeFlags, ReportFlags, RunFlags {
   /** Paths of the float model and of the model made from it. */
   readonly float: string;
   readonly quant: string;

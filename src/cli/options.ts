@@ -222,6 +222,20 @@ export const options = {
     defaultText: 'all',
   }),
   into: path({ group: result, describe: 'report of quantize or compare to add the result to' }),
+  task: choice(['detection', 'segmentation', 'regression', 'sequence'], {
+    group: result,
+    describe: 'judge the outputs as this task, the float model being the reference',
+  }),
+  taskOption: list({
+    group: result,
+    describe: 'setting of the task, such as score=0.7 iou=0.5 background=0 form=center of detection (repeatable)',
+    expects: 'NAME=VALUE, such as score=0.7',
+  }),
+  metric: list({
+    group: result,
+    describe: 'module with a metric of your own: default export { id, better, create } (repeatable)',
+    expects: 'the path of a module',
+  }),
   layers: flag({
     group: result,
     describe: 'compare every quantized tensor on every sample; --no-layers: on none',
@@ -311,6 +325,9 @@ export const dataOptions = [
 ] as const satisfies readonly OptionName[];
 /** Where the report goes, and what judges it. */
 export const reportOptions = [
+  'task',
+  'taskOption',
+  'metric',
   'gate',
   'baseline',
   'updateBaseline',

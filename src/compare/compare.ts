@@ -10,6 +10,7 @@ import { feedsOf, filled, firstSample, samplesPerRun, type NamedSession } from '
 import { lacksVnni, warningsOf } from './findings.ts';
 import { checkGates, parseGate } from './gates.ts';
 import { judge, type BaselineSource } from './judge.ts';
+import type { Judge } from './metrics/judge.ts';
 import { measureLatency } from './latency.ts';
 import { findCauses } from './layers/causes.ts';
 import { measureLayers, type Layers } from './layers/measure.ts';
@@ -48,6 +49,8 @@ export interface CompareOptions {
   /** Compute outputs as CPUs with VNNI do (session.x64quantprecision). Latency is measured without it. */
   readonly exactInt8?: boolean;
   readonly skipLatency?: boolean;
+  /** Tasks to judge besides labels. */
+  readonly judges?: readonly Judge[] | undefined;
   /** Compare tensor by tensor: forms of the two models, and on how many of the samples. */
   readonly layers?:
     | { readonly float: Pick<Forms, 'fused'>; readonly quant?: Forms; readonly samples: number }
@@ -72,6 +75,7 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
     labels: dataset.labelled || dataset.count === undefined,
     latency: !skipLatency,
     baseline: options.baseline !== undefined,
+    layers: options.layers !== undefined,
   });
   const floatModel = openModel(options.floatPath);
   const quantModel = openModel(options.quantPath);
@@ -84,8 +88,8 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
   try {
     const float = await open(floatModel, options.floatPath, false);
     const quant = await open(quantModel, options.quantPath, exactInt8);
-    const { batchSize, onProgress } = options;
-    const evaluation = await evaluate({ float, quant, dataset, selection, batchSize, onProgress });
+    const { batchSize, judges, onProgress } = options;
+    const evaluation = await evaluate({ float, quant, dataset, selection, batchSize, judges, onProgress });
     const { placement, nodes, quantizedAnyway } = await findPlacement(
       quantModel.model,
       quantModel.source,
@@ -108,7 +112,7 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
     const inside = options.layers && (await lookInside(options.layers, floatModel, quantModel, models, options));
     const told = (options.warnings ?? []).map((message) => ({ code: 'MADE', message }));
     const warnings = [...told, ...found];
-    const { task, outputs } = evaluation;
+    const { task, outputs, classes = [], confusion } = evaluation;
     return {
       schema: reportSchemaVersion,
       tool: { name: 'qdq', version },
@@ -118,13 +122,15 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
       ...(options.recipe === undefined ? {} : { recipe: options.recipe }),
       environment: environmentOf(cpu, threads, exactInt8),
       data,
-      ...judge(gates, { task, outputs, nodes, placement, cost, warnings }, options.baseline),
+      ...judge(gates, { task, outputs, nodes, placement, cost, warnings, tensors: inside?.tensors }, options.baseline),
       task,
       outputs,
       nodes,
       placement,
       cost,
       ...inside,
+      ...(classes.length > 0 && { classes }),
+      ...(confusion && { confusion }),
       ...(inside && {
         causes: findCauses(inside.tensors, {
           calibration: quantModel.model.metadata.get('qdq.calibration'),

@@ -7,6 +7,7 @@ import { calibrate } from '../calibrate/calibrate.ts';
 import { rangesOf, type CalibrationState } from '../calibrate/state.ts';
 import { compareModels, type BaselineSource } from '../compare/compare.ts';
 import { checkGates, parseGate } from '../compare/gates.ts';
+import type { Judge } from '../compare/metrics/judge.ts';
 import type { Report } from '../compare/report.ts';
 import { summarizeSkipped } from '../data/tolerant.ts';
 import type { Interval } from '../ops/op.ts';
@@ -24,6 +25,7 @@ import { writeProvenance } from '../quantized/provenance.ts';
 import { openBaseline, recordBaseline } from './baseline.ts';
 import { keptWarnings, lintWarnings, rangeWarnings, repairWarnings, shardWarnings } from './notes.ts';
 import { observerSettings } from './observer.ts';
+import { judgesOf } from './judges.ts';
 import { layerSamples } from './layers.ts';
 import { samplesProgress } from './progress.ts';
 import { reportFiles, writeReportFiles } from './report-files.ts';
@@ -42,6 +44,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   observerSettings(options);
   reportFiles(options);
   const baseline = openBaseline(options);
+  const judges = await judgesOf(options);
   if (options.report === false && gates.length > 0) throw pipelineErrors.gatesWithoutReport(options.gates[0]!);
   const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
   checkFormat(target, options.format);
@@ -86,7 +89,19 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   });
   const result = { outputPath: saved.path, plan: summarizePlan(plan, form.description), warnings };
   if (options.report === false) return result;
-  const report = await judge(options, saved.path, model, target, form, plan, state, samples, warnings, baseline);
+  const report = await judge(
+    options,
+    saved.path,
+    model,
+    target,
+    form,
+    plan,
+    state,
+    samples,
+    warnings,
+    baseline,
+    judges,
+  );
   recordBaseline(report, options);
   const files = writeReportFiles(report, options);
   return { ...result, report, ...(files.length === 0 ? {} : { reportPath: files[0]!, reportFiles: files }) };
@@ -147,6 +162,7 @@ function judge(
   { calibration, evaluation }: SamplePlan,
   warnings: readonly string[],
   baseline: BaselineSource | undefined,
+  judges: readonly Judge[],
 ): Promise<Report> {
   const skipped =
     options.state === undefined && state !== undefined
@@ -160,6 +176,7 @@ function judge(
     batchSize: options.batch,
     threads: options.threads,
     gates: options.gates,
+    judges,
     baseline,
     command: options.command ?? 'quantizeModel',
     // A table of another tool tells nothing of its samples.

@@ -6,9 +6,10 @@ import type { BenchResult } from './bench.ts';
 import * as calibrate from './calibrate.ts';
 import * as codec from './codec.ts';
 import * as fuse from './fuse.ts';
+import * as layers from './layers.ts';
 import * as peer from './peer.ts';
 
-const benches: Record<string, { run(): Promise<BenchResult[]> }> = { calibrate, codec, fuse, peer };
+const benches: Record<string, { run(): Promise<BenchResult[]> }> = { calibrate, codec, fuse, layers, peer };
 
 const words = process.argv.slice(2);
 const wanted = words.filter((word) => !word.startsWith('--'));
