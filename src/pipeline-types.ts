@@ -4,7 +4,7 @@
  * null.
  */
 import type { Health } from './calibrate/health.ts';
-import type { Report } from './compare/report.ts';
+import type { Report, Sensitivity } from './compare/report.ts';
 import type { Applied, Refused } from './intrinsic/pass.ts';
 
 /** Where samples come from: `data` or `reader`. Only `fuse` runs without: it generates inputs, and says so. */
@@ -198,7 +198,7 @@ export interface ReportFlags {
   readonly updateBaseline?: boolean;
 }
 
-export interface QuantizeOptions extends DataFlags, SchemeFlags, ReportFlags, RunFlags {
+export interface QuantizeOptions extends DataFlags, JudgeFlags, SchemeFlags, ReportFlags, RunFlags {
   readonly model: string;
   readonly output: string;
   /** "METRIC OP VALUE"; the report says which failed, and the caller decides what that means. */
@@ -354,7 +354,17 @@ export interface QuantizeResult {
   readonly warnings: readonly string[];
 }
 
-export interface CompareOptions extends DataFlags, ReportFlags, RunFlags {
+/** What a comparison judges besides labels. */
+export interface JudgeFlags {
+  /** A task judged against the float model: detection, segmentation, regression or sequence. */
+  readonly task?: 'detection' | 'segmentation' | 'regression' | 'sequence';
+  /** Settings of the task, `NAME=VALUE` each. */
+  readonly taskOption?: readonly string[];
+  /** Modules with metrics of the user's own. */
+  readonly metric?: readonly string[];
+}
+
+export interface CompareOptions extends DataFlags, JudgeFlags, ReportFlags, RunFlags {
   /** Paths of the float model and of the model made from it. */
   readonly float: string;
   readonly quant: string;
@@ -370,4 +380,23 @@ export interface CompareResult {
   readonly reportPath?: string;
   /** Every file of the report. */
   readonly reportFiles?: readonly string[];
+}
+
+export interface SensitivityOptions extends DataFlags, RunFlags, Omit<SchemeFlags, 'format' | 'state'> {
+  /** The float model. */
+  readonly model: string;
+  /** An int8 model made from it whose quantizers are judged; absent: it is quantized with these flags. */
+  readonly int8?: string;
+  /** "METRIC OP VALUE": search the shortest list of layers to leave float that meets it. */
+  readonly until?: string;
+  /** Measure only this many layers, those that a first look at a few samples finds most harmful. */
+  readonly measure?: number;
+  /** A report file to add the result to. */
+  readonly into?: string;
+}
+
+export interface SensitivityResult {
+  readonly sensitivity: Sensitivity;
+  readonly warnings: readonly string[];
+  readonly reportPath?: string;
 }

@@ -8,6 +8,7 @@ import { healthOf, type Health } from '../calibrate/health.ts';
 import { rangesOf, type CalibrationState } from '../calibrate/state.ts';
 import { compareModels, type BaselineSource } from '../compare/compare.ts';
 import { checkGates, parseGate } from '../compare/gates.ts';
+import type { Judge } from '../compare/metrics/judge.ts';
 import type { Report } from '../compare/report.ts';
 import { summarizeSkipped } from '../data/tolerant.ts';
 import type { Interval } from '../ops/op.ts';
@@ -33,6 +34,7 @@ import {
   unobservedWarnings,
 } from './notes.ts';
 import { observerSettings } from './observer.ts';
+import { judgesOf } from './judges.ts';
 import { layerSamples } from './layers.ts';
 import { samplesProgress } from './progress.ts';
 import { reportFiles, writeReportFiles } from './report-files.ts';
@@ -52,6 +54,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   observerSettings(options);
   reportFiles(options);
   const baseline = openBaseline(options);
+  const judges = await judgesOf(options);
   if (options.report === false && gates.length > 0) throw pipelineErrors.gatesWithoutReport(options.gates[0]!);
   const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
   checkFormat(target, options.format);
@@ -111,7 +114,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
       samples.calibration.selection,
       { threads: options.threads },
     ));
-  const report = await judge(options, saved.path, model, target, form, plan, state, samples, health, warnings, baseline);
+  const report = await judge(options, saved.path, model, target, form, plan, state, samples, health, warnings, baseline, judges);
   recordBaseline(report, options);
   const files = writeReportFiles(report, options);
   return { ...result, report, ...(files.length === 0 ? {} : { reportPath: files[0]!, reportFiles: files }) };
@@ -167,6 +170,7 @@ function judge(
   health: Health | undefined,
   warnings: readonly string[],
   baseline: BaselineSource | undefined,
+  judges: readonly Judge[],
 ): Promise<Report> {
   const skipped =
     options.state === undefined && state !== undefined
@@ -180,6 +184,7 @@ function judge(
     batchSize: options.batch,
     threads: options.threads,
     gates: options.gates,
+    judges,
     baseline,
     command: options.command ?? 'quantizeModel',
     // A table of another tool tells nothing of its samples.
