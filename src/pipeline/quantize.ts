@@ -162,6 +162,7 @@ function judge(
     threads: options.threads,
     gates: options.gates,
     baseline,
+    profile: options.profile ?? false,
     command: options.command ?? 'quantizeModel',
     // A table of another tool tells nothing of its samples.
     ...(state !== undefined &&
