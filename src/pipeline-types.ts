@@ -3,7 +3,7 @@
  * command and a library call say the same thing. Paths are as the user gave them; optional fields are left out, never
  * null.
  */
-import type { Report } from './compare/report.ts';
+import type { Report, Sensitivity } from './compare/report.ts';
 import type { Applied, Refused } from './intrinsic/pass.ts';
 
 /** Where samples come from: `data` or `reader`. Only `fuse` runs without: it generates inputs, and says so. */
@@ -369,4 +369,23 @@ export interface CompareResult {
   readonly reportPath?: string;
   /** Every file of the report. */
   readonly reportFiles?: readonly string[];
+}
+
+export interface SensitivityOptions extends DataFlags, RunFlags, Omit<SchemeFlags, 'format' | 'state'> {
+  /** The float model. */
+  readonly model: string;
+  /** An int8 model made from it whose quantizers are judged; absent: it is quantized with these flags. */
+  readonly int8?: string;
+  /** "METRIC OP VALUE": search the shortest list of layers to leave float that meets it. */
+  readonly until?: string;
+  /** Measure only this many layers, those that a first look at a few samples finds most harmful. */
+  readonly measure?: number;
+  /** A report file to add the result to. */
+  readonly into?: string;
+}
+
+export interface SensitivityResult {
+  readonly sensitivity: Sensitivity;
+  readonly warnings: readonly string[];
+  readonly reportPath?: string;
 }

@@ -322,6 +322,19 @@ export const options = {
     default: false,
     describe: 'make this report the baseline, unless an absolute gate fails',
   }),
+  int8: path({ group: data, describe: 'an int8 model made from MODEL, whose quantizers are judged' }),
+  until: text({
+    group: result,
+    describe: 'search the layers to leave float until this holds, such as "output.sqnr >= 30"',
+    expects: '"METRIC OP VALUE", such as "output.sqnr >= 30"',
+  }),
+  measure: integer({
+    group: result,
+    min: 1,
+    describe: 'measure only this many layers, the most harmful of a first look at 4 samples',
+    defaultText: 'all',
+  }),
+  into: path({ group: result, describe: 'report of quantize or compare to add the result to' }),
   layers: flag({
     group: result,
     describe: 'compare every quantized tensor on every sample; --no-layers: on none',

@@ -50,6 +50,20 @@ export const compareErrors = {
       'check the labels: class numbers start at 0, and class folders are numbered in sorted order',
     ),
 
+  noLayers: (): QdqError =>
+    dataError(
+      'SENSITIVITY_NO_LAYERS',
+      'no quantized node of the int8 model could be matched with a node of the float model',
+      'the int8 model must be in QDQ format and made from this float model',
+    ),
+
+  sensitivityGate: (gate: string): QdqError =>
+    usageError(
+      'SENSITIVITY_GATE',
+      `'${gate}' is no condition that leaving layers float can be judged by`,
+      'give output.sqnr, another output.*, agreement or top1.drop, with a number and <=, >=, < or >',
+    ),
+
   noSamples: (source: string): QdqError =>
     usageError(
       'COMPARE_NO_SAMPLES',
