@@ -196,6 +196,8 @@ export interface ReportFlags {
   readonly baseline?: string;
   /** Make the report of this run the baseline, unless an error gate fails. */
   readonly updateBaseline?: boolean;
+  /** Measure latency by operator too. */
+  readonly profile?: boolean;
 }
 
 export interface QuantizeOptions extends DataFlags, JudgeFlags, SchemeFlags, ReportFlags, RunFlags {

@@ -354,6 +354,11 @@ export const options = {
     describe: 'compare every quantized tensor on every sample; --no-layers: on none',
     defaultText: 'on the first 32',
   }),
+  profile: flag({
+    group: result,
+    default: false,
+    describe: "latency by operator from onnxruntime's profile, float beside int8",
+  }),
   report: negatablePath({
     group: result,
     describe:
@@ -444,6 +449,7 @@ export const reportOptions = [
   'gate',
   'baseline',
   'updateBaseline',
+  'profile',
   'report',
   'reportFormat',
   'htmlStatic',

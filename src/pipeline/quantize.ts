@@ -186,6 +186,7 @@ function judge(
     gates: options.gates,
     judges,
     baseline,
+    profile: options.profile ?? false,
     command: options.command ?? 'quantizeModel',
     // A table of another tool tells nothing of its samples.
     ...(state !== undefined &&
