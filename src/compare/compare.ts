@@ -72,6 +72,7 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
   checkGates(gates, {
     labels: dataset.labelled || dataset.count === undefined,
     latency: !skipLatency,
+    layers: options.layers !== undefined,
     baseline: options.baseline !== undefined,
   });
   const floatModel = openModel(options.floatPath);
@@ -120,7 +121,7 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
       ...(options.recipe === undefined ? {} : { recipe: options.recipe }),
       environment: environmentOf(cpu, threads, exactInt8),
       data,
-      ...judge(gates, { task, outputs, nodes, placement, cost, warnings }, options.baseline),
+      ...judge(gates, { task, outputs, nodes, placement, cost, warnings, tensors: inside?.tensors }, options.baseline),
       task,
       outputs,
       nodes,

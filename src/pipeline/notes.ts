@@ -4,8 +4,8 @@ import { missingShards } from '../calibrate/merge.ts';
 import type { CalibrationState } from '../calibrate/state.ts';
 import type { Model } from '../graph/model.ts';
 import { observedTensors, type Plan } from '../quantizable/plan.ts';
-import { lint } from '../quantized/lint/index.ts';
 import type { Quantized } from '../quantized/format.ts';
+import { lint } from '../quantized/lint/index.ts';
 
 /** The fused float model held quantizers already. */
 export function keptWarnings(model: Model): string[] {
@@ -45,6 +45,14 @@ export function lintWarnings(model: Model, target: Target): string[] {
     const place = [node && `'${node}'`, tensor && tensor !== node && `'${tensor}'`].filter(Boolean).join(', tensor ');
     return `${target.name} rule ${rule}${place === '' ? '' : ` at ${place}`}: ${message} (${remedy})`;
   });
+}
+
+export function notRun(bytes: number): string {
+  return `the model of ${(bytes / 1e9).toFixed(1)} GB was loaded, with its weights left in the file, and not run`;
+}
+
+export function notCompared(bytes: number): string {
+  return `there is no report: running the float model of ${(bytes / 1e9).toFixed(1)} GB needs more memory than this machine has ('qdq compare' makes one where it fits)`;
 }
 
 /** The ranges are those of a few shards only. */

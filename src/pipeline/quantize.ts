@@ -1,7 +1,5 @@
 /** The whole pipeline: fuse → plan → calibrate → emit → load and run → compare. Nothing is written that has not been run. */
 import { cpuInfo } from '../backends/cpu.ts';
-import { withFloat32Ports } from '../backends/float32-ports.ts';
-import { openSession } from '../backends/session.ts';
 import { targetOf } from '../backends/targets/index.ts';
 import type { Target } from '../backends/targets/target.ts';
 import { calibrate } from '../calibrate/calibrate.ts';
@@ -13,8 +11,6 @@ import { summarizeSkipped } from '../data/tolerant.ts';
 import type { Interval } from '../ops/op.ts';
 import { pipelineErrors } from '../errors/pipeline.ts';
 import type { Model } from '../graph/model.ts';
-import { modelToProto } from '../graph/to-proto.ts';
-import { saveModel } from '../onnx/model-file.ts';
 import type { QuantizeOptions, QuantizeResult } from '../pipeline-types.ts';
 import { observedTensors, type Plan } from '../quantizable/plan.ts';
 import { checkFormat, findTarget, resolveScheme } from '../quantizable/scheme.ts';
@@ -22,9 +18,13 @@ import type { Form } from '../quantized/format.ts';
 import { formOf } from '../quantized/formats/index.ts';
 import { writeProvenance } from '../quantized/provenance.ts';
 import { openBaseline, recordBaseline } from './baseline.ts';
+import { deliver } from './deliver.ts';
+import { fitsInMemory, sizeOf } from './memory.ts';
 import {
   keptWarnings,
   lintWarnings,
+  notCompared,
+  notRun,
   rangeWarnings,
   repairWarnings,
   shardWarnings,
@@ -35,7 +35,7 @@ import { layerSamples } from './layers.ts';
 import { samplesProgress } from './progress.ts';
 import { reportFiles, writeReportFiles } from './report-files.ts';
 import { judgingSamples } from './generated.ts';
-import { everySample, settle, splitSamples, type SamplePlan } from './samples.ts';
+import { anySample, everySample, settle, splitSamples, type SamplePlan } from './samples.ts';
 import { describeCalibration, formatFlags, schemeRequest, summarizePlan } from './scheme.ts';
 import { readStateOrTable } from './tables.ts';
 import { writeStamp } from './stamp.ts';
@@ -57,16 +57,19 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   const form = formOf(options.format, scheme, formatFlags(options));
   const source = await openFused(options.model, options, { opset: Math.max(form.leastOpset, target.opset.least) });
   const { file, model, log, upgrade } = source;
+  const judged = options.report !== false && fitsInMemory(file);
+  if (!judged && gates.length > 0) throw pipelineErrors.gatesTooLarge(options.gates[0]!, sizeOf(file));
   const { include, exclude } = options;
   const request = { target, scheme, include, exclude, fused: survivors(log) };
   const wanted = form.plan(model, request);
   const given = [options.data, options.reader, options.state].some((source) => source !== undefined);
   const observed = form.rangesOptional && !given ? [] : observedTensors(wanted);
-  const chosen = await chooseSamples(options, model, observed.length > 0);
+  const chosen = await chooseSamples(options, model, observed.length > 0, judged);
   const { dataset } = chosen.evaluation;
   checkGates(gates, {
     labels: dataset.labelled || dataset.count === undefined,
     latency: true,
+    layers: options.layers !== false,
     baseline: baseline !== undefined,
   });
 
@@ -86,16 +89,17 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
     ...repairWarnings(quantized.repaired),
     ...lintWarnings(quantized.model, target),
   ];
+  const tell = (warning: string): void => {
+    warnings.push(warning);
+    options.onWarning?.(warning);
+  };
   for (const warning of warnings) options.onWarning?.(warning);
 
-  await proveItRuns(quantized.model, options, samples);
-  const saved = saveModel(modelToProto(quantized.model), options.output, {
-    externalData: options.externalData,
-    sourceDir: file.dir,
-    inputs: [file.path],
-  });
+  const saved = await deliver(quantized.model, file, options, samples.evaluation);
+  if (!saved.ran) tell(notRun(saved.byteLength));
+  if (!judged && options.report !== false) tell(notCompared(sizeOf(file)));
   const result = { outputPath: saved.path, plan: summarizePlan(plan, form.description), warnings };
-  if (options.report === false) return result;
+  if (!judged) return result;
   const report = await judge(options, saved.path, model, target, form, plan, state, samples, warnings, baseline);
   recordBaseline(report, options);
   const files = writeReportFiles(report, options);
@@ -103,8 +107,15 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
 }
 
 /** With a state file, or where nothing is calibrated, only the report needs samples. */
-function chooseSamples(options: QuantizeOptions, model: Model, calibrates: boolean): Promise<SamplePlan> {
+function chooseSamples(
+  options: QuantizeOptions,
+  model: Model,
+  calibrates: boolean,
+  judged: boolean,
+): Promise<SamplePlan> {
   const inputs = inputsOf(model);
+  const given = options.data ?? options.reader ?? options.eval;
+  if (!calibrates && !judged && given === undefined) return anySample(options, inputs);
   if (!calibrates) return judgingSamples(options, options.model, inputs);
   return options.state !== undefined && options.eval !== undefined
     ? everySample(options, options.eval, inputs).then((evaluation) => ({
@@ -131,20 +142,6 @@ async function calibrationState(
     ...(options.batch === undefined ? {} : { batchSize: options.batch }),
     onProgress: samplesProgress(options, 'calibrating'),
   });
-}
-
-/** Loads the int8 graph and runs one sample, before a byte of it is on disk. */
-async function proveItRuns(model: Model, options: QuantizeOptions, { evaluation }: SamplePlan): Promise<void> {
-  const opened = await openSession(model, { threads: options.threads }, `the quantized form of '${options.model}'`);
-  const session = withFloat32Ports(opened);
-  try {
-    for await (const sample of evaluation.dataset.samples(evaluation.selection)) {
-      await session.run(sample.inputs);
-      break;
-    }
-  } finally {
-    await session.dispose();
-  }
 }
 
 function judge(

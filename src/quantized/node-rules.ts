@@ -11,6 +11,7 @@ import type { Node } from '../graph/node.ts';
 import { modelToProto } from '../graph/to-proto.ts';
 import type { Value } from '../graph/value.ts';
 import { removeDead, sortNodes, topologicalDeep } from '../graph/walk.ts';
+import type { ByteSource } from '../onnx/messages.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import type { DataTypeName, TypedArray } from '../onnx/data-types.ts';
 import type { FloatNode, Plan, RegionPlan } from '../quantizable/plan.ts';
@@ -42,7 +43,8 @@ export interface Writer<Settings> {
 export interface Constant {
   readonly type: DataTypeName;
   readonly dims: readonly number[];
-  readonly data: TypedArray;
+  /** A source is asked for its bytes when they are needed: constants of any size. */
+  readonly data: TypedArray | ByteSource;
 }
 
 /** @throws PLAN_NO_MATCH, PLAN_NOTHING */
@@ -98,7 +100,7 @@ export function planNodes<Settings>(
     );
   }
   const { target, scheme } = request;
-  return { target: target.name, scheme, form: target.form, tensors: [], weights: [], regions, float };
+  return { target: target.name, scheme, spelling: target.spelling, tensors: [], weights: [], regions, float };
 }
 
 /** The given model is left as it is. */
@@ -136,7 +138,8 @@ function writerFor<Settings>(settings: Settings): Writer<Settings> {
 }
 
 function place(graph: Graph, name: string, { type, dims, data }: Constant): Value {
-  return graph.addInitializer(Tensor.of(name, type, [...dims], data));
+  const lazy = 'read' in data;
+  return graph.addInitializer(lazy ? Tensor.lazy(name, type, dims, data) : Tensor.of(name, type, [...dims], data));
 }
 
 function ruleOf<Settings>(node: Node, rules: readonly NodeRule<Settings>[]): NodeRule<Settings> | undefined {

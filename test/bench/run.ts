@@ -8,8 +8,16 @@ import * as codec from './codec.ts';
 import * as formats from './formats.ts';
 import * as fuse from './fuse.ts';
 import * as peer from './peer.ts';
+import * as weightOnly from './weight-only.ts';
 
-const benches: Record<string, { run(): Promise<BenchResult[]> }> = { calibrate, codec, formats, fuse, peer };
+const benches: Record<string, { run(): Promise<BenchResult[]> }> = {
+  calibrate,
+  codec,
+  formats,
+  fuse,
+  peer,
+  'weight-only': weightOnly,
+};
 
 const words = process.argv.slice(2);
 const wanted = words.filter((word) => !word.startsWith('--'));

@@ -61,7 +61,7 @@ function plan(model: Model, request: PlanRequest, ranges: ReadonlyMap<string, In
   return {
     target: target.name,
     scheme,
-    form: target.form,
+    spelling: target.spelling,
     tensors: [...names].map((name) => ({ name, source: 'observe', int8Producer: false })),
     weights: [],
     regions,
