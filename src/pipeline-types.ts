@@ -31,7 +31,7 @@ export interface DataFlags {
 }
 
 export type ActivationType = 'u8' | 's8' | 'u16' | 's16';
-export type WeightType = 's8' | 'u8';
+export type WeightType = 's8' | 'u8' | 's4' | 'u4' | 'f8';
 /** How the quantized model is written down. */
 export type FormatName = 'qdq' | 'qoperator' | 'dynamic' | 'weight-only' | 'fp16' | 'bf16';
 

@@ -96,7 +96,11 @@ export const options = {
     describe: 'integer type of activations',
     defaultText: "the target's",
   }),
-  weightType: choice(['s8', 'u8'], { group: scheme, describe: 'integer type of weights', defaultText: "the target's" }),
+  weightType: choice(['s8', 'u8', 's4', 'u4', 'f8'], {
+    group: scheme,
+    describe: 'type of weights; 4 bits are for size: no runtime on CPU multiplies them in QDQ',
+    defaultText: "the target's",
+  }),
   perTensor: flag({
     group: scheme,
     describe: 'one scale per weight tensor instead of one per channel',
