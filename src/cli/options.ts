@@ -95,6 +95,12 @@ export const options = {
     describe: 'zero point in the middle for activations too',
     defaultText: "the target's",
   }),
+  optimize: choice(['latency', 'accuracy', 'size'], {
+    group: scheme,
+    describe:
+      'latency: int8 where it pays; accuracy: first and last layers float; size: weights of float nodes in 8 bits too',
+    defaultText: 'latency',
+  }),
   reduceRange: flag({
     group: scheme,
     describe: 'weights in 7 bits, for CPUs whose int8 products saturate',
@@ -315,6 +321,7 @@ export const schemeOptions = [
   'perTensor',
   'symmetric',
   'reduceRange',
+  'optimize',
   'weightObserver',
   'weightBits',
   'blockSize',

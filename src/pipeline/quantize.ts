@@ -59,7 +59,8 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   const judged = options.report !== false && fitsInMemory(file);
   if (!judged && gates.length > 0) throw pipelineErrors.gatesTooLarge(options.gates[0]!, sizeOf(file));
   const { include, exclude } = options;
-  const request = { target, scheme, include, exclude, fused: survivors(log) };
+  const { optimize } = options;
+  const request = { target, scheme, include, exclude, optimize, fused: survivors(log) };
   const wanted = form.plan(model, request);
   const chosen = await chooseSamples(options, model, observedTensors(wanted).length > 0, judged);
   const { dataset } = chosen.evaluation;
