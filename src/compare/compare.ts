@@ -1,6 +1,7 @@
 /** Float model, quantized model and samples → Report. The one entry of the room; the other files are its steps. */
 import { release } from 'node:os';
 import { cpuInfo } from '../backends/cpu.ts';
+import { withFloat32Ports } from '../backends/float32-ports.ts';
 import { loadRuntime, openSession, type Session } from '../backends/session.ts';
 import type { Dataset, Selection } from '../data/sample.ts';
 import { summarizeSkipped } from '../data/tolerant.ts';
@@ -79,7 +80,8 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
   const quantModel = openModel(options.quantPath);
   const sessions: Session[] = [];
   const open = async (model: OpenedModel, path: string, exact: boolean): Promise<NamedSession> => {
-    const session = await openSession(model.source, { level: 'all', threads, exactInt8: exact }, path);
+    const opened = await openSession(model.source, { level: 'all', threads, exactInt8: exact }, path);
+    const session = withFloat32Ports(opened);
     sessions.push(session);
     return { name: path, session };
   };

@@ -4,6 +4,7 @@
  */
 import { mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { withFloat32Ports } from '../backends/float32-ports.ts';
 import { openSession } from '../backends/session.ts';
 import { onnxErrors } from '../errors/onnx.ts';
 import type { Model } from '../graph/model.ts';
@@ -62,7 +63,8 @@ async function prove(model: Model | string, options: DeliverOptions, samples: Sa
     typeof model === 'string'
       ? { threads, level: 'disabled' as const, extra: { disable_prepacking: '1' } }
       : { threads };
-  const session = await openSession(model, settings, `the quantized form of '${options.model}'`);
+  const opened = await openSession(model, settings, `the quantized form of '${options.model}'`);
+  const session = withFloat32Ports(opened);
   try {
     if (!samples) return;
     const { dataset, selection } = samples;

@@ -3,7 +3,7 @@ import type { Target } from '../backends/targets/target.ts';
 import { missingShards } from '../calibrate/merge.ts';
 import type { CalibrationState } from '../calibrate/state.ts';
 import type { Model } from '../graph/model.ts';
-import type { Plan } from '../quantizable/plan.ts';
+import { observedTensors, type Plan } from '../quantizable/plan.ts';
 import type { Quantized } from '../quantized/format.ts';
 import { lint } from '../quantized/lint/index.ts';
 
@@ -13,6 +13,13 @@ export function keptWarnings(model: Model): string[] {
   return kept === 0
     ? []
     : [`the model already holds ${kept} QuantizeLinear/DequantizeLinear nodes: they are kept as they are`];
+}
+
+/** Tensors whose ranges would have been looked at, had there been samples. */
+export function unobservedWarnings(wanted: Plan): string[] {
+  return observedTensors(wanted).length === 0
+    ? []
+    : ['without samples the ranges of activations were not checked: give --data to find those that do not fit'];
 }
 
 /** Regions that were planned and then given up because the samples gave no range. */

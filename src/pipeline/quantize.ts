@@ -13,14 +13,13 @@ import { pipelineErrors } from '../errors/pipeline.ts';
 import type { Model } from '../graph/model.ts';
 import type { QuantizeOptions, QuantizeResult } from '../pipeline-types.ts';
 import { observedTensors, type Plan } from '../quantizable/plan.ts';
-import { planRanged } from '../quantizable/ranged.ts';
 import { checkFormat, findTarget, resolveScheme } from '../quantizable/scheme.ts';
 import type { Form } from '../quantized/format.ts';
 import { formOf } from '../quantized/formats/index.ts';
 import { writeProvenance } from '../quantized/provenance.ts';
 import { openBaseline, recordBaseline } from './baseline.ts';
 import { deliver } from './deliver.ts';
-import { fitsInMemory, sizeOf } from './memory.ts';
+import { fitsInMemory, isLarge, sizeOf } from './memory.ts';
 import {
   keptWarnings,
   lintWarnings,
@@ -29,12 +28,14 @@ import {
   rangeWarnings,
   repairWarnings,
   shardWarnings,
+  unobservedWarnings,
 } from './notes.ts';
 import { observerSettings } from './observer.ts';
 import { layerSamples } from './layers.ts';
 import { samplesProgress } from './progress.ts';
 import { reportFiles, writeReportFiles } from './report-files.ts';
-import { anySample, everySample, judgingSamples, settle, splitSamples, type SamplePlan } from './samples.ts';
+import { anySample, judgingSamples } from './generated.ts';
+import { everySample, settle, splitSamples, type SamplePlan } from './samples.ts';
 import { describeCalibration, formatFlags, schemeRequest, summarizePlan } from './scheme.ts';
 import { readStateOrTable } from './tables.ts';
 import { writeStamp } from './stamp.ts';
@@ -62,7 +63,9 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   const { optimize } = options;
   const request = { target, scheme, include, exclude, optimize, fused: survivors(log) };
   const wanted = form.plan(model, request);
-  const chosen = await chooseSamples(options, model, observedTensors(wanted).length > 0, judged);
+  const given = [options.data, options.reader, options.state].some((source) => source !== undefined);
+  const observed = form.rangesOptional && !given ? [] : observedTensors(wanted);
+  const chosen = await chooseSamples(options, model, observed.length > 0, judged || !isLarge(file));
   const { dataset } = chosen.evaluation;
   checkGates(gates, {
     labels: dataset.labelled || dataset.count === undefined,
@@ -71,17 +74,17 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
     baseline: baseline !== undefined,
   });
 
-  const state = await calibrationState(options, source, wanted, chosen);
+  const state = await calibrationState(options, source, observed, chosen);
   const samples = await settle(chosen);
   const ranges: ReadonlyMap<string, Interval> = state ? rangesOf(state) : new Map();
-  const plan = planRanged((unranged) => form.plan(model, { ...request, unranged }), wanted, ranges);
+  const plan = form.settle(model, request, wanted, ranges);
   const quantized = form.emit(model, plan, ranges);
   writeStamp(quantized.model, plan, form.description, describeCalibration(state));
   writeProvenance(quantized.model, { source: file.sha256(), tensors: quantized.origins });
   const warnings = [
     ...upgradeNotes(upgrade),
     ...samples.warnings,
-    ...(state ? [...state.notes, ...shardWarnings(state)] : []),
+    ...(state ? [...state.notes, ...shardWarnings(state)] : unobservedWarnings(wanted)),
     ...keptWarnings(model),
     ...rangeWarnings(wanted, plan),
     ...repairWarnings(quantized.repaired),
@@ -109,12 +112,12 @@ function chooseSamples(
   options: QuantizeOptions,
   model: Model,
   calibrates: boolean,
-  judged: boolean,
+  runs: boolean,
 ): Promise<SamplePlan> {
   const inputs = inputsOf(model);
   const given = options.data ?? options.reader ?? options.eval;
-  if (!calibrates && !judged && given === undefined) return anySample(options, inputs);
-  if (!calibrates) return judgingSamples(options, inputs);
+  if (!calibrates && !runs && given === undefined) return anySample(options, inputs);
+  if (!calibrates) return judgingSamples(options, options.model, inputs);
   return options.state !== undefined && options.eval !== undefined
     ? everySample(options, options.eval, inputs).then((evaluation) => ({
         calibration: evaluation,
@@ -127,12 +130,12 @@ function chooseSamples(
 async function calibrationState(
   options: QuantizeOptions,
   { file, model }: FusedSource,
-  plan: Plan,
+  observed: readonly string[],
   { calibration }: SamplePlan,
 ): Promise<CalibrationState | undefined> {
-  if (observedTensors(plan).length === 0) return undefined;
-  if (options.state !== undefined) return readStateOrTable(options.state, file.sha256(), model, observedTensors(plan));
-  return calibrate(model, observedTensors(plan), calibration.dataset, calibration.selection, {
+  if (observed.length === 0) return undefined;
+  if (options.state !== undefined) return readStateOrTable(options.state, file.sha256(), model, observed);
+  return calibrate(model, observed, calibration.dataset, calibration.selection, {
     modelSha256: file.sha256(),
     observer: options.observer,
     observerOptions: observerSettings(options),

@@ -5,6 +5,7 @@
 import type { BenchResult } from './bench.ts';
 import * as calibrate from './calibrate.ts';
 import * as codec from './codec.ts';
+import * as formats from './formats.ts';
 import * as fuse from './fuse.ts';
 import * as peer from './peer.ts';
 import * as weightOnly from './weight-only.ts';
@@ -12,6 +13,7 @@ import * as weightOnly from './weight-only.ts';
 const benches: Record<string, { run(): Promise<BenchResult[]> }> = {
   calibrate,
   codec,
+  formats,
   fuse,
   peer,
   'weight-only': weightOnly,

@@ -18,7 +18,7 @@ export const ortCpuX64: Target = {
     perChannel: true,
     weightRange: 'full',
   },
-  formats: ['qdq', 'qoperator', 'dynamic', 'weight-only', 'fp16'],
+  formats: ['qdq', 'qoperator', 'dynamic', 'weight-only', 'fp16', 'bf16'],
   // 16-bit codes load and run, in float between conversions.
   activationTypes: ['uint8', 'int8', 'uint16', 'int16'],
   weightTypes: ['int8', 'uint8', 'int16', 'uint16'],

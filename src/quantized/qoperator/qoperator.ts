@@ -4,6 +4,7 @@
  */
 import { formatErrors } from '../../errors/formats.ts';
 import { planQuantization } from '../../quantizable/planner.ts';
+import { planRanged } from '../../quantizable/ranged.ts';
 import { describeScheme, leastOpset } from '../../quantizable/scheme.ts';
 import type { Format } from '../format.ts';
 import { emitQdq } from '../qdq.ts';
@@ -26,6 +27,7 @@ export const qoperator: Format = {
       settings: {},
       leastOpset: Math.max(codesOpset, leastOpset(scheme)),
       plan: planQuantization,
+      settle: planRanged,
       emit(model, plan, ranges) {
         const quantized = emitQdq(model, plan, ranges);
         lowerToQOperators(quantized.model);
