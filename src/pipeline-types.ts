@@ -83,6 +83,8 @@ export interface Progress {
   readonly total?: number;
   /** Plural noun of what is counted: "samples". */
   readonly unit: string;
+  /** A few words on how it goes: "loss 0.12". */
+  readonly detail?: string;
 }
 
 export interface RunFlags {
@@ -210,7 +212,10 @@ export interface QuantizeOptions extends DataFlags, SchemeFlags, ReportFlags, Ru
   readonly externalData: ExternalDataMode;
 }
 
-export interface PrepareOptions extends Omit<DataFlags, 'eval'>, Omit<SchemeFlags, 'format'>, RunFlags {
+/** Settings of single formats. */
+type FormatOnly = 'format' | 'weightObserver' | 'blockSize' | 'weightMethod' | 'accuracyLevel' | 'keepIo';
+
+export interface PrepareOptions extends Omit<DataFlags, 'eval'>, Omit<SchemeFlags, FormatOnly>, RunFlags {
   readonly model: string;
   readonly output: string;
   /** Bits of the weights of layers, and of the activations that enter one; 2 to 16. Default: all of their type. */
@@ -229,6 +234,83 @@ export interface PrepareResult {
   readonly weightBits: number;
   readonly activationBits: number;
   readonly firstLastBits: number;
+  readonly warnings: readonly string[];
+}
+
+export interface FinetuneOptions extends DataFlags, RunFlags {
+  /** A model with fake quantizers. */
+  readonly model: string;
+  readonly output: string;
+  /** Float model to distil from. Default: the model itself, as it is at first, without its fake quantizers. */
+  readonly teacher?: string;
+  /** Updates in all, or passes over the data; default 400 steps. */
+  readonly steps?: number;
+  readonly epochs?: number;
+  readonly lr: number;
+  /** "ce", "kl", "mse" or a mix such as "kl=1,ce=0.5". Default: ce with labels, else kl, and mse where there are no classes. */
+  readonly loss?: string;
+  /** Of kl. */
+  readonly temperature: number;
+  /** Of ce. */
+  readonly labelSmoothing: number;
+  readonly optimizer: string;
+  readonly momentum: number;
+  readonly nesterov: boolean;
+  /** Of weights only. */
+  readonly weightDecay: number;
+  readonly schedule: 'constant' | 'cosine' | 'step';
+  /** Steps during which the learning rate rises. */
+  readonly warmup: number;
+  /** How scales are trained. */
+  readonly scales: 'lsq' | 'log' | 'none';
+  /** Learning rate of scales, in parts of that of weights. */
+  readonly scaleLr: number;
+  /** Step after which scales rest. */
+  readonly freezeScales?: number;
+  readonly clipNorm?: number;
+  readonly clipValue?: number;
+  /** Batches per update. */
+  readonly accumulate: number;
+  /** Worker threads that share each batch. */
+  readonly workers: number;
+  /** "flip crop=4 color=0.1", or a module. */
+  readonly augment?: string;
+  /** Steps between evaluations; 0: only at the ends. */
+  readonly evalEvery: number;
+  /** Evaluations without a better result after which training ends. */
+  readonly patience?: number;
+  /** Whether the last or the best parameters are written. */
+  readonly keep: 'last' | 'best';
+  /** Folder of the checkpoint, and steps between two. */
+  readonly checkpoint?: string;
+  readonly checkpointEvery: number;
+  /** Go on from the checkpoint. */
+  readonly resume: boolean;
+  /** JSON lines. */
+  readonly log?: string;
+  readonly externalData: ExternalDataMode;
+}
+
+export interface FinetuneResult {
+  readonly outputPath: string;
+  /** The loss that was used. */
+  readonly loss: string;
+  readonly steps: number;
+  /** The step whose parameters were written. */
+  readonly keptStep: number;
+  /** True when patience ended. */
+  readonly endedEarly: boolean;
+  /** Number of trained values. */
+  readonly parameters: number;
+  /** What the samples that judge said, at step 0 first: `top1`, `agreement` or `sqnr`. */
+  readonly evaluations: readonly { readonly step: number; readonly name: string; readonly value: number }[];
+  readonly training: readonly {
+    readonly step: number;
+    readonly loss: number;
+    readonly lr: number;
+    readonly metric?: number;
+  }[];
+  readonly stepMilliseconds: number;
   readonly warnings: readonly string[];
 }
 

@@ -27,7 +27,7 @@ function causeOf({ placement, nodes, cpu }: SlownessFacts): string {
   if (unfused.length > 0) {
     return `onnxruntime runs ${plural(unfused.length, 'quantized node')} in float between conversions (${operators(unfused)})`;
   }
-  if (placement.float > 0 && placement.conversions >= placement.int8) {
+  if (placement.float > 0 && 2 * placement.conversions >= placement.int8) {
     const float = nodes.length > 0 ? ` (${operators(nodes)})` : '';
     return `${placement.conversions} conversions stand between ${placement.int8} int8 and ${placement.float} float nodes${float}`;
   }

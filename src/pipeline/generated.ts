@@ -86,10 +86,3 @@ export async function judgingSamples(
   const notes = [...(generated?.notes ?? []), ...cautions(dataset), ...(note === undefined ? [] : [note])];
   return { calibration: evaluation, evaluation, warnings: notes };
 }
-
-/** One sample of random numbers for a model that is too large to be run to find inputs that fit it. */
-export async function anySample(flags: DataFlags, inputs: readonly InputInfo[]): Promise<SamplePlan> {
-  const dataset = await openFlags({ ...flags, data: 'random', samples: 1 }, inputs);
-  const evaluation = { dataset, selection: draw(dataset, 1, flags.seed).chosen };
-  return { calibration: evaluation, evaluation, warnings: [] };
-}

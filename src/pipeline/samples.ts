@@ -92,6 +92,13 @@ export async function splitSamples(flags: DataFlags, inputs: readonly InputInfo[
   };
 }
 
+/** One generated sample, where the model is neither calibrated nor judged and is only to be run once. */
+export async function anySample(flags: DataFlags, inputs: readonly InputInfo[]): Promise<SamplePlan> {
+  const dataset = await openFlags({ ...flags, data: 'random', samples: 1 }, inputs);
+  const evaluation = { dataset, selection: draw(dataset, 1, flags.seed).chosen };
+  return { calibration: evaluation, evaluation, warnings: [] };
+}
+
 /** A stream tells only when it is read whether it leaves anything over: if not, the calibration samples judge as well. */
 export async function settle(plan: SamplePlan): Promise<SamplePlan> {
   const { dataset, selection } = plan.evaluation;

@@ -60,7 +60,7 @@ function latency(report: Report): Child {
       from: 0,
       width: 500,
       names: 6,
-      right: 150,
+      right: 170,
     }),
   );
 }
