@@ -54,6 +54,8 @@ export interface SchemeFlags extends ObserverFlags {
   readonly perTensor?: boolean;
   readonly symmetric?: boolean;
   readonly reduceRange?: boolean;
+  /** What the result is to be best at; latency when absent. */
+  readonly optimize?: 'latency' | 'accuracy' | 'size';
   /** How the scales of weights are found; default max. */
   readonly weightObserver?: 'max' | 'mse';
   /** weight-only: bits of a weight. */

@@ -111,6 +111,12 @@ export const options = {
     describe: 'zero point in the middle for activations too',
     defaultText: "the target's",
   }),
+  optimize: choice(['latency', 'accuracy', 'size'], {
+    group: scheme,
+    describe:
+      'latency: int8 where it pays; accuracy: first and last layers float; size: weights of float nodes in 8 bits too',
+    defaultText: 'latency',
+  }),
   reduceRange: flag({
     group: scheme,
     describe: 'weights in 7 bits, for CPUs whose int8 products saturate',
@@ -475,6 +481,7 @@ export const quantizerOptions = [
 ] as const satisfies readonly OptionName[];
 export const schemeOptions = [
   'format',
+  'optimize',
   'weightObserver',
   'blockSize',
   'weightMethod',

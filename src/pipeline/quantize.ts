@@ -22,7 +22,7 @@ import { formOf } from '../quantized/formats/index.ts';
 import { writeProvenance } from '../quantized/provenance.ts';
 import { openBaseline, recordBaseline } from './baseline.ts';
 import { deliver } from './deliver.ts';
-import { fitsInMemory, sizeOf } from './memory.ts';
+import { fitsInMemory, isLarge, sizeOf } from './memory.ts';
 import {
   keptWarnings,
   lintWarnings,
@@ -65,11 +65,12 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   const judged = options.report !== false && fitsInMemory(file);
   if (!judged && gates.length > 0) throw pipelineErrors.gatesTooLarge(options.gates[0]!, sizeOf(file));
   const { include, exclude } = options;
-  const request = { target, scheme, include, exclude, fused: survivors(log) };
+  const { optimize } = options;
+  const request = { target, scheme, include, exclude, optimize, fused: survivors(log) };
   const wanted = form.plan(model, request);
   const given = [options.data, options.reader, options.state].some((source) => source !== undefined);
   const observed = form.rangesOptional && !given ? [] : observedTensors(wanted);
-  const chosen = await chooseSamples(options, model, observed.length > 0, judged);
+  const chosen = await chooseSamples(options, model, observed.length > 0, judged || !isLarge(file));
   const { dataset } = chosen.evaluation;
   checkGates(gates, {
     labels: dataset.labelled || dataset.count === undefined,
@@ -125,11 +126,11 @@ function chooseSamples(
   options: QuantizeOptions,
   model: Model,
   calibrates: boolean,
-  judged: boolean,
+  runs: boolean,
 ): Promise<SamplePlan> {
   const inputs = inputsOf(model);
   const given = options.data ?? options.reader ?? options.eval;
-  if (!calibrates && !judged && given === undefined) return anySample(options, inputs);
+  if (!calibrates && !runs && given === undefined) return anySample(options, inputs);
   if (!calibrates) return judgingSamples(options, options.model, inputs);
   return options.state !== undefined && options.eval !== undefined
     ? everySample(options, options.eval, inputs).then((evaluation) => ({
