@@ -82,7 +82,7 @@ export async function finetuneModel(options: FinetuneOptions): Promise<FinetuneR
     const settings = { ...settingsOf(options), model: file.sha256(), loss: lossText, batch: data.batch, steps };
     const from = resumed(options, settings, optimizer.slots, gatherParameters(model, graph.parameters).length);
     const state = from?.state ?? initialState(gatherParameters(model, graph.parameters), optimizer);
-    const progress: Progress = from?.progress ?? { best: undefined, sinceBest: 0, firstLosses: [] };
+    const progress: Progress = from?.progress ?? { best: undefined, sinceBest: 0, firstLoss: undefined };
     const curve: Point[] = [...(from?.curve ?? [])];
     const evaluations: Evaluated[] = [...(from?.evaluations ?? [])];
     const log = options.log === undefined ? undefined : trainingLog(options.log, state.step);
