@@ -15,8 +15,15 @@ import { makeStub, type Stub } from './stub.ts';
 export interface Session {
   readonly inputs: readonly InputInfo[];
   readonly outputs: readonly InputInfo[];
-  /** Runs once. `fetch` names the outputs wanted (default all). */
-  run(feeds: Readonly<Record<string, TensorValue>>, fetch?: readonly string[]): Promise<Record<string, TensorValue>>;
+  /**
+   * Runs once. `fetch` names the outputs wanted (default all).
+   * @param into outputs, by name, that are to be written into these arrays, of exactly these dimensions
+   */
+  run(
+    feeds: Readonly<Record<string, TensorValue>>,
+    fetch?: readonly string[],
+    into?: Readonly<Record<string, TensorValue>>,
+  ): Promise<Record<string, TensorValue>>;
   dispose(): Promise<void>;
 }
 
@@ -73,12 +80,20 @@ export async function openSession(
   return {
     inputs: native.inputMetadata.map(toInfo),
     outputs: native.outputMetadata.map(toInfo),
-    async run(feeds, fetch) {
+    async run(feeds, fetch, into) {
       const inputs: Record<string, Ort.Tensor> = {};
       for (const [key, value] of Object.entries(feeds)) inputs[key] = toOrt(ort, value);
+      const places = (name: string): Ort.Tensor | null => (into?.[name] ? toOrt(ort, into[name]) : null);
       try {
-        const results = fetch ? await native.run(inputs, [...fetch]) : await native.run(inputs);
-        return Object.fromEntries(Object.entries(results).map(([key, tensor]) => [key, fromOrt(tensor as Ort.Tensor)]));
+        const names = fetch ?? native.outputNames;
+        const results = await native.run(
+          inputs,
+          into ? Object.fromEntries(names.map((name) => [name, places(name)])) : names,
+        );
+        return Object.fromEntries(
+          // What comes back for a given array is a copy of it.
+          Object.entries(results).map(([key, tensor]) => [key, into?.[key] ?? fromOrt(tensor as Ort.Tensor)]),
+        );
       } catch (cause) {
         throw backendErrors.run(label, cause);
       }

@@ -80,7 +80,7 @@ export const options = {
     defaultText: 'what --data leaves over',
   }),
 
-  format: choice(['qdq', 'dynamic', 'weight-only'], {
+  format: choice(['qdq', 'qoperator', 'dynamic', 'weight-only', 'fp16', 'bf16'], {
     group: scheme,
     default: defaults.format,
     describe: 'form of the result; all but qdq and qoperator can be made without samples',
@@ -141,6 +141,11 @@ export const options = {
     max: 4,
     describe: 'weight-only: 4 multiplies in int8, 0 and 1 in float32, which is slower',
     defaultText: '4',
+  }),
+  keepIo: flag({
+    group: scheme,
+    describe: 'fp16: inputs and outputs stay float32; --no-keep-io: they are float16 too',
+    defaultText: 'true',
   }),
   activationBits: integer({
     group: scheme,
@@ -434,6 +439,7 @@ export const schemeOptions = [
   'blockSize',
   'weightMethod',
   'accuracyLevel',
+  'keepIo',
   ...quantizerOptions,
 ] as const satisfies readonly OptionName[];
 export const trainingOptions = [

@@ -1,6 +1,7 @@
 /** Float model, quantized model and samples → Report. The one entry of the room; the other files are its steps. */
 import { release } from 'node:os';
 import { cpuInfo } from '../backends/cpu.ts';
+import { withFloat32Ports } from '../backends/float32-ports.ts';
 import { loadRuntime, openSession, type Session } from '../backends/session.ts';
 import type { Dataset, Selection } from '../data/sample.ts';
 import { summarizeSkipped } from '../data/tolerant.ts';
@@ -71,13 +72,15 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
   checkGates(gates, {
     labels: dataset.labelled || dataset.count === undefined,
     latency: !skipLatency,
+    layers: options.layers !== undefined,
     baseline: options.baseline !== undefined,
   });
   const floatModel = openModel(options.floatPath);
   const quantModel = openModel(options.quantPath);
   const sessions: Session[] = [];
   const open = async (model: OpenedModel, path: string, exact: boolean): Promise<NamedSession> => {
-    const session = await openSession(model.source, { level: 'all', threads, exactInt8: exact }, path);
+    const opened = await openSession(model.source, { level: 'all', threads, exactInt8: exact }, path);
+    const session = withFloat32Ports(opened);
     sessions.push(session);
     return { name: path, session };
   };
@@ -118,7 +121,7 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
       ...(options.recipe === undefined ? {} : { recipe: options.recipe }),
       environment: environmentOf(cpu, threads, exactInt8),
       data,
-      ...judge(gates, { task, outputs, nodes, placement, cost, warnings }, options.baseline),
+      ...judge(gates, { task, outputs, nodes, placement, cost, warnings, tensors: inside?.tensors }, options.baseline),
       task,
       outputs,
       nodes,

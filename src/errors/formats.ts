@@ -16,6 +16,13 @@ export const formatErrors = {
       `leave it out, or use --format ${readers.join(' or ')}`,
     ),
 
+  eightBits: (format: string, type: string): QdqError =>
+    usageError(
+      'FORMAT_TYPES',
+      `the ${format} format has kernels for 8 bits only, not for ${type}`,
+      'use --format qdq, or 8-bit --activation-type and --weight-type',
+    ),
+
   bits: (bits: number, choices: readonly number[]): QdqError =>
     usageError(
       'FORMAT_BITS',

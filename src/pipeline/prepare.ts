@@ -44,7 +44,7 @@ export async function prepareModel(options: PrepareOptions): Promise<PrepareResu
   const request = { target, scheme, include, exclude, fused: survivors(log) };
   const wanted = planQuantization(model, request);
   const { state, warnings: cautions, samples } = await observed(options, source, wanted);
-  const plan = planRanged((unranged) => planQuantization(model, { ...request, unranged }), wanted, rangesOf(state));
+  const plan = planRanged(model, request, wanted, rangesOf(state));
   const prepared = emitFakeQuant(model, plan, widths, (bits) => rangesOf(state, bits));
   const description = `fake quantizers, ${describeScheme(scheme)}, W${widths.weights}A${widths.activations}`;
   writeStamp(prepared, plan, description, describeCalibration(state));

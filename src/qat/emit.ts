@@ -70,9 +70,9 @@ function quantizeValue(
   readers: readonly Reader[],
   written: Map<QuantParams, [Value, Value]>,
 ): void {
-  const quantize = emitActivation(value, int8Producer, params, readers, written, 'share')[0]!;
+  const [quantize] = emitActivation(value, int8Producer, params, readers, written, 'share');
   if (bits >= containerBits(params.type)) return;
-  clampCodes(quantize, params.type, activationLimits(params.type, scheme.activationSymmetric, bits));
+  clampCodes(quantize!, params.type, activationLimits(params.type, scheme.activationSymmetric, bits));
 }
 
 /** Readers by what they read: in each graph, that graph's DequantizeLinear. */

@@ -2,7 +2,7 @@
  * The plan: which tensors carry a quantizer, which of them share one, which nodes form int8 regions, and why every other node
  * stays float. Plain JSON, so that it can be written, read, diffed and explained; ranges come later.
  */
-import type { FixedParameters, Form, Scheme } from '../backends/targets/target.ts';
+import type { FixedParameters, Scheme, Spelling } from '../backends/targets/target.ts';
 import type { Interval, WeightLayout } from '../ops/op.ts';
 
 /** A quantized activation (or a constant that stands in the place of one). */
@@ -61,7 +61,7 @@ export interface FloatNode {
 export interface Plan {
   readonly target: string;
   readonly scheme: Scheme;
-  readonly form: Form;
+  readonly spelling: Spelling;
   readonly tensors: readonly TensorPlan[];
   readonly weights: readonly WeightPlan[];
   readonly regions: readonly RegionPlan[];

@@ -115,7 +115,7 @@ export function planQuantization(model: Model, request: PlanRequest): Plan {
   return {
     target: target.name,
     scheme,
-    form: target.form,
+    spelling: target.spelling,
     tensors: [...tensors.values()],
     weights: [...weights.values()],
     regions,

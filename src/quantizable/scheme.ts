@@ -34,9 +34,13 @@ export function resolveScheme(target: Target, request: SchemeRequest): Scheme {
   const perChannel = request.perTensor === undefined ? base.perChannel : !request.perTensor;
   const activationSymmetric = request.symmetric ?? base.activationSymmetric;
   const { activationTypes, weightTypes, perChannelTypes } = target;
-  if (!activationTypes.includes(activationType))
+  // A target without integers has no default to check: the formats that it runs do not look at the scheme.
+  const integers =
+    activationTypes.length > 0 || request.activationType !== undefined || request.weightType !== undefined;
+  if (integers && !activationTypes.includes(activationType))
     throw planErrors.targetTypes(target, 'activation', activationType, activationTypes);
-  if (!weightTypes.includes(weightType)) throw planErrors.targetTypes(target, 'weight', weightType, weightTypes);
+  if (integers && !weightTypes.includes(weightType))
+    throw planErrors.targetTypes(target, 'weight', weightType, weightTypes);
   if (target.symmetricActivations && !activationSymmetric) throw planErrors.targetSymmetry(target.name);
   if (perChannel && request.perTensor === false && !perChannelTypes.includes(weightType))
     throw planErrors.targetChannels(target.name, weightType, perChannelTypes);

@@ -1,5 +1,6 @@
 /** Integer codes in the graph, and the DequantizeLinear that makes real numbers of them. */
 import type { Graph } from '../graph/graph.ts';
+import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import type { codes } from './params.ts';
@@ -51,4 +52,23 @@ export function dequantizeIn(graph: Graph, { codes: from, scale, zeroPoint, axis
   if (from.producer?.graph === graph) graph.insertAfter(node, from.producer);
   else graph.prepend(node);
   return node.output()!;
+}
+
+/**
+ * A node that picks rows of a dequantized table picks rows of its codes, and a DequantizeLinear with a scale per column (the last
+ * axis of what is picked) stands behind it.
+ */
+export function dequantizeBehind(node: Node): void {
+  const before = node.input(0)!.producer!;
+  const [graph, output] = [node.graph!, node.output()!];
+  const picked = graph.addValue(`${output.name}_quantized`);
+  node.setInput(0, before.input(0)!);
+  node.setOutput(0, picked);
+  const behind = graph.makeNode('DequantizeLinear', [picked, before.input(1)!, before.input(2)!], {
+    name: `${picked.name}_DequantizeLinear`,
+    outputs: [],
+  });
+  if (before.attributes.has('axis')) behind.setInt('axis', -1);
+  behind.setOutput(0, output);
+  graph.insertAfter(behind, node);
 }

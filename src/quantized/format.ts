@@ -42,10 +42,14 @@ export interface Form {
   readonly description: string;
   /** The settings besides the scheme, for the report's recipe. */
   readonly settings: Readonly<Record<string, string | number | boolean>>;
+  /** It can do without the ranges that its plan observes: what they would tell is not checked then. */
+  readonly rangesOptional?: true;
   /** The least default operator set that can say it. */
   readonly leastOpset: number;
   /** What is quantized, what is left float and why, and which tensors must be observed. */
   plan(model: Model, request: PlanRequest): Plan;
+  /** The plan that holds now that the ranges of the tensors it observes are known. */
+  settle(model: Model, request: PlanRequest, plan: Plan, ranges: ReadonlyMap<string, Interval>): Plan;
   /** The given model is left as it is. @param ranges of the tensors that the plan observes */
   emit(model: Model, plan: Plan, ranges: ReadonlyMap<string, Interval>): Quantized;
 }

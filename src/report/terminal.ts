@@ -136,8 +136,8 @@ function tensorLines({ report, ink, width }: Context): string[] {
   if (worst.length === 0) return [];
   const rows = worst
     .slice(0, most.tensors)
-    .map(({ name, isolated, accumulated }) => [
-      name,
+    .map(({ isolated, accumulated, ...row }) => [
+      row.origin ?? row.name,
       inUnit(isolated!.sqnrDb, 'dB', 1),
       accumulated ? inUnit(accumulated.sqnrDb, 'dB', 1) : '-',
       digits(isolated!.rmseOverScale, 3),

@@ -23,7 +23,7 @@ export interface Scheme {
 }
 
 /** How the graph spells what is quantized. */
-export interface Form {
+export interface Spelling {
   /** float: left as it is. int32: at (input scale × weight scale), with or without the zero point 0 spelled out. */
   readonly bias: 'int32' | 'int32-without-zero-point' | 'float';
   /** codes: integers behind a DequantizeLinear. pairs: float constants behind QuantizeLinear and DequantizeLinear. */
@@ -66,7 +66,7 @@ export interface Target {
   readonly perChannel: readonly string[] | undefined;
   /** Weight types that may have one scale per channel. */
   readonly perChannelTypes: readonly WeightType[];
-  readonly form: Form;
+  readonly spelling: Spelling;
   readonly placement: Placement;
   /** Output parameters that its kernels insist on, by operator type and activation type. */
   readonly fixed: Readonly<Record<string, Partial<Record<ActivationType, FixedParameters>>>>;

@@ -11,8 +11,9 @@ import { conv } from './conv.ts';
 import { gather } from './gather.ts';
 import { lstm } from './lstm.ts';
 import { gemm, matmul } from './matmul.ts';
+import { recurrent } from './recurrent.ts';
 
-const rules: readonly NodeRule<DynamicSettings>[] = [matmul, gemm, lstm, attention, gather, conv];
+const rules: readonly NodeRule<DynamicSettings>[] = [matmul, gemm, lstm, recurrent, attention, gather, conv];
 
 export const dynamic: Format = {
   name: 'dynamic',
@@ -28,6 +29,7 @@ export const dynamic: Format = {
       // DequantizeLinear with an axis.
       leastOpset: 13,
       plan: (model, request) => planNodes(model, { ...request, ...settings }, rules, settings, 'dynamic'),
+      settle: (_model, _request, plan) => plan,
       emit: (model, plan) => emitNodes(model, plan, rules, settings),
     };
   },

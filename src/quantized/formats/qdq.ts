@@ -1,6 +1,7 @@
 /** QuantizeLinear and DequantizeLinear around float operators, which every runtime can read and onnxruntime fuses: the default. */
 import { describeScheme, leastOpset } from '../../quantizable/scheme.ts';
 import { planQuantization } from '../../quantizable/planner.ts';
+import { planRanged } from '../../quantizable/ranged.ts';
 import type { Format } from '../format.ts';
 import { emitQdq } from '../qdq.ts';
 
@@ -14,6 +15,7 @@ export const qdq: Format = {
     settings: {},
     leastOpset: leastOpset(scheme),
     plan: planQuantization,
+    settle: planRanged,
     emit: emitQdq,
   }),
 };
