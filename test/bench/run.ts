@@ -6,6 +6,7 @@ import type { BenchResult } from './bench.ts';
 import * as calibrate from './calibrate.ts';
 import * as codec from './codec.ts';
 import * as fuse from './fuse.ts';
+import * as gradients from './gradients.ts';
 import * as peer from './peer.ts';
 import * as weightOnly from './weight-only.ts';
 
@@ -13,6 +14,7 @@ const benches: Record<string, { run(): Promise<BenchResult[]> }> = {
   calibrate,
   codec,
   fuse,
+  gradients,
   peer,
   'weight-only': weightOnly,
 };
