@@ -16,6 +16,7 @@ import type { Model } from '../graph/model.ts';
 import type { Value } from '../graph/value.ts';
 import { dataType } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
+import type { Interval } from '../ops/op.ts';
 import type { BatchStatistics, Statistic } from './observers/observer.ts';
 import { lift, reductions } from './lift.ts';
 import { sampleElements } from './sample.ts';
@@ -30,6 +31,8 @@ export interface Probe {
   /** Undefined inside a body, where a run cannot tell them: its branch may not be taken. */
   readonly traced: TracedTensor | undefined;
   readonly columns: readonly Column[];
+  /** Once its range fills these, its extremes may be left out (saturation.ts). */
+  readonly limits?: Interval | undefined;
   /** Which elements leave the graph. */
   readonly elements: 'none' | 'sampled' | 'all';
 }
@@ -82,7 +85,8 @@ export function buildStatistics(model: Model, probes: readonly Probe[], kept: re
       ? [sample, { ...probe, traced: { ...traced, type: 'float32' as const } }]
       : [tensor, probe];
     for (const column of wanted) join(reduce(source, seen, column), probe.tensor, traced.dims, column);
-    if (!whole) join(append(graph, reductionOf.tie.op, [sample]), probe.tensor, undefined, 'tie');
+    if (!whole || wanted.length === 0)
+      join(append(graph, reductionOf.tie.op, [sample]), probe.tensor, undefined, 'tie');
   }
   const output = append(graph, 'Concat', values);
   output.producer!.setInt('axis', 0);
@@ -159,16 +163,22 @@ export interface Suspect {
 /**
  * Turns the output of the graph into statistics by tensor; the arrays are reused at every call. `suspect` is a statistic
  * that is not finite, one that proves something is wrong if there is any.
+ * @param known extremes that are not computed
  */
 export function statisticsReader(
   { columns }: StatisticsGraph,
   tensors: readonly string[],
+  known: ReadonlyMap<string, Interval> = new Map(),
 ): (vector: Float32Array) => { values: BatchStatistics; suspect: Suspect | undefined } {
   const position = new Map(tensors.map((tensor, index) => [tensor, index]));
   const values = { min: new Float32Array(tensors.length), max: new Float32Array(tensors.length) };
   return (vector) => {
     let suspect: Suspect | undefined;
     values.min.fill(0);
+    for (const [tensor, { min, max }] of known) {
+      values.min[position.get(tensor)!] = min;
+      values.max[position.get(tensor)!] = max;
+    }
     columns.forEach(({ tensor, column }, i) => {
       const value = vector[i]!;
       if (column === 'min' || column === 'max') values[column][position.get(tensor)!] = value;

@@ -67,6 +67,8 @@ export interface Observer {
    * tensor that has no batch axis. A batch would save little: within 5 % of the time.
    */
   readonly oneByOne: boolean;
+  /** Whether the extremes of a batch count only as far as they widen those seen before: then a full range need not be looked at. */
+  readonly saturates?: boolean;
   readonly options: Readonly<Record<string, ObserverOption>>;
   /** For `count` tensors. The state before the first batch is the neutral element of `merge`. */
   start(count: number, options: ObserverOptions): Accumulator;
