@@ -5,7 +5,6 @@
 import { createHash } from 'node:crypto';
 import { setFlagsFromString } from 'node:v8';
 import type { SessionOptions } from '../backends/options.ts';
-import { openSession } from '../backends/session.ts';
 import { batches } from '../data/batch.ts';
 import { carrier, checkCarry } from '../data/carry.ts';
 import type { Batch, Dataset, Sample, Selection } from '../data/sample.ts';
@@ -15,14 +14,14 @@ import { dataErrors } from '../errors/data.ts';
 import type { Model } from '../graph/model.ts';
 import { feedsOf, planBatches, realElements, sampleFeeds } from './batching.ts';
 import { diagnose } from './diagnose.ts';
-import { LandingStrip } from './landing.ts';
 import { foldOf } from './health.ts';
 import { observerOf, observerOptions } from './observers/index.ts';
 import type { ObserverOptions, ObserverState } from './observers/observer.ts';
 import { planProbes } from './plan.ts';
 import { activationFinder } from './probe.ts';
 import type { CalibrationState } from './state.ts';
-import { buildStatistics, statisticsReader, type Suspect } from './statistics.ts';
+import { StatisticsRun } from './statistics-run.ts';
+import type { Suspect } from './statistics.ts';
 
 export interface CalibrateOptions {
   /** Hash of the model's file: the state is refused for any other. */
@@ -74,46 +73,46 @@ export async function calibrate(
   const feeds = feedsOf({ ids: [sample.id], inputs: sample.inputs, labels: undefined, size: 1 }, batching);
   const elements = observer.elements ? (settings['exact'] === 1 ? 'all' : 'sampled') : 'none';
   const probes = await planProbes(model, names, observer, feeds, sessionOptions, elements);
-  const statistics = buildStatistics(model, probes, state.outputs, batching.size === 1);
-  const read = statisticsReader(statistics, names);
 
   const accumulator = observer.start(names.length, settings);
   const ids = createHash('sha256');
   const total = selected(dataset, selection);
   let samples = 0;
-  const strip = new LandingStrip(accumulator.landing, [...statistics.elements.values()]);
-  const session = await openSession(statistics.model, sessionOptions);
+  const { landing } = accumulator;
+  const statistics = await StatisticsRun.open({
+    ...{ model, probes, names, kept: state.outputs, byChannel: batching.size === 1, landing, options: sessionOptions },
+  });
   // Past samples are garbage whose weight lies outside V8's heap: a young generation that may grow lets it lie for long.
   setFlagsFromString('--semi-space-growth-factor=1');
   try {
     for await (const drawn of batches(dataset, selection, batching.size)) {
       const batch = { ...drawn, inputs: state.feeds(drawn) };
       if (samples > 0) options.onState?.(samples, () => accumulator.state());
-      const results = await strip.run(session, feedsOf(batch, batching));
+      const feeds = feedsOf(batch, batching);
+      const { values, suspect, elements, results } = await statistics.run(feeds);
       state.keep(results);
-      const { values, suspect } = read(results[statistics.output]!.data as Float32Array);
       if (suspect) {
         const alone = batch.ids.map((id, i) => ({ id, inputs: sampleFeeds(batch, i, batching) }));
         const found =
           (await diagnose(model, new Set(names), alone, sessionOptions)) ?? unconfirmed(model, suspect, batch);
         if (found) throw calibrateErrors.notFinite(found);
       }
-      const fetched = names.map((name) => results[statistics.elements.get(name) ?? '']);
       const fold = batching.size === 1 ? { fold: foldOf(batch.ids[0]!) } : {};
       accumulator.add({
         ...values,
         ...fold,
-        elements: fetched.map((each) => each && realElements(each, batch, batching)),
+        elements: elements.map((each) => each && realElements(each, batch, batching)),
       });
       for (const id of batch.ids) ids.update(`${id}\n`);
       samples += batch.size;
       options.onProgress?.(samples, total);
+      await statistics.slim(feeds, results, ((total ?? Infinity) - samples) / batching.size);
     }
   } finally {
     setFlagsFromString('--semi-space-growth-factor=2');
-    await session.dispose();
+    await statistics.dispose();
   }
-  const inBodies = observer.elements ? names.filter((name) => !statistics.elements.has(name)) : [];
+  const inBodies = observer.elements ? names.filter((name) => !statistics.hasElements(name)) : [];
   // Said of the model, not of this run, so that merged shards say the same as one run.
   const filledUp = `the model takes exactly ${batching.size} samples at a time: a short batch is filled up with its last sample`;
   return {

@@ -140,11 +140,12 @@ function watch(count: number): Accumulator {
     }
   };
   return {
-    add({ min: lowest, max: largest, fold, channels: maxima }) {
+    add({ min: lowest, max: largest, fold, channels: maxima, limited }) {
       if (fold === undefined) return;
       if (samples[0] === 0 && maxima) begin(maxima);
       samples[0]!++;
       for (let i = 0; i < count; i++) {
+        if (limited?.[i]) continue;
         const at = i * folds + fold;
         if (lowest[i]! < min[at]!) min[at] = lowest[i]!;
         if (largest[i]! > max[at]!) max[at] = largest[i]!;

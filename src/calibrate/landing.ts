@@ -14,41 +14,41 @@ const most = 2 ** 31;
 
 export class LandingStrip {
   readonly #landing: Landing | undefined;
-  readonly #names: readonly string[];
   /** Dimensions of the inputs for which the places hold. */
   #inputs = '';
-  #places: readonly { readonly name: string; readonly dims: readonly number[]; readonly address: number }[] = [];
-  #into: Tensors | undefined;
+  #places: readonly { readonly tensor: string; readonly dims: readonly number[]; readonly address: number }[] = [];
+  #into: readonly (readonly [string, TensorValue])[] | undefined;
   #state: 'new' | 'ready' | 'off';
 
-  /** @param names of the outputs with elements, float32 */
-  constructor(landing: Landing | undefined, names: readonly string[]) {
+  constructor(landing: Landing | undefined) {
     this.#landing = landing;
-    this.#names = names;
-    this.#state = landing && names.length > 0 ? 'new' : 'off';
+    this.#state = landing ? 'new' : 'off';
   }
 
-  async run(session: Session, feeds: Tensors): Promise<Tensors> {
+  /** @param outputs names of the outputs with elements, float32, by tensor */
+  async run(session: Session, feeds: Tensors, outputs: ReadonlyMap<string, string>): Promise<Tensors> {
     if (this.#state === 'ready' && dimsOf(feeds) === this.#inputs) {
+      const into = this.#arrays().map(([tensor, array]): [string, TensorValue] => [outputs.get(tensor)!, array]);
       try {
-        return await session.run(feeds, undefined, this.#arrays());
+        return await session.run(feeds, undefined, Object.fromEntries(into));
       } catch {
         // Whatever it was, it shows again without them.
         this.#state = 'off';
       }
     }
     const results = await session.run(feeds);
-    if (this.#state === 'new') this.#allocate(feeds, results);
+    if (this.#state === 'new') this.#allocate(feeds, results, outputs);
     return results;
   }
 
-  #allocate(feeds: Tensors, results: Tensors): void {
-    const tensors = this.#names.map((name) => ({ name, dims: results[name]!.dims }));
+  #allocate(feeds: Tensors, results: Tensors, outputs: ReadonlyMap<string, string>): void {
+    const tensors = Array.from(outputs, ([tensor, output]) => ({ tensor, dims: results[output]!.dims }));
     const bytes = (dims: readonly number[]): number => 4 * elementCount(dims);
+    const all = tensors.reduce((sum, { dims }) => sum + bytes(dims), 0);
     this.#state = 'off';
-    if (tensors.reduce((sum, { dims }) => sum + bytes(dims), 0) > most) return;
+    if (all === 0 || all > most) return;
     try {
-      this.#places = tensors.map((tensor) => ({ ...tensor, address: this.#landing!.allocate(bytes(tensor.dims)) }));
+      this.#places = tensors.map((each) => ({ ...each, address: this.#landing!.allocate(bytes(each.dims)) }));
       this.#inputs = dimsOf(feeds);
       this.#state = 'ready';
     } catch (error) {
@@ -58,15 +58,13 @@ export class LandingStrip {
   }
 
   /** Made anew when the memory has grown: the old ones are cut off from it. */
-  #arrays(): Tensors {
+  #arrays(): readonly (readonly [string, TensorValue])[] {
     const { buffer } = this.#landing!;
-    const [first] = this.#places;
-    if (this.#into?.[first!.name]!.data.buffer !== buffer) {
-      const entries = this.#places.map(({ name, dims, address }): [string, TensorValue] => [
-        name,
+    if (this.#into?.[0]![1].data.buffer !== buffer) {
+      this.#into = this.#places.map(({ tensor, dims, address }) => [
+        tensor,
         { type: 'float32', dims, data: new Float32Array(buffer, address, elementCount(dims)) },
       ]);
-      this.#into = Object.fromEntries(entries);
     }
     return this.#into!;
   }

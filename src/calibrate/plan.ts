@@ -10,6 +10,7 @@ import { nanStops } from './nan-flow.ts';
 import { isNonnegative } from './nonnegative.ts';
 import type { Observer } from './observers/observer.ts';
 import { activationFinder, copyModel, outermostOwner, setOutputs } from './probe.ts';
+import { saturationOf } from './saturation.ts';
 import { traceTensors } from './shapes.ts';
 import type { Column, Probe } from './statistics.ts';
 
@@ -44,7 +45,8 @@ export async function planProbes(
     const nonnegative = isNonnegative(find(tensor), signs);
     const needed: Column[] = observer.needs.filter((statistic) => !(statistic === 'min' && nonnegative));
     const columns: Column[] = stops.delete(tensor) ? [...needed, 'nan'] : needed;
-    return { tensor, traced: traces.get(tensor), columns, elements };
+    const limits = observer.saturates ? saturationOf(find(tensor)) : undefined;
+    return { tensor, traced: traces.get(tensor), columns, limits, elements };
   });
   for (const tensor of stops) {
     const type = typeOf(tensor);

@@ -16,6 +16,7 @@ import type { Model } from '../graph/model.ts';
 import type { Value } from '../graph/value.ts';
 import { dataType } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
+import type { Interval } from '../ops/op.ts';
 import type { BatchStatistics, Statistic } from './observers/observer.ts';
 import { lift, reductions } from './lift.ts';
 import { sampleElements } from './sample.ts';
@@ -30,6 +31,8 @@ export interface Probe {
   /** Undefined inside a body, where a run cannot tell them: its branch may not be taken. */
   readonly traced: TracedTensor | undefined;
   readonly columns: readonly Column[];
+  /** Once its range fills these, its extremes may be left out (saturation.ts). */
+  readonly limits?: Interval | undefined;
   /** Which elements leave the graph. */
   readonly elements: 'none' | 'sampled' | 'all';
 }
@@ -85,7 +88,8 @@ export function buildStatistics(
   /** The statistic of `source`, which holds the same values as the probe's tensor. */
   const take = (source: Value, probe: Probe, column: Column): void => {
     const { tensor, traced } = probe;
-    if (!byChannel || column !== 'max' || !hasChannels(find(tensor), traced))
+    // What may be left out later (saturation.ts) has no health: it would depend on when.
+    if (!byChannel || column !== 'max' || probe.limits || !hasChannels(find(tensor), traced))
       return join(reduce(source, probe, column), tensor, traced?.dims, column);
     values.push(append(graph, 'Reshape', [channelMaxima(source, probe, model.opset), list]));
     columns.push({ tensor, column, length: traced!.dims[1]! });
@@ -107,7 +111,8 @@ export function buildStatistics(
       ? [sample, { ...probe, traced: { ...traced, type: 'float32' as const } }]
       : [tensor, probe];
     for (const column of wanted) take(source, seen, column);
-    if (!whole) join(append(graph, reductionOf.tie.op, [sample]), probe.tensor, undefined, 'tie');
+    if (!whole || wanted.length === 0)
+      join(append(graph, reductionOf.tie.op, [sample]), probe.tensor, undefined, 'tie');
   }
   const output = append(graph, 'Concat', values);
   output.producer!.setInt('axis', 0);
@@ -204,10 +209,12 @@ export interface Suspect {
 /**
  * Turns the output of the graph into statistics by tensor; the arrays are reused at every call. `suspect` is a statistic
  * that is not finite, one that proves something is wrong if there is any.
+ * @param known extremes that are not computed
  */
 export function statisticsReader(
   { columns }: StatisticsGraph,
   tensors: readonly string[],
+  known: ReadonlyMap<string, Interval> = new Map(),
 ): (vector: Float32Array) => {
   values: BatchStatistics & Required<Pick<BatchStatistics, 'channels'>>;
   suspect: Suspect | undefined;
@@ -218,6 +225,10 @@ export function statisticsReader(
   return (vector) => {
     let suspect: Suspect | undefined;
     values.min.fill(0);
+    for (const [tensor, { min, max }] of known) {
+      values.min[position.get(tensor)!] = min;
+      values.max[position.get(tensor)!] = max;
+    }
     let at = 0;
     for (const { tensor, column, length } of columns) {
       const value = length === 1 ? vector[at]! : largest(vector, at, at + length);

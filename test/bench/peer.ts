@@ -1,6 +1,7 @@
 /**
- * `qdq quantize` beside onnxruntime.quantization: SqueezeNet, 100 images, the same arrays, the same machine. Needs the shared
- * models and a Python with onnxruntime (QDQ_BENCH_PYTHON); without them it says so and measures nothing.
+ * `qdq quantize` beside onnxruntime.quantization: SqueezeNet, 100 images, the same machine. Needs the shared models; and for min/max,
+ * on the very same arrays, a Python with onnxruntime (QDQ_BENCH_PYTHON). Percentile is held to figures of the peer that were
+ * recorded once, on another day: that ratio is no more than an indication, and says so.
  */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,7 +13,51 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 const shared = join(root, '..', 'shared');
 const rounds = 3;
 
+/** onnxruntime.quantization, percentile, u8 × s8 per channel, measured with ../shared/peers/ptq_ort.py. */
+const recorded = { seconds: 26.6, megabytes: 6255 };
+
 export async function run(): Promise<BenchResult[]> {
+  return [...(await percentile()), ...(await sameArrays())];
+}
+
+async function percentile(): Promise<BenchResult[]> {
+  const model = join(shared, 'models', 'squeezenet_imagenet.onnx');
+  if (!existsSync(model)) {
+    console.error('  peer: percentile skipped (have ../shared)');
+    return [];
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'qdq-bench-'));
+  try {
+    const data = ['--data', join(shared, 'data', 'imagenet-samples'), '--samples', '100'];
+    const preprocess = ['--preprocess', 'resize=256 crop=227 channels=bgr mean=104,117,123'];
+    const words = ['quantize', model, ...data, ...preprocess, '--observer', 'percentile', '--no-report', '--quiet'];
+    const mine: { seconds: number; megabytes: number }[] = [];
+    for (let round = 0; round < rounds; round++) {
+      const out = join(folder, `${round}.onnx`);
+      mine.push(await measure(process.execPath, [join(root, 'dist/bin/qdq.js'), ...words, '-o', out]));
+    }
+    const seconds = median(mine.map((each) => each.seconds));
+    const megabytes = Math.max(...mine.map((each) => each.megabytes));
+    const name = 'quantize: SqueezeNet, 100 images, percentile';
+    const peer = 'RECORDED figure of onnxruntime.quantization, not of this run';
+    return [
+      result(
+        `${name}, wall time`,
+        ...([seconds / recorded.seconds, 'ratio', 0.15] as const),
+        `${seconds.toFixed(2)} s, images decoded, process start to end; ${recorded.seconds} s is a ${peer}`,
+      ),
+      result(
+        `${name}, peak memory`,
+        ...([megabytes / recorded.megabytes, 'ratio', 0.08] as const),
+        `${megabytes.toFixed(0)} MB; ${recorded.megabytes} MB is a ${peer}`,
+      ),
+    ];
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function sameArrays(): Promise<BenchResult[]> {
   const python = process.env['QDQ_BENCH_PYTHON'];
   const model = join(shared, 'models', 'squeezenet_imagenet.onnx');
   if (!python || !existsSync(model)) {

@@ -16,13 +16,11 @@ const negation = buildModel({
 
 async function runs(landing: Landing | undefined, feeds: readonly TensorValue[], model = negation, watch?: () => void) {
   const session: Session = await openSession(model);
-  const strip = new LandingStrip(
-    landing,
-    model.graph.outputs.map(({ name }) => name),
-  );
+  const strip = new LandingStrip(landing);
+  const outputs = new Map(model.graph.outputs.map(({ name }) => [`elements of ${name}`, name]));
   const found: { values: number[]; inside: boolean }[] = [];
   for (const x of feeds) {
-    const { data, dims } = (await strip.run(session, { x }))['y']!;
+    const { data, dims } = (await strip.run(session, { x }, outputs))['y']!;
     expect(dims[0]).toBe(data.length / (dims[1] ?? 1));
     found.push({ values: Array.from(data, Number), inside: data.buffer === landing?.buffer });
     watch?.();

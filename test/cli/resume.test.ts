@@ -73,11 +73,11 @@ describe('a killed calibration', () => {
     expect(existsSync(partial)).toBe(false);
   });
 
-  it('goes on with another number of workers', async () => {
+  it('goes on with another number of workers, and shown otherwise', async () => {
     const path = reader('slow-other', 30, false);
     const [whole, out] = [inFolder('whole other'), inFolder('out other')];
     expect(spawn(command(path, whole)).exitCode).toBe(0);
-    await killed([...command(path, out), '--workers', '2', '--save-every', '0'], `${out}.partial`);
+    await killed([...command(path, out), '--workers', '2', '--save-every', '0', '--quiet'], `${out}.partial`);
     expect(spawn([...command(path, out), '--workers', '3']).stderr).toContain('going on after');
     expect(readFileSync(out)).toEqual(readFileSync(whole));
   });

@@ -29,6 +29,7 @@ export function histogramObserver({ rangeOf, options: own, ...rest }: Definition
     needs: ['min', 'max'],
     elements: true,
     oneByOne: true,
+    saturates: true,
     options: {
       ...own,
       exact: { default: 0, min: 0, max: 1, describe: '1: every element, not a sample of each tensor' },

@@ -10,6 +10,7 @@ export const minmax: Observer = {
   needs: ['min', 'max'],
   elements: false,
   oneByOne: false,
+  saturates: true,
   options: {},
 
   start(count) {

@@ -20,6 +20,8 @@ export interface BatchStatistics extends Readonly<Record<Statistic, Float32Array
   readonly fold?: number;
   /** With `fold`: the largest value of every channel, of the tensors whose channels are told apart. */
   readonly channels?: readonly (Float32Array | undefined)[];
+  /** Tensors that are observed only until they fill their limits (saturation.ts): health would depend on the order. */
+  readonly limited?: readonly boolean[];
 }
 
 /** Named arrays that are the whole state, in one canonical form: what a state file holds. */
@@ -71,6 +73,8 @@ export interface Observer {
    * tensor that has no batch axis. A batch would save little: within 5 % of the time.
    */
   readonly oneByOne: boolean;
+  /** Whether the extremes of a batch count only as far as they widen those seen before: then a full range need not be looked at. */
+  readonly saturates?: boolean;
   readonly options: Readonly<Record<string, ObserverOption>>;
   /** For `count` tensors. The state before the first batch is the neutral element of `merge`. */
   start(count: number, options: ObserverOptions): Accumulator;

@@ -23,7 +23,8 @@ export const calibrate = defineCommand({
     const model = positionals[0]!;
     const output = values.output!;
     checkOutput('--output', output, [model, ...(values.data === undefined ? [] : [values.data])]);
-    const { shard, ...rest } = values;
+    // How a run is shown is no part of what it calibrates: a quiet run may be gone on with by one that is not.
+    const { shard, json, quiet, verbose, ...rest } = values;
     if (values.workers > 1 && values.threads !== undefined)
       throw cliErrors.conflict('--threads', '--workers', 'each worker has one thread');
     const share = shard === undefined ? {} : { shard: parseShard(shard, process.env) };
