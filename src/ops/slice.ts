@@ -13,7 +13,11 @@ interface Cut {
 
 /** What is cut from each listed axis, with ends clamped as the operator does; or why that is not known. */
 function cutsOf(node: Node, dims: readonly number[], result: readonly number[]): Cut[] | string {
-  const lists = [1, 2, 3, 4].map((index) => (node.input(index) ? node.constant(index)?.ints() : undefined));
+  // Ends may be the largest int64, 'as far as it goes': not a safe integer, but a number that is clamped.
+  const lists = [1, 2, 3, 4].map((index) => {
+    const constant = node.constant(index);
+    return constant && Array.from(constant.data() as Iterable<number | bigint>, Number);
+  });
   const open = [1, 2, 3, 4].find((index) => node.input(index) && !lists[index - 1]);
   if (open !== undefined) return 'where it cuts is computed at run time';
   const [starts, , axes = starts!.map((_, i) => i), steps = starts!.map(() => 1)] = lists;
