@@ -15,19 +15,28 @@
 import { withDefaults, type Given } from './defaults.ts';
 import * as pipeline from './pipeline.ts';
 import { compareFiles } from './pipeline/compare.ts';
+import { sensitivityOf } from './pipeline/sensitivity.ts';
 import type {
   CalibrateOptions,
   CalibrateResult,
   CompareOptions,
   CompareResult,
+  ConvertOptions,
+  ConvertResult,
   ExportOptions,
   ExportResult,
+  FinetuneOptions,
+  FinetuneResult,
   FuseOptions,
   FuseResult,
   MergeOptions,
   MergeResult,
+  PrepareOptions,
+  PrepareResult,
   QuantizeOptions,
   QuantizeResult,
+  SensitivityOptions,
+  SensitivityResult,
 } from './pipeline-types.ts';
 
 /**
@@ -57,9 +66,29 @@ export function quantizeModel(options: Given<QuantizeOptions>): Promise<Quantize
   return pipeline.quantizeModel(withDefaults<QuantizeOptions>(options));
 }
 
+/** Puts fake quantizers on a float model, calibrated on samples; writes it to `output`. */
+export function prepareModel(options: Given<PrepareOptions>): Promise<PrepareResult> {
+  return pipeline.prepareModel(withDefaults<PrepareOptions>({ observer: 'mse', ...options }));
+}
+
+/** Trains the weights, biases and scales of a model with fake quantizers; writes it to `output`. */
+export function finetuneModel(options: Given<FinetuneOptions>): Promise<FinetuneResult> {
+  return pipeline.finetuneModel(withDefaults<FinetuneOptions>(options));
+}
+
+/** Makes an int8 model of one with fake quantizers; writes it to `output`. */
+export function convertModel(options: Given<ConvertOptions>): Promise<ConvertResult> {
+  return pipeline.convertModel(withDefaults<ConvertOptions>(options));
+}
+
 /** Runs a float model and its quantized form side by side and reports what differs. */
 export function compareModels(options: Given<CompareOptions>): Promise<CompareResult> {
   return compareFiles(withDefaults<CompareOptions>(options));
+}
+
+/** Measures what each layer costs in int8 and, given `until`, which to leave float. */
+export function measureSensitivity(options: Given<SensitivityOptions>): Promise<SensitivityResult> {
+  return sensitivityOf(withDefaults<SensitivityOptions>(options));
 }
 
 export { examine, type Diagnosis, type Finding } from './doctor.ts';

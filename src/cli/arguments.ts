@@ -68,7 +68,7 @@ export function settle(
 ): object {
   const values: Record<string, unknown> = {};
   for (const key of optionNames(command)) {
-    const value = flags[key] ?? recipe[key] ?? (options[key] as Option).default;
+    const value = flags[key] ?? recipe[key] ?? command.defaults[key] ?? (options[key] as Option).default;
     if (value !== undefined) values[key] = value;
   }
   const missing = command.required.find((key) => values[key] === undefined);

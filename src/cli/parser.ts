@@ -71,17 +71,21 @@ function describe(parser: Argv, command: Command): void {
   const positionals = command.positionals.map(({ name, describe }) => `  ${name.padEnd(width)}  ${describe}`);
   const what = `${command.summary.charAt(0).toUpperCase()}${command.summary.slice(1)}.`;
   parser.usage([usageOf(command), '', what, ...(positionals.length > 0 ? ['', ...positionals] : [])].join('\n'));
-  parser.options(declare(command.options));
+  parser.options(declare(command.options, command.defaults));
   for (const [line, meaning] of command.examples) parser.example(`qdq ${line}`, meaning);
 }
 
-function declare(keys: readonly OptionName[]): Record<string, Options> {
-  return Object.fromEntries(keys.map((key) => [flagOf(key), declaration(options[key])]));
+function declare(
+  keys: readonly OptionName[],
+  defaults: Readonly<Record<string, unknown>> = {},
+): Record<string, Options> {
+  return Object.fromEntries(keys.map((key) => [flagOf(key), declaration(options[key], defaults[key])]));
 }
 
 /** Without defaults and choices: those are applied after the recipe has been read. Help shows them all the same. */
-function declaration(option: Option): Options {
-  const { kind, group, choices, alias, default: value } = option;
+function declaration(option: Option, own: unknown): Options {
+  const { kind, group, choices, alias } = option;
+  const value = own ?? option.default;
   const defaultDescription =
     option.defaultText ?? (value === undefined || kind === 'list' || kind === 'flag' ? undefined : String(value));
   return {

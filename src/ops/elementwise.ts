@@ -1,10 +1,14 @@
 /** Arithmetic of two tensors, with broadcasting. Of Add and Mul both sides and the result are quantized. */
 import type { Value } from '../graph/value.ts';
 import { dyOf, give, giveBroadcast, type GradientContext } from './gradient/context.ts';
-import { follow, type OpSpec } from './op.ts';
+import { follow, island, type OpSpec } from './op.ts';
+
+/** A constant of several numbers is a bias or a factor per channel; a single one belongs to the formula. */
+const factors: OpSpec['learnable'] = (node) => [0, 1].filter((index) => (node.constant(index)?.size ?? 0) > 1);
 
 export const add: OpSpec = {
   types: ['Add'],
+  learnable: factors,
   quantize: () => ({ ...follow({ kind: 'observe' }, [0, 1]), sum: true }),
   gradient(context) {
     giveBroadcast(context, 0, () => dyOf(context));
@@ -14,6 +18,7 @@ export const add: OpSpec = {
 
 export const mul: OpSpec = {
   types: ['Mul'],
+  learnable: factors,
   quantize: () => follow({ kind: 'observe' }, [0, 1]),
   gradient(context) {
     const { node, emit } = context;
@@ -24,6 +29,7 @@ export const mul: OpSpec = {
 
 export const sub: OpSpec = {
   types: ['Sub'],
+  quantize: (node) => island(node, { kind: 'observe' }, [0, 1]),
   gradient(context) {
     giveBroadcast(context, 0, () => dyOf(context));
     giveBroadcast(context, 1, () => context.emit.op('Neg', [dyOf(context)]));
@@ -33,6 +39,7 @@ export const sub: OpSpec = {
 /** d/da = dy / b, d/db = −dy · y / b. */
 export const div: OpSpec = {
   types: ['Div'],
+  quantize: (node) => island(node, { kind: 'observe' }, [0, 1]),
   gradient(context) {
     const { node, emit } = context;
     const b = node.input(1)!;
@@ -96,9 +103,10 @@ export const extremeOfMany: OpSpec = {
   },
 };
 
-/** Selection by a mask. */
+/** Selection by a mask, of two activations each with its own scale. */
 export const where: OpSpec = {
   types: ['Where'],
+  quantize: () => follow({ kind: 'observe' }, [1, 2]),
   gradient(context) {
     const { node, emit } = context;
     const [mask, dy, zero] = [node.input(0)!, dyOf(context), emit.scalar(0)];

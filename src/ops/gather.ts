@@ -1,7 +1,8 @@
 /** Operators that repeat or pick values: Expand, Tile, Gather and its kin. Their gradients add up what was read. */
 import type { Value } from '../graph/value.ts';
 import { dyOf, give, giveBroadcast, staticDims, wrapAxis, type GradientContext } from './gradient/context.ts';
-import { sharesCodes, type OpSpec } from './op.ts';
+import { sharesCodes, type Operand, type OpSpec } from './op.ts';
+import { noTable } from './table.ts';
 
 export const expand: OpSpec = {
   types: ['Expand'],
@@ -36,9 +37,16 @@ function zeros({ emit }: GradientContext, dims: readonly number[]): Value {
   return emit.op('ConstantOfShape', [emit.ints(dims)]);
 }
 
+const table: Operand = { index: 0, role: 'weight', axis: 1, layout: 'table' };
+
+/** Picks values of an activation, or rows of a constant table: embeddings, the larger part of many language models. */
 export const gather: OpSpec = {
   types: ['Gather'],
-  quantize: sharesCodes,
+  quantize(node) {
+    if (!node.constant(0)) return sharesCodes();
+    const reason = noTable(node);
+    return reason ?? { kind: 'anchor', operands: [table], output: { kind: 'observe' }, floatOutput: true };
+  },
   gradient(context: GradientContext) {
     const { node, emit } = context;
     const indices = node.input(1)!;

@@ -3,7 +3,7 @@ import type { Emitter } from '../graph/emitter.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { dyOf, give } from './gradient/context.ts';
-import type { OpSpec } from './op.ts';
+import { island, type OpSpec } from './op.ts';
 
 interface Point {
   readonly emit: Emitter;
@@ -87,7 +87,10 @@ export const unary: readonly OpSpec[] = [
   }),
   derivative('Sin', ({ emit, x }) => emit.op('Cos', [x])),
   derivative('Cos', ({ emit, x }) => emit.op('Neg', [emit.op('Sin', [x])])),
-  derivative('Tanh', ({ emit, y }) => emit.op('Sub', [emit.scalar(1), emit.op('Mul', [y, y])])),
+  {
+    ...derivative('Tanh', ({ emit, y }) => emit.op('Sub', [emit.scalar(1), emit.op('Mul', [y, y])])),
+    quantize: (node) => island(node, { kind: 'fixed', range: { min: -1, max: 1 } }, [0]),
+  },
   derivative('Softplus', ({ emit, x }) => sigmoidOf(emit, x)),
   derivative('Softsign', ({ emit, x }) => {
     const base = emit.op('Add', [emit.op('Abs', [x]), emit.scalar(1)]);

@@ -25,6 +25,11 @@ export function writeStamp(model: Model, plan: Plan, scheme: string, calibration
   set('float', JSON.stringify(plan.float));
 }
 
+/** Says that this version wrote the model last. What an earlier stage of qdq wrote stays true. */
+export function restamp(model: Model): void {
+  model.metadata.set(`${prefix}version`, version);
+}
+
 /** The stamp, or undefined for a model that qdq did not make. */
 export function readStamp(model: Model): Stamp | undefined {
   const get = (key: keyof Stamp): string => model.metadata.get(`${prefix}${key}`) ?? '';

@@ -1,8 +1,10 @@
 /** Integer codes in the graph, and the DequantizeLinear that makes real numbers of them. */
 import type { Graph } from '../graph/graph.ts';
+import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
+import type { DataTypeName } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
-import type { codes } from './params.ts';
+import { codesTensor, type Codes, type IntegerType } from './params.ts';
 
 /** The three inputs of a DequantizeLinear. */
 export interface Placed {
@@ -22,14 +24,14 @@ export function placeCodes(
   graph: Graph,
   quantized: Tensor,
   scales: Float32Array,
-  zeros: Int32Array | ReturnType<typeof codes> | undefined,
+  zeros: Int32Array | Codes | undefined,
   axis: number | undefined,
   source?: Value,
 ): Placed {
   const { name, type } = quantized;
   const dims = axis === undefined ? [] : [scales.length];
   const scale = graph.addInitializer(Tensor.of(`${name}_scale`, 'float32', dims, scales));
-  const zeroPoint = zeros && graph.addInitializer(Tensor.of(`${name}_zero_point`, type.name, dims, zeros));
+  const zeroPoint = zeros && graph.addInitializer(zeroPoints(`${name}_zero_point`, type.name, dims, zeros));
   if (!source) return { scale, zeroPoint, codes: graph.addInitializer(quantized), axis };
   const node = graph.makeNode('QuantizeLinear', [source, scale, ...(zeroPoint ? [zeroPoint] : [])], {
     name: `${source.name}_QuantizeLinear`,
@@ -38,6 +40,12 @@ export function placeCodes(
   if (axis !== undefined) node.setInt('axis', axis);
   graph.prepend(node);
   return { scale, zeroPoint, codes: node.output()!, axis };
+}
+
+function zeroPoints(name: string, type: DataTypeName, dims: number[], zeros: Int32Array | Codes): Tensor {
+  return zeros instanceof Int32Array
+    ? Tensor.of(name, type, dims, zeros)
+    : codesTensor(name, type as IntegerType, dims, zeros);
 }
 
 /** @param graph where it is read: the codes may stand in an outer graph, but runtimes fuse the nodes of one graph only */
@@ -51,4 +59,23 @@ export function dequantizeIn(graph: Graph, { codes: from, scale, zeroPoint, axis
   if (from.producer?.graph === graph) graph.insertAfter(node, from.producer);
   else graph.prepend(node);
   return node.output()!;
+}
+
+/**
+ * A node that picks rows of a dequantized table picks rows of its codes, and a DequantizeLinear with a scale per column (the last
+ * axis of what is picked) stands behind it.
+ */
+export function dequantizeBehind(node: Node): void {
+  const before = node.input(0)!.producer!;
+  const [graph, output] = [node.graph!, node.output()!];
+  const picked = graph.addValue(`${output.name}_quantized`);
+  node.setInput(0, before.input(0)!);
+  node.setOutput(0, picked);
+  const behind = graph.makeNode('DequantizeLinear', [picked, before.input(1)!, before.input(2)!], {
+    name: `${picked.name}_DequantizeLinear`,
+    outputs: [],
+  });
+  if (before.attributes.has('axis')) behind.setInt('axis', -1);
+  behind.setOutput(0, output);
+  graph.insertAfter(behind, node);
 }

@@ -7,10 +7,10 @@
  * is the same for any activations, at a fraction of the loss (pairs.ts).
  */
 import type { WeightRange, WeightType } from '../backends/targets/target.ts';
-import { Tensor } from '../onnx/tensor.ts';
+import type { Tensor } from '../onnx/tensor.ts';
 import type { WeightLayout } from '../ops/op.ts';
 import { kernelOrder, limitPairs, widenScale } from './pairs.ts';
-import { clamp, codeRange, codes, roundHalfEven } from './params.ts';
+import { clamp, codeRange, codes, codesTensor, roundHalfEven } from './params.ts';
 import { weightObserverOf } from './weight-observers/index.ts';
 import { channelGroups } from './weight-observers/weight-observer.ts';
 
@@ -40,7 +40,9 @@ export interface WeightScales {
 
 export function weightScales(tensor: Tensor, request: WeightRequest): WeightScales {
   const values = tensor.floats();
-  const reduced = request.range === 'reduced' || (request.range === 'pairs' && request.layout === undefined);
+  // Only products can saturate.
+  const range = request.layout === 'table' ? 'full' : request.range;
+  const reduced = range === 'reduced' || (range === 'pairs' && request.layout === undefined);
   const { qmin, qmax } = codeRange(request.type, true, reduced);
   const zeroPoint = request.type.startsWith('u') ? (qmax + 1) / 2 : 0;
   const top = Math.min(qmax - zeroPoint, zeroPoint - qmin);
@@ -49,7 +51,7 @@ export function weightScales(tensor: Tensor, request: WeightRequest): WeightScal
     channelGroups(tensor.dims, request.axis),
     top,
   );
-  const pairs = request.range === 'pairs' ? request.layout : undefined;
+  const pairs = range === 'pairs' ? request.layout : undefined;
   if (pairs) {
     const order = kernelOrder(tensor.dims, pairs);
     for (let slot = 0; slot < scales.length; slot++) {
@@ -75,5 +77,5 @@ export function quantizeWeights(tensor: Tensor, weight: WeightScales, name: stri
     }
   }
   if (weight.pairs) limitPairs(out, kernelOrder(tensor.dims, weight.pairs));
-  return Tensor.of(name, weight.type, [...tensor.dims], out);
+  return codesTensor(name, weight.type, tensor.dims, out);
 }

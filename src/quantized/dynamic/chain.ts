@@ -31,10 +31,11 @@ export function quantizeDynamically(value: Value, node: Node): Codes {
   const quantize =
     made ??
     graph.makeNode('DynamicQuantizeLinear', [value], {
-      name: `${value.name}_DynamicQuantizeLinear`,
       outputs: [`${value.name}_quantized`, `${value.name}_scale`, `${value.name}_zero_point`],
     });
   if (!made) {
+    // A copy in another graph has a numbered output; its node gets the same number.
+    quantize.name = quantize.output()!.name.replace(/_quantized(?=(_\d+)?$)/, '_DynamicQuantizeLinear');
     if (value.producer && value.graph === graph) graph.insertAfter(quantize, value.producer);
     else graph.prepend(quantize);
   }
