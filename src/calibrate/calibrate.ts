@@ -9,7 +9,7 @@ import { openSession } from '../backends/session.ts';
 import { batches } from '../data/batch.ts';
 import { carrier, checkCarry } from '../data/carry.ts';
 import type { Batch, Dataset, Sample, Selection } from '../data/sample.ts';
-import { skippedWarnings } from '../data/tolerant.ts';
+import { recordSkipped } from '../data/tolerant.ts';
 import { calibrateErrors } from '../errors/calibrate.ts';
 import { dataErrors } from '../errors/data.ts';
 import type { Model } from '../graph/model.ts';
@@ -112,6 +112,7 @@ export async function calibrate(
     await session.dispose();
   }
   const inBodies = observer.elements ? names.filter((name) => !statistics.elements.has(name)) : [];
+  const skipped = recordSkipped(dataset.skipped?.(selection) ?? []);
   // Said of the model, not of this run, so that merged shards say the same as one run.
   const filledUp = `the model takes exactly ${batching.size} samples at a time: a short batch is filled up with its last sample`;
   return {
@@ -134,8 +135,8 @@ export async function calibrate(
       ...inBodies.map(
         (name) => `tensor '${name}' stands in the body of a node: its range is its smallest and largest value`,
       ),
-      ...skippedWarnings(dataset, selection),
     ].filter((note) => note !== undefined),
+    ...(skipped && { skipped }),
     arrays: accumulator.state(),
   };
 }

@@ -3,7 +3,7 @@
  * the keys it takes; a flag therefore means the same everywhere. Help, completion, recipes and their JSON Schema come
  * from here.
  */
-import { choice, flag, integer, list, negatablePath, path, text, type Option } from '../config/option.ts';
+import { choice, flag, integer, list, negatablePath, path, positive, text, type Option } from '../config/option.ts';
 import { defaults } from '../defaults.ts';
 import { newestOpset, oldestOpset } from '../opset/versions.ts';
 
@@ -125,6 +125,12 @@ export const options = {
     default: defaults.exact,
     describe: 'percentile, entropy, mse, histogram: every element, not a sample of each tensor; slower',
   }),
+  minRange: positive({
+    group: scheme,
+    describe:
+      'least width of the range of an activation: narrower ones are stretched upwards (MinimumRealRange of onnxruntime)',
+    defaultText: 'none',
+  }),
   state: path({
     group: scheme,
     describe: "ranges from this file of 'qdq calibrate', or a table of onnxruntime or TensorRT, instead of --data",
@@ -232,5 +238,6 @@ export const schemeOptions = [
   'weightObserver',
   'include',
   'exclude',
+  'minRange',
   ...observerOptions,
 ] as const satisfies readonly OptionName[];

@@ -3,7 +3,7 @@ import { release } from 'node:os';
 import { cpuInfo } from '../backends/cpu.ts';
 import { loadRuntime, openSession, type Session } from '../backends/session.ts';
 import type { Dataset, Selection } from '../data/sample.ts';
-import { summarizeSkipped } from '../data/tolerant.ts';
+import { recordSkipped, summarizeSkipped } from '../data/tolerant.ts';
 import { version } from '../version.ts';
 import { evaluate } from './evaluate.ts';
 import { feedsOf, filled, firstSample, samplesPerRun, type NamedSession } from './feeds.ts';
@@ -131,7 +131,7 @@ async function timeBoth(float: NamedSession, quant: NamedSession, options: Compa
 function dataOf({ dataset, selection, calibration }: CompareOptions, n: number, labelled: boolean): Report['data'] {
   const { source, format, synthetic } = dataset;
   const idsHash = dataset.idsHash(selection) ?? null;
-  const skipped = summarizeSkipped(dataset.skipped?.(selection) ?? []);
+  const skipped = summarizeSkipped(recordSkipped(dataset.skipped?.(selection) ?? []));
   const read = { n, idsHash, source, ...(skipped && { skipped }) };
   const evaluation = { ...read, format, labelled, preprocess: dataset.preprocess ?? null, synthetic };
   return { ...(calibration === undefined ? {} : { calibration }), evaluation };

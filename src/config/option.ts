@@ -6,7 +6,7 @@
 import * as z from 'zod';
 import { didYouMean } from '../errors.ts';
 
-export type OptionKind = 'text' | 'path' | 'integer' | 'choice' | 'flag' | 'list';
+export type OptionKind = 'text' | 'path' | 'integer' | 'number' | 'choice' | 'flag' | 'list';
 
 export interface Option<T = unknown> {
   readonly kind: OptionKind;
@@ -69,6 +69,11 @@ export function integer({ min, max, ...basics }: Integer & { readonly default?: 
   return { kind: 'integer', schema: schema.max(max), expects: `a whole number from ${min} to ${max}`, ...basics };
 }
 
+/** A decimal number above zero. */
+export function positive(basics: Basics): Option<number> {
+  return { kind: 'number', schema: z.number().positive(), expects: 'a number above 0, such as 0.0001', ...basics };
+}
+
 export function choice<const C extends string>(
   choices: readonly C[],
   basics: Basics & { readonly default: NoInfer<C> },
@@ -100,6 +105,12 @@ export function list(basics: Basics & { readonly expects: string }): Defaulted<r
   return { kind: 'list', schema, default: [], ...basics };
 }
 
+/** How the numbers of a kind are written. */
+const numerals: Partial<Record<OptionKind, RegExp>> = {
+  integer: /^[+-]?\d+$/,
+  number: /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i,
+};
+
 export type Reading = { readonly value: unknown } | { readonly problem: string; readonly hint: string | undefined };
 
 /** A value that is already typed (from a recipe, or made from text by `readText`). */
@@ -110,10 +121,11 @@ export function readValue(option: Option, raw: unknown): Reading {
 }
 
 /**
- * A value as the command line has it. Numbers are decimal digits: '1e3', '0x10' and '8 ' are refused, not guessed at.
+ * A value as the command line has it. Whole numbers are decimal digits: '1e3', '0x10' and '8 ' are refused, not guessed at; other
+ * numbers may have a point and an exponent.
  */
 export function readText(option: Option, raw: string): Reading {
-  return readValue(option, option.kind === 'integer' && /^[+-]?\d+$/.test(raw) ? Number(raw) : raw);
+  return readValue(option, numerals[option.kind]?.test(raw) ? Number(raw) : raw);
 }
 
 function hintFor(option: Option, raw: unknown): string | undefined {

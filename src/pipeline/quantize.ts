@@ -6,7 +6,8 @@ import type { Target } from '../backends/targets/target.ts';
 import { calibrate } from '../calibrate/calibrate.ts';
 import { confirmed } from '../calibrate/confirm.ts';
 import { healthOf, type Health } from '../calibrate/health.ts';
-import { rangesOf, type CalibrationState } from '../calibrate/state.ts';
+import { widened } from '../calibrate/ranges.ts';
+import { notesOf, rangesOf, type CalibrationState } from '../calibrate/state.ts';
 import { compareModels } from '../compare/compare.ts';
 import { checkGates, parseGate } from '../compare/gates.ts';
 import type { Report } from '../compare/report.ts';
@@ -54,12 +55,12 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   const samples = await settle(chosen);
   const ranges = rangesOf(state);
   const plan = planRanged(model, request, wanted, ranges);
-  const quantized = emitQdq(model, plan, ranges);
+  const quantized = emitQdq(model, plan, widened(ranges, options.minRange));
   writeStamp(quantized.model, plan, describeCalibration(state));
   const warnings = [
     ...upgradeNotes(upgrade),
     ...samples.warnings,
-    ...state.notes,
+    ...notesOf(state),
     ...shardWarnings(state),
     ...keptWarnings(model),
     ...rangeWarnings(wanted, plan),
@@ -136,14 +137,11 @@ function judge(
   target: Target,
   plan: Plan,
   state: CalibrationState,
-  { calibration, evaluation }: SamplePlan,
+  { evaluation }: SamplePlan,
   health: Health | undefined,
   warnings: readonly string[],
 ): Promise<Report> {
-  const skipped =
-    options.state === undefined
-      ? summarizeSkipped(calibration.dataset.skipped?.(calibration.selection) ?? [])
-      : undefined;
+  const skipped = summarizeSkipped(state.skipped);
   return compareModels({
     floatPath: options.model,
     quantPath,
