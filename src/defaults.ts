@@ -7,7 +7,7 @@ import type { CalibrateOptions, CompareOptions, FuseOptions, QuantizeOptions } f
 export const defaults = {
   seed: 0,
   format: 'qdq',
-  observer: 'minmax',
+  observer: 'mse',
   exact: false,
   externalData: 'auto',
   workers: 1,
