@@ -14,8 +14,7 @@ import { openFused, survivors } from './pipeline/source.ts';
 import { readStamp, type Stamp } from './pipeline/stamp.ts';
 import type { FloatNode, RegionPlan } from './quantizable/plan.ts';
 import { planQuantization } from './quantizable/planner.ts';
-import { findTarget, leastOpset, resolveScheme } from './quantizable/scheme.ts';
-import { describeScheme } from './pipeline/scheme.ts';
+import { describeScheme, findTarget, leastOpset, resolveScheme } from './quantizable/scheme.ts';
 import type { InspectOptions } from './inspect.ts';
 
 export type Explanation =
@@ -50,8 +49,17 @@ export async function explainModel(path: string, options: InspectOptions = {}): 
   }
   const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
   const scheme = resolveScheme(target, {});
-  const { model: fused, log } = await openFused(path, { threads: 1 }, { opset: leastOpset(scheme) });
+  const { model: fused, log } = await openFused(path, { threads: 1 }, { opset: leastOpset(scheme, target) });
   const { regions, float } = planQuantization(fused, { ...options, target, scheme, fused: survivors(log) });
   const { applied, refused } = log;
-  return { kind: 'float', path, target: target.name, scheme: describeScheme(scheme), applied, refused, regions, float };
+  return {
+    kind: 'float',
+    path,
+    target: target.name,
+    scheme: `QDQ, ${describeScheme(scheme)}`,
+    applied,
+    refused,
+    regions,
+    float,
+  };
 }

@@ -20,12 +20,18 @@ import type {
   CalibrateResult,
   CompareOptions,
   CompareResult,
+  ConvertOptions,
+  ConvertResult,
   ExportOptions,
   ExportResult,
+  FinetuneOptions,
+  FinetuneResult,
   FuseOptions,
   FuseResult,
   MergeOptions,
   MergeResult,
+  PrepareOptions,
+  PrepareResult,
   QuantizeOptions,
   QuantizeResult,
 } from './pipeline-types.ts';
@@ -57,15 +63,32 @@ export function quantizeModel(options: Given<QuantizeOptions>): Promise<Quantize
   return pipeline.quantizeModel(withDefaults<QuantizeOptions>(options));
 }
 
+/** Puts fake quantizers on a float model, calibrated on samples; writes it to `output`. */
+export function prepareModel(options: Given<PrepareOptions>): Promise<PrepareResult> {
+  return pipeline.prepareModel(withDefaults<PrepareOptions>({ observer: 'mse', ...options }));
+}
+
+/** Trains the weights, biases and scales of a model with fake quantizers; writes it to `output`. */
+export function finetuneModel(options: Given<FinetuneOptions>): Promise<FinetuneResult> {
+  return pipeline.finetuneModel(withDefaults<FinetuneOptions>(options));
+}
+
+/** Makes an int8 model of one with fake quantizers; writes it to `output`. */
+export function convertModel(options: Given<ConvertOptions>): Promise<ConvertResult> {
+  return pipeline.convertModel(withDefaults<ConvertOptions>(options));
+}
+
 /** Runs a float model and its quantized form side by side and reports what differs. */
 export function compareModels(options: Given<CompareOptions>): Promise<CompareResult> {
   return compareFiles(withDefaults<CompareOptions>(options));
 }
 
 export { examine, type Diagnosis, type Finding } from './doctor.ts';
+export { describeBackends, type Backends, type BackendsOptions } from './machine.ts';
 export { explainModel, type Explanation } from './explain.ts';
 export { QdqError, type ErrorKind } from './errors.ts';
 export { inspectModel, type InspectOptions, type Inspection } from './inspect.ts';
+export { lintModel, type LintResult } from './lint.ts';
 export { fromOnnxProto, loadModel, saveModel, type ModelFile, type SaveOptions } from './onnx/model-file.ts';
 export type { Report, Verdict } from './compare/report.ts';
 export type { Given } from './defaults.ts';

@@ -87,7 +87,7 @@ export async function inspectModel(path: string, options: InspectOptions = {}): 
     const facts = factsOf(file, model);
     const scheme = resolveScheme(target, {});
     const fusion = await attempt(async () => {
-      upgradeOpset(model, Math.max(model.opset, leastOpset(scheme)));
+      upgradeOpset(model, Math.max(model.opset, leastOpset(scheme, target)));
       const { applied, refused } = await fuse(model, { executor: createExecutor() });
       return { nodesAfter: [...model.allNodes()].length, applied, refused };
     });

@@ -32,6 +32,8 @@ export interface DataFlags {
 
 export type ActivationType = 'u8' | 's8' | 'u16' | 's16';
 export type WeightType = 's8' | 'u8';
+/** How the quantized model is written down. */
+export type FormatName = 'qdq' | 'qoperator' | 'dynamic' | 'weight-only' | 'fp16' | 'bf16';
 
 /** How ranges are found from samples. */
 export interface ObserverFlags {
@@ -44,7 +46,7 @@ export interface ObserverFlags {
 
 /** How to quantize. Whatever is absent is decided by the target. */
 export interface SchemeFlags extends ObserverFlags {
-  readonly format: 'qdq';
+  readonly format: FormatName;
   /** A target of `backends` (ort-cpu-x64, ...); default: this machine. */
   readonly target?: string;
   readonly activationType?: ActivationType;
@@ -54,6 +56,16 @@ export interface SchemeFlags extends ObserverFlags {
   readonly reduceRange?: boolean;
   /** How the scales of weights are found; default max. */
   readonly weightObserver?: 'max' | 'mse';
+  /** weight-only: bits of a weight. */
+  readonly weightBits?: number;
+  /** weight-only: weights that share a scale, a power of two from 16 to 256. */
+  readonly blockSize?: number;
+  /** weight-only: round to nearest, or half-quadratic zero points. */
+  readonly weightMethod?: 'rtn' | 'hqq';
+  /** weight-only: 4 multiplies in int8, 1 in float32. */
+  readonly accuracyLevel?: number;
+  /** fp16, bf16: inputs and outputs stay float32. */
+  readonly keepIo?: boolean;
   /** Node names, operator types or /regular expressions/; empty means everything. */
   readonly include: readonly string[];
   readonly exclude: readonly string[];
@@ -72,6 +84,8 @@ export interface Progress {
   readonly total?: number;
   /** Plural noun of what is counted: "samples". */
   readonly unit: string;
+  /** A few words on how it goes: "loss 0.12". */
+  readonly detail?: string;
 }
 
 export interface RunFlags {
@@ -172,17 +186,152 @@ export interface ExportResult {
   readonly tensors: number;
 }
 
-export interface QuantizeOptions extends DataFlags, SchemeFlags, RunFlags {
+/** Where the report goes, in which forms, and what relative gates compare with. */
+export interface ReportFlags {
+  /** The form follows from the extension: .html, .md, .xml (JUnit), .csv, .txt; else JSON. False: none. */
+  readonly report?: string | false;
+  /** Names of more forms (html, markdown, junit, csv, json, terminal), written beside `report` under their extensions. */
+  readonly reportFormat?: readonly string[];
+  /** HTML without any script. */
+  readonly htmlStatic?: boolean;
+  /** JSON report that relative gates compare with. */
+  readonly baseline?: string;
+  /** Make the report of this run the baseline, unless an error gate fails. */
+  readonly updateBaseline?: boolean;
+}
+
+export interface QuantizeOptions extends DataFlags, SchemeFlags, ReportFlags, RunFlags {
   readonly model: string;
   readonly output: string;
   /** "METRIC OP VALUE"; the report says which failed, and the caller decides what that means. */
   readonly gates: readonly string[];
   /**
-   * Where the JSON report goes. Absent: the models are compared and no file is written. False: they are not compared; the
+   * Where the report goes. Absent: the models are compared and no file is written. False: they are not compared; the
    * int8 model is loaded and run once, and that is all.
    */
   readonly report?: string | false;
+  /** See CompareOptions. */
+  readonly layers?: boolean;
   readonly externalData: ExternalDataMode;
+}
+
+/** Settings of single formats. */
+type FormatOnly = 'format' | 'weightObserver' | 'blockSize' | 'weightMethod' | 'accuracyLevel' | 'keepIo';
+
+export interface PrepareOptions extends Omit<DataFlags, 'eval'>, Omit<SchemeFlags, FormatOnly>, RunFlags {
+  readonly model: string;
+  readonly output: string;
+  /** Bits of the weights of layers, and of the activations that enter one; 2 to 16. Default: all of their type. */
+  readonly weightBits?: number;
+  readonly activationBits?: number;
+  /** Bits of both in the first and the last layers; default 8. */
+  readonly firstLastBits?: number;
+  readonly externalData: ExternalDataMode;
+}
+
+export interface PrepareResult {
+  readonly outputPath: string;
+  readonly plan: PlanSummary;
+  /** Number of fake quantizers, on weights and activations. */
+  readonly quantizers: number;
+  readonly weightBits: number;
+  readonly activationBits: number;
+  readonly firstLastBits: number;
+  readonly warnings: readonly string[];
+}
+
+export interface FinetuneOptions extends DataFlags, RunFlags {
+  /** A model with fake quantizers. */
+  readonly model: string;
+  readonly output: string;
+  /** Float model to distil from. Default: the model itself, as it is at first, without its fake quantizers. */
+  readonly teacher?: string;
+  /** Updates in all, or passes over the data; default 400 steps. */
+  readonly steps?: number;
+  readonly epochs?: number;
+  readonly lr: number;
+  /** "ce", "kl", "mse" or a mix such as "kl=1,ce=0.5". Default: ce with labels, else kl, and mse where there are no classes. */
+  readonly loss?: string;
+  /** Of kl. */
+  readonly temperature: number;
+  /** Of ce. */
+  readonly labelSmoothing: number;
+  readonly optimizer: string;
+  readonly momentum: number;
+  readonly nesterov: boolean;
+  /** Of weights only. */
+  readonly weightDecay: number;
+  readonly schedule: 'constant' | 'cosine' | 'step';
+  /** Steps during which the learning rate rises. */
+  readonly warmup: number;
+  /** How scales are trained. */
+  readonly scales: 'lsq' | 'log' | 'none';
+  /** Learning rate of scales, in parts of that of weights. */
+  readonly scaleLr: number;
+  /** Step after which scales rest. */
+  readonly freezeScales?: number;
+  readonly clipNorm?: number;
+  readonly clipValue?: number;
+  /** Batches per update. */
+  readonly accumulate: number;
+  /** Worker threads that share each batch. */
+  readonly workers: number;
+  /** "flip crop=4 color=0.1", or a module. */
+  readonly augment?: string;
+  /** Steps between evaluations; 0: only at the ends. */
+  readonly evalEvery: number;
+  /** Evaluations without a better result after which training ends. */
+  readonly patience?: number;
+  /** Whether the last or the best parameters are written. */
+  readonly keep: 'last' | 'best';
+  /** Folder of the checkpoint, and steps between two. */
+  readonly checkpoint?: string;
+  readonly checkpointEvery: number;
+  /** Go on from the checkpoint. */
+  readonly resume: boolean;
+  /** JSON lines. */
+  readonly log?: string;
+  readonly externalData: ExternalDataMode;
+}
+
+export interface FinetuneResult {
+  readonly outputPath: string;
+  /** The loss that was used. */
+  readonly loss: string;
+  readonly steps: number;
+  /** The step whose parameters were written. */
+  readonly keptStep: number;
+  /** True when patience ended. */
+  readonly endedEarly: boolean;
+  /** Number of trained values. */
+  readonly parameters: number;
+  /** What the samples that judge said, at step 0 first: `top1`, `agreement` or `sqnr`. */
+  readonly evaluations: readonly { readonly step: number; readonly name: string; readonly value: number }[];
+  readonly training: readonly {
+    readonly step: number;
+    readonly loss: number;
+    readonly lr: number;
+    readonly metric?: number;
+  }[];
+  readonly stepMilliseconds: number;
+  readonly warnings: readonly string[];
+}
+
+export interface ConvertOptions extends RunFlags {
+  /** A model with fake quantizers: of `prepareModel` or `finetuneModel`, or a QDQ model of another tool. */
+  readonly model: string;
+  readonly output: string;
+  readonly externalData: ExternalDataMode;
+}
+
+export interface ConvertResult {
+  readonly outputPath: string;
+  /** Number of constants that became integer codes, and of biases that became int32. */
+  readonly weights: number;
+  readonly biases: number;
+  /** Number of Relu and Clip nodes that the quantizer behind them replaced. */
+  readonly absorbed: number;
+  readonly warnings: readonly string[];
 }
 
 export interface PlanSummary {
@@ -199,24 +348,28 @@ export interface QuantizeResult {
   readonly outputPath: string;
   /** Absent when none was written. */
   readonly reportPath?: string;
+  /** Every file of the report. */
+  readonly reportFiles?: readonly string[];
   readonly plan: PlanSummary;
   /** Absent when `report` was false. */
   readonly report?: Report;
   readonly warnings: readonly string[];
 }
 
-export interface CompareOptions extends DataFlags, RunFlags {
+export interface CompareOptions extends DataFlags, ReportFlags, RunFlags {
   /** Paths of the float model and of the model made from it. */
   readonly float: string;
   readonly quant: string;
   /** "METRIC OP VALUE"; the report says which failed. */
   readonly gates: readonly string[];
-  /** Where the JSON report goes; none when absent or false. */
-  readonly report?: string | false;
+  /** Compare tensor by tensor: true on every sample, false not at all, absent on the first few. */
+  readonly layers?: boolean;
 }
 
 export interface CompareResult {
   readonly report: Report;
   /** Absent when none was written. */
   readonly reportPath?: string;
+  /** Every file of the report. */
+  readonly reportFiles?: readonly string[];
 }

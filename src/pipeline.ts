@@ -3,7 +3,10 @@
  * What they take and give is in pipeline-types.ts.
  */
 export { calibrateModel } from './pipeline/calibrate.ts';
+export { convertModel } from './pipeline/convert.ts';
+export { finetuneModel } from './pipeline/finetune.ts';
 export { fuseModel } from './pipeline/fuse.ts';
 export { mergeCalibrations } from './pipeline/merge.ts';
+export { prepareModel } from './pipeline/prepare.ts';
 export { exportCalibration } from './pipeline/tables.ts';
 export { quantizeModel } from './pipeline/quantize.ts';

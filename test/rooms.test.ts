@@ -21,6 +21,7 @@ const flow = [
   'compare',
   'report',
   'parallel',
+  'qat',
   'pipeline',
   'config',
   'cli',

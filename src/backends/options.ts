@@ -9,8 +9,12 @@ export interface SessionOptions {
   readonly simulate?: boolean;
   /** Exact int8 products on x64 CPUs without VNNI (`session.x64quantprecision`), as VNNI machines compute them. */
   readonly exactInt8?: boolean;
+  /** Plan memory once for repeated shapes; default true. Training graphs take half as much without. */
+  readonly memoryPattern?: boolean;
   /** Where onnxruntime writes the graph it really runs. */
   readonly optimizedModelPath?: string;
+  /** Write a profile of every node until the session ends: the prefix of its path, to which onnxruntime adds the time. */
+  readonly profile?: string;
   /** More `session.*` entries, keys without the `session.` prefix. */
   readonly extra?: Readonly<Record<string, string>>;
 }

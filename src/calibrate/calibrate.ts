@@ -16,6 +16,7 @@ import type { Model } from '../graph/model.ts';
 import { feedsOf, planBatches, realElements, sampleFeeds } from './batching.ts';
 import { diagnose } from './diagnose.ts';
 import { foldOf } from './health.ts';
+import { LandingStrip } from './landing.ts';
 import { observerOf, observerOptions } from './observers/index.ts';
 import type { ObserverOptions, ObserverState } from './observers/observer.ts';
 import { planProbes } from './plan.ts';
@@ -80,6 +81,7 @@ export async function calibrate(
   const ids = createHash('sha256');
   const total = selected(dataset, selection);
   let samples = 0;
+  const strip = new LandingStrip(accumulator.landing, [...statistics.elements.values()]);
   const session = await openSession(statistics.model, sessionOptions);
   // Past samples are garbage whose weight lies outside V8's heap: a young generation that may grow lets it lie for long.
   setFlagsFromString('--semi-space-growth-factor=1');
@@ -87,7 +89,7 @@ export async function calibrate(
     for await (const drawn of batches(dataset, selection, batching.size)) {
       const batch = { ...drawn, inputs: state.feeds(drawn) };
       if (samples > 0) options.onState?.(samples, () => accumulator.state());
-      const results = await session.run(feedsOf(batch, batching));
+      const results = await strip.run(session, feedsOf(batch, batching));
       state.keep(results);
       const { values, suspect } = read(results[statistics.output]!.data as Float32Array);
       if (suspect) {

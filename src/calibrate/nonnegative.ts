@@ -56,6 +56,6 @@ function clampsNegative(node: Node): boolean {
   const spec = specOf(node);
   const clamp = spec?.clamp?.(node);
   if (clamp) return clamp.min >= 0;
-  const rule = spec?.quantize(node);
+  const rule = spec?.quantize?.(node);
   return typeof rule === 'object' && rule.output.kind === 'fixed' && rule.output.range.min >= 0;
 }

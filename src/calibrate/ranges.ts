@@ -11,7 +11,7 @@ export interface Range {
  * cannot take the tiny scale of a tensor that is nearly constant.
  */
 export function widened(ranges: Ranges, least: number | undefined): Ranges {
-  if (least === undefined) return ranges;
+  if (!least) return ranges;
   return new Map([...ranges].map(([tensor, { min, max }]) => [tensor, { min, max: Math.max(max, min + least) }]));
 }
 

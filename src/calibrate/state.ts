@@ -117,9 +117,17 @@ export function notesOf({ notes, skipped }: CalibrationState): string[] {
   return [...notes, ...skippedWarnings(skipped)];
 }
 
-/** One range per tensor. */
-export function rangesOf({ observer, observerOptions: options, tensors, arrays }: CalibrationState): Ranges {
-  const ranges = observerOf(observer).finish(arrays, options);
+/**
+ * One range per tensor.
+ * @param bits of the quantizer, for observers to which that makes a difference
+ */
+export function rangesOf(
+  { observer: id, observerOptions: given, tensors, arrays }: CalibrationState,
+  bits?: number,
+): Ranges {
+  const observer = observerOf(id);
+  const known = bits !== undefined && 'bits' in observer.options ? { ...given, bits } : given;
+  const ranges = observer.finish(arrays, observerOptions(observer, known));
   return new Map(tensors.map((tensor, i) => [tensor, ranges[i]!]));
 }
 

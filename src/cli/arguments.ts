@@ -1,8 +1,8 @@
 /** Judges what was typed: every word known, every value fit, everything required present. Flags go over the recipe. */
-import { flagName, readText, type Option } from '../config/option.ts';
+import { readText, type Option } from '../config/option.ts';
 import { cliErrors } from '../errors/cli.ts';
 import { usageOf, type Command } from './command.ts';
-import { commonOptions, options, type OptionName } from './options.ts';
+import { commonOptions, flagOf, options, type OptionName } from './options.ts';
 import type { RawArguments } from './parser.ts';
 
 const builtin = ['help', 'version'];
@@ -15,14 +15,15 @@ export function checkWords(
   words: readonly string[],
 ): asserts command is Command {
   const taken = command === undefined ? [...commonOptions] : optionNames(command);
-  const flags = [...taken.map(flagName), ...builtin];
+  const flags = [...taken.map(flagOf), ...builtin];
   // Before the command is known, any command's option may be the one that was meant.
-  const candidates = command === undefined ? [...Object.keys(options).map(flagName), ...builtin] : flags;
+  const candidates =
+    command === undefined ? [...(Object.keys(options) as OptionName[]).map(flagOf), ...builtin] : flags;
   for (const name of Object.keys(raw)) {
     if (name === '_' || name === '$0' || flags.includes(name)) continue;
     if (command === undefined && candidates.includes(name)) continue;
     const takenBy = commands
-      .filter((other) => optionNames(other).map(flagName).includes(name))
+      .filter((other) => optionNames(other).map(flagOf).includes(name))
       .map((other) => other.name);
     const known = candidates.flatMap((flag) => [`--${flag}`, `--no-${flag}`]);
     throw cliErrors.unknownOption(asTyped(name, words), command?.name, known, takenBy);
@@ -53,8 +54,8 @@ export function positionalsOf(raw: RawArguments, command: Command): string[] {
 export function flagsOf(raw: RawArguments, command: Command, words: readonly string[]): Record<string, unknown> {
   const values: Record<string, unknown> = {};
   for (const key of optionNames(command)) {
-    const given = raw[flagName(key)];
-    if (given !== undefined) values[key] = read(options[key], flagName(key), given, words);
+    const given = raw[flagOf(key)];
+    if (given !== undefined) values[key] = read(options[key], flagOf(key), given, words);
   }
   return values;
 }
@@ -67,11 +68,11 @@ export function settle(
 ): object {
   const values: Record<string, unknown> = {};
   for (const key of optionNames(command)) {
-    const value = flags[key] ?? recipe[key] ?? (options[key] as Option).default;
+    const value = flags[key] ?? recipe[key] ?? command.defaults[key] ?? (options[key] as Option).default;
     if (value !== undefined) values[key] = value;
   }
   const missing = command.required.find((key) => values[key] === undefined);
-  if (missing) throw cliErrors.missingOption(command.name, `--${flagName(missing)}`, usageOf(command));
+  if (missing) throw cliErrors.missingOption(command.name, `--${flagOf(missing)}`, usageOf(command));
   return values;
 }
 

@@ -31,6 +31,8 @@ export interface CommandSpec<K extends OptionName> {
   readonly options: readonly K[];
   /** Options without which the command cannot run, in flags or recipe. */
   readonly required?: readonly NoInfer<K>[];
+  /** Where the command differs from what the options say by themselves. */
+  readonly defaults?: Partial<Values<NoInfer<K>>>;
   /** Command lines without the leading `qdq`, with what they do. */
   readonly examples: readonly (readonly [string, string])[];
   /** Resolves to the exit code: 0, 1 when a gate failed, 3 when doctor finds something broken. */
@@ -38,8 +40,9 @@ export interface CommandSpec<K extends OptionName> {
 }
 
 /** A command whose option names are forgotten: how lists of commands hold it. */
-export interface Command extends Omit<CommandSpec<OptionName>, 'run' | 'required'> {
+export interface Command extends Omit<CommandSpec<OptionName>, 'run' | 'required' | 'defaults'> {
   readonly required: readonly OptionName[];
+  readonly defaults: Readonly<Record<string, unknown>>;
   run(invocation: Invocation<never> & { readonly values: object }): Promise<number>;
 }
 
@@ -48,6 +51,7 @@ export function defineCommand<const K extends OptionName>(spec: CommandSpec<K>):
   return {
     ...spec,
     required: spec.required ?? [],
+    defaults: spec.defaults ?? {},
     run: (invocation) => spec.run(invocation as unknown as Invocation<K>),
   };
 }

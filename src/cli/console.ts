@@ -16,6 +16,11 @@ export interface Console {
   /** A fact on stderr; silent under --quiet. */
   note(message: string): void;
   warn(message: string): void;
+  /** What the exit code stands for; --quiet does not silence it. */
+  fail(message: string): void;
+  /** Lines on stderr, as they are, such as workflow commands. */
+  emit(text: string): void;
+  readonly env: Streams['env'];
 }
 
 export interface OutputStream {
@@ -53,6 +58,15 @@ export function createConsole(
     },
     note: (message) => say(`qdq: ${clean(message)}`),
     warn: (message) => say(`qdq: ${paint('warning:', 'yellow', color)} ${clean(message)}`),
+    fail(message) {
+      progress.clear();
+      stderr.write(`qdq: ${paint('failed:', 'red', color)} ${clean(message)}\n`);
+    },
+    emit(text) {
+      progress.clear();
+      stderr.write(text);
+    },
+    env,
   };
 }
 

@@ -3,12 +3,25 @@
  * the keys it takes; a flag therefore means the same everywhere. Help, completion, recipes and their JSON Schema come
  * from here.
  */
-import { choice, flag, integer, list, negatablePath, path, positive, text, type Option } from '../config/option.ts';
+import {
+  choice,
+  flag,
+  flagName,
+  integer,
+  list,
+  negatablePath,
+  path,
+  real,
+  text,
+  type Option,
+} from '../config/option.ts';
 import { defaults } from '../defaults.ts';
 import { newestOpset, oldestOpset } from '../opset/versions.ts';
+import { renderers } from '../report/index.ts';
 
 const data = 'Data:';
 const scheme = 'Quantization:';
+const training = 'Training:';
 const result = 'Result:';
 const general = 'General:';
 
@@ -67,7 +80,11 @@ export const options = {
     defaultText: 'what --data leaves over',
   }),
 
-  format: choice(['qdq'], { group: scheme, default: defaults.format, describe: 'form of the result' }),
+  format: choice(['qdq', 'qoperator', 'dynamic', 'weight-only', 'fp16', 'bf16'], {
+    group: scheme,
+    default: defaults.format,
+    describe: 'form of the result; all but qdq and qoperator can be made without samples',
+  }),
   target: text({
     group: scheme,
     describe: 'runtime and machine to quantize for, such as ort-cpu-x64 or ort-cpu-arm64',
@@ -100,6 +117,50 @@ export const options = {
     describe: 'scales of weights: largest magnitude, or least squared error',
     defaultText: 'max',
   }),
+  weightBits: integer({
+    group: scheme,
+    min: 1,
+    max: 16,
+    describe: 'prepare: bits of the weights, 2 to 16, narrow codes are clamped; weight-only: 2, 4 or 8',
+    defaultText: 'prepare: all of the type; weight-only: 4',
+  }),
+  blockSize: integer({
+    group: scheme,
+    min: 1,
+    describe: 'weight-only: weights that share a scale, a power of two from 16 to 256',
+    defaultText: '32, of 8 bits 128',
+  }),
+  weightMethod: choice(['rtn', 'hqq'], {
+    group: scheme,
+    describe: 'weight-only: round to nearest, or half-quadratic zero points',
+    defaultText: 'rtn',
+  }),
+  accuracyLevel: integer({
+    group: scheme,
+    min: 0,
+    max: 4,
+    describe: 'weight-only: 4 multiplies in int8, 0 and 1 in float32, which is slower',
+    defaultText: '4',
+  }),
+  keepIo: flag({
+    group: scheme,
+    describe: 'fp16: inputs and outputs stay float32; --no-keep-io: they are float16 too',
+    defaultText: 'true',
+  }),
+  activationBits: integer({
+    group: scheme,
+    min: 2,
+    max: 16,
+    describe: 'bits of the activations that enter a layer with weights',
+    defaultText: 'all of the type',
+  }),
+  firstLastBits: integer({
+    group: scheme,
+    min: 2,
+    max: 16,
+    describe: 'bits of weights and activations of the first and the last layers',
+    defaultText: '8',
+  }),
   include: list({
     group: scheme,
     describe: 'quantize only these: node name, operator type or /regex/ (repeatable)',
@@ -125,8 +186,9 @@ export const options = {
     default: defaults.exact,
     describe: 'percentile, entropy, mse, histogram: every element, not a sample of each tensor; slower',
   }),
-  minRange: positive({
+  minRange: real({
     group: scheme,
+    min: 0,
     describe:
       'least width of the range of an activation: narrower ones are stretched upwards (MinimumRealRange of onnxruntime)',
     defaultText: 'none',
@@ -135,6 +197,102 @@ export const options = {
     group: scheme,
     describe: "ranges from this file of 'qdq calibrate', or a table of onnxruntime or TensorRT, instead of --data",
   }),
+
+  teacher: path({
+    group: training,
+    describe: 'float model to distil from',
+    defaultText: "the model's own float weights",
+  }),
+  steps: integer({ group: training, min: 1, describe: 'updates in all', defaultText: '400' }),
+  epochs: integer({ group: training, min: 1, describe: 'passes over the data, instead of --steps' }),
+  lr: real({
+    group: training,
+    min: 0,
+    default: defaults.lr,
+    describe:
+      'learning rate; with BatchNormalization folded rarely above .005 with sgd, and about a tenth of it with adam',
+  }),
+  loss: text({
+    group: training,
+    describe: 'ce (labels), kl or mse (distillation), or a mix: "kl=1,ce=0.5"',
+    expects: 'a loss, or a mix such as "kl=1,ce=0.5"',
+    defaultText: 'ce with labels, else kl; mse without classes',
+  }),
+  temperature: real({ group: training, min: 0.1, default: defaults.temperature, describe: 'of kl' }),
+  labelSmoothing: real({ group: training, min: 0, max: 1, default: defaults.labelSmoothing, describe: 'of ce' }),
+  optimizer: choice(['sgd', 'adam', 'adamw'], {
+    group: training,
+    default: defaults.optimizer,
+    describe: 'how gradients move the parameters',
+  }),
+  momentum: real({ group: training, min: 0, max: 1, default: defaults.momentum, describe: 'of sgd' }),
+  nesterov: flag({ group: training, default: defaults.nesterov, describe: "Nesterov's momentum, for sgd" }),
+  weightDecay: real({
+    group: training,
+    min: 0,
+    default: defaults.weightDecay,
+    describe: 'of weights; biases and scales are spared',
+  }),
+  schedule: choice(['cosine', 'constant', 'step'], {
+    group: training,
+    default: defaults.schedule,
+    describe: 'learning rate over time; step: a tenth after half of the steps and again after three quarters',
+  }),
+  warmup: integer({
+    group: training,
+    min: 0,
+    default: defaults.warmup,
+    describe: 'steps in which the learning rate rises',
+  }),
+  scales: choice(['lsq', 'log', 'none'], {
+    group: training,
+    default: defaults.scales,
+    describe: 'how scales are trained: with the gradient of LSQ, in the logarithm, or not at all',
+  }),
+  scaleLr: real({
+    group: training,
+    min: 0,
+    default: defaults.scaleLr,
+    describe: 'learning rate of scales, in parts of --lr',
+  }),
+  freezeScales: integer({ group: training, min: 0, describe: 'step after which scales rest' }),
+  clipNorm: real({ group: training, min: 0, describe: 'largest norm of the gradient' }),
+  clipValue: real({ group: training, min: 0, describe: 'largest magnitude of each element of the gradient' }),
+  accumulate: integer({ group: training, min: 1, default: defaults.accumulate, describe: 'batches per update' }),
+  augment: text({
+    group: training,
+    describe: 'for images: "flip crop=4 color=0.1"; or a module, (sample, random) => sample',
+    expects: '"flip crop=4 color=0.1", or a .mjs module',
+  }),
+  evalEvery: integer({
+    group: training,
+    min: 0,
+    default: defaults.evalEvery,
+    describe: 'steps between evaluations on --eval, or on a tenth of --data that is held out; 0: only at the ends',
+  }),
+  patience: integer({
+    group: training,
+    min: 1,
+    describe: 'evaluations without a better result after which training ends with the best',
+  }),
+  keep: choice(['last', 'best'], {
+    group: training,
+    default: defaults.keep,
+    describe: 'which parameters to write: of the last step, or of the best evaluation',
+  }),
+  checkpoint: path({ group: training, describe: 'folder for the checkpoint, from which --resume goes on' }),
+  checkpointEvery: integer({
+    group: training,
+    min: 1,
+    default: defaults.checkpointEvery,
+    describe: 'steps between checkpoints',
+  }),
+  resume: flag({
+    group: training,
+    default: defaults.resume,
+    describe: 'go on from the checkpoint: the result has the same bytes as without the stop',
+  }),
+  log: path({ group: training, describe: 'file for loss, learning rate and metric of every step, as JSON lines' }),
 
   shard: text({
     group: data,
@@ -162,12 +320,39 @@ export const options = {
   gate: list({
     group: result,
     describe:
-      'condition on the report, "METRIC OP VALUE", such as "agreement >= 0.99" (repeatable); exit code 1 when it fails',
-    expects: '"METRIC OP VALUE", such as "agreement >= 0.99"',
+      'condition on the report, "[warn:] METRIC OP BOUND", such as "agreement >= 0.99" or "latency.speedup >= baseline * 90%" (repeatable); exit code 1 when it fails',
+    expects: '"METRIC OP BOUND", such as "agreement >= 0.99"',
+  }),
+  baseline: path({ group: result, describe: 'JSON report that gates relative to "baseline" compare with' }),
+  updateBaseline: flag({
+    group: result,
+    default: false,
+    describe: 'make this report the baseline, unless an absolute gate fails',
+  }),
+  layers: flag({
+    group: result,
+    describe: 'compare every quantized tensor on every sample; --no-layers: on none',
+    defaultText: 'on the first 32',
   }),
   report: negatablePath({
     group: result,
-    describe: 'JSON report to write; --no-report: none, and quantize compares nothing',
+    describe:
+      'report to write: JSON, or by its extension .html, .md, .xml (JUnit), .csv, .txt; --no-report: none, and quantize compares nothing',
+  }),
+  reportFormat: list({
+    group: result,
+    describe: 'also write the report as html, markdown, junit, csv or terminal text beside --report (repeatable)',
+    expects: 'html, markdown, junit, csv, json or terminal',
+  }),
+  renderAs: choice(
+    renderers.map(({ format }) => format),
+    { flag: 'format', group: result, describe: 'form to write', defaultText: "terminal, or by --output's extension" },
+  ),
+  htmlStatic: flag({ group: result, default: false, describe: 'HTML without any script' }),
+  github: flag({
+    group: result,
+    default: false,
+    describe: 'in GitHub Actions: annotations on stderr, and the report in the job summary',
   }),
 
   threads: integer({ group: general, min: 1, max: 1024, describe: 'threads of onnxruntime', defaultText: 'all cores' }),
@@ -211,6 +396,11 @@ export type Values<K extends OptionName> = { readonly [P in WithDefault<K>]: Val
   readonly [P in Exclude<K, WithDefault<K>>]?: ValueOf<P>;
 };
 
+/** `perTensor` → `per-tensor`, without the dashes. */
+export function flagOf(key: OptionName): string {
+  return (options[key] as Option).flag ?? flagName(key);
+}
+
 /** What every command takes. */
 export const commonOptions = ['json', 'quiet', 'verbose'] as const satisfies readonly OptionName[];
 /** What a command takes besides when it takes settings of its own. */
@@ -226,18 +416,66 @@ export const dataOptions = [
   'carry',
   'skipBad',
 ] as const satisfies readonly OptionName[];
+/** Where the report goes, and what judges it. */
+export const reportOptions = [
+  'gate',
+  'baseline',
+  'updateBaseline',
+  'report',
+  'reportFormat',
+  'htmlStatic',
+  'github',
+] as const satisfies readonly OptionName[];
 export const observerOptions = ['observer', 'observerOption', 'exact'] as const satisfies readonly OptionName[];
-export const schemeOptions = [
-  'format',
+/** What quantizers there are, and where. */
+export const quantizerOptions = [
   'target',
   'activationType',
   'weightType',
   'perTensor',
   'symmetric',
   'reduceRange',
-  'weightObserver',
+  'weightBits',
   'include',
   'exclude',
   'minRange',
   ...observerOptions,
+] as const satisfies readonly OptionName[];
+export const schemeOptions = [
+  'format',
+  'weightObserver',
+  'blockSize',
+  'weightMethod',
+  'accuracyLevel',
+  'keepIo',
+  ...quantizerOptions,
+] as const satisfies readonly OptionName[];
+export const trainingOptions = [
+  'teacher',
+  'steps',
+  'epochs',
+  'lr',
+  'loss',
+  'temperature',
+  'labelSmoothing',
+  'optimizer',
+  'momentum',
+  'nesterov',
+  'weightDecay',
+  'schedule',
+  'warmup',
+  'scales',
+  'scaleLr',
+  'freezeScales',
+  'clipNorm',
+  'clipValue',
+  'accumulate',
+  'augment',
+  'evalEvery',
+  'patience',
+  'keep',
+  'checkpoint',
+  'checkpointEvery',
+  'resume',
+  'log',
 ] as const satisfies readonly OptionName[];

@@ -4,10 +4,10 @@
  * arrives here as text, unchecked, and `arguments.ts` judges it.
  */
 import yargs, { type Argv, type Options } from 'yargs';
-import { flagName, type Option } from '../config/option.ts';
+import { type Option } from '../config/option.ts';
 import { version } from '../version.ts';
 import { usageOf, type Command } from './command.ts';
-import { commonOptions, options, type OptionName } from './options.ts';
+import { commonOptions, flagOf, options, type OptionName } from './options.ts';
 
 /** What yargs made of the words: flag names as typed (kebab-case), values as text, text lists or booleans. */
 export interface RawArguments {
@@ -71,17 +71,21 @@ function describe(parser: Argv, command: Command): void {
   const positionals = command.positionals.map(({ name, describe }) => `  ${name.padEnd(width)}  ${describe}`);
   const what = `${command.summary.charAt(0).toUpperCase()}${command.summary.slice(1)}.`;
   parser.usage([usageOf(command), '', what, ...(positionals.length > 0 ? ['', ...positionals] : [])].join('\n'));
-  parser.options(declare(command.options));
+  parser.options(declare(command.options, command.defaults));
   for (const [line, meaning] of command.examples) parser.example(`qdq ${line}`, meaning);
 }
 
-function declare(keys: readonly OptionName[]): Record<string, Options> {
-  return Object.fromEntries(keys.map((key) => [flagName(key), declaration(options[key])]));
+function declare(
+  keys: readonly OptionName[],
+  defaults: Readonly<Record<string, unknown>> = {},
+): Record<string, Options> {
+  return Object.fromEntries(keys.map((key) => [flagOf(key), declaration(options[key], defaults[key])]));
 }
 
 /** Without defaults and choices: those are applied after the recipe has been read. Help shows them all the same. */
-function declaration(option: Option): Options {
-  const { kind, group, choices, alias, default: value } = option;
+function declaration(option: Option, own: unknown): Options {
+  const { kind, group, choices, alias } = option;
+  const value = own ?? option.default;
   const defaultDescription =
     option.defaultText ?? (value === undefined || kind === 'list' || kind === 'flag' ? undefined : String(value));
   return {

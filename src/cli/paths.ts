@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs';
 import { dirname, join, parse, relative, resolve } from 'node:path';
 import { cliErrors } from '../errors/cli.ts';
+import type { ReportFlags } from '../pipeline-types.ts';
 import { isSameFile } from '../onnx/file.ts';
 
 /** @param inputs files of this run, which are never overwritten */
@@ -12,6 +13,16 @@ export function checkOutput(flag: string, path: string, inputs: readonly string[
   const folder = dirname(path);
   if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) throw cliErrors.noFolder(flag, folder);
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw cliErrors.isFolder(flag, path);
+}
+
+/** Every file of a report, and the baseline where it is written. */
+export async function checkReport(
+  flags: Pick<ReportFlags, 'report' | 'reportFormat' | 'baseline' | 'updateBaseline'>,
+  inputs: readonly string[],
+): Promise<void> {
+  const { reportFiles } = await import('../pipeline/report-files.ts');
+  for (const { path } of reportFiles(flags)) checkOutput('--report', path, inputs);
+  if (flags.updateBaseline && flags.baseline !== undefined) checkOutput('--baseline', flags.baseline, inputs);
 }
 
 /** `models/net.onnx` → `models/net.int8.onnx` */

@@ -1,6 +1,6 @@
 /** Reports as bytes: one report has one text, whatever order its parts were made in. */
 import { verdictOf } from './findings.ts';
-import type { Report } from './report.ts';
+import type { Baseline, Report } from './report.ts';
 
 /** JSON with sorted keys, two spaces of indent and a final newline; NaN and infinities are strings, undefined keys are left out. */
 export function canonicalJson(value: unknown): string {
@@ -15,13 +15,20 @@ function normalise(_key: string, value: unknown): unknown {
 
 /** The report without anything that depends on the clock: equal inputs give equal bytes. */
 export function withoutTimes(report: Report): Report {
-  const { created: _created, cost, ...rest } = report;
+  const { created: _created, cost, profile: _profile, baseline, ...rest } = report;
   const { latencyMs: _latency, ...size } = cost;
   const timeless = {
     ...rest,
     cost: size,
-    gates: report.gates.filter(({ metric }) => !metric.startsWith('latency.')),
+    gates: report.gates.filter(({ metric }) => !isTime(metric)),
+    ...(baseline === undefined ? {} : { baseline: timelessBaseline(baseline) }),
     warnings: report.warnings.filter(({ code }) => code !== 'SLOWER'),
   };
   return { ...timeless, verdict: verdictOf(timeless) };
+}
+
+const isTime = (metric: string): boolean => metric.startsWith('latency.');
+
+function timelessBaseline({ created: _created, changes, ...rest }: Baseline): Baseline {
+  return { ...rest, changes: changes.filter(({ metric }) => !isTime(metric)) };
 }

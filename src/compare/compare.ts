@@ -1,19 +1,26 @@
 /** Float model, quantized model and samples → Report. The one entry of the room; the other files are its steps. */
 import { release } from 'node:os';
 import { cpuInfo } from '../backends/cpu.ts';
+import { withFloat32Ports } from '../backends/float32-ports.ts';
 import { loadRuntime, openSession, type Session } from '../backends/session.ts';
 import type { Dataset, Selection } from '../data/sample.ts';
 import { recordSkipped, summarizeSkipped } from '../data/tolerant.ts';
 import { version } from '../version.ts';
 import { evaluate } from './evaluate.ts';
 import { feedsOf, filled, firstSample, samplesPerRun, type NamedSession } from './feeds.ts';
-import { lacksVnni, verdictOf, warningsOf } from './findings.ts';
-import { checkGates, evaluateGates, parseGate } from './gates.ts';
+import { lacksVnni, warningsOf } from './findings.ts';
+import { checkGates, parseGate } from './gates.ts';
+import { judge, type BaselineSource } from './judge.ts';
 import { measureLatency } from './latency.ts';
+import { findCauses } from './layers/causes.ts';
+import { measureLayers, type Layers } from './layers/measure.ts';
+import { pairTensors, type Forms } from './layers/pairing.ts';
 import { openModel, type OpenedModel } from './model-facts.ts';
 import { findPlacement, type LeftFloat } from './placement.ts';
 import { reportSchemaVersion, type Latency, type Report } from './report.ts';
 import { canSaturate } from './saturation.ts';
+
+export type { BaselineSource } from './judge.ts';
 
 export interface CompareOptions {
   readonly floatPath: string;
@@ -27,6 +34,8 @@ export interface CompareOptions {
   readonly threads: number;
   /** `METRIC OP VALUE` each; see gates.ts. */
   readonly gates: readonly string[];
+  /** What relative gates compare with. */
+  readonly baseline?: BaselineSource | undefined;
   /** The command line, for the report. */
   readonly command: string;
   /** The samples the quantized model was calibrated on. */
@@ -40,10 +49,16 @@ export interface CompareOptions {
   /** Compute outputs as CPUs with VNNI do (session.x64quantprecision). Latency is measured without it. */
   readonly exactInt8?: boolean;
   readonly skipLatency?: boolean;
+  /** Compare tensor by tensor: forms of the two models, and on how many of the samples. */
+  readonly layers?:
+    | { readonly float: Pick<Forms, 'fused'>; readonly quant?: Forms; readonly samples: number }
+    | undefined;
   /** Milliseconds for the measured runs; default 1500. */
   readonly latencyBudgetMs?: number;
   /** `total` is undefined for a stream. */
   readonly onProgress?: (done: number, total: number | undefined) => void;
+  /** The same while layers are compared. */
+  readonly onLayers?: (done: number, total: number | undefined) => void;
 }
 
 /**
@@ -54,12 +69,18 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
   const { dataset, selection, threads, exactInt8 = false, skipLatency = false } = options;
   const gates = options.gates.map(parseGate);
   // A stream may carry labels that nobody has seen yet.
-  checkGates(gates, { labels: dataset.labelled || dataset.count === undefined, latency: !skipLatency });
+  checkGates(gates, {
+    labels: dataset.labelled || dataset.count === undefined,
+    latency: !skipLatency,
+    layers: options.layers !== undefined,
+    baseline: options.baseline !== undefined,
+  });
   const floatModel = openModel(options.floatPath);
   const quantModel = openModel(options.quantPath);
   const sessions: Session[] = [];
   const open = async (model: OpenedModel, path: string, exact: boolean): Promise<NamedSession> => {
-    const session = await openSession(model.source, { level: 'all', threads, exactInt8: exact }, path);
+    const opened = await openSession(model.source, { level: 'all', threads, exactInt8: exact }, path);
+    const session = withFloat32Ports(opened);
     sessions.push(session);
     return { name: path, session };
   };
@@ -87,10 +108,10 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
     const data = dataOf(options, evaluation.n, evaluation.labelled);
     const saturated = !exactInt8 && lacksVnni(cpu) && canSaturate(quantModel.model);
     const found = warningsOf({ evaluation, data, placement, nodes, quantizedAnyway, cost, cpu, saturated });
+    const inside = options.layers && (await lookInside(options.layers, floatModel, quantModel, models, options));
     const told = (options.warnings ?? []).map((message) => ({ code: 'MADE', message }));
     const warnings = [...told, ...found];
     const { task, outputs } = evaluation;
-    const gateRows = evaluateGates(gates, { task, outputs, nodes, cost });
     return {
       schema: reportSchemaVersion,
       tool: { name: 'qdq', version },
@@ -100,18 +121,52 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
       ...(options.recipe === undefined ? {} : { recipe: options.recipe }),
       environment: environmentOf(cpu, threads, exactInt8),
       data,
-      verdict: verdictOf({ gates: gateRows, outputs, warnings }),
-      gates: gateRows,
+      ...judge(gates, { task, outputs, nodes, placement, cost, warnings, tensors: inside?.tensors }, options.baseline),
       task,
       outputs,
       nodes,
       placement,
       cost,
+      ...inside,
+      ...(inside && {
+        causes: findCauses(inside.tensors, {
+          calibration: quantModel.model.metadata.get('qdq.calibration'),
+          saturated,
+        }),
+      }),
       warnings,
     };
   } finally {
     for (const session of sessions) await session.dispose();
   }
+}
+
+/** Every tensor of the two models that can be paired, on the first of the samples. */
+function lookInside(
+  { float, quant, samples }: NonNullable<CompareOptions['layers']>,
+  floatModel: OpenedModel,
+  quantModel: OpenedModel,
+  { float: { sha256 } }: Report['models'],
+  options: CompareOptions,
+): Promise<Layers> {
+  const plain = { plain: quantModel.model, fused: quantModel.model };
+  const { dataset, selection, batchSize, threads, exactInt8 = false, onLayers } = options;
+  return measureLayers({
+    pairing: pairTensors({ ...float, plain: floatModel.model }, quant ?? plain, sha256),
+    names: { float: options.floatPath, quant: options.quantPath },
+    dataset,
+    selection: firstOf(selection, samples),
+    batchSize,
+    threads,
+    exactInt8,
+    onProgress: onLayers,
+  });
+}
+
+function firstOf(selection: Selection, samples: number): Selection {
+  if (!('from' in selection)) return selection.slice(0, samples);
+  const to = Math.min(selection.to ?? Infinity, selection.from + samples);
+  return to === Infinity ? selection : { from: selection.from, to };
 }
 
 /** One real sample, as many times as a fixed batch dimension wants. */

@@ -90,7 +90,7 @@ export function verdictOf(report: {
   readonly outputs: readonly OutputRow[];
   readonly warnings: readonly Warning[];
 }): Verdict {
-  const failed = report.gates.filter(({ pass }) => !pass);
+  const failed = report.gates.filter(({ pass, level }) => !pass && level !== 'off');
   if (failed.some(({ level }) => level === 'error') || report.outputs.some(({ nonFinite }) => nonFinite > 0))
     return 'fail';
   return failed.length > 0 || report.warnings.some(({ code }) => lowering.has(code)) ? 'warn' : 'pass';

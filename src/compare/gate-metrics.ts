@@ -1,39 +1,53 @@
 /** What gates can ask for: where each value stands in the results, and what to do when it misses its bound. */
+import { compareErrors } from '../errors/compare.ts';
+import { tensorMetrics } from './gate-tensors.ts';
 import { outputMetrics, taskMetrics } from './metrics/index.ts';
-import type { OutputMetric, TaskMetric } from './metrics/metric.ts';
-import type { NodeRow, OutputRow, Report, TaskRow } from './report.ts';
+import type { Better, OutputMetric, TaskMetric } from './metrics/metric.ts';
+import type { NodeRow, OutputRow, Report, TaskRow, TensorRow } from './report.ts';
 
-/** The results that gates read. */
+/** The results that gates read; a report is one. */
 export interface GateFacts {
   readonly task: readonly TaskRow[];
   readonly outputs: readonly OutputRow[];
   readonly nodes: readonly NodeRow[];
+  readonly placement: Pick<Report['placement'], 'int8' | 'float' | 'conversions'>;
   readonly cost: Report['cost'];
+  readonly tensors?: readonly TensorRow[] | undefined;
 }
 
 export interface GateValue {
   readonly value?: number | undefined;
+  /** 95 % confidence interval of the value, where it is an estimate of something beyond these samples. */
+  readonly interval?: [number, number] | undefined;
   /** Why there is no value. */
   readonly why?: string;
   /** What to do when the gate fails. */
   readonly hint?: string;
 }
 
+/** What must be there before anything is measured. */
+export type GateNeed = 'labels' | 'latency' | 'layers';
+
 export interface GateMetric {
   readonly name: string;
-  readonly unit: OutputMetric['unit'] | 'times';
+  readonly unit: OutputMetric['unit'] | 'times' | 'bytes' | 'ms' | 'count' | 'rmse/scale';
+  readonly better: Better;
   /** For fractions: a larger bound is a slip, percent written without its sign. */
   readonly largestBound: number;
-  /** What must be there before anything is measured. */
-  readonly needs: readonly ('labels' | 'latency')[];
-  read(facts: GateFacts, output: string | undefined, bound: number): GateValue;
+  readonly needs: readonly GateNeed[];
+  /** For metrics of a named thing: refuses a name that there is not. */
+  checkTarget?(facts: GateFacts, target: string, gate: string): void;
+  read(facts: GateFacts, target: string | undefined, bound: number): GateValue;
 }
+
+const whole = { largestBound: Infinity, needs: [] } as const;
 
 export const gateMetrics: readonly GateMetric[] = [
   ...taskMetrics.map(dropOf),
   {
     name: 'agreement',
     unit: 'fraction',
+    better: 'higher',
     largestBound: 1,
     needs: [],
     read({ task, outputs }) {
@@ -46,9 +60,11 @@ export const gateMetrics: readonly GateMetric[] = [
     },
   },
   ...outputMetrics.map(worstOf),
+  ...tensorMetrics,
   {
     name: 'latency.speedup',
     unit: 'times',
+    better: 'higher',
     largestBound: Infinity,
     needs: ['latency'],
     read({ cost, nodes }) {
@@ -61,11 +77,54 @@ export const gateMetrics: readonly GateMetric[] = [
     },
   },
   {
+    name: 'latency.quant',
+    unit: 'ms',
+    better: 'lower',
+    largestBound: Infinity,
+    needs: ['latency'],
+    read: ({ cost }) => ({
+      value: cost.latencyMs?.quant.p50,
+      why: 'latency was not measured',
+      hint: 'milliseconds depend on the machine: latency.speedup is steadier',
+    }),
+  },
+  {
     name: 'size.ratio',
     unit: 'times',
-    largestBound: Infinity,
-    needs: [],
+    better: 'higher',
+    ...whole,
     read: ({ cost }) => ({ value: cost.ratio, hint: 'weights of nodes left float keep their size: see nodes' }),
+  },
+  {
+    name: 'size.bytes',
+    unit: 'bytes',
+    better: 'lower',
+    ...whole,
+    read: ({ cost }) => ({ value: cost.bytesQuant, hint: 'weights of nodes left float keep their size: see nodes' }),
+  },
+  {
+    name: 'nodes.float',
+    unit: 'count',
+    better: 'lower',
+    ...whole,
+    read: ({ placement }) => ({ value: placement.float, hint: 'see nodes: each has its reason' }),
+  },
+  {
+    name: 'nodes.not-fused',
+    unit: 'count',
+    better: 'lower',
+    ...whole,
+    read: ({ nodes }) => ({
+      value: nodes.filter(({ placement }) => placement === 'not-fused').length,
+      hint: 'see nodes: each has its reason',
+    }),
+  },
+  {
+    name: 'conversions',
+    unit: 'count',
+    better: 'lower',
+    ...whole,
+    read: ({ placement }) => ({ value: placement.conversions, hint: "'qdq explain' lists each with its reason" }),
   },
 ];
 
@@ -76,23 +135,33 @@ function dropOf(metric: TaskMetric): GateMetric {
   return {
     name: `${metric.id}.drop`,
     unit: metric.unit,
+    better: 'lower',
     // A drop of 1 is everything there is to lose: '<= 1' can only mean one percent.
     largestBound: 0.999999,
     needs: ['labels'],
-    read({ task }, _output, bound) {
+    read({ task }, _target, bound) {
       const row = task.find((candidate) => candidate.metric === metric.id);
       if (!row)
         return { why: `no output is of shape [samples, classes] with at least ${metric.minimumClasses} classes` };
-      return { value: 0 - row.delta, hint: moreSamples(row, bound) ?? accuracyHint };
+      const interval = row.ci95 && ([0 - row.ci95[1], 0 - row.ci95[0]] satisfies [number, number]);
+      return { value: 0 - row.delta, interval, hint: moreSamples(row, bound) ?? accuracyHint };
     },
   };
 }
 
-/** When the bound lies within the confidence interval the samples are too few to tell; says how many would do. */
-function moreSamples({ n, delta, ci95: [low, high] }: TaskRow, bound: number): string | undefined {
-  if (!(-bound >= low && -bound <= high) || delta === -bound) return undefined;
+/**
+ * When the bound lies within the confidence interval the samples are too few to tell; says how many would do. The interval
+ * shrinks with the square root of the number of samples.
+ */
+function moreSamples({ n, delta, ci95 }: TaskRow, bound: number): string | undefined {
+  if (!ci95) return undefined;
+  const [low, high] = ci95;
+  if (!(-bound >= low && -bound <= high)) return undefined;
+  if (delta === -bound)
+    return `${n} samples measure exactly the bound, and no number of samples proves that it is not exceeded: allow some drop, or judge 'by estimate'`;
   const needed = Math.ceil(n * ((high - low) / 2 / (delta + bound)) ** 2);
-  return `too close to tell with ${n} samples: about ${needed} would settle it`;
+  const met = delta > -bound ? "; the estimate itself is within the bound, 'by estimate' judges that" : '';
+  return `too close to tell with ${n} samples: about ${needed} would settle it${met}`;
 }
 
 /** An output metric of the output that is worst off. */
@@ -100,12 +169,19 @@ function worstOf(metric: OutputMetric): GateMetric {
   return {
     name: `output.${metric.id}`,
     unit: metric.unit,
+    better: metric.better,
     largestBound: metric.unit === 'fraction' ? 1 : Infinity,
     needs: [],
-    read({ outputs }, output) {
+    checkTarget({ outputs }, target, gate) {
+      const names = outputs.map(({ name }) => name);
+      if (!names.includes(target)) throw compareErrors.gateOutput(gate, target, names);
+    },
+    read({ outputs }, target) {
       const values = outputs.flatMap(({ name, ...row }) => {
         const value = row[metric.field];
-        return value === null || (output !== undefined && name !== output) ? [] : [{ name, value }];
+        return value === null || value === undefined || (target !== undefined && name !== target)
+          ? []
+          : [{ name, value }];
       });
       const [first, ...others] = values;
       if (!first) return { why: `no output of this shape has ${metric.id}` };

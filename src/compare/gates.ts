@@ -1,34 +1,42 @@
 /**
- * Gates: bounds on what a comparison measured, written `METRIC OP VALUE` with an optional level: 'top1.drop <= 1%',
- * 'warn: output[logits].sqnr >= 20'. Values are plain numbers; fractions may be in percent. A gate that cannot be decided is a
- * usage error, found as early as possible: a bound that is never checked is worse than none.
+ * Gates: bounds on what a comparison measured, written `[LEVEL:] METRIC OP BOUND [by estimate]`: 'top1.drop <= 1%',
+ * 'warn: output[logits].sqnr >= 20', 'latency.speedup >= baseline * 90%'. Values are plain numbers; fractions may be in percent.
+ * The level says what a miss means: error (the default), warn, or off (shown, never judged).
+ *
+ * Where a figure has a 95 % confidence interval, its worse end is judged: the upper end against <= and <, the lower end against
+ * >= and >. A gate that passes therefore holds for more than these samples. `by estimate` judges the figure itself.
+ *
+ * A gate that cannot be decided is a usage error, found as early as possible: a bound that is never checked is worse than none.
  */
 import { compareErrors } from '../errors/compare.ts';
-import { gateMetrics, type GateFacts, type GateMetric } from './gate-metrics.ts';
-import type { GateRow } from './report.ts';
+import { parseBound, type Bound } from './gate-bound.ts';
+import { gateMetrics, type GateFacts, type GateMetric, type GateNeed, type GateValue } from './gate-metrics.ts';
+import type { Baseline, GateRow, Report } from './report.ts';
 
 export interface Gate {
   /** As written, without the level, normalised in spacing. */
   readonly id: string;
   readonly level: GateRow['level'];
   readonly metric: GateMetric;
-  /** The name in `output[NAME].…`; undefined for the worst output. */
-  readonly output: string | undefined;
+  /** The name in `output[NAME].…` and `tensor[NAME].…`; undefined for the worst of all. */
+  readonly target: string | undefined;
   readonly op: GateRow['op'];
-  readonly bound: number;
+  readonly bound: Bound;
+  /** Judge the figure itself, not its confidence bound. */
+  readonly byEstimate: boolean;
 }
 
-const shape = /^(?:(warn|error)\s*:)?\s*(.+?)\s*(<=|>=|==|<|>)\s*([^\s<>=]+)$/;
-const number = /^([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)(%?)$/i;
-const ofOutput = /^output\[(.*)\]\.(.+)$/;
+const shape = /^(?:(warn|error|off)\s*:)?\s*(.+?)\s*(<=|>=|==|<|>)\s*([^\s<>=](?:[^<>=]*[^\s<>=])?)$/;
+const judgement = /\s+by\s+(estimate|bound)$/;
+const ofTarget = /^(output|tensor)\[(.*)\]\.(.+)$/;
 
 /** @throws GATE_SYNTAX, GATE_METRIC, GATE_PERCENT, GATE_FRACTION */
 export function parseGate(text: string): Gate {
-  const [, level = 'error', name, op, value] = shape.exec(text.trim()) ?? [];
-  const [, digits, percent] = number.exec(value ?? '') ?? [];
-  if (name === undefined || op === undefined || digits === undefined) throw compareErrors.gateSyntax(text);
-  const [, output, ofMetric] = ofOutput.exec(name) ?? [];
-  const metricName = ofMetric === undefined ? name : `output.${ofMetric}`;
+  const [, judged] = judgement.exec(text.trimEnd()) ?? [];
+  const [, level = 'error', name, op, value] = shape.exec(text.trim().replace(judgement, '')) ?? [];
+  if (name === undefined || op === undefined || value === undefined) throw compareErrors.gateSyntax(text);
+  const [, family, target, ofMetric] = ofTarget.exec(name) ?? [];
+  const metricName = family === undefined ? name : `${family}.${ofMetric}`;
   const metric = gateMetrics.find((candidate) => candidate.name === metricName);
   if (!metric)
     throw compareErrors.gateMetric(
@@ -36,46 +44,79 @@ export function parseGate(text: string): Gate {
       metricName,
       gateMetrics.map((candidate) => candidate.name),
     );
-  if (percent && metric.unit !== 'fraction') throw compareErrors.gatePercent(text, metricName, metric.unit);
-  const bound = Number(digits) / (percent ? 100 : 1);
-  if (metric.unit === 'fraction' && !(Math.abs(bound) <= metric.largestBound))
-    throw compareErrors.gateFraction(text, digits);
-  return { id: `${name} ${op} ${value}`, level: level as Gate['level'], metric, output, op: op as Gate['op'], bound };
+  const bound = parseBound(value, text, metric);
+  if (!bound) throw compareErrors.gateSyntax(text);
+  const byEstimate = judged === 'estimate';
+  const id = `${name} ${op} ${value.replaceAll(/\s+/g, ' ')}${byEstimate ? ' by estimate' : ''}`;
+  return { id, level: level as Gate['level'], metric, target, op: op as Gate['op'], bound, byEstimate };
 }
 
-/** Refuses, before anything runs, gates that these conditions leave without a value. @throws GATE_UNAVAILABLE */
+/**
+ * Refuses, before anything runs, gates that these conditions leave without a value. Gates that are off need nothing.
+ * @throws GATE_UNAVAILABLE
+ */
 export function checkGates(
   gates: readonly Gate[],
-  conditions: { readonly labels: boolean; readonly latency: boolean },
+  conditions: Readonly<Partial<Record<GateNeed | 'baseline', boolean>>>,
 ): void {
-  for (const { id, metric } of gates) {
-    for (const need of metric.needs) {
+  for (const { id, level, metric, bound } of gates) {
+    if (level === 'off') continue;
+    for (const need of [...metric.needs, ...(bound.kind === 'relative' ? (['baseline'] as const) : [])]) {
       if (!conditions[need]) throw compareErrors.gateUnavailable(id, missing[need]);
     }
   }
 }
 
-const missing = {
+const missing: Readonly<Record<GateNeed | 'baseline', string>> = {
   labels: 'the samples have no labels',
   latency: 'latency was not measured',
+  layers: 'the tensors were not compared',
+  baseline: 'it is relative to a baseline, and there is none (--baseline)',
 };
 
-/** @throws GATE_OUTPUT for an output that is not compared, GATE_UNAVAILABLE for a metric without a value */
-export function evaluateGates(gates: readonly Gate[], facts: GateFacts): GateRow[] {
-  return gates.map(({ id, level, metric, output, op, bound }) => {
-    if (output !== undefined && !facts.outputs.some(({ name }) => name === output)) {
-      throw compareErrors.gateOutput(
-        id,
-        output,
-        facts.outputs.map(({ name }) => name),
-      );
-    }
-    const { value, why, hint } = metric.read(facts, output, bound);
-    if (value === undefined) throw compareErrors.gateUnavailable(id, why ?? 'it has no value');
-    const pass = holds(value, op, bound);
-    const advice = pass || hint === undefined ? {} : { hint };
-    return { id, metric: metric.name, level, op, bound, value, unit: metric.unit, pass, ...advice };
+/**
+ * @param baseline the facts of the report that relative gates compare with
+ * @throws GATE_OUTPUT and GATE_TENSOR for names that are not compared, GATE_UNAVAILABLE for a metric without a value here or in
+ * the baseline
+ */
+export function evaluateGates(gates: readonly Gate[], facts: GateFacts, baseline?: GateFacts): GateRow[] {
+  return gates.map((gate) => {
+    const { id, level, metric, target, op } = gate;
+    const read = (from: GateFacts, bound: number): GateValue => {
+      if (target !== undefined) metric.checkTarget?.(from, target, id);
+      return metric.read(from, target, bound);
+    };
+    const before = gate.bound.kind === 'relative' && baseline ? read(baseline, NaN).value : undefined;
+    if (gate.bound.kind === 'relative' && before === undefined && level !== 'off')
+      throw compareErrors.gateUnavailable(id, baseline ? 'the baseline has no value for it' : missing.baseline);
+    const bound =
+      gate.bound.kind === 'absolute' ? gate.bound.value : gate.bound.factor * (before ?? NaN) + gate.bound.offset;
+    const { value, interval, why, hint } = read(facts, bound);
+    if (value === undefined && level !== 'off') throw compareErrors.gateUnavailable(id, why ?? 'it has no value');
+    const measured = value ?? NaN;
+    const judged = interval && !gate.byEstimate ? worseEnd(interval, op) : undefined;
+    const pass = holds(judged ?? measured, op, bound);
+    return {
+      id,
+      metric: metric.name,
+      level,
+      op,
+      bound,
+      value: measured,
+      ...(interval === undefined ? {} : { interval }),
+      ...(judged === undefined ? {} : { judged }),
+      ...(before === undefined ? {} : { baseline: before }),
+      unit: metric.unit,
+      pass,
+      ...(pass || hint === undefined || level === 'off' ? {} : { hint }),
+    };
   });
+}
+
+/** Where the truth may be at its worst for this operator; undefined for ==, which asks for the figure itself. */
+function worseEnd([low, high]: [number, number], op: GateRow['op']): number | undefined {
+  if (op === '==') return undefined;
+  return op === '<=' || op === '<' ? high : low;
 }
 
 /** NaN passes no gate. */
@@ -92,4 +133,12 @@ function holds(value: number, op: GateRow['op'], bound: number): boolean {
     case '==':
       return value === bound;
   }
+}
+
+/** What moved since the baseline: every metric that both reports have. */
+export function changesSince(baseline: Report, facts: GateFacts): Baseline['changes'] {
+  return gateMetrics.flatMap(({ name, unit, better, read }) => {
+    const [before, now] = [read(baseline, undefined, NaN).value, read(facts, undefined, NaN).value];
+    return before === undefined || now === undefined ? [] : [{ metric: name, unit, better, baseline: before, now }];
+  });
 }

@@ -15,11 +15,16 @@ export interface WriteReportOptions {
 
 /** @throws REPORT_UNWRITABLE */
 export function writeReport(path: string, report: Report, { reproducible = false }: WriteReportOptions = {}): void {
+  writeWhole(path, canonicalJson(reproducible ? withoutTimes(report) : report));
+}
+
+/** Beside first, then renamed. @throws REPORT_UNWRITABLE */
+export function writeWhole(path: string, text: string): void {
   const temporary = join(dirname(path), `.${basename(path)}.${randomUUID().slice(0, 8)}.tmp`);
   const remove = (): void => rmSync(temporary, { force: true });
   const release = onInterrupt(remove);
   try {
-    writeFileSync(temporary, canonicalJson(reproducible ? withoutTimes(report) : report), { flag: 'wx' });
+    writeFileSync(temporary, text, { flag: 'wx' });
     renameSync(temporary, path);
   } catch (cause) {
     remove();

@@ -4,13 +4,12 @@
  * they are the strings 'NaN', 'Infinity' and '-Infinity' in files and numbers in memory.
  */
 import { z } from 'zod';
+import { causeRow, classRow, confusion, layerFacts, profile, sensitivity, tensorRow } from './report-layers.ts';
+import { better, count, fraction, interval95, real } from './report-terms.ts';
 
 /** Grows when a reader of older reports would misread a newer one. */
 export const reportSchemaVersion = 1;
 
-const real = z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity']).transform(Number)]);
-const count = z.int().min(0);
-const fraction = z.number().min(0).max(1);
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
 const modelFile = z.strictObject({
@@ -63,15 +62,23 @@ const latency = z.strictObject({ p50: z.number(), p95: z.number() });
 const taskRow = z.strictObject({
   metric: z.string(),
   output: z.string(),
-  unit: z.literal('fraction'),
-  better: z.enum(['higher', 'lower']),
+  unit: z.string().describe("'fraction', or the metric's own"),
+  better,
+  reference: z
+    .enum(['labels', 'float'])
+    .optional()
+    .describe('what both are judged by; absent: labels. float: the float model itself, which is then perfect'),
   n: count,
-  float: fraction,
-  quant: fraction,
+  float: real,
+  quant: real,
   delta: z.number().describe('quant - float'),
-  ci95: z.tuple([z.number(), z.number()]).describe('of delta, paired (Agresti-Min)'),
-  paired: z.strictObject({ bothRight: count, onlyFloat: count, onlyQuant: count, bothWrong: count }),
-  p: fraction.describe('exact McNemar test, two-sided'),
+  ci95: interval95.optional().describe('of delta, paired (Agresti-Min for right or wrong, else Student)'),
+  paired: z
+    .strictObject({ bothRight: count, onlyFloat: count, onlyQuant: count, bothWrong: count })
+    .optional()
+    .describe('where a sample is right or wrong'),
+  p: fraction.optional().describe('exact McNemar test, two-sided'),
+  detail: z.record(z.string(), real).optional().describe('what the figure is made of'),
 });
 
 const outputRow = z.strictObject({
@@ -83,6 +90,11 @@ const outputRow = z.strictObject({
   maxAbsAt: z.string().optional().describe('sample id'),
   meanAbs: real,
   argmaxAgreement: real.nullable().describe('null for outputs without a class axis'),
+  normL2: real.optional().describe('√(Σ(x−y)² / Σx²)'),
+  kl: real
+    .nullable()
+    .optional()
+    .describe('mean KL divergence of the class distributions in nats; null without a class axis'),
   nonFinite: count.describe('NaN and infinite elements of the quantized model'),
 });
 
@@ -95,17 +107,39 @@ const nodeRow = z.strictObject({
   reason: z.string(),
 });
 
+const conversionRow = z.strictObject({
+  name: z.string(),
+  op: z.string(),
+  from: z.string().describe('the node before it, or the input or weight that it reads'),
+  to: z.array(z.string()).describe('the nodes behind it, or the output that it makes'),
+  reason: z.string(),
+});
+
 const gateRow = z.strictObject({
   id: z.string(),
   metric: z.string(),
-  level: z.enum(['error', 'warn']),
+  level: z.enum(['error', 'warn', 'off']).describe('off: shown, never judged'),
   op: z.enum(['<=', '>=', '<', '>', '==']),
-  bound: z.number(),
-  value: real,
+  bound: real.describe('NaN for a gate that is off and has no baseline'),
+  value: real.describe('as measured'),
+  interval: interval95.optional().describe('95 % confidence interval of value'),
+  judged: real.optional().describe('what was held against the bound: the worse end of the interval; absent: value'),
+  baseline: real.optional().describe('value of the baseline, for a bound relative to it'),
   unit: z.string(),
   pass: z.boolean(),
   hint: z.string().optional(),
 });
+
+const baseline = z
+  .strictObject({
+    path: z.string(),
+    created: z.iso.datetime().optional(),
+    quant: sha256.describe('of the quantized model of the baseline'),
+    changes: z
+      .array(z.strictObject({ metric: z.string(), unit: z.string(), better, baseline: real, now: real }))
+      .describe('everything that gates can ask for and both reports have'),
+  })
+  .describe('the report of record that relative gates compare with');
 
 export const reportSchema = z.strictObject({
   schema: z.literal(reportSchemaVersion),
@@ -136,6 +170,7 @@ export const reportSchema = z.strictObject({
   }),
   verdict: z.enum(['pass', 'warn', 'fail']),
   gates: z.array(gateRow),
+  baseline: baseline.optional(),
   task: z.array(taskRow),
   outputs: z.array(outputRow),
   nodes: z.array(nodeRow).describe('compute nodes that run in float'),
@@ -144,6 +179,10 @@ export const reportSchema = z.strictObject({
     float: count,
     conversions: count.describe('QuantizeLinear, DequantizeLinear and DynamicQuantizeLinear left'),
     byOp: z.record(z.string(), z.strictObject({ int8: count, float: count })),
+    left: z
+      .array(conversionRow)
+      .optional()
+      .describe('each conversion that onnxruntime did not fuse into an integer kernel'),
   }),
   cost: z.strictObject({
     bytesFloat: count,
@@ -159,21 +198,32 @@ export const reportSchema = z.strictObject({
       })
       .optional(),
   }),
+  layers: layerFacts.optional(),
+  tensors: z.array(tensorRow).optional().describe('quantized tensors in the order of the graph'),
+  causes: z.array(causeRow).optional().describe('why tensors are sick, most harmful first'),
+  sensitivity: sensitivity.optional(),
+  classes: z.array(classRow).optional().describe('worst change first'),
+  confusion: confusion.optional(),
+  profile: profile.optional().describe('latency by operator'),
   warnings: z.array(z.strictObject({ code: z.string(), message: z.string() })),
 });
 
 export type Report = z.output<typeof reportSchema>;
 export type Verdict = Report['verdict'];
 export type GateRow = Report['gates'][number];
+export type Baseline = NonNullable<Report['baseline']>;
+export type ConversionRow = NonNullable<Report['placement']['left']>[number];
 export type TaskRow = Report['task'][number];
 export type OutputRow = Report['outputs'][number];
 export type NodeRow = Report['nodes'][number];
 export type Placement = Report['placement'];
 export type Latency = NonNullable<Report['cost']['latencyMs']>;
 export type Warning = Report['warnings'][number];
+export type * from './report-layers.ts';
 export type ModelFile = Report['models']['float'];
 
-/** The schema of report files, for editors and other tools (JSON Schema 2020-12). */
-export function reportJsonSchema(): object {
-  return z.toJSONSchema(reportSchema, { io: 'input' });
+/** The published schema of report files (JSON Schema 2020-12), with a line end, as it stands in `report.schema.json`. */
+export function reportSchemaText(): string {
+  const schema = z.toJSONSchema(reportSchema, { io: 'input' });
+  return `${JSON.stringify({ title: 'qdq report', ...schema }, undefined, 2)}\n`;
 }

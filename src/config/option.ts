@@ -6,7 +6,7 @@
 import * as z from 'zod';
 import { didYouMean } from '../errors.ts';
 
-export type OptionKind = 'text' | 'path' | 'integer' | 'number' | 'choice' | 'flag' | 'list';
+export type OptionKind = 'text' | 'path' | 'integer' | 'real' | 'choice' | 'flag' | 'list';
 
 export interface Option<T = unknown> {
   readonly kind: OptionKind;
@@ -16,6 +16,8 @@ export interface Option<T = unknown> {
   readonly group: string;
   /** One letter. */
   readonly alias?: string;
+  /** Name of the flag, where it is not the key in kebab-case: for a word that another command uses for something else. */
+  readonly flag?: string;
   readonly choices?: readonly string[];
   /** What a value is, in words: "a whole number of at least 1". */
   readonly expects: string;
@@ -38,6 +40,7 @@ interface Basics {
   readonly describe: string;
   readonly group: string;
   readonly alias?: string;
+  readonly flag?: string;
   readonly defaultText?: string;
 }
 
@@ -69,9 +72,13 @@ export function integer({ min, max, ...basics }: Integer & { readonly default?: 
   return { kind: 'integer', schema: schema.max(max), expects: `a whole number from ${min} to ${max}`, ...basics };
 }
 
-/** A decimal number above zero. */
-export function positive(basics: Basics): Option<number> {
-  return { kind: 'number', schema: z.number().positive(), expects: 'a number above 0, such as 0.0001', ...basics };
+/** A number that need not be whole; limits are included. */
+export function real(basics: Integer & { readonly default: number }): Defaulted<number>;
+export function real(basics: Integer): Option<number>;
+export function real({ min, max, ...basics }: Integer & { readonly default?: number }): Option<number> {
+  const schema = z.number().min(min);
+  if (max === undefined) return { kind: 'real', schema, expects: `a number of at least ${min}`, ...basics };
+  return { kind: 'real', schema: schema.max(max), expects: `a number from ${min} to ${max}`, ...basics };
 }
 
 export function choice<const C extends string>(
@@ -105,12 +112,6 @@ export function list(basics: Basics & { readonly expects: string }): Defaulted<r
   return { kind: 'list', schema, default: [], ...basics };
 }
 
-/** How the numbers of a kind are written. */
-const numerals: Partial<Record<OptionKind, RegExp>> = {
-  integer: /^[+-]?\d+$/,
-  number: /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i,
-};
-
 export type Reading = { readonly value: unknown } | { readonly problem: string; readonly hint: string | undefined };
 
 /** A value that is already typed (from a recipe, or made from text by `readText`). */
@@ -121,11 +122,14 @@ export function readValue(option: Option, raw: unknown): Reading {
 }
 
 /**
- * A value as the command line has it. Whole numbers are decimal digits: '1e3', '0x10' and '8 ' are refused, not guessed at; other
- * numbers may have a point and an exponent.
+ * A value as the command line has it. Whole numbers are decimal digits: '1e3', '0x10' and '8 ' are refused, not guessed at;
+ * others may have a point and an exponent.
  */
 export function readText(option: Option, raw: string): Reading {
-  return readValue(option, numerals[option.kind]?.test(raw) ? Number(raw) : raw);
+  const isNumber =
+    (option.kind === 'integer' && /^[+-]?\d+$/.test(raw)) ||
+    (option.kind === 'real' && /^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i.test(raw));
+  return readValue(option, isNumber ? Number(raw) : raw);
 }
 
 function hintFor(option: Option, raw: unknown): string | undefined {

@@ -61,7 +61,7 @@ export const compareErrors = {
     usageError(
       'GATE_SYNTAX',
       `gate '${text}' is not METRIC OP VALUE`,
-      "write it like 'top1.drop <= 1%' or 'warn: output.sqnr >= 20'",
+      "write it like 'top1.drop <= 1%', 'warn: output.sqnr >= 20' or 'latency.speedup >= baseline * 90%'",
     ),
 
   gateMetric: (text: string, metric: string, known: readonly string[]): QdqError =>
@@ -90,6 +90,13 @@ export const compareErrors = {
       'GATE_OUTPUT',
       `gate '${text}' asks for output '${output}', which is not compared`,
       didYouMean(output, outputs, `outputs: ${list(outputs)}`),
+    ),
+
+  gateTensor: (text: string, tensor: string, tensors: readonly string[]): QdqError =>
+    usageError(
+      'GATE_TENSOR',
+      `gate '${text}' asks for tensor '${tensor}', which is not compared`,
+      didYouMean(tensor, tensors, 'the JSON report lists the tensors'),
     ),
 
   gateUnavailable: (text: string, why: string): QdqError =>

@@ -1,5 +1,9 @@
 /** Errors of the plan: names that match nothing, schemes that no kernel runs, models that cannot carry the result. */
+import type { Target } from '../backends/targets/target.ts';
 import { dataError, didYouMean, usageError, type QdqError } from '../errors.ts';
+
+/** 'uint8' as flags say it: u8. */
+const short = (type: string): string => type.replace('uint', 'u').replace('int', 's');
 
 export const planErrors = {
   noMatch: (flag: string, pattern: string, candidates: Iterable<string>): QdqError =>
@@ -30,11 +34,60 @@ export const planErrors = {
       'use --weight-type s8, or --activation-type u8',
     ),
 
+  targetTypes: (
+    { name, formats }: Pick<Target, 'name' | 'formats'>,
+    what: 'activation' | 'weight',
+    type: string,
+    known: readonly string[],
+  ): QdqError =>
+    usageError(
+      'PLAN_TARGET_TYPES',
+      `target ${name} runs no ${type} ${what}s`,
+      known.length > 0
+        ? `use --${what}-type ${known.map(short).join(' or ')}`
+        : `it runs no integer ${what}s at all: use --format ${formats.join(' or ')}`,
+    ),
+
+  targetSymmetry: (target: string): QdqError =>
+    usageError(
+      'PLAN_TARGET_SYMMETRY',
+      `target ${target} takes symmetric activations only: zero points must be 0`,
+      'leave --symmetric out, or choose another --target',
+    ),
+
+  targetChannels: (target: string, type: string, known: readonly string[]): QdqError =>
+    usageError(
+      'PLAN_TARGET_CHANNELS',
+      `target ${target} takes one scale per channel for ${known.join(', ') || 'no'} weights only, not for ${type}`,
+      'use --per-tensor, or another --weight-type',
+    ),
+
+  targetFormat: ({ name, formats }: Pick<Target, 'name' | 'formats'>, format: string): QdqError =>
+    usageError(
+      'PLAN_TARGET_FORMAT',
+      `target ${name} does not run the format ${format}`,
+      `use --format ${formats.join(' or ')}, or choose another --target`,
+    ),
+
   nothing: (reasons: readonly string[]): QdqError =>
     dataError(
       'PLAN_NOTHING',
       `nothing in the model can be quantized${reasons.length > 0 ? `: ${reasons.join('; ')}` : ''}`,
       'loosen --include/--exclude, or see the operators with qdq inspect',
+    ),
+
+  noNodes: (
+    format: string,
+    types: readonly string[],
+    reasons: readonly string[],
+    optional: string | undefined,
+  ): QdqError =>
+    dataError(
+      'PLAN_NOTHING',
+      `the ${format} format quantizes ${types.join(', ')} with constant weights, and the model has none that it can take${reasons.length > 0 ? `: ${reasons.join('; ')}` : ''}`,
+      optional === undefined
+        ? 'use --format qdq, loosen --include/--exclude, or see the operators with qdq inspect'
+        : `--include ${optional} quantizes those too, or use --format qdq`,
     ),
 
   alreadyQuantized: (node: string): QdqError =>

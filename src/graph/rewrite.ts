@@ -28,3 +28,15 @@ export function bypass(node: Node, replacement: Value): boolean {
   node.graph.remove(node);
   return true;
 }
+
+/** `replacement`, a node not yet placed and without outputs, takes the place and the outputs of `node`, which leaves the graph. */
+export function replaceNode(node: Node, replacement: Node): void {
+  const graph = node.graph!;
+  graph.insertBefore(replacement, node);
+  const outputs = [...node.outputs];
+  outputs.forEach((value, index) => {
+    node.setOutput(index, null);
+    replacement.setOutput(index, value);
+  });
+  graph.remove(node);
+}

@@ -1,6 +1,7 @@
 /**
  * Two nodes in a row that only lay elements out anew are one, or none: Transpose twice, Reshape of what was reshaped,
- * Squeeze and Unsqueeze of the same axes.
+ * Squeeze and Unsqueeze of the same axes, Slice along one axis and then along another (x[:, :, ::2, ::2] as exporters write
+ * it).
  */
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
@@ -11,7 +12,7 @@ import { integersOf } from './symbolic-shape.ts';
 
 export const layoutPairs: Pass = {
   name: 'layout-pairs',
-  summary: 'Transpose, Reshape, Squeeze and Unsqueeze right behind one another become one, or vanish',
+  summary: 'Transpose, Reshape, Squeeze, Unsqueeze and Slice right behind one another become one, or vanish',
   run(model, context) {
     const facts = createFacts();
     let changed = false;
@@ -47,6 +48,7 @@ type Outcome = 'inverse' | (() => void) | string | undefined;
 function pairOf(first: Node, second: Node, facts: Facts): Outcome {
   if (second.is('Transpose') && first.is('Transpose')) return transposes(first, second, facts);
   if (second.is('Reshape') && first.is('Reshape', 'Flatten', 'Squeeze', 'Unsqueeze')) return reshapes(first, second);
+  if (second.is('Slice') && first.is('Slice')) return slices(first, second, facts);
   if (second.is('Squeeze') && first.is('Unsqueeze')) return sameAxes(first, second, facts, 1);
   if (second.is('Unsqueeze') && first.is('Squeeze')) return sameAxes(first, second, facts, 0);
   return undefined;
@@ -96,4 +98,47 @@ function sameAxes(first: Node, second: Node, facts: Facts, added: 0 | 1): Outcom
     return axes?.map((axis) => (axis < 0 && full !== undefined ? axis + full : axis)).sort((a, b) => a - b);
   });
   return sorted[0] && sorted[0].join() === sorted[1]?.join() ? 'inverse' : undefined;
+}
+
+/** Slices along different axes do not touch each other. */
+function slices(first: Node, second: Node, facts: Facts): Outcome {
+  const { rank } = facts.of(first.input(0));
+  const [a, b] = [cutsOf(first, rank), cutsOf(second, rank)];
+  if (!a || !b || a.axes.some((axis) => b.axes.includes(axis))) return undefined;
+  return () => {
+    const lists = [
+      ['starts', a.starts, b.starts],
+      ['ends', a.ends, b.ends],
+      ['axes', a.axes, b.axes],
+      ['steps', a.steps, b.steps],
+    ] as const;
+    lists.forEach(([name, ...parts], i) => {
+      const values = parts.flat().map(toInt64);
+      if (!second.input(1)) {
+        // Slice had attributes, and no steps, before opset 10.
+        if (name !== 'steps') second.setInts(name, values);
+        return;
+      }
+      const data = BigInt64Array.from(values);
+      setConstant(second, i + 1, { type: 'int64', dims: [data.length], data }, `${second.label}_${name}`);
+    });
+  };
+}
+
+/** "To the end" is the largest int64, which a float64 rounds up. It must stay that number: runtimes know it by its value. */
+function toInt64(value: number): bigint {
+  return value >= 2 ** 63 ? 2n ** 63n - 1n : BigInt(value);
+}
+
+type Cuts = Readonly<Record<'starts' | 'ends' | 'axes' | 'steps', readonly number[]>>;
+
+/** Undefined when something of it is computed, or an axis is counted from the end of an unknown rank. */
+function cutsOf(node: Node, rank: number | undefined): Cuts | undefined {
+  const [starts, ends] = [integersOf(node, 'starts', 1), integersOf(node, 'ends', 2)];
+  const absent = (name: string, index: number): boolean => !node.attributes.has(name) && !node.input(index);
+  const axes = absent('axes', 3) ? starts?.map((_, i) => i) : integersOf(node, 'axes', 3);
+  const steps = absent('steps', 4) ? starts?.map(() => 1) : integersOf(node, 'steps', 4);
+  if (!starts || !ends || !axes || !steps) return undefined;
+  const places = axes.map((axis) => (axis < 0 ? axis + (rank ?? 0) : axis));
+  return places.some((axis) => axis < 0) ? undefined : { starts, ends, axes: places, steps };
 }

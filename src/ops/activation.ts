@@ -1,17 +1,36 @@
-/** Activations: Relu and Clip vanish into the quantizer of the node before them where they can; the others have kernels. */
+/** Activations that limit or bend: Relu and Clip vanish into the quantizer of the node before them where they can. */
 import type { Node } from '../graph/node.ts';
-import { follow, type Interval, type OpSpec } from './op.ts';
+import type { Value } from '../graph/value.ts';
+import { dyOf, give, giveBroadcast, type GradientContext } from './gradient/context.ts';
+import { follow, island, type Interval, type OpSpec } from './op.ts';
 
+/** At the kink of 0 the gradient is 0, as in PyTorch. */
 export const relu: OpSpec = {
   types: ['Relu'],
   quantize: () => follow({ kind: 'observe' }, [0]),
   clamp: () => ({ min: 0, max: Infinity }),
+  gradient(context) {
+    const { node, emit } = context;
+    const positive = (): Value => emit.op('Greater', [node.output()!, emit.scalar(0)]);
+    give(context, 0, () => emit.op('Where', [positive(), dyOf(context), emit.scalar(0)]));
+  },
 };
 
+/** The gradient passes where the input is within its limits, these included (as torch.clamp); the rest goes to the limit. */
 export const clip: OpSpec = {
   types: ['Clip'],
   quantize: (node) => (clipInterval(node) ? follow({ kind: 'observe' }, [0]) : 'its limits are computed at run time'),
   clamp: clipInterval,
+  gradient(context) {
+    const { node, emit } = context;
+    const [x, min, max] = [node.input(0)!, node.input(1), node.input(2)];
+    const dy = dyOf(context);
+    const only = (mask: Value): Value => emit.op('Where', [mask, dy, emit.scalar(0)]);
+    const total = (mask: Value): Value => emit.op('ReduceSum', [only(mask)], { keepdims: 0 });
+    give(context, 0, () => only(emit.op('Equal', [x, node.output()!])));
+    give(context, 1, () => total(emit.op('Less', [x, min!])));
+    give(context, 2, () => total(emit.op('Greater', [x, max!])));
+  },
 };
 
 /** Limits were attributes before opset 11 and are inputs since. */
@@ -28,26 +47,75 @@ function clipInterval(node: Node): Interval | undefined {
 export const leakyRelu: OpSpec = {
   types: ['LeakyRelu'],
   quantize: () => follow({ kind: 'observe' }, [0]),
+  gradient(context) {
+    const { node, emit } = context;
+    const dy = dyOf(context);
+    const steep = (): Value => emit.op('Mul', [dy, emit.scalar(node.float('alpha', 0.01))]);
+    give(context, 0, (x) => emit.op('Where', [emit.op('Less', [x, emit.scalar(0)]), steep(), dy]));
+  },
+};
+
+export const prelu: OpSpec = {
+  types: ['PRelu'],
+  quantize: (node) => island(node, { kind: 'observe' }, [0]),
+  gradient(context) {
+    const { node, emit } = context;
+    const [x, slope] = [node.input(0)!, node.input(1)!];
+    const dy = dyOf(context);
+    const negative = emit.op('Less', [x, emit.scalar(0)]);
+    give(context, 0, () => emit.op('Where', [negative, emit.op('Mul', [dy, slope]), dy]));
+    giveBroadcast(context, 1, () => emit.op('Where', [negative, emit.op('Mul', [dy, x]), emit.scalar(0)]));
+  },
+};
+
+/** x above alpha, else 0. */
+export const thresholdedRelu: OpSpec = {
+  types: ['ThresholdedRelu'],
+  gradient(context) {
+    const { node, emit } = context;
+    const above = (x: Value): Value => emit.op('Greater', [x, emit.scalar(node.float('alpha', 1))]);
+    give(context, 0, (x) => emit.op('Where', [above(x), dyOf(context), emit.scalar(0)]));
+  },
 };
 
 const unit: Interval = { min: 0, max: 1 };
 
-/** Their values fill 0..1 whatever the data: the scale is 1/255 of that, as in every other tool. */
-export const unitInterval: OpSpec = {
-  types: ['Sigmoid', 'Softmax'],
+/** Its values fill 0..1 whatever the data: the scale is 1/255 of that, as in every other tool. */
+export const sigmoid: OpSpec = {
+  types: ['Sigmoid'],
   quantize: () => follow({ kind: 'fixed', range: unit }, [0]),
+  gradient(context) {
+    const { node, emit } = context;
+    const y = node.output()!;
+    give(context, 0, () => emit.op('Mul', [dyOf(context), emit.op('Mul', [y, emit.op('Sub', [emit.scalar(1), y])])]));
+  },
 };
 
-/** onnxruntime has no int8 kernel for them: they run in float between DequantizeLinear and QuantizeLinear. */
-export const hardActivation: OpSpec = {
-  types: ['HardSigmoid', 'HardSwish'],
-  quantize(node) {
-    const layer = node.input(0)?.producer;
-    // A convolution writes codes in any case: then what follows can stay in int8. Measured: 5 to 7 % in squeeze-excite
-    // blocks, and no loss where nothing follows.
-    if (layer?.is('Gemm', 'MatMul')) {
-      return `onnxruntime has no int8 ${node.opType} kernel, and '${layer.label}' can write float`;
-    }
-    return follow(node.opType === 'HardSwish' ? { kind: 'observe' } : { kind: 'fixed', range: unit }, [0]);
+/** dy where the result is inside 0..1. */
+function insideUnit({ emit }: GradientContext, y: Value): Value {
+  return emit.op('And', [emit.op('Greater', [y, emit.scalar(0)]), emit.op('Less', [y, emit.scalar(1)])]);
+}
+
+export const hardSigmoid: OpSpec = {
+  types: ['HardSigmoid'],
+  quantize: (node) => island(node, { kind: 'fixed', range: unit }, [0]),
+  gradient(context) {
+    const { node, emit } = context;
+    const slope = (): Value => emit.op('Mul', [dyOf(context), emit.scalar(node.float('alpha', 0.2))]);
+    give(context, 0, () => emit.op('Where', [insideUnit(context, node.output()!), slope(), emit.scalar(0)]));
+  },
+};
+
+/** y = x · h(x) with h = HardSigmoid of slope 1/6: y' = h + x / 6 where h is inside 0..1, else h. */
+export const hardSwish: OpSpec = {
+  types: ['HardSwish'],
+  quantize: (node) => island(node, { kind: 'observe' }, [0]),
+  gradient(context) {
+    const { emit } = context;
+    give(context, 0, (x) => {
+      const h = emit.op('HardSigmoid', [x], { alpha: { float: 1 / 6 }, beta: { float: 0.5 } });
+      const bent = emit.op('Add', [h, emit.op('Mul', [x, emit.scalar(1 / 6)])]);
+      return emit.op('Mul', [dyOf(context), emit.op('Where', [insideUnit(context, h), bent, h])]);
+    });
   },
 };

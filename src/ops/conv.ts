@@ -1,23 +1,28 @@
-/** Conv and ConvTranspose: u8 activations × s8 weights, one weight scale per output channel, int32 bias. */
-import type { Node } from '../graph/node.ts';
-import type { Operand, OpSpec } from './op.ts';
+/** Conv: u8 activations × s8 weights, one weight scale per output channel, int32 bias. */
+import { dyOf, give, staticDims, type GradientContext } from './gradient/context.ts';
+import { biasGradient, inputGradient, weightGradient, windowsOf } from './gradient/convolution.ts';
+import { convolutionRule, type Operand, type OpSpec } from './op.ts';
 
-/** ConvTranspose stores [Cin, Cout/group, ...]; with groups a scale per Cout/group would be shared by unlike channels. */
-function weight(node: Node): Operand {
-  if (node.opType === 'Conv') return { index: 1, role: 'weight', axis: 0, layout: 'conv' };
-  return { index: 1, role: 'weight', ...(node.int('group', 1) === 1 ? { axis: 1 } : {}) };
-}
+const weight = (): Operand => ({ index: 1, role: 'weight', axis: 0, layout: 'conv' });
 
 export const conv: OpSpec = {
-  types: ['Conv', 'ConvTranspose'],
+  types: ['Conv'],
   weight,
-  quantize(node: Node) {
-    if (!node.constant(1)) return 'its weight is computed at run time';
-    const operands: Operand[] = [{ index: 0, role: 'activation' }, weight(node)];
-    if (node.input(2)) {
-      if (!node.constant(2)) return 'its bias is computed at run time';
-      operands.push({ index: 2, role: 'bias' });
-    }
-    return { kind: 'anchor', operands, output: { kind: 'observe' } };
+  learnable: () => [1, 2],
+  quantize: (node) => convolutionRule(node, weight()),
+  gradient(context: GradientContext) {
+    const { node, emit } = context;
+    const dy = dyOf(context);
+    const [x, w] = [node.input(0)!, node.input(1)!];
+    const [[batch, channels, ...image], [filters, , ...kernel], y] = [
+      staticDims(x),
+      staticDims(w),
+      staticDims(node.output()!),
+    ];
+    const sizes = { batch: batch!, channels: channels!, filters: filters!, group: node.int('group', 1) };
+    const geometry = { ...windowsOf(node, image, y.slice(2), kernel), ...sizes };
+    give(context, 0, () => inputGradient(emit, geometry, dy, w));
+    give(context, 1, () => weightGradient(emit, geometry, x, dy));
+    give(context, 2, () => biasGradient(emit, dy, y.length));
   },
 };

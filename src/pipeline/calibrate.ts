@@ -116,11 +116,12 @@ function checkShards({ count }: Shard, samples: number): void {
 }
 
 /** A state file serves every target and every list of operators: what any of these plans observes is observed. */
-function tensorsOfAnyPlan(model: Model): string[] {
+export function tensorsOfAnyPlan(model: Model): string[] {
   const machine = targetOf(cpuInfo());
   const unreserved: Target = { ...machine, preferFloat: {} };
   const names = new Set<string>();
   for (const target of [...targets, unreserved]) {
+    if (!target.formats.includes('qdq')) continue;
     for (const name of observedTensors(planQuantization(model, { target, scheme: target.scheme }))) names.add(name);
   }
   return [...names];

@@ -2,17 +2,22 @@
  * Float model + quantized model + samples → report. The samples are preprocessed for the float model and read by both.
  */
 import { compareModels } from '../compare/compare.ts';
-import { writeReport } from '../compare/report-file.ts';
+import { openModel } from '../compare/model-facts.ts';
 import { modelFromProto } from '../graph/from-proto.ts';
 import { loadModel } from '../onnx/model-file.ts';
 import type { CompareOptions, CompareResult } from '../pipeline-types.ts';
+import { openBaseline, recordBaseline } from './baseline.ts';
+import { layersOf } from './layers.ts';
 import { samplesProgress } from './progress.ts';
+import { reportFiles, writeReportFiles } from './report-files.ts';
 import { cautions, draw, openFlags } from './samples.ts';
 import { inputsOf } from './source.ts';
 
 /** Every sample is used, unless `samples` says how many. */
 export async function compareFiles(options: CompareOptions): Promise<CompareResult> {
   const { float, quant, samples, seed, batch, threads, gates, onWarning } = options;
+  reportFiles(options);
+  const baseline = openBaseline(options);
   const file = loadModel(float);
   const inputs = inputsOf(modelFromProto(file.proto, file.dir));
   file.close();
@@ -30,11 +35,14 @@ export async function compareFiles(options: CompareOptions): Promise<CompareResu
     batchSize: batch,
     threads,
     gates,
+    baseline,
     command: options.command ?? 'compareModels',
     warnings,
+    layers: await layersOf(float, openModel(quant).model, quant, options.layers, options),
     onProgress: samplesProgress(options, 'comparing'),
+    onLayers: samplesProgress(options, 'comparing layers'),
   });
-  if (!options.report) return { report };
-  writeReport(options.report, report);
-  return { report, reportPath: options.report };
+  recordBaseline(report, options);
+  const files = writeReportFiles(report, options);
+  return files.length === 0 ? { report } : { report, reportPath: files[0]!, reportFiles: files };
 }

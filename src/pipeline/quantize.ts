@@ -1,6 +1,5 @@
 /** The whole pipeline: fuse → plan → calibrate → emit → load and run → compare. Nothing is written that has not been run. */
 import { cpuInfo } from '../backends/cpu.ts';
-import { openSession } from '../backends/session.ts';
 import { targetOf } from '../backends/targets/index.ts';
 import type { Target } from '../backends/targets/target.ts';
 import { calibrate } from '../calibrate/calibrate.ts';
@@ -8,26 +7,39 @@ import { confirmed } from '../calibrate/confirm.ts';
 import { healthOf, type Health } from '../calibrate/health.ts';
 import { widened } from '../calibrate/ranges.ts';
 import { notesOf, rangesOf, type CalibrationState } from '../calibrate/state.ts';
-import { compareModels } from '../compare/compare.ts';
+import { compareModels, type BaselineSource } from '../compare/compare.ts';
 import { checkGates, parseGate } from '../compare/gates.ts';
 import type { Report } from '../compare/report.ts';
-import { writeReport } from '../compare/report-file.ts';
 import { summarizeSkipped } from '../data/tolerant.ts';
+import type { Interval } from '../ops/op.ts';
 import { pipelineErrors } from '../errors/pipeline.ts';
 import type { Model } from '../graph/model.ts';
-import { modelToProto } from '../graph/to-proto.ts';
-import { saveModel } from '../onnx/model-file.ts';
 import type { QuantizeOptions, QuantizeResult } from '../pipeline-types.ts';
 import { observedTensors, type Plan } from '../quantizable/plan.ts';
-import { planQuantization } from '../quantizable/planner.ts';
-import { planRanged } from '../quantizable/ranged.ts';
-import { findTarget, leastOpset, resolveScheme } from '../quantizable/scheme.ts';
-import { emitQdq } from '../quantized/qdq.ts';
-import { keptWarnings, rangeWarnings, repairWarnings, shardWarnings } from './notes.ts';
+import { checkFormat, findTarget, resolveScheme } from '../quantizable/scheme.ts';
+import type { Form } from '../quantized/format.ts';
+import { formOf } from '../quantized/formats/index.ts';
+import { writeProvenance } from '../quantized/provenance.ts';
+import { openBaseline, recordBaseline } from './baseline.ts';
+import { deliver } from './deliver.ts';
+import { fitsInMemory, sizeOf } from './memory.ts';
+import {
+  keptWarnings,
+  lintWarnings,
+  notCompared,
+  notRun,
+  rangeWarnings,
+  repairWarnings,
+  shardWarnings,
+  unobservedWarnings,
+} from './notes.ts';
 import { observerSettings } from './observer.ts';
+import { layerSamples } from './layers.ts';
 import { samplesProgress } from './progress.ts';
-import { everySample, settle, splitSamples, type SamplePlan } from './samples.ts';
-import { schemeRequest, summarizePlan } from './scheme.ts';
+import { reportFiles, writeReportFiles } from './report-files.ts';
+import { judgingSamples } from './generated.ts';
+import { anySample, everySample, settle, splitSamples, type SamplePlan } from './samples.ts';
+import { describeCalibration, formatFlags, schemeRequest, summarizePlan } from './scheme.ts';
 import { readStateOrTable } from './tables.ts';
 import { writeStamp } from './stamp.ts';
 import { inputsOf, openFused, survivors, upgradeNotes, type FusedSource } from './source.ts';
@@ -39,59 +51,88 @@ import { inputsOf, openFused, survivors, upgradeNotes, type FusedSource } from '
 export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeResult> {
   const gates = options.gates.map(parseGate);
   observerSettings(options);
+  reportFiles(options);
+  const baseline = openBaseline(options);
   if (options.report === false && gates.length > 0) throw pipelineErrors.gatesWithoutReport(options.gates[0]!);
   const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
+  checkFormat(target, options.format);
   const scheme = resolveScheme(target, schemeRequest(options));
-  const source = await openFused(options.model, options, { opset: leastOpset(scheme) });
+  const form = formOf(options.format, scheme, formatFlags(options));
+  const source = await openFused(options.model, options, { opset: Math.max(form.leastOpset, target.opset.least) });
   const { file, model, log, upgrade } = source;
+  const judged = options.report !== false && fitsInMemory(file);
+  if (!judged && gates.length > 0) throw pipelineErrors.gatesTooLarge(options.gates[0]!, sizeOf(file));
   const { include, exclude } = options;
   const request = { target, scheme, include, exclude, fused: survivors(log) };
-  const wanted = planQuantization(model, request);
-  const chosen = await chooseSamples(options, model);
+  const wanted = form.plan(model, request);
+  const given = [options.data, options.reader, options.state].some((source) => source !== undefined);
+  const observed = form.rangesOptional && !given ? [] : observedTensors(wanted);
+  const chosen = await chooseSamples(options, model, observed.length > 0, judged);
   const { dataset } = chosen.evaluation;
-  checkGates(gates, { labels: dataset.labelled || dataset.count === undefined, latency: true });
+  checkGates(gates, {
+    labels: dataset.labelled || dataset.count === undefined,
+    latency: true,
+    layers: options.layers !== false,
+    baseline: baseline !== undefined,
+  });
 
-  const state = await calibrationState(options, source, wanted, chosen);
+  const state = await calibrationState(options, source, observed, chosen);
   const samples = await settle(chosen);
-  const ranges = rangesOf(state);
-  const plan = planRanged(model, request, wanted, ranges);
-  const quantized = emitQdq(model, plan, widened(ranges, options.minRange));
-  writeStamp(quantized.model, plan, describeCalibration(state));
+  const ranges: ReadonlyMap<string, Interval> = state ? rangesOf(state) : new Map();
+  const plan = form.settle(model, request, wanted, ranges);
+  const quantized = form.emit(model, plan, widened(ranges, options.minRange));
+  writeStamp(quantized.model, plan, form.description, describeCalibration(state));
+  writeProvenance(quantized.model, { source: file.sha256(), tensors: quantized.origins });
   const warnings = [
     ...upgradeNotes(upgrade),
     ...samples.warnings,
-    ...notesOf(state),
-    ...shardWarnings(state),
+    ...(state ? [...notesOf(state), ...shardWarnings(state)] : unobservedWarnings(wanted)),
     ...keptWarnings(model),
     ...rangeWarnings(wanted, plan),
-    ...repairWarnings(quantized),
+    ...repairWarnings(quantized.repaired),
+    ...lintWarnings(quantized.model, target),
   ];
+  const tell = (warning: string): void => {
+    warnings.push(warning);
+    options.onWarning?.(warning);
+  };
   for (const warning of warnings) options.onWarning?.(warning);
 
-  await proveItRuns(quantized.model, options, samples);
-  const saved = saveModel(modelToProto(quantized.model), options.output, {
-    externalData: options.externalData,
-    sourceDir: file.dir,
-    inputs: [file.path],
-  });
-  const result = { outputPath: saved.path, plan: summarizePlan(plan), warnings };
-  if (options.report === false) return result;
-  const health = await confirmed(
-    healthOf(state.tensors, state.arrays, state.samples),
+  const saved = await deliver(quantized.model, file, options, samples.evaluation);
+  if (!saved.ran) tell(notRun(saved.byteLength));
+  if (!judged && options.report !== false) tell(notCompared(sizeOf(file)));
+  const result = { outputPath: saved.path, plan: summarizePlan(plan, form.description), warnings };
+  if (!judged) return result;
+  const health = state && (await healthFor(options, model, state, samples.calibration));
+  const report = await judge(
+    options,
+    saved.path,
     model,
-    samples.calibration.dataset,
-    samples.calibration.selection,
-    { threads: options.threads },
+    target,
+    form,
+    plan,
+    state,
+    samples,
+    health,
+    warnings,
+    baseline,
   );
-  const report = await judge(options, saved.path, target, plan, state, samples, health, warnings);
-  if (options.report === undefined) return { ...result, report };
-  writeReport(options.report, report);
-  return { ...result, report, reportPath: options.report };
+  recordBaseline(report, options);
+  const files = writeReportFiles(report, options);
+  return { ...result, report, ...(files.length === 0 ? {} : { reportPath: files[0]!, reportFiles: files }) };
 }
 
-/** With a state file only the report needs samples. */
-function chooseSamples(options: QuantizeOptions, model: Model): Promise<SamplePlan> {
+/** With a state file, or where nothing is calibrated, only the report needs samples. */
+function chooseSamples(
+  options: QuantizeOptions,
+  model: Model,
+  calibrates: boolean,
+  judged: boolean,
+): Promise<SamplePlan> {
   const inputs = inputsOf(model);
+  const given = options.data ?? options.reader ?? options.eval;
+  if (!calibrates && !judged && given === undefined) return anySample(options, inputs);
+  if (!calibrates) return judgingSamples(options, options.model, inputs);
   return options.state !== undefined && options.eval !== undefined
     ? everySample(options, options.eval, inputs).then((evaluation) => ({
         calibration: evaluation,
@@ -104,11 +145,12 @@ function chooseSamples(options: QuantizeOptions, model: Model): Promise<SamplePl
 async function calibrationState(
   options: QuantizeOptions,
   { file, model }: FusedSource,
-  plan: Plan,
+  observed: readonly string[],
   { calibration }: SamplePlan,
-): Promise<CalibrationState> {
-  if (options.state !== undefined) return readStateOrTable(options.state, file.sha256(), model, observedTensors(plan));
-  return calibrate(model, observedTensors(plan), calibration.dataset, calibration.selection, {
+): Promise<CalibrationState | undefined> {
+  if (observed.length === 0) return undefined;
+  if (options.state !== undefined) return readStateOrTable(options.state, file.sha256(), model, observed);
+  return calibrate(model, observed, calibration.dataset, calibration.selection, {
     modelSha256: file.sha256(),
     observer: options.observer,
     observerOptions: observerSettings(options),
@@ -118,30 +160,30 @@ async function calibrationState(
   });
 }
 
-/** Loads the int8 graph and runs one sample, before a byte of it is on disk. */
-async function proveItRuns(model: Model, options: QuantizeOptions, { evaluation }: SamplePlan): Promise<void> {
-  const session = await openSession(model, { threads: options.threads }, `the int8 form of '${options.model}'`);
-  try {
-    for await (const sample of evaluation.dataset.samples(evaluation.selection)) {
-      await session.run(sample.inputs);
-      break;
-    }
-  } finally {
-    await session.dispose();
-  }
+/** What the calibration told of itself, looked at once more where that takes a sample. */
+function healthFor(
+  { threads }: QuantizeOptions,
+  model: Model,
+  { tensors, arrays, samples }: CalibrationState,
+  { dataset, selection }: SamplePlan['calibration'],
+): Promise<Health | undefined> {
+  return confirmed(healthOf(tensors, arrays, samples), model, dataset, selection, { threads });
 }
 
 function judge(
   options: QuantizeOptions,
   quantPath: string,
+  fused: Model,
   target: Target,
+  form: Form,
   plan: Plan,
-  state: CalibrationState,
+  state: CalibrationState | undefined,
   { evaluation }: SamplePlan,
   health: Health | undefined,
   warnings: readonly string[],
+  baseline: BaselineSource | undefined,
 ): Promise<Report> {
-  const skipped = summarizeSkipped(state.skipped);
+  const skipped = summarizeSkipped(state?.skipped);
   return compareModels({
     floatPath: options.model,
     quantPath,
@@ -150,18 +192,22 @@ function judge(
     batchSize: options.batch,
     threads: options.threads,
     gates: options.gates,
+    baseline,
     command: options.command ?? 'quantizeModel',
     // A table of another tool tells nothing of its samples.
-    ...(state.samples > 0 && {
-      calibration: {
-        n: state.samples,
-        idsHash: state.idsHash,
-        source: state.source,
-        ...(skipped && { skipped }),
-        ...(health && { health }),
-      },
-    }),
+    ...(state !== undefined &&
+      state.samples > 0 && {
+        calibration: {
+          n: state.samples,
+          idsHash: state.idsHash,
+          source: state.source,
+          ...(skipped && { skipped }),
+          ...(health && { health }),
+        },
+      }),
     recipe: {
+      format: form.format,
+      ...form.settings,
       target: target.name,
       scheme: { ...plan.scheme },
       include: [...options.include],
@@ -170,11 +216,8 @@ function judge(
     leftFloat: plan.float,
     exactInt8: target.exactProducts && !targetOf(cpuInfo()).exactProducts,
     warnings,
+    layers: options.layers === false ? undefined : { float: { fused }, samples: layerSamples(options.layers) },
     onProgress: samplesProgress(options, 'comparing'),
+    onLayers: samplesProgress(options, 'comparing layers'),
   });
-}
-
-/** "minmax over 100 samples" */
-function describeCalibration({ observer, samples, format }: CalibrationState): string {
-  return samples === 0 ? `a table of ${format}` : `${observer} over ${samples} samples`;
 }

@@ -7,9 +7,9 @@ import { choose, chooseSequences, type Choice } from '../data/select.ts';
 import type { DataFlags } from '../pipeline-types.ts';
 
 /** Enough for min/max ranges of image models to settle. */
-const usualCalibration = 100;
+export const usualCalibration = 100;
 /** What the report looks at when nobody names its samples: a few seconds' worth, drawn with the same seed. */
-const usualEvaluation = 500;
+export const usualEvaluation = 500;
 
 const sameSamples =
   'every sample was used to calibrate, so the report judges the same samples: give --eval, or fewer --samples';
@@ -90,6 +90,13 @@ export async function splitSamples(flags: DataFlags, inputs: readonly InputInfo[
     evaluation: { dataset, selection: (judged as readonly number[]).map((index) => rest[index]!) },
     warnings,
   };
+}
+
+/** One generated sample, where the model is neither calibrated nor judged and is only to be run once. */
+export async function anySample(flags: DataFlags, inputs: readonly InputInfo[]): Promise<SamplePlan> {
+  const dataset = await openFlags({ ...flags, data: 'random', samples: 1 }, inputs);
+  const evaluation = { dataset, selection: draw(dataset, 1, flags.seed).chosen };
+  return { calibration: evaluation, evaluation, warnings: [] };
 }
 
 /** A stream tells only when it is read whether it leaves anything over: if not, the calibration samples judge as well. */

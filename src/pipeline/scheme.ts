@@ -1,8 +1,9 @@
-/** Between the words of the command line and the planner's: schemes and plans. */
-import type { Scheme } from '../backends/targets/target.ts';
+/** Between the words of the command line and the planner's: schemes, formats and plans. */
+import type { CalibrationState } from '../calibrate/state.ts';
 import type { ActivationType, PlanSummary, SchemeFlags, WeightType } from '../pipeline-types.ts';
 import type { Plan } from '../quantizable/plan.ts';
 import type { SchemeRequest } from '../quantizable/scheme.ts';
+import type { FormatFlags } from '../quantized/format.ts';
 
 const activationTypes = { u8: 'uint8', s8: 'int8', u16: 'uint16', s16: 'int16' } as const satisfies Record<
   ActivationType,
@@ -10,7 +11,12 @@ const activationTypes = { u8: 'uint8', s8: 'int8', u16: 'uint16', s16: 'int16' }
 >;
 const weightTypes = { s8: 'int8', u8: 'uint8' } as const satisfies Record<WeightType, string>;
 
-export function schemeRequest(flags: SchemeFlags): SchemeRequest {
+export function schemeRequest(
+  flags: Pick<
+    SchemeFlags,
+    'activationType' | 'weightType' | 'perTensor' | 'symmetric' | 'reduceRange' | 'weightObserver'
+  >,
+): SchemeRequest {
   return {
     activationType: flags.activationType && activationTypes[flags.activationType],
     weightType: flags.weightType && weightTypes[flags.weightType],
@@ -21,21 +27,29 @@ export function schemeRequest(flags: SchemeFlags): SchemeRequest {
   };
 }
 
-/** "QDQ, u8 activations, s8 weights per channel" */
-export function describeScheme(scheme: Scheme): string {
-  const short = (type: string): string => type.replace('uint', 'u').replace('int', 's');
-  const range = { full: '', reduced: ' in 7 bits', pairs: ' kept from saturating' }[scheme.weightRange];
-  const symmetric = scheme.activationSymmetric ? ' symmetric' : '';
-  const granularity = scheme.perChannel ? 'per channel' : 'per tensor';
-  const search = scheme.weightObserver === undefined ? '' : ` by ${scheme.weightObserver}`;
-  return `QDQ, ${short(scheme.activationType)}${symmetric} activations, ${short(scheme.weightType)} weights ${granularity}${range}${search}`;
+/** The flags of which some formats read some. */
+export function formatFlags(flags: SchemeFlags): FormatFlags {
+  const { activationType, weightType, perTensor, symmetric, reduceRange, weightObserver } = flags;
+  const { weightBits, blockSize, weightMethod, accuracyLevel, keepIo } = flags;
+  return {
+    ...{ activationType, weightType, perTensor, symmetric, reduceRange, weightObserver },
+    ...{ weightBits, blockSize, weightMethod, accuracyLevel, keepIo },
+  };
 }
 
-export function summarizePlan(plan: Plan): PlanSummary {
+/** "minmax over 100 samples" */
+export function describeCalibration(state: CalibrationState | undefined): string {
+  if (!state) return 'none';
+  const { observer, samples, format } = state;
+  return samples === 0 ? `a table of ${format}` : `${observer} over ${samples} samples`;
+}
+
+/** @param description of the form: its scheme in words */
+export function summarizePlan(plan: Plan, description: string): PlanSummary {
   return {
     quantizedNodes: plan.regions.reduce((sum, region) => sum + 1 + region.clamps.length, 0),
     floatNodes: plan.float.length,
     leftFloat: plan.float,
-    scheme: describeScheme(plan.scheme),
+    scheme: description,
   };
 }

@@ -5,7 +5,6 @@
 import type { Model } from '../graph/model.ts';
 import type { FloatNode, Plan } from '../quantizable/plan.ts';
 import { version } from '../version.ts';
-import { describeScheme } from './scheme.ts';
 
 export interface Stamp {
   readonly version: string;
@@ -17,13 +16,18 @@ export interface Stamp {
 
 const prefix = 'qdq.';
 
-export function writeStamp(model: Model, plan: Plan, calibration: string): void {
+export function writeStamp(model: Model, plan: Plan, scheme: string, calibration: string): void {
   const set = (key: keyof Stamp, value: string): void => void model.metadata.set(`${prefix}${key}`, value);
   set('version', version);
   set('target', plan.target);
-  set('scheme', describeScheme(plan.scheme));
+  set('scheme', scheme);
   set('calibration', calibration);
   set('float', JSON.stringify(plan.float));
+}
+
+/** Says that this version wrote the model last. What an earlier stage of qdq wrote stays true. */
+export function restamp(model: Model): void {
+  model.metadata.set(`${prefix}version`, version);
 }
 
 /** The stamp, or undefined for a model that qdq did not make. */

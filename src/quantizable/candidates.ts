@@ -2,6 +2,7 @@
 import type { Target } from '../backends/targets/target.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
+import { floatReason } from '../ops/float.ts';
 import { specOf } from '../ops/index.ts';
 import type { QuantizeRule } from '../ops/op.ts';
 import type { Keeper } from './keep.ts';
@@ -56,12 +57,17 @@ export function findCandidates(
 
 function ruleOf(node: Node, target: Target, selection: NodeSelection, keeper: Keeper): QuantizeRule | string {
   const spec = specOf(node);
-  if (!spec)
-    return node.domain === ''
-      ? `qdq has no int8 form of ${node.opType}`
-      : `operators of domain '${node.domain}' stay as they are`;
+  if (!spec?.quantize) {
+    const unknown =
+      node.domain === ''
+        ? `qdq has no int8 form of ${node.opType}`
+        : `operators of domain '${node.domain}' stay as they are`;
+    return floatReason(node) ?? unknown;
+  }
   const kept = selection.reason(node) ?? keeper.node(node);
   if (kept !== undefined) return kept;
+  if (target.operators && !target.operators.includes(node.opType))
+    return `${target.name} does not run ${node.opType} in int8`;
   const preference = target.preferFloat[node.opType] ?? (spec.weight && spectralReason(node));
   if (preference !== undefined && !selection.wanted(node)) return preference;
   return spec.quantize(node);

@@ -2,17 +2,23 @@
  * Which candidates run in int8. A node between anchors follows when an int8 node feeds it and an int8 node wants its result:
  * first backwards for the wants, then forwards for the feeds.
  */
+import type { Placement } from '../backends/targets/target.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import type { Candidate } from './candidates.ts';
 
 /** Values that some node would read as codes if it runs in int8: found backwards, through nodes that only follow. */
-export function demands(order: readonly Node[], byNode: ReadonlyMap<Node, Candidate>): Set<Value> {
+export function demands(
+  order: readonly Node[],
+  byNode: ReadonlyMap<Node, Candidate>,
+  followers: Placement['followers'],
+): Set<Value> {
   const wanted = new Set<Value>();
   for (const node of [...order].reverse()) {
     const candidate = byNode.get(node);
     if (!candidate) continue;
-    if (candidate.rule.kind === 'follow' && !candidate.outputs.some((output) => wanted.has(output))) continue;
+    const depends = candidate.rule.kind === 'follow' && followers === 'between';
+    if (depends && !candidate.outputs.some((output) => wanted.has(output))) continue;
     for (const operand of candidate.rule.operands)
       if (operand.role === 'activation') wanted.add(node.input(operand.index)!);
   }
@@ -20,7 +26,7 @@ export function demands(order: readonly Node[], byNode: ReadonlyMap<Node, Candid
 }
 
 /**
- * Forwards: anchors are int8; followers are when an int8 node feeds them and their result is wanted.
+ * Forwards: anchors are int8; followers are when an int8 node feeds them and their result is wanted, or everywhere.
  * Adds to `reasons` why the others are not.
  */
 export function decide(
@@ -28,6 +34,7 @@ export function decide(
   byNode: ReadonlyMap<Node, Candidate>,
   wanted: ReadonlySet<Value>,
   reasons: Map<Node, string>,
+  followers: Placement['followers'],
 ): Map<Node, Candidate> {
   const int8 = new Map<Node, Candidate>();
   const codes = new Set<Value>();
@@ -35,7 +42,7 @@ export function decide(
     const candidate = byNode.get(node);
     if (!candidate) continue;
     const { rule, outputs } = candidate;
-    if (rule.kind === 'follow') {
+    if (rule.kind === 'follow' && followers === 'between') {
       const fed = rule.operands.some((operand) => codes.has(node.input(operand.index)!));
       const asked = outputs.some((output) => wanted.has(output));
       if (!fed || !asked) {

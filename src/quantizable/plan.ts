@@ -2,16 +2,18 @@
  * The plan: which tensors carry a quantizer, which of them share one, which nodes form int8 regions, and why every other node
  * stays float. Plain JSON, so that it can be written, read, diffed and explained; ranges come later.
  */
-import type { Scheme } from '../backends/targets/target.ts';
+import type { FixedParameters, Scheme, Spelling } from '../backends/targets/target.ts';
 import type { Interval, WeightLayout } from '../ops/op.ts';
 
 /** A quantized activation (or a constant that stands in the place of one). */
 export interface TensorPlan {
   readonly name: string;
-  /** observe: needs a calibrated range. constant: its range is its content. fixed: `range` is given. share: uses `with`'s. */
+  /** observe: needs a calibrated range. constant: its range is its content. fixed: `range` or `parameters`. share: uses `with`'s. */
   readonly source: 'observe' | 'constant' | 'fixed' | 'share';
   readonly with?: string;
   readonly range?: Interval;
+  /** What the target's kernel insists on. */
+  readonly parameters?: FixedParameters;
   /** True when an int8 node produces it, so that every reader takes the dequantized value. */
   readonly int8Producer: boolean;
 }
@@ -44,6 +46,8 @@ export interface RegionPlan {
   /** Its scale is the scale of the first activation times the scale of the weight. */
   readonly bias?: Operand;
   readonly outputs: readonly string[];
+  /** It works on the codes themselves, without quantizers around it: see OpSpec.moveCodes. */
+  readonly onCodes?: true;
   /** False when the kernel writes float: the outputs carry no quantizer. */
   readonly quantizedOutput: boolean;
 }
@@ -57,6 +61,7 @@ export interface FloatNode {
 export interface Plan {
   readonly target: string;
   readonly scheme: Scheme;
+  readonly spelling: Spelling;
   readonly tensors: readonly TensorPlan[];
   readonly weights: readonly WeightPlan[];
   readonly regions: readonly RegionPlan[];

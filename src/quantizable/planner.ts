@@ -10,6 +10,7 @@ import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { topologicalDeep } from '../graph/walk.ts';
+import { specOf } from '../ops/index.ts';
 import { findCandidates, type Candidate } from './candidates.ts';
 import { decide, demands } from './decide.ts';
 import { keeperOf } from './keep.ts';
@@ -40,19 +41,24 @@ export function planQuantization(model: Model, request: PlanRequest): Plan {
   const selection = selectNodes(model, request);
   const order = [...topologicalDeep(model.graph)];
   const keeper = keeperOf(model, request.unranged ?? new Set());
-  const { byNode, absorbed, reasons } = findCandidates(order, request.target, selection, keeper);
-  const wanted = demands(order, byNode);
-  const int8 = decide(order, byNode, wanted, reasons);
+  const { target, scheme } = request;
+  const { activations: placed, followers } = target.placement;
+  const { byNode, absorbed, reasons } = findCandidates(order, target, selection, keeper);
+  const wanted = demands(order, byNode, followers);
+  const int8 = decide(order, byNode, wanted, reasons, followers);
   if (int8.size === 0) throw nothingToDo(order, reasons);
 
   const regionOfOutput = new Map<Value, Candidate>();
   for (const candidate of int8.values()) for (const output of candidate.outputs) regionOfOutput.set(output, candidate);
+  const floatBranch = placed === 'inputs' ? floatBranches(int8, regionOfOutput) : new Map<Node, number>();
   const read = new Set<Value>();
   for (const { node, rule } of int8.values()) {
-    for (const operand of rule.operands) if (operand.role === 'activation') read.add(node.input(operand.index)!);
+    for (const { role, index } of rule.operands) {
+      if (role === 'activation' && floatBranch.get(node) !== index) read.add(node.input(index)!);
+    }
   }
   const needsQuantizer = (candidate: Candidate, output: Value): boolean =>
-    read.has(output) || !candidate.rule.floatOutput;
+    read.has(output) || (placed === 'edges' && (followers === 'everywhere' || !candidate.rule.floatOutput));
 
   const tensors = new Map<string, TensorPlan>();
   const weights = new Map<string, WeightPlan>();
@@ -75,10 +81,11 @@ export function planQuantization(model: Model, request: PlanRequest): Plan {
     for (const operand of rule.operands) {
       const value = node.input(operand.index)!;
       if (operand.role === 'activation') {
+        if (floatBranch.get(node) === operand.index) continue;
         addInput(value);
         activations.push({ tensor: value.name, input: operand.index });
       } else if (operand.role === 'weight') {
-        const axis = request.scheme.perChannel ? operand.axis : undefined;
+        const axis = takesChannels(target, scheme, node) ? operand.axis : undefined;
         const plan: WeightPlan = {
           name: value.name,
           ...(axis === undefined ? {} : { axis }),
@@ -91,7 +98,7 @@ export function planQuantization(model: Model, request: PlanRequest): Plan {
       }
     }
     const quantizedOutput = outputs.some((output) => needsQuantizer(candidate, output));
-    if (quantizedOutput) for (const output of outputs) tensors.set(output.name, outputPlan(candidate, output));
+    if (quantizedOutput) for (const output of outputs) tensors.set(output.name, outputPlan(candidate, output, request));
     regions.push({
       node: node.label,
       op: node.opType,
@@ -101,12 +108,14 @@ export function planQuantization(model: Model, request: PlanRequest): Plan {
       ...(weight === undefined ? {} : { weight }),
       ...(bias === undefined ? {} : { bias }),
       outputs: outputs.map((output) => output.name),
-      quantizedOutput,
+      ...(movesCodes(model.opset, request, candidate) ? { onCodes: true as const } : {}),
+      quantizedOutput: quantizedOutput && placed === 'edges',
     });
   }
   return {
-    target: request.target.name,
-    scheme: request.scheme,
+    target: target.name,
+    scheme,
+    spelling: target.spelling,
     tensors: [...tensors.values()],
     weights: [...weights.values()],
     regions,
@@ -114,8 +123,37 @@ export function planQuantization(model: Model, request: PlanRequest): Plan {
   };
 }
 
-function outputPlan({ node, rule }: Candidate, output: Value): TensorPlan {
-  const base = { name: output.name, int8Producer: true };
+function movesCodes(opset: number, { target, scheme }: PlanRequest, { node, rule }: Candidate): boolean {
+  const { since = Infinity } = specOf(node)?.moveCodes ?? {};
+  return target.movesCodes && scheme.activationType.endsWith('int8') && rule.output.kind === 'share' && opset >= since;
+}
+
+/** Whether the weights of this node may have one scale per channel. */
+function takesChannels({ perChannel, perChannelTypes }: Target, scheme: Scheme, { opType }: Node): boolean {
+  return scheme.perChannel && perChannelTypes.includes(scheme.weightType) && (perChannel?.includes(opType) ?? true);
+}
+
+/** Of each int8 sum the operand that an operator with weights makes for it alone: the sum is added inside that kernel. */
+function floatBranches(
+  int8: ReadonlyMap<Node, Candidate>,
+  regionOfOutput: ReadonlyMap<Value, Candidate>,
+): Map<Node, number> {
+  const branches = new Map<Node, number>();
+  for (const { node, rule } of int8.values()) {
+    if (!rule.sum) continue;
+    const branch = rule.operands.find(({ index }) => {
+      const value = node.input(index)!;
+      return regionOfOutput.get(value)?.rule.kind === 'anchor' && value.soleUser === node;
+    });
+    if (branch) branches.set(node, branch.index);
+  }
+  return branches;
+}
+
+function outputPlan({ node, rule }: Candidate, output: Value, { target, scheme }: PlanRequest): TensorPlan {
+  const base = { name: output.name, int8Producer: target.placement.activations === 'edges' };
+  const parameters = target.fixed[node.opType]?.[scheme.activationType];
+  if (parameters) return { ...base, source: 'fixed', parameters };
   switch (rule.output.kind) {
     case 'observe':
       return { ...base, source: 'observe' };

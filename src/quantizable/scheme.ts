@@ -1,6 +1,6 @@
 /** From flags and target to one scheme: which integer types, symmetric or not, per channel or not. */
 import { targets } from '../backends/targets/index.ts';
-import type { ActivationType, Scheme, Target, WeightType } from '../backends/targets/target.ts';
+import type { ActivationType, Scheme, Target, TargetFormat, WeightType } from '../backends/targets/target.ts';
 import { planErrors } from '../errors/quantizable.ts';
 
 /** What a user may ask for; everything left out is the target's choice. */
@@ -23,30 +23,60 @@ export function findTarget(name: string): Target {
   return target;
 }
 
-/** @throws PLAN_TYPES for a pair of types that no kernel multiplies */
+/**
+ * @throws PLAN_TYPES for a pair of types that no kernel multiplies, PLAN_TARGET_TYPES, PLAN_TARGET_SYMMETRY and
+ * PLAN_TARGET_CHANNELS for what the target does not take
+ */
 export function resolveScheme(target: Target, request: SchemeRequest): Scheme {
   const base = target.scheme;
   const activationType = request.activationType ?? base.activationType;
   const weightType = request.weightType ?? base.weightType;
   const perChannel = request.perTensor === undefined ? base.perChannel : !request.perTensor;
+  const activationSymmetric = request.symmetric ?? base.activationSymmetric;
+  const { activationTypes, weightTypes, perChannelTypes } = target;
+  // A target without integers has no default to check: the formats that it runs do not look at the scheme.
+  const integers =
+    activationTypes.length > 0 || request.activationType !== undefined || request.weightType !== undefined;
+  if (integers && !activationTypes.includes(activationType))
+    throw planErrors.targetTypes(target, 'activation', activationType, activationTypes);
+  if (integers && !weightTypes.includes(weightType))
+    throw planErrors.targetTypes(target, 'weight', weightType, weightTypes);
+  if (target.symmetricActivations && !activationSymmetric) throw planErrors.targetSymmetry(target.name);
+  if (perChannel && request.perTensor === false && !perChannelTypes.includes(weightType))
+    throw planErrors.targetChannels(target.name, weightType, perChannelTypes);
   if (activationType.startsWith('int') && weightType.startsWith('uint')) {
     throw planErrors.unsignedWeights(activationType, weightType);
   }
   const weightObserver = request.weightObserver ?? base.weightObserver;
   return {
     activationType,
-    activationSymmetric: request.symmetric ?? base.activationSymmetric,
+    activationSymmetric,
     weightType,
-    perChannel,
+    perChannel: perChannel && perChannelTypes.includes(weightType),
     weightRange: weightRange(request.reduceRange, base, activationType, weightType),
     ...(weightObserver === undefined ? {} : { weightObserver }),
   };
 }
 
-/** The least default operator set whose QuantizeLinear and DequantizeLinear can say the scheme. */
-export function leastOpset({ activationType, weightType, perChannel }: Scheme): number {
-  if ([activationType, weightType].some((type) => type.endsWith('16'))) return 21;
-  return perChannel ? 13 : 10;
+/** @throws PLAN_TARGET_FORMAT */
+export function checkFormat(target: Target, format: TargetFormat): void {
+  if (!target.formats.includes(format)) throw planErrors.targetFormat(target, format);
+}
+
+/** The least default operator set whose QuantizeLinear and DequantizeLinear can say the scheme, and that the target reads. */
+export function leastOpset({ activationType, weightType, perChannel }: Scheme, target?: Target): number {
+  const wide = [activationType, weightType].some((type) => type.endsWith('16'));
+  return Math.max(wide ? 21 : perChannel ? 13 : 10, target?.opset.least ?? 0);
+}
+
+/** "u8 activations, s8 weights per channel" */
+export function describeScheme(scheme: Scheme): string {
+  const short = (type: string): string => type.replace('uint', 'u').replace('int', 's');
+  const range = { full: '', reduced: ' in 7 bits', pairs: ' kept from saturating' }[scheme.weightRange];
+  const symmetric = scheme.activationSymmetric ? ' symmetric' : '';
+  const granularity = scheme.perChannel ? 'per channel' : 'per tensor';
+  const search = scheme.weightObserver === undefined ? '' : ` by ${scheme.weightObserver}`;
+  return `${short(scheme.activationType)}${symmetric} activations, ${short(scheme.weightType)} weights ${granularity}${range}${search}`;
 }
 
 /** Only u8 × s8 products saturate; s8 activations and u8 weights go through exact kernels. */

@@ -1,5 +1,6 @@
 /** Integer codes in the graph, and the DequantizeLinear that makes real numbers of them. */
 import type { Graph } from '../graph/graph.ts';
+import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import type { codes } from './params.ts';
@@ -8,31 +9,41 @@ import type { codes } from './params.ts';
 export interface Placed {
   readonly codes: Value;
   readonly scale: Value;
-  readonly zeroPoint: Value;
+  /** Undefined for one that is 0 and is not spelled out. */
+  readonly zeroPoint: Value | undefined;
   readonly axis: number | undefined;
 }
 
-/** Constant codes; one scale makes scalars, several a vector along `axis`. */
+/**
+ * Constant codes; one scale makes scalars, several a vector along `axis`.
+ * @param zeros undefined: all 0, and not written
+ * @param source the float constant, to stay in the graph behind a QuantizeLinear that makes the same codes of it
+ */
 export function placeCodes(
   graph: Graph,
   quantized: Tensor,
   scales: Float32Array,
-  zeros: Int32Array | ReturnType<typeof codes>,
+  zeros: Int32Array | ReturnType<typeof codes> | undefined,
   axis: number | undefined,
+  source?: Value,
 ): Placed {
   const { name, type } = quantized;
   const dims = axis === undefined ? [] : [scales.length];
-  return {
-    scale: graph.addInitializer(Tensor.of(`${name}_scale`, 'float32', dims, scales)),
-    zeroPoint: graph.addInitializer(Tensor.of(`${name}_zero_point`, type.name, dims, zeros)),
-    codes: graph.addInitializer(quantized),
-    axis,
-  };
+  const scale = graph.addInitializer(Tensor.of(`${name}_scale`, 'float32', dims, scales));
+  const zeroPoint = zeros && graph.addInitializer(Tensor.of(`${name}_zero_point`, type.name, dims, zeros));
+  if (!source) return { scale, zeroPoint, codes: graph.addInitializer(quantized), axis };
+  const node = graph.makeNode('QuantizeLinear', [source, scale, ...(zeroPoint ? [zeroPoint] : [])], {
+    name: `${source.name}_QuantizeLinear`,
+    outputs: [name],
+  });
+  if (axis !== undefined) node.setInt('axis', axis);
+  graph.prepend(node);
+  return { scale, zeroPoint, codes: node.output()!, axis };
 }
 
 /** @param graph where it is read: the codes may stand in an outer graph, but runtimes fuse the nodes of one graph only */
 export function dequantizeIn(graph: Graph, { codes: from, scale, zeroPoint, axis }: Placed, name: string): Value {
-  const node = graph.makeNode('DequantizeLinear', [from, scale, zeroPoint], {
+  const node = graph.makeNode('DequantizeLinear', [from, scale, ...(zeroPoint ? [zeroPoint] : [])], {
     outputs: [`${name}_DequantizeLinear_Output`],
   });
   // A second copy has a numbered output; its node gets the same number.
@@ -41,4 +52,23 @@ export function dequantizeIn(graph: Graph, { codes: from, scale, zeroPoint, axis
   if (from.producer?.graph === graph) graph.insertAfter(node, from.producer);
   else graph.prepend(node);
   return node.output()!;
+}
+
+/**
+ * A node that picks rows of a dequantized table picks rows of its codes, and a DequantizeLinear with a scale per column (the last
+ * axis of what is picked) stands behind it.
+ */
+export function dequantizeBehind(node: Node): void {
+  const before = node.input(0)!.producer!;
+  const [graph, output] = [node.graph!, node.output()!];
+  const picked = graph.addValue(`${output.name}_quantized`);
+  node.setInput(0, before.input(0)!);
+  node.setOutput(0, picked);
+  const behind = graph.makeNode('DequantizeLinear', [picked, before.input(1)!, before.input(2)!], {
+    name: `${picked.name}_DequantizeLinear`,
+    outputs: [],
+  });
+  if (before.attributes.has('axis')) behind.setInt('axis', -1);
+  behind.setOutput(0, output);
+  graph.insertAfter(behind, node);
 }

@@ -25,6 +25,8 @@ export function resolveParameters(
   const activations = new Map<string, QuantParams>();
   for (const tensor of plan.tensors) {
     if (tensor.source === 'share') activations.set(tensor.name, activations.get(tensor.with!)!);
+    else if (tensor.parameters)
+      activations.set(tensor.name, { type: plan.scheme.activationType, ...tensor.parameters });
     else {
       const range = rangeOf(tensor, ranges, constantOf);
       activations.set(
@@ -46,7 +48,7 @@ export function resolveParameters(
   }
   const repaired: { weight: string; channels: number }[] = [];
   for (const { weight, bias, activations: inputs } of plan.regions) {
-    if (!weight || !bias) continue;
+    if (!weight || !bias || plan.spelling.bias === 'float') continue;
     const { scales } = weights.get(weightKey(weight))!;
     const channels = repairOverflow(constantOf(bias.tensor), activations.get(inputs[0]!.tensor)!.scale, scales);
     if (channels.length > 0) repaired.push({ weight: weight.name, channels: channels.length });
@@ -54,7 +56,8 @@ export function resolveParameters(
   return { activations, weights, repaired };
 }
 
-function rangeOf(
+/** @throws QUANT_NO_RANGE, QUANT_BAD_RANGE */
+export function rangeOf(
   tensor: TensorPlan,
   ranges: ReadonlyMap<string, Interval>,
   constantOf: (name: string) => Tensor,

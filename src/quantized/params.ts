@@ -23,11 +23,19 @@ export function codeRange(type: IntegerType, symmetric: boolean, reduced = false
   return { qmin: symmetric ? 1 - half : -half, qmax: half - 1 };
 }
 
-/** Affine parameters for observed values in [range.min, range.max]. A constant zero tensor gets scale 1. */
-export function activationParams(range: Interval, type: IntegerType, symmetric: boolean): QuantParams {
+/**
+ * Affine parameters for observed values in [range.min, range.max]. A constant zero tensor gets scale 1.
+ * @param limits the codes to use; default all that the type has
+ */
+export function activationParams(
+  range: Interval,
+  type: IntegerType,
+  symmetric: boolean,
+  limits: { readonly qmin: number; readonly qmax: number } = codeRange(type, symmetric),
+): QuantParams {
   let min = Math.min(range.min, 0);
   let max = Math.max(range.max, 0);
-  const { qmin, qmax } = codeRange(type, symmetric);
+  const { qmin, qmax } = limits;
   if (symmetric) {
     max = Math.max(-min, max);
     min = -max;

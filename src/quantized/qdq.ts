@@ -4,6 +4,7 @@
  * other tools know.
  */
 import { modelFromProto } from '../graph/from-proto.ts';
+import type { Spelling } from '../backends/targets/target.ts';
 import type { Graph } from '../graph/graph.ts';
 import { valueFinder, type Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
@@ -11,6 +12,7 @@ import { bypass, forward } from '../graph/rewrite.ts';
 import { modelToProto } from '../graph/to-proto.ts';
 import type { Value } from '../graph/value.ts';
 import { removeDead, sortNodes } from '../graph/walk.ts';
+import { absorb } from '../intrinsic/edit.ts';
 import { dataType } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import { specOf } from '../ops/index.ts';
@@ -18,18 +20,11 @@ import type { Interval } from '../ops/op.ts';
 import { weightKey, type Plan, type RegionPlan } from '../quantizable/plan.ts';
 import { guardFloatNodes } from './barrier.ts';
 import { quantizeBias } from './bias.ts';
-import { dequantizeIn, placeCodes, type Placed } from './dequantize.ts';
+import { dequantizeBehind, dequantizeIn, placeCodes, type Placed } from './dequantize.ts';
+import type { Quantized } from './format.ts';
 import { codes, quantizeTensor, representable, type QuantParams } from './params.ts';
 import { resolveParameters, type Parameters } from './parameters.ts';
 import { quantizeWeights } from './weights.ts';
-
-export interface Quantized {
-  readonly model: Model;
-  /** Scale and zero point by activation tensor. */
-  readonly activations: ReadonlyMap<string, QuantParams>;
-  /** Weights whose scale was enlarged so that a bias fits int32, with the number of channels. */
-  readonly repaired: readonly { readonly weight: string; readonly channels: number }[];
-}
 
 /** The given model is left as it is. Throws when an observed tensor has no usable range. */
 export function emitQdq(source: Model, plan: Plan, ranges: ReadonlyMap<string, Interval>): Quantized {
@@ -38,10 +33,13 @@ export function emitQdq(source: Model, plan: Plan, ranges: ReadonlyMap<string, I
   const parameters = resolveParameters(find, plan, ranges);
   const nodeOf = new Map(plan.regions.map((region) => [region, find(region.tensor)!.producer!]));
 
-  const weightIn = weightWriter(plan, parameters, find);
+  const origins = new Map<string, string>();
+  const weightIn = weightWriter(plan, parameters, find, origins);
   for (const [region, node] of nodeOf) {
     if (region.weight) node.setInput(region.weight.input, weightIn(weightKey(region.weight), node.graph!));
-    if (region.bias) node.setInput(region.bias.input, emitBias(node, region, parameters));
+    if (region.weight?.layout === 'table') dequantizeBehind(node);
+    if (region.bias && plan.spelling.bias !== 'float')
+      node.setInput(region.bias.input, emitBias(node, region, plan, parameters));
     if (region.quantizedOutput) absorbClamps(node, region, plan, parameters);
   }
 
@@ -58,17 +56,23 @@ export function emitQdq(source: Model, plan: Plan, ranges: ReadonlyMap<string, I
     const value = find(tensor.name)!;
     const params = parameters.activations.get(tensor.name)!;
     const reading = readers.get(tensor.name) ?? [];
-    if (tensor.source === 'constant') emitConstant(value, params, plan.scheme.activationSymmetric, reading);
-    else emitActivation(value, tensor.int8Producer, params, reading, written);
+    const made =
+      tensor.source === 'constant'
+        ? emitConstant(value, params, plan, reading)
+        : emitActivation(value, tensor.int8Producer, params, reading, written, plan.spelling.readers).map(
+            (quantize) => quantize.output()!.name,
+          );
+    for (const codesName of made) origins.set(codesName, tensor.name);
   }
+  for (const [region, node] of nodeOf) if (region.onCodes) moveCodes(node);
   for (const graph of model.graph.graphs()) guardFloatNodes(graph);
   removeDead(model.graph);
   sortNodes(model.graph);
-  return { model, activations: parameters.activations, repaired: parameters.repaired };
+  return { model, activations: parameters.activations, repaired: parameters.repaired, origins };
 }
 
 /** An int8 node and the input at which it reads. */
-interface Reader {
+export interface Reader {
   readonly node: Node;
   readonly input: number;
 }
@@ -81,6 +85,7 @@ function weightWriter(
   plan: Plan,
   parameters: Parameters,
   find: (name: string) => Value | undefined,
+  origins: Map<string, string>,
 ): (key: string, graph: Graph) => Value {
   const names = new Map(plan.weights.map((weight) => [weightKey(weight), weight.name]));
   const placed = new Map<string, Placed>();
@@ -92,7 +97,10 @@ function weightWriter(
       const how = parameters.weights.get(key)!;
       const tensor = quantizeWeights(constant.constant!, how, `${name}_quantized`);
       const zeros = codes(how.type, how.scales.length).fill(how.zeroPoint);
-      placed.set(key, placeCodes(constant.graph, tensor, how.scales, zeros, how.axis));
+      const source = plan.spelling.weights === 'pairs' ? constant : undefined;
+      const place = placeCodes(constant.graph, tensor, how.scales, zeros, how.axis, source);
+      placed.set(key, place);
+      origins.set(place.codes.name, name);
       written.set(key, new Map());
     }
     const copies = written.get(key)!;
@@ -101,15 +109,33 @@ function weightWriter(
   };
 }
 
+/** DequantizeLinear → node → QuantizeLinear with the same parameters becomes the node alone, on codes. */
+function moveCodes(node: Node): void {
+  const before = node.input(0)?.producer;
+  const behind = node.output()?.soleUser;
+  if (!before?.is('DequantizeLinear') || !behind?.is('QuantizeLinear')) return;
+  const [scale, zero] = [behind.input(1)!, behind.input(2)!];
+  if (before.input(1) !== scale || before.input(2) !== zero) return;
+  specOf(node)!.moveCodes!.apply(node, zero);
+  node.setInput(0, before.input(0)!);
+  absorb(node, behind);
+}
+
 /** A bias shared by two nodes gets a quantized copy for each: its scale depends on the node's input. */
-function emitBias(node: Node, { bias, weight, activations }: RegionPlan, parameters: Parameters): Value {
+function emitBias(
+  node: Node,
+  { bias, weight, activations }: RegionPlan,
+  { spelling }: Plan,
+  parameters: Parameters,
+): Value {
   const name = bias!.tensor;
   const inputScale = parameters.activations.get(activations[0]!.tensor)!.scale;
   const { scales: weightScales } = parameters.weights.get(weightKey(weight!))!;
   const quantized = quantizeBias(node.constant(bias!.input)!, inputScale, weightScales, `${name}_quantized`);
   const { scales } = quantized;
   const axis = scales.length > 1 ? 0 : undefined;
-  const placed = placeCodes(node.graph!, quantized.codes, scales, new Int32Array(scales.length), axis);
+  const zeros = spelling.bias === 'int32' ? new Int32Array(scales.length) : undefined;
+  const placed = placeCodes(node.graph!, quantized.codes, scales, zeros, axis);
   return dequantizeIn(node.graph!, placed, name);
 }
 
@@ -129,37 +155,52 @@ function absorbClamps(node: Node, region: RegionPlan, plan: Plan, parameters: Pa
   }
 }
 
-/** Constant codes in the place of an activation. */
-function emitConstant(value: Value, params: QuantParams, symmetric: boolean, readers: readonly Reader[]): void {
+/** Constant codes in the place of an activation. Returns their names. */
+function emitConstant(
+  value: Value,
+  params: QuantParams,
+  { scheme, spelling }: Plan,
+  readers: readonly Reader[],
+): string[] {
   const { name } = value;
-  const quantized = quantizeTensor(value.constant!, params, symmetric, `${name}_quantized`);
+  const quantized = quantizeTensor(value.constant!, params, scheme.activationSymmetric, `${name}_quantized`);
   const zero = codes(params.type, 1).fill(params.zeroPoint);
-  const placed = placeCodes(value.graph, quantized, Float32Array.of(params.scale), zero, undefined);
-  redirect(readers, (graph) => dequantizeIn(graph, placed, name));
+  const source = spelling.weights === 'pairs' ? value : undefined;
+  const placed = placeCodes(value.graph, quantized, Float32Array.of(params.scale), zero, undefined, source);
+  redirect(readers, spelling.readers === 'share', (graph) => dequantizeIn(graph, placed, name));
+  return [placed.codes.name];
 }
 
 /**
  * Puts the quantizer on one tensor, in its own graph, and a DequantizeLinear into each graph where an int8 node reads it.
- * After an int8 producer everything else reads the dequantized value too.
+ * After an int8 producer everything else reads the dequantized value too. Returns the quantizers: one, unless each
+ * reader has its own.
  */
-function emitActivation(
+export function emitActivation(
   value: Value,
   int8Producer: boolean,
   params: QuantParams,
   readers: readonly Reader[],
   written: Map<QuantParams, [Value, Value]>,
-): void {
+  sharing: Spelling['readers'],
+): Node[] {
   const { name, graph } = value;
   const [scale, zeroPoint] = parameterValues(value, params, written);
-  const quantize = graph.makeNode('QuantizeLinear', [null, scale, zeroPoint], {
-    name: `${name}_QuantizeLinear`,
-    outputs: [`${name}_QuantizeLinear_Output`],
-  });
-  if (value.producer) graph.insertAfter(quantize, value.producer);
-  else graph.prepend(quantize);
-  const placed = { codes: quantize.output()!, scale, zeroPoint, axis: undefined };
-  if (value.dims) placed.codes.setType(dataType(params.type).code, value.dims);
+  const quantizers: Node[] = [];
+  const placeQuantizer = (): Placed => {
+    const quantize = graph.makeNode('QuantizeLinear', [null, scale, zeroPoint], {
+      outputs: [`${name}_QuantizeLinear_Output`],
+    });
+    quantize.name = quantize.output()!.name.replace(/_Output(?=(_\d+)?$)/, '');
+    if (value.producer) graph.insertAfter(quantize, value.producer);
+    else graph.prepend(quantize);
+    if (value.dims) quantize.output()!.setType(dataType(params.type).code, value.dims);
+    quantizers.push(quantize);
+    return { codes: quantize.output()!, scale, zeroPoint, axis: undefined };
+  };
+  const shared = sharing === 'own-pair' ? undefined : placeQuantizer();
   const dequantizeFor = (reading: Graph): Value => {
+    const placed = shared ?? placeQuantizer();
     const dequantized = dequantizeIn(reading, placed, name);
     if (value.dims) dequantized.setType(dataType('float32').code, value.dims);
     return dequantized;
@@ -169,18 +210,19 @@ function emitActivation(
     const dequantized = dequantizeFor(graph);
     forward(value, dequantized);
     if (dequantized.name === name) graph.rename(value, `${name}_QuantizeLinear_Input`);
-    outside = readers.filter(({ node }) => node.graph !== graph);
+    if (sharing === 'share') outside = readers.filter(({ node }) => node.graph !== graph);
   }
-  redirect(outside, dequantizeFor);
-  quantize.setInput(0, value);
+  redirect(outside, sharing === 'share', dequantizeFor);
+  for (const quantize of quantizers) quantize.setInput(0, value);
+  return quantizers;
 }
 
-/** Each reader reads what is made for its graph. */
-function redirect(readers: readonly Reader[], dequantizeFor: (graph: Graph) => Value): void {
+/** Each reader reads what is made for its graph or, unless they share, for itself. */
+function redirect(readers: readonly Reader[], share: boolean, dequantizeFor: (graph: Graph) => Value): void {
   const values = new Map<Graph, Value>();
   for (const { node, input } of readers) {
     const graph = node.graph!;
-    if (!values.has(graph)) values.set(graph, dequantizeFor(graph));
+    if (!share || !values.has(graph)) values.set(graph, dequantizeFor(graph));
     node.setInput(input, values.get(graph)!);
   }
 }

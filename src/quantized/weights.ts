@@ -40,7 +40,9 @@ export interface WeightScales {
 
 export function weightScales(tensor: Tensor, request: WeightRequest): WeightScales {
   const values = tensor.floats();
-  const reduced = request.range === 'reduced' || (request.range === 'pairs' && request.layout === undefined);
+  // Only products can saturate.
+  const range = request.layout === 'table' ? 'full' : request.range;
+  const reduced = range === 'reduced' || (range === 'pairs' && request.layout === undefined);
   const { qmin, qmax } = codeRange(request.type, true, reduced);
   const zeroPoint = request.type.startsWith('u') ? (qmax + 1) / 2 : 0;
   const top = Math.min(qmax - zeroPoint, zeroPoint - qmin);
@@ -49,7 +51,7 @@ export function weightScales(tensor: Tensor, request: WeightRequest): WeightScal
     channelGroups(tensor.dims, request.axis),
     top,
   );
-  const pairs = request.range === 'pairs' ? request.layout : undefined;
+  const pairs = range === 'pairs' ? request.layout : undefined;
   if (pairs) {
     const order = kernelOrder(tensor.dims, pairs);
     for (let slot = 0; slot < scales.length; slot++) {

@@ -1,4 +1,5 @@
 /** Numbers and names for people. Rounding happens here and nowhere before. */
+import { printable } from './escape.ts';
 
 /** Decimal units, as file managers and `ls --si` count. */
 export function bytes(count: number): string {
@@ -70,7 +71,7 @@ export function distinct(value: number, bound: number, unit: string): [value: st
 
 /** Names come from models, which are not trusted: nothing in them may steer the terminal. */
 export function clean(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '?');
+  return printable(text, '?');
 }
 
 /** At most `width` characters, shortened in the middle: both ends of a node name tell something. */
@@ -95,6 +96,6 @@ export function wrap(text: string, width: number): string[] {
   return [...lines, line];
 }
 
-export function plural(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+export function plural(count: number, noun: string, many = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : many}`;
 }

@@ -4,21 +4,11 @@
  */
 import type { Report } from '../compare/report.ts';
 import { palette, type Palette } from './ansi.ts';
-import {
-  bytes,
-  clean,
-  digits,
-  distinct,
-  inUnit,
-  milliseconds,
-  percent,
-  plural,
-  points,
-  probability,
-  wrap,
-} from './format.ts';
+import { clean, digits, inUnit, plural, probability, wrap } from './format.ts';
 import { healthLines } from './health.ts';
+import type { Renderer } from './renderer.ts';
 import { table } from './table.ts';
+import { gateWords, latencyWords, modelNames, because, sizeWords, taskFormats, worstTensors } from './words.ts';
 
 export interface TerminalOptions {
   readonly color: boolean;
@@ -37,7 +27,7 @@ interface Context {
 }
 
 /** Rows of a list before it is cut; the JSON report has all. */
-const most = { outputs: 8, reasons: 6, names: 6 };
+const most = { outputs: 8, reasons: 6, names: 6, tensors: 5, causes: 2 };
 
 /** Text with a final newline. */
 export function renderTerminal(
@@ -51,6 +41,8 @@ export function renderTerminal(
     gateLines(context),
     taskLines(context),
     outputLines(context),
+    tensorLines(context),
+    causeLines(context),
     placementLines(context),
     calibrationLines(context),
     [...warningLines(context), ...(reportPath === undefined ? [] : [` report: ${clean(reportPath)}`])],
@@ -63,51 +55,22 @@ export function renderTerminal(
 
 function verdictLine({ report, ink, width }: Context): string {
   const paint = { pass: ink.green, warn: ink.yellow, fail: ink.red }[report.verdict];
-  const models = `${baseName(report.models.float.path)} -> ${baseName(report.models.quant.path)}`;
+  const models = modelNames(report).join(' -> ');
   const text = wrap(clean(`${models}: ${because(report)}`), width - 7).join(`\n${' '.repeat(7)}`);
   return `${ink.bold(ink.inverse(paint(` ${report.verdict.toUpperCase()} `)))} ${ink.bold(text)}`;
 }
 
-/** The verdict in words. */
-function because({ verdict, gates, outputs, warnings }: Report): string {
-  const missed = (wanted: string): number => gates.filter(({ pass, level }) => !pass && level === wanted).length;
-  const [failed, warned] = [missed('error'), missed('warn')];
-  const reasons: string[] = [];
-  if (failed > 0) reasons.push(`${failed} of ${plural(gates.length, 'gate')} failed`);
-  if (warned > 0) reasons.push(`${plural(warned, 'gate')} warned`);
-  if (failed + warned === 0 && gates.length > 0)
-    reasons.push(gates.length === 1 ? 'the gate passed' : `all ${gates.length} gates passed`);
-  if (outputs.some(({ nonFinite }) => nonFinite > 0)) reasons.push('output is not finite');
-  if (warnings.some(({ code }) => code === 'SLOWER')) reasons.push('slower than float');
-  if (warnings.some(({ code }) => code === 'SYNTHETIC_DATA')) reasons.push('accuracy on synthetic data only');
-  if (reasons.length > 0) return reasons.join(', ');
-  return verdict === 'pass' ? 'no gates set' : verdict;
-}
-
-function baseName(path: string): string {
-  return path.split(/[\\/]/).at(-1) ?? path;
-}
-
-function costLine({ report: { cost, environment } }: Context): string {
-  const ratio = cost.ratio >= 1 ? `${digits(cost.ratio, 3)}x smaller` : `${digits(1 / cost.ratio, 3)}x larger`;
-  const size = ` size ${bytes(cost.bytesFloat)} -> ${bytes(cost.bytesQuant)} (${ratio})`;
-  if (!cost.latencyMs) return size;
-  const { float, quant, speedup } = cost.latencyMs;
-  const pace = speedup >= 1 ? `${digits(speedup, 3)}x faster` : `${digits(1 / speedup, 3)}x slower`;
-  const threads = plural(environment.threads, 'thread');
-  return `${size}\n latency ${milliseconds(float.p50)} -> ${milliseconds(quant.p50)} (${pace}, ${threads})`;
+function costLine({ report }: Context): string {
+  const latency = latencyWords(report);
+  return ` size ${sizeWords(report)}${latency === undefined ? '' : `\n latency ${latency}`}`;
 }
 
 function gateLines({ report, ink, width }: Context): string[] {
   if (report.gates.length === 0) return [];
-  const rows = report.gates.map(({ id, level, op, bound, value, unit, pass }) => {
-    const [shown, limit] = distinct(value, bound, unit);
-    const mark = pass
-      ? { text: 'ok', paint: ink.green }
-      : level === 'warn'
-        ? { text: 'warn', paint: ink.yellow }
-        : { text: 'FAIL', paint: ink.red };
-    return [mark, id.slice(0, id.lastIndexOf(` ${op} `)), `${op} ${limit}`, shown];
+  const paints = { ok: ink.green, FAIL: ink.red, warn: ink.yellow, off: ink.dim };
+  const rows = report.gates.map((row) => {
+    const { status, name, bound, measured } = gateWords(row);
+    return [{ text: status, paint: paints[status] }, name, bound, measured];
   });
   const lines = table([['', 'gate', 'bound', 'measured'], ...rows], {
     width,
@@ -123,15 +86,19 @@ function gateLines({ report, ink, width }: Context): string[] {
 
 function taskLines({ report, ink, width }: Context): string[] {
   if (report.task.length === 0) return [];
-  const rows = report.task.map(({ metric, float, quant, delta, ci95: [low, high], paired, p }) => [
-    metric,
-    percent(float),
-    percent(quant),
-    points(delta),
-    `${points(low)} to ${points(high)}`,
-    `${paired.onlyFloat}/${paired.onlyQuant}`,
-    probability(p),
-  ]);
+  const rows = report.task.map((row) => {
+    const { metric, float, quant, delta, ci95, paired, p } = row;
+    const { value, change } = taskFormats(row);
+    return [
+      metric,
+      value(float),
+      value(quant),
+      change(delta),
+      ci95 ? `${change(ci95[0])} to ${change(ci95[1])}` : '-',
+      paired ? `${paired.onlyFloat}/${paired.onlyQuant}` : '-',
+      p === undefined ? '-' : probability(p),
+    ];
+  });
   const head = [
     `task (${plural(report.task[0]!.n, 'sample')})`,
     'float',
@@ -163,6 +130,57 @@ function outputLines({ report, ink, width }: Context): string[] {
     ...table([head, ...rows], { width, header: ink.dim }),
     ...(hidden > 0 ? [`   and ${hidden} better ones`] : []),
   ];
+}
+
+/** The sickest tensors, with a bar as long as what their quantizer alone adds of noise. */
+function tensorLines({ report, ink, width }: Context): string[] {
+  const worst = worstTensors(report.tensors ?? []);
+  if (worst.length === 0) return [];
+  const rows = worst
+    .slice(0, most.tensors)
+    .map(({ isolated, accumulated, ...row }) => [
+      row.origin ?? row.name,
+      inUnit(isolated!.sqnrDb, 'dB', 1),
+      accumulated ? inUnit(accumulated.sqnrDb, 'dB', 1) : '-',
+      digits(isolated!.rmseOverScale, 3),
+      `${isolated!.saturatedPct.toFixed(2)}%`,
+      { text: '#'.repeat(noise(isolated!.sqnrDb)), paint: ink.red },
+    ]);
+  const head = ['worst tensors, SQNR', 'alone', 'whole', 'rmse/scale', 'saturated', ''];
+  const hidden = worst.length - rows.length;
+  return [
+    ...table([head, ...rows], { width, header: ink.dim, left: [0, 5] }),
+    ...(hidden > 0 ? [`   and ${hidden} better ones`] : []),
+  ];
+}
+
+/** 0 to 16 steps of 2.5 dB below 40 dB. */
+function noise(sqnrDb: number): number {
+  return Number.isNaN(sqnrDb) ? 16 : Math.round(Math.min(16, Math.max(0, (40 - sqnrDb) / 2.5)));
+}
+
+/** Why, and what to try: the first cause at length, others by name. */
+function causeLines(context: Context): string[] {
+  const { report, ink, width } = context;
+  const { causes = [], sensitivity } = report;
+  const lines = causes
+    .slice(0, most.causes)
+    .flatMap(({ text, tryFlag }, index) => [
+      indented(`${index === 0 ? 'why' : 'also'}: ${text}`, 1, width).replace(/^ (why|also):/, ink.bold(' $1:')),
+      ...(tryFlag === undefined ? [] : [indented(`try: ${tryFlag}`, 3, width).replace('try:', ink.green('try:'))]),
+    ]);
+  if (sensitivity?.exclude && sensitivity.exclude.length > 0) {
+    const { exclude, until } = sensitivity;
+    const flags = exclude.map((node) => `--exclude ${quoted(node)}`).join(' ');
+    const met = until === undefined ? '' : ` (${until.gate}: ${inUnit(until.value, sensitivity.unit)} without them)`;
+    lines.push(indented(`leave float: ${flags}${met}`, 1, width));
+  }
+  return lines;
+}
+
+/** As a POSIX shell wants it. */
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 /** Where the nodes run, and the float ones by reason: many nodes share few reasons. */
@@ -218,3 +236,10 @@ function indented(text: string, indent: number, width: number): string {
     .map((line, index) => ' '.repeat(indent + (index > 0 ? 2 : 0)) + line)
     .join('\n');
 }
+
+export const terminal: Renderer = {
+  format: 'terminal',
+  extension: '.txt',
+  describe: 'text for people, the verdict first',
+  render: (report, { color = false, ...options }) => renderTerminal(report, { ...options, color }),
+};

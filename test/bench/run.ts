@@ -7,8 +7,15 @@ import * as calibrate from './calibrate.ts';
 import * as codec from './codec.ts';
 import * as fuse from './fuse.ts';
 import * as peer from './peer.ts';
+import * as weightOnly from './weight-only.ts';
 
-const benches: Record<string, { run(): Promise<BenchResult[]> }> = { calibrate, codec, fuse, peer };
+const benches: Record<string, { run(): Promise<BenchResult[]> }> = {
+  calibrate,
+  codec,
+  fuse,
+  peer,
+  'weight-only': weightOnly,
+};
 
 const words = process.argv.slice(2);
 const wanted = words.filter((word) => !word.startsWith('--'));

@@ -38,7 +38,7 @@ describe('compareModels', () => {
   it('measures what can be worked out by hand', async () => {
     const report = await compareModels({
       ...options,
-      gates: ['output.max-abs <= 0.125', 'warn: output.sqnr >= 80', 'top1.drop <= 0%'],
+      gates: ['output.max-abs <= 0.125', 'warn: output.sqnr >= 80', 'top1.drop <= 0% by estimate'],
     });
     // Only 0.0625 + 3i is off the grid: 24.5 steps and the like round half to even, an error of 0.0625 that doubles.
     expect(report.outputs).toHaveLength(1);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { gateMetrics, type GateFacts } from '../../src/compare/gate-metrics.ts';
 import { checkGates, evaluateGates, parseGate } from '../../src/compare/gates.ts';
+import { layeredReport } from '../report/layered-report.ts';
 import { output, sampleReport, top1 } from '../report/sample-report.ts';
 
 const facts: GateFacts = {
@@ -10,6 +11,7 @@ const facts: GateFacts = {
     { ...output, name: 'logits', sqnrDb: 12.5, cosine: 0.99, maxAbs: 0.5, argmaxAgreement: 0.97 },
   ],
   nodes: [],
+  placement: sampleReport().placement,
   cost: sampleReport().cost,
 };
 
@@ -24,24 +26,54 @@ const codeOf = (action: () => unknown): string => {
   return 'none';
 };
 
+const boundOf = (text: string): number | undefined => {
+  const { bound } = parseGate(text);
+  return bound.kind === 'absolute' ? bound.value : undefined;
+};
+
 describe('parseGate', () => {
   it('reads level, metric, operator and value', () => {
     expect(parseGate('top1.drop <= 0.01')).toMatchObject({
       id: 'top1.drop <= 0.01',
       level: 'error',
       op: '<=',
-      bound: 0.01,
+      bound: { kind: 'absolute', value: 0.01 },
     });
     expect(parseGate(' warn:output.sqnr>=20 ')).toMatchObject({
       id: 'output.sqnr >= 20',
       level: 'warn',
       op: '>=',
-      bound: 20,
+      bound: { value: 20 },
     });
-    expect(parseGate('top1.drop<=1%').bound).toBe(0.01);
-    expect(parseGate('top1.drop < -0.5e-2').bound).toBe(-0.005);
-    expect(parseGate('agreement == 100%').bound).toBe(1);
-    expect(parseGate('output[a.b[0] > c].max-abs < .5')).toMatchObject({ output: 'a.b[0] > c', op: '<', bound: 0.5 });
+    expect(boundOf('top1.drop<=1%')).toBe(0.01);
+    expect(boundOf('top1.drop < -0.5e-2')).toBe(-0.005);
+    expect(boundOf('agreement == 100%')).toBe(1);
+    expect(parseGate('output[a.b[0] > c].max-abs < .5')).toMatchObject({
+      target: 'a.b[0] > c',
+      op: '<',
+      bound: { value: 0.5 },
+    });
+    expect(parseGate('off: tensor[x].isolated >= 20')).toMatchObject({ level: 'off', target: 'x' });
+  });
+
+  it('reads bounds relative to a baseline', () => {
+    const relative = (text: string) => parseGate(text).bound;
+    expect(relative('output.sqnr >= baseline')).toEqual({ kind: 'relative', factor: 1, offset: 0 });
+    expect(relative('output.sqnr >= baseline - 1.5')).toEqual({ kind: 'relative', factor: 1, offset: -1.5 });
+    expect(relative('top1.drop <= baseline + 0.5%')).toEqual({ kind: 'relative', factor: 1, offset: 0.005 });
+    expect(relative('latency.speedup >= baseline*90%')).toEqual({ kind: 'relative', factor: 0.9, offset: 0 });
+    expect(codeOf(() => parseGate('output.sqnr >= baseline - 5%'))).toBe('GATE_PERCENT');
+    expect(codeOf(() => parseGate('top1.drop <= baseline + 5'))).toBe('GATE_FRACTION');
+    expect(codeOf(() => parseGate('output.sqnr >= baseline / 2'))).toBe('GATE_SYNTAX');
+  });
+
+  it('reads what is judged', () => {
+    expect(parseGate('top1.drop <= 1% by estimate')).toMatchObject({
+      id: 'top1.drop <= 1% by estimate',
+      byEstimate: true,
+    });
+    expect(parseGate('top1.drop <= 1% by bound')).toMatchObject({ id: 'top1.drop <= 1%', byEstimate: false });
+    expect(codeOf(() => parseGate('top1.drop <= 1% by luck'))).toBe('GATE_SYNTAX');
   });
 
   it.each([
@@ -76,7 +108,8 @@ describe('parseGate', () => {
 describe('evaluateGates', () => {
   it.each([
     ['top1.drop <= 1%', 0.0186, false],
-    ['top1.drop <= 2%', 0.0186, true],
+    ['top1.drop <= 2% by estimate', 0.0186, true],
+    ['top1.drop <= 2.5%', 0.0186, true],
     ['agreement >= 97%', 0.97, true],
     ['agreement > 97%', 0.97, false],
     ['agreement == 0.97', 0.97, true],
@@ -91,6 +124,56 @@ describe('evaluateGates', () => {
     expect(row.value).toBeCloseTo(value, 12);
     expect(row.pass).toBe(pass);
     expect(row.hint === undefined).toBe(pass);
+  });
+
+  it('judges the worse end of a confidence interval', () => {
+    // 1.86 % measured, 1.31 to 2.41 % with 95 % confidence.
+    expect(decide('top1.drop <= 2%')).toMatchObject({
+      pass: false,
+      value: 0.0186,
+      judged: 0.0241,
+      interval: [0.0131, 0.0241],
+    });
+    expect(decide('top1.drop <= 2%').hint).toContain("'by estimate' judges that");
+    expect(decide('top1.drop >= 1.5%')).toMatchObject({ pass: false, judged: 0.0131 });
+    expect(decide('top1.drop >= 1.3%')).toMatchObject({ pass: true, judged: 0.0131 });
+    expect(decide('top1.drop == 0.0186')).toMatchObject({ pass: true });
+    expect(decide('top1.drop == 0.0186').judged).toBeUndefined();
+    expect(decide('top1.drop <= 2% by estimate').judged).toBeUndefined();
+    expect(decide('output.sqnr >= 10').interval).toBeUndefined();
+  });
+
+  it('says that no number of samples proves a drop of exactly the bound', () => {
+    const { hint } = decide('top1.drop <= 0%', { task: [{ ...top1, delta: 0, ci95: [-0.005, 0.005] }] });
+    expect(hint).toContain('no number of samples');
+  });
+
+  it('compares with the baseline', () => {
+    const better = { ...facts, outputs: [{ ...output, sqnrDb: 14 }], task: [{ ...top1, delta: -0.01 }] };
+    const against = (text: string) => evaluateGates([parseGate(text)], facts, better)[0]!;
+    expect(against('output.sqnr >= baseline - 1')).toMatchObject({ pass: false, bound: 13, value: 12.5, baseline: 14 });
+    expect(against('output.sqnr >= baseline - 2')).toMatchObject({ pass: true, bound: 12 });
+    expect(against('output.sqnr >= baseline * 80%')).toMatchObject({ pass: true, bound: 11.200000000000001 });
+    expect(against('top1.drop <= baseline + 2%')).toMatchObject({ pass: true, judged: 0.0241, bound: 0.03 });
+    expect(codeOf(() => decide('output.sqnr >= baseline'))).toBe('GATE_UNAVAILABLE');
+    expect(codeOf(() => evaluateGates([parseGate('top1.drop <= baseline')], facts, { ...facts, task: [] }))).toBe(
+      'GATE_UNAVAILABLE',
+    );
+  });
+
+  it('shows gates that are off, whatever they lack', () => {
+    expect(decide('off: output.sqnr >= 99')).toMatchObject({ level: 'off', value: 12.5, pass: false });
+    expect(decide('off: tensor.sqnr >= 99').value).toBeNaN();
+    expect(decide('off: output.sqnr >= baseline').bound).toBeNaN();
+  });
+
+  it('finds the worst tensor, and one by name', () => {
+    const { tensors } = layeredReport(9);
+    expect(decide('tensor.isolated >= 10', { tensors })).toMatchObject({ value: 4.2, pass: false });
+    expect(decide('tensor.isolated >= 10', { tensors }).hint).toContain('/layer1/node_3');
+    expect(decide('tensor[/layer0/conv_0/output].isolated >= 10', { tensors }).pass).toBe(true);
+    expect(decide('tensor.saturated <= 40%', { tensors }).value).toBeCloseTo(0.314, 12);
+    expect(codeOf(() => decide('tensor[/layer0/conv_0].isolated >= 10', { tensors }))).toBe('GATE_TENSOR');
   });
 
   it('passes an infinite SQNR and never NaN', () => {
@@ -131,6 +214,9 @@ describe('checkGates', () => {
     expect(() => checkGates(drop, { labels: false, latency: true })).toThrow(/have no labels/);
     expect(() => checkGates(speed, { labels: true, latency: false })).toThrow(/not measured/);
     checkGates([...drop, ...speed], { labels: true, latency: true });
+    const relative = [parseGate('output.sqnr >= baseline')];
+    expect(() => checkGates(relative, { labels: true, latency: true })).toThrow(/--baseline/);
+    checkGates([parseGate('off: top1.drop <= 1%')], {});
   });
 });
 
@@ -152,7 +238,7 @@ describe('the list of metrics', () => {
   });
 
   it.each(gateMetrics.map(({ name }) => name))('%s can be parsed and hints when it fails', (name) => {
-    const all = { ...facts, task: [top1, { ...top1, metric: 'top5' }] };
+    const all = { ...facts, task: [top1, { ...top1, metric: 'top5' }], tensors: layeredReport(6).tensors };
     const row = evaluateGates([parseGate(`${name} > 0.99`), parseGate(`${name} <= 0.99`)], all).find(
       ({ pass }) => !pass,
     );

@@ -1,10 +1,12 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { canonicalJson, withoutTimes } from '../../src/compare/canonical.ts';
 import { readReport, writeReport } from '../../src/compare/report-file.ts';
-import { reportJsonSchema, reportSchema, type Report } from '../../src/compare/report.ts';
+import { reportSchemaText, type Report } from '../../src/compare/report.ts';
 import { renderJson } from '../../src/report/json.ts';
+import { hostileReport, layeredReport } from '../report/layered-report.ts';
 import { output, sampleReport } from '../report/sample-report.ts';
 import { temporaryFolder } from './support.ts';
 
@@ -95,17 +97,20 @@ describe('readReport', () => {
   });
 });
 
-describe('reportJsonSchema', () => {
-  it('describes files, in which infinities are strings', () => {
-    const schema = reportJsonSchema() as {
-      required: string[];
-      properties: Record<string, { items: { properties: Record<string, unknown> } }>;
-    };
-    expect(schema.required).toEqual(
-      expect.arrayContaining(['schema', 'models', 'verdict', 'gates', 'task', 'outputs', 'cost']),
-    );
-    expect(schema.required).not.toContain('created');
-    expect(JSON.stringify(schema.properties['outputs']!.items.properties['sqnrDb'])).toContain('-Infinity');
-    expect(Object.keys(schema.properties).sort()).toEqual(Object.keys(reportSchema.shape).sort());
+describe('report.schema.json', () => {
+  const file = readFileSync(new URL('../../report.schema.json', import.meta.url), 'utf8');
+
+  it('is what the table says: npm run schema', () => {
+    expect(file).toBe(reportSchemaText());
+  });
+
+  it('takes reports as they are written, and refuses others', () => {
+    const validate = new Ajv2020({ strict: false, formats: { 'date-time': true } }).compile(JSON.parse(file) as object);
+    for (const report of [sampleReport(), layeredReport(30), hostileReport(), extreme()]) {
+      const written: unknown = JSON.parse(renderJson(report));
+      expect(validate(written), JSON.stringify(validate.errors)).toBe(true);
+    }
+    expect(validate({ ...sampleReport(), verdict: 'maybe' })).toBe(false);
+    expect(validate({ ...sampleReport(), extra: 1 })).toBe(false);
   });
 });

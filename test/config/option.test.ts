@@ -8,7 +8,6 @@ import {
   list,
   negatablePath,
   path,
-  positive,
   readText,
   readValue,
   text,
@@ -29,16 +28,6 @@ describe('readText', () => {
       });
     },
   );
-
-  it.each(['0.0001', '1e-4', '.5', '+2', '1.5E3'])('takes number %s', (raw) => {
-    expect(readText(positive(basics), raw)).toEqual({ value: Number(raw) });
-  });
-
-  it.each(['', 'small', '0', '-1', '0x10', ' 1', '1e', 'Infinity', 'NaN'])('refuses %j as a number above 0', (raw) => {
-    expect(readText(positive(basics), raw)).toMatchObject({
-      problem: expect.stringContaining('is not a number above 0'),
-    });
-  });
 
   it('never makes a number of a text setting', () => {
     expect(readText(text({ ...basics, expects: 'a name' }), '007')).toEqual({ value: '007' });

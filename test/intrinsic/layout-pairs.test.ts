@@ -158,4 +158,44 @@ describe('layout-pairs', () => {
         /'y' is a graph output and its input 'x' is a graph input/,
       ));
   });
+
+  it('cuts along several axes at once', async () => {
+    const cut = fc.record({
+      start: fc.constantFrom(0, 1, -2, -100),
+      end: fc.constantFrom(2, -1, 100, 2 ** 31 - 1, 'max' as const),
+      step: fc.constantFrom(1, 2, -1),
+    });
+    await fc.assert(
+      fc.asyncProperty(cut, cut, fc.constantFrom(1, 2, -1, -2), async (p, q, axis) => {
+        const constants = (name: string, { start, end, step }: typeof p, on: number): ModelSpec['initializers'] => ({
+          [`${name}s`]: i64([start]),
+          [`${name}e`]: end === 'max' ? { ...i64([0]), data: BigInt64Array.of(2n ** 63n - 1n) } : i64([end]),
+          [`${name}a`]: i64([on]),
+          [`${name}t`]: i64([step]),
+        });
+        const slice = (name: string, x: string, y: string): ModelSpec['nodes'][number] =>
+          node('Slice', [x, `${name}s`, `${name}e`, `${name}a`, `${name}t`], [y]);
+        const spec = chain([slice('p', 'x', 'a'), slice('q', 'a', 'b')], [4, 5, 6], {
+          initializers: { ...constants('p', p, 1), ...constants('q', q, axis) },
+        });
+        const { ops } = await fuseChecked(spec, feed({ x: [4, 5, 6] }), 0, ['no-ops']);
+        const sameAxis = axis === 1 || axis === -2;
+        expect(ops).toEqual(sameAxis ? ['Slice', 'Slice', 'Relu'] : ['Slice', 'Relu']);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('cuts as nodes of old opsets do, by attributes', async () => {
+    const spec = chain(
+      [
+        node('Slice', ['x'], ['a'], { starts: [1], ends: [3], axes: [0] }),
+        node('Slice', ['a'], ['b'], { starts: [0], ends: [2], axes: [2] }),
+      ],
+      [4, 5, 6],
+      { opset: 9 },
+    );
+    const { ops } = await fuseChecked(spec, feed({ x: [4, 5, 6] }));
+    expect(ops).toEqual(['Slice', 'Relu']);
+  });
 });

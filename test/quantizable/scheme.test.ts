@@ -2,7 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { ortCpuArm64 } from '../../src/backends/targets/ort-cpu-arm64.ts';
 import { ortCpuX64, ortCpuX64Avx2 } from '../../src/backends/targets/ort-cpu-x64.ts';
 import { targetOf } from '../../src/backends/targets/index.ts';
-import { findTarget, leastOpset, resolveScheme, type SchemeRequest } from '../../src/quantizable/scheme.ts';
+import {
+  checkFormat,
+  findTarget,
+  leastOpset,
+  resolveScheme,
+  type SchemeRequest,
+} from '../../src/quantizable/scheme.ts';
 
 describe('resolveScheme', () => {
   it('takes what is not asked for from the target', () => {
@@ -29,6 +35,36 @@ describe('resolveScheme', () => {
     expect(() => resolveScheme(ortCpuX64, { activationType: 'int8', weightType: 'uint8' })).toThrow(
       /int8 activations.*uint8 weights/,
     );
+  });
+
+  it('refuses what the target lacks, with what it has', () => {
+    const failure = (target: string, request: SchemeRequest) => {
+      try {
+        resolveScheme(findTarget(target), request);
+      } catch (error) {
+        return error as { code: string; message: string; hint: string };
+      }
+      throw new Error('accepted');
+    };
+    expect(failure('tensorrt', { activationType: 'uint8' })).toMatchObject({
+      code: 'PLAN_TARGET_TYPES',
+      message: 'target tensorrt runs no uint8 activations',
+      hint: 'use --activation-type s8',
+    });
+    expect(failure('tensorrt', { symmetric: false }).code).toBe('PLAN_TARGET_SYMMETRY');
+    expect(failure('qnn', { activationType: 'int8' }).hint).toBe('use --activation-type u8 or u16');
+    expect(failure('qnn', { weightType: 'uint8', perTensor: false }).code).toBe('PLAN_TARGET_CHANNELS');
+    expect(failure('coreml', { activationType: 'uint8' }).hint).toBe(
+      'it runs no integer activations at all: use --format fp16',
+    );
+    expect(() => checkFormat(findTarget('tensorrt'), 'qoperator')).toThrow(
+      expect.objectContaining({ hint: 'use --format qdq or fp16 or bf16, or choose another --target' }),
+    );
+  });
+
+  it('keeps one scale where unsigned weights leave no other choice', () => {
+    expect(resolveScheme(findTarget('qnn'), { weightType: 'uint8' }).perChannel).toBe(false);
+    expect(leastOpset(resolveScheme(findTarget('qnn'), { perTensor: true }), findTarget('qnn'))).toBe(13);
   });
 
   it('knows the opset that can carry it', () => {

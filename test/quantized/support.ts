@@ -14,7 +14,8 @@ import { loadModel } from '../../src/onnx/model-file.ts';
 import type { Interval } from '../../src/ops/op.ts';
 import { observedTensors, type Plan } from '../../src/quantizable/plan.ts';
 import { planQuantization } from '../../src/quantizable/planner.ts';
-import { emitQdq, type Quantized } from '../../src/quantized/qdq.ts';
+import type { Quantized } from '../../src/quantized/format.ts';
+import { emitQdq } from '../../src/quantized/qdq.ts';
 
 export type Feeds = Record<string, TensorValue>;
 

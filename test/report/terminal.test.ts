@@ -1,8 +1,7 @@
-/** Golden texts: `UPDATE_GOLDEN=1 npx vitest run test/report` writes them anew; read the difference before you commit it. */
-import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { GateRow, NodeRow, Report } from '../../src/compare/report.ts';
 import { renderTerminal, type TerminalOptions } from '../../src/report/terminal.ts';
+import { golden } from './golden.ts';
 import { output, sampleReport, top1 } from './sample-report.ts';
 
 const gate = (id: string, value: number, unit: string, pass: boolean, more: Partial<GateRow> = {}): GateRow => {
@@ -136,19 +135,13 @@ const reports: Record<string, Report> = {
   }),
 };
 
-function golden(name: string, text: string): void {
-  const file = new URL(`golden/${name}.txt`, import.meta.url);
-  if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(file, text);
-  expect(text).toBe(readFileSync(file, 'utf8'));
-}
-
 describe('renderTerminal', () => {
   it.each(Object.keys(reports))('%s', (name) => {
-    golden(name, renderTerminal(reports[name]!, { color: false, reportPath: 'out/report.json' }));
+    golden(`${name}.txt`, renderTerminal(reports[name]!, { color: false, reportPath: 'out/report.json' }));
   });
 
   it('in colour', () => {
-    golden('fail.color', renderTerminal(reports['fail']!, { color: true }));
+    golden('fail.color.txt', renderTerminal(reports['fail']!, { color: true }));
   });
 
   it.each(Object.keys(reports))('%s: colour only adds, and no line is too wide', (name) => {

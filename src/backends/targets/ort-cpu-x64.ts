@@ -1,4 +1,5 @@
 /** onnxruntime on x64: CPUs with VNNI multiply u8 × s8 exactly; older ones add pairs of products in saturating 16 bits. */
+import { newestOpset, oldestOpset } from '../../opset/versions.ts';
 import type { Target } from './target.ts';
 
 const preferFloat = {
@@ -17,14 +18,27 @@ export const ortCpuX64: Target = {
     perChannel: true,
     weightRange: 'full',
   },
+  formats: ['qdq', 'qoperator', 'dynamic', 'weight-only', 'fp16', 'bf16'],
+  // 16-bit codes load and run, in float between conversions.
+  activationTypes: ['uint8', 'int8', 'uint16', 'int16'],
+  weightTypes: ['int8', 'uint8', 'int16', 'uint16'],
+  symmetricActivations: false,
+  perChannel: undefined,
+  perChannelTypes: ['int8', 'uint8', 'int16', 'uint16'],
+  spelling: { bias: 'int32', weights: 'codes', readers: 'share' },
+  placement: { activations: 'edges', followers: 'between' },
+  fixed: {},
+  operators: undefined,
   preferFloat,
+  movesCodes: true,
+  opset: { least: oldestOpset, newest: newestOpset },
   exactProducts: true,
 };
 
 export const ortCpuX64Avx2: Target = {
+  ...ortCpuX64,
   name: 'ort-cpu-x64-avx2',
   summary: 'onnxruntime on x64 CPUs without VNNI: weights are kept where 16-bit sums of products cannot saturate',
   scheme: { ...ortCpuX64.scheme, weightRange: 'pairs' },
-  preferFloat,
   exactProducts: false,
 };

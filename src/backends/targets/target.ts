@@ -1,4 +1,7 @@
-/** A target is a runtime on a kind of machine: which scheme it runs fastest, and which operators it runs better in float. */
+/**
+ * A target is a runtime on a kind of machine: which scheme it runs fastest, what else it takes, and which operators it runs
+ * better in float. All of it is data: the planner and the emission ask for it, and `lint` holds a finished model against it.
+ */
 
 export type ActivationType = 'uint8' | 'int8' | 'uint16' | 'int16';
 export type WeightType = 'int8' | 'uint8' | 'int16' | 'uint16';
@@ -19,12 +22,62 @@ export interface Scheme {
   readonly weightObserver?: string;
 }
 
+/** How the graph spells what is quantized. */
+export interface Spelling {
+  /** float: left as it is. int32: at (input scale × weight scale), with or without the zero point 0 spelled out. */
+  readonly bias: 'int32' | 'int32-without-zero-point' | 'float';
+  /** codes: integers behind a DequantizeLinear. pairs: float constants behind QuantizeLinear and DequantizeLinear. */
+  readonly weights: 'codes' | 'pairs';
+  /** share: one DequantizeLinear for all readers of a tensor. own-dequantizer: one for each. own-pair: a whole pair for each. */
+  readonly readers: 'share' | 'own-dequantizer' | 'own-pair';
+}
+
+/** Where activations carry quantizers. */
+export interface Placement {
+  /**
+   * edges: on the inputs and the output of every int8 region. inputs: where an int8 operator reads, and nowhere else: the
+   * result of an operator with weights stays float, and so does the branch of a sum that such an operator ends.
+   */
+  readonly activations: 'edges' | 'inputs';
+  /** between: operators without weights run in int8 between int8 neighbours. everywhere: also among float ones. */
+  readonly followers: 'between' | 'everywhere';
+}
+
+export interface FixedParameters {
+  readonly scale: number;
+  readonly zeroPoint: number;
+}
+
+/** What --format may be. */
+export type TargetFormat = 'qdq' | 'qoperator' | 'dynamic' | 'weight-only' | 'fp16' | 'bf16';
+
 export interface Target {
   readonly name: string;
   readonly summary: string;
+  /** The default of this target. */
   readonly scheme: Scheme;
+  /** Forms of a model that it runs. */
+  readonly formats: readonly TargetFormat[];
+  readonly activationTypes: readonly ActivationType[];
+  readonly weightTypes: readonly WeightType[];
+  /** Activations only with the zero point in the middle. */
+  readonly symmetricActivations: boolean;
+  /** Operator types whose weights may have one scale per channel; undefined: all that have an axis for it. */
+  readonly perChannel: readonly string[] | undefined;
+  /** Weight types that may have one scale per channel. */
+  readonly perChannelTypes: readonly WeightType[];
+  readonly spelling: Spelling;
+  readonly placement: Placement;
+  /** Output parameters that its kernels insist on, by operator type and activation type. */
+  readonly fixed: Readonly<Record<string, Partial<Record<ActivationType, FixedParameters>>>>;
+  /** Operator types of the default domain that it runs in int8; undefined: all that have an int8 form. */
+  readonly operators: readonly string[] | undefined;
   /** Operator types that this target runs better in float, with the reason `qdq explain` gives. */
   readonly preferFloat: Readonly<Record<string, string>>;
+  /** True when it runs an operator that only moves values faster on codes than between quantizers; see OpSpec.moveCodes. */
+  readonly movesCodes: boolean;
+  /** Versions of the default operator set that it reads. */
+  readonly opset: { readonly least: number; readonly newest: number };
   /** True when its int8 products are exact for full-range u8 × s8 operands. */
   readonly exactProducts: boolean;
 }

@@ -1,15 +1,13 @@
 /**
- * The interval with the least expected quantization error |x - q(x)|^p in 8 bits; p = 2 is the squared error. The error of a bin
- * is integrated in closed form over the steps of the quantizer, its elements evenly spread. Both ends are searched for jointly,
- * because they share the step: clipping one end alone may win nothing where clipping both does. The grid is even in the
- * logarithm, so that far outliers do not coarsen it, and its first round looks at wider bins.
+ * The interval with the least expected quantization error |x - q(x)|^p in a number of bits; p = 2 is the squared error. The error
+ * of a bin is integrated in closed form over the steps of the quantizer, its elements evenly spread. Both ends are searched for
+ * jointly, because they share the step: clipping one end alone may win nothing where clipping both does. The grid is even in
+ * the logarithm, so that far outliers do not coarsen it, and its first round looks at wider bins.
  */
 import type { Bins } from '../histogram.ts';
 import type { Range } from '../ranges.ts';
 import { histogramObserver } from './histogram-observer.ts';
 
-/** Steps of 8 bits. */
-const steps = 255;
 /** The first grid goes this many halvings of an end down, in steps of half of one. */
 const octaves = 12;
 const coarse = 2;
@@ -23,13 +21,17 @@ const blurred = [1 / 32, 1 / 128, 0] as const;
 
 export const mse = histogramObserver({
   id: 'mse',
-  summary: 'clips where the expected 8-bit quantization error is least',
-  options: { p: { default: 2, min: 1, max: 8, describe: 'exponent of the error' } },
-  rangeOf(bins, extremes, { p }) {
+  summary: 'clips where the expected quantization error is least',
+  options: {
+    p: { default: 2, min: 1, max: 8, describe: 'exponent of the error' },
+    bits: { default: 8, min: 2, max: 16, describe: 'bits of the quantizer' },
+  },
+  rangeOf(bins, extremes, { p, bits }) {
+    const steps = 2 ** bits! - 1;
     const narrow = Math.max(-extremes.min, extremes.max) * finest;
     const errorOn = (relative: number): ErrorOf => {
       const joined = joinNarrow(bins, narrow, relative);
-      return (range, bound) => expectedError(joined, range, p!, bound);
+      return (range, bound) => expectedError(joined, range, p!, steps, bound);
     };
     const scaled = ({ min, max }: Range, below: readonly number[], above: readonly number[]): Range[] =>
       below.flatMap((low) =>
@@ -39,8 +41,8 @@ export const mse = histogramObserver({
     const only = [1];
     const [below, above] = [extremes.min < 0 ? down : only, extremes.max > 0 ? down : only];
     let best = least(scaled(extremes, below, above), errorOn(blurred[0]));
-    for (const [round, steps] of finer.entries()) {
-      const around = Array.from({ length: 2 * reach + 1 }, (_, k) => 2 ** ((k - reach) / steps));
+    for (const [round, perOctave] of finer.entries()) {
+      const around = Array.from({ length: 2 * reach + 1 }, (_, k) => 2 ** ((k - reach) / perOctave));
       best = least(
         scaled(best, best.min < 0 ? around : only, best.max > 0 ? around : only),
         errorOn(blurred[round + 1]!),
@@ -84,7 +86,13 @@ function joinNarrow({ low, high, count, total }: Bins, width: number, relative: 
 }
 
 /** Sum over all elements; Infinity as soon as it is above the bound. */
-function expectedError({ low, high, count }: Bins, { min, max }: Range, p: number, bound: number): number {
+function expectedError(
+  { low, high, count }: Bins,
+  { min, max }: Range,
+  p: number,
+  steps: number,
+  bound: number,
+): number {
   const step = (max - min) / steps;
   if (step === 0) return Infinity;
   // Zero has a code, so that the codes at the ends stand for whole steps.

@@ -2,15 +2,21 @@
 import type { Sections } from '../../config/schema.ts';
 import type { Command } from '../command.ts';
 import { optionNames } from '../arguments.ts';
+import { backends } from './backends.ts';
 import { calibrate } from './calibrate.ts';
 import { compare } from './compare.ts';
+import { convert } from './convert.ts';
 import { doctor } from './doctor.ts';
 import { explain } from './explain.ts';
 import { exportTable } from './export.ts';
+import { finetune } from './finetune.ts';
 import { fuse } from './fuse.ts';
 import { inspect } from './inspect.ts';
+import { lint } from './lint.ts';
 import { merge } from './merge.ts';
+import { prepare } from './prepare.ts';
 import { quantize } from './quantize.ts';
+import { report } from './report.ts';
 
 export const commands: readonly Command[] = [
   inspect,
@@ -20,7 +26,13 @@ export const commands: readonly Command[] = [
   merge,
   exportTable,
   quantize,
+  prepare,
+  finetune,
+  convert,
   compare,
+  lint,
+  backends,
+  report,
   doctor,
 ];
 

@@ -3,9 +3,10 @@
  * written.
  */
 import { cliErrors } from '../../errors/cli.ts';
+import { conclude } from '../conclude.ts';
 import { defineCommand } from '../command.ts';
-import { dataOptions, recipeOptions, schemeOptions } from '../options.ts';
-import { checkOutput, defaultOutput, defaultReport, shown } from '../paths.ts';
+import { dataOptions, recipeOptions, reportOptions, schemeOptions } from '../options.ts';
+import { checkOutput, checkReport, defaultOutput, defaultReport, shown } from '../paths.ts';
 import { runFlags } from '../run-flags.ts';
 import type { QuantizeResult } from '../../pipeline-types.ts';
 
@@ -20,8 +21,8 @@ export const quantize = defineCommand({
     'state',
     'output',
     'externalData',
-    'gate',
-    'report',
+    ...reportOptions,
+    'layers',
     'threads',
     ...recipeOptions,
   ],
@@ -46,10 +47,8 @@ export const quantize = defineCommand({
       ...[values.data, values.reader, values.state, values.eval].filter((path) => path !== undefined),
     ];
     checkOutput('--output', output, inputs);
-    if (report !== false) {
-      checkOutput('--report', report, inputs);
-      if (report === output) throw cliErrors.samePaths('--output', '--report', report);
-    }
+    await checkReport({ ...values, report }, inputs);
+    if (report === output) throw cliErrors.samePaths('--output', '--report', report);
     const { quantizeModel } = await import('../../pipeline.ts');
     const { gate: gates, ...rest } = values;
     const result = await quantizeModel({ ...rest, gates, model, output, report, ...runFlags(values, console) });
@@ -62,12 +61,14 @@ export const quantize = defineCommand({
     const { renderTerminal } = await import('../../report/terminal.ts');
     const reportPath = result.reportPath === undefined ? {} : { reportPath: shown(result.reportPath) };
     console.result(result, () => renderTerminal(compared, { ...console.look, ...reportPath }));
-    return compared.verdict === 'fail' ? 1 : 0;
+    return conclude(compared, values, console);
   },
 });
 
 /** What there is to say about a model that was not compared. */
 function planLines({ plan }: QuantizeResult): string {
   const reasons = plan.leftFloat.map(({ node, op, reason }) => `  ${node} (${op}): ${reason}`);
-  return [`${plan.scheme}: ${plan.quantizedNodes} nodes in int8, ${plan.floatNodes} in float`, ...reasons].join('\n');
+  return [`${plan.scheme}: ${plan.quantizedNodes} quantized nodes, ${plan.floatNodes} left float`, ...reasons].join(
+    '\n',
+  );
 }

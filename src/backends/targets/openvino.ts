@@ -1,0 +1,32 @@
+/**
+ * Intel OpenVINO (CPU, GPU, NPU): quantizers on the inputs of int8 operators, biases float (its low-precision passes add them
+ * to the accumulator in float). Source: the hardware configurations of NNCF, which is OpenVINO's own quantizer.
+ */
+import { newestOpset } from '../../opset/versions.ts';
+import type { Target } from './target.ts';
+
+export const openVino: Target = {
+  name: 'openvino',
+  summary: 'Intel OpenVINO, by itself or as execution provider of onnxruntime',
+  scheme: {
+    activationType: 'uint8',
+    activationSymmetric: false,
+    weightType: 'int8',
+    perChannel: true,
+    weightRange: 'full',
+  },
+  formats: ['qdq', 'fp16', 'bf16'],
+  activationTypes: ['uint8', 'int8'],
+  weightTypes: ['int8'],
+  symmetricActivations: false,
+  perChannel: ['Conv', 'ConvTranspose', 'Gemm', 'MatMul'],
+  perChannelTypes: ['int8'],
+  spelling: { bias: 'float', weights: 'codes', readers: 'share' },
+  placement: { activations: 'inputs', followers: 'between' },
+  fixed: {},
+  operators: undefined,
+  preferFloat: {},
+  movesCodes: false,
+  opset: { least: 13, newest: newestOpset },
+  exactProducts: true,
+};

@@ -1,0 +1,34 @@
+/**
+ * NVIDIA TensorRT, explicit quantization: zero points are 0 throughout, a quantizer stands where an int8 layer reads, the
+ * result of a layer with weights stays float so that it fuses with what follows (a sum takes its other branch in int8), and
+ * biases are float. Source: TensorRT developer guide, "Explicit Quantization"; onnxruntime issues 14229 and 17738.
+ */
+import { newestOpset } from '../../opset/versions.ts';
+import type { Target } from './target.ts';
+
+export const tensorRt: Target = {
+  name: 'tensorrt',
+  summary: 'NVIDIA TensorRT 8 and later, by itself or as execution provider of onnxruntime',
+  scheme: {
+    activationType: 'int8',
+    activationSymmetric: true,
+    weightType: 'int8',
+    perChannel: true,
+    weightRange: 'full',
+  },
+  formats: ['qdq', 'fp16', 'bf16'],
+  activationTypes: ['int8'],
+  weightTypes: ['int8'],
+  symmetricActivations: true,
+  perChannel: ['Conv', 'ConvTranspose', 'Gemm', 'MatMul'],
+  perChannelTypes: ['int8'],
+  spelling: { bias: 'float', weights: 'pairs', readers: 'own-pair' },
+  placement: { activations: 'inputs', followers: 'between' },
+  fixed: {},
+  operators: ['Conv', 'ConvTranspose', 'Gemm', 'MatMul', 'Add', 'MaxPool', 'AveragePool', 'GlobalAveragePool'],
+  preferFloat: {},
+  // Per-axis QuantizeLinear needs 13.
+  movesCodes: false,
+  opset: { least: 13, newest: newestOpset },
+  exactProducts: true,
+};

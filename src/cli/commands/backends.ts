@@ -1,0 +1,59 @@
+/** `qdq backends`: the targets, and what this machine's onnxruntime really runs in few bits. */
+import type { Backends } from '../../machine.ts';
+import { defineCommand } from '../command.ts';
+import { columns, textOf } from '../text.ts';
+
+export const backends = defineCommand({
+  name: 'backends',
+  summary: 'list the targets, and probe which few-bit kernels run here, and how fast',
+  positionals: [],
+  options: [],
+  examples: [
+    ['backends', 'targets, kernels that run, speed beside float'],
+    ['backends --json', 'the same with the rules of every target'],
+  ],
+  async run({ console }) {
+    const { describeBackends } = await import('../../machine.ts');
+    const result = await describeBackends({ onProgress: (progress) => console.progress.update(progress) });
+    console.result(result, () => textOf(lines(result)));
+    return 0;
+  },
+});
+
+function lines({ onnxruntime, cpu, targets, kernels, speeds }: Backends): string[] {
+  const forms = [...new Set(kernels.map(({ format }) => format))];
+  return [
+    'targets',
+    ...columns(
+      targets.map(({ name, summary, formats, thisMachine }) => [
+        `${thisMachine ? '*' : ' '} ${name}`,
+        formats.join(' '),
+        summary,
+      ]),
+      [0, 1, 2],
+    ),
+    `kernels of onnxruntime ${onnxruntime} on this machine (${cpu})`,
+    ...columns(
+      forms.flatMap((form) =>
+        (['runs', 'wrong', 'refused'] as const).flatMap((status) => {
+          const ids = kernels
+            .filter((kernel) => kernel.format === form && kernel.status === status)
+            .map(({ id }) => id);
+          return ids.length === 0 ? [] : [[form, status, ids.join(', ')]];
+        }),
+      ),
+      [0, 1, 2],
+    ),
+    'speed beside float, 1 thread',
+    ...columns(
+      speeds.map(({ layer, form, floatMs, quantizedMs, speedup }) => [
+        layer,
+        form,
+        `${floatMs.toFixed(2)} ms`,
+        `${quantizedMs.toFixed(2)} ms`,
+        `${speedup.toFixed(2)}x`,
+      ]),
+      [0, 1],
+    ),
+  ];
+}

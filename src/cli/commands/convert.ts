@@ -1,0 +1,33 @@
+/** `qdq convert`: a model with fake quantizers, fine-tuned or not, becomes int8. */
+import { defineCommand } from '../command.ts';
+import { recipeOptions } from '../options.ts';
+import { checkOutput, shown } from '../paths.ts';
+import { runFlags } from '../run-flags.ts';
+import { plural } from '../../report/format.ts';
+
+export const convert = defineCommand({
+  name: 'convert',
+  summary: 'make an int8 model of one with fake quantizers (of prepare, finetune, or PyTorch QAT)',
+  positionals: [
+    { name: 'MODEL', describe: 'a model with QuantizeLinear/DequantizeLinear around float weights (.onnx)' },
+  ],
+  options: ['output', 'externalData', 'threads', ...recipeOptions],
+  required: ['output'],
+  examples: [
+    ['convert tuned.onnx -o model.int8.onnx', 'weights and biases to integers'],
+    ['compare model.onnx model.int8.onnx --data test/', 'then judge it'],
+  ],
+  async run({ positionals, values, console }) {
+    const model = positionals[0]!;
+    const output = values.output!;
+    checkOutput('--output', output, [model]);
+    const { convertModel } = await import('../../pipeline.ts');
+    const result = await convertModel({ ...values, output, model, ...runFlags(values, console) });
+    console.result(result, () => {
+      const { weights, biases, absorbed, outputPath } = result;
+      const counts = [plural(weights, 'constant'), `${biases} biases`, `${absorbed} Relu and Clip absorbed`];
+      return `${counts.join(', ')}   ${shown(outputPath)}`;
+    });
+    return 0;
+  },
+});

@@ -1,0 +1,48 @@
+/** `qdq prepare`: a float model with fake quantizers, to be fine-tuned and converted. */
+import { defineCommand } from '../command.ts';
+import { dataOptions, recipeOptions, quantizerOptions } from '../options.ts';
+import { checkOutput, shown } from '../paths.ts';
+import { runFlags } from '../run-flags.ts';
+import { plural } from '../../report/format.ts';
+import type { PrepareResult } from '../../pipeline-types.ts';
+
+export const prepare = defineCommand({
+  name: 'prepare',
+  summary: 'put fake quantizers on weights and activations of a float model, for fine-tuning',
+  positionals: [{ name: 'MODEL', describe: 'the float model (.onnx)' }],
+  options: [
+    'output',
+    'externalData',
+    'activationBits',
+    'firstLastBits',
+    ...dataOptions,
+    ...quantizerOptions,
+    'state',
+    'threads',
+    ...recipeOptions,
+  ],
+  required: ['output'],
+  defaults: { observer: 'mse' },
+  examples: [
+    ['prepare model.onnx --data images/ --preprocess imagenet -o qat.onnx', '8 bits, as quantize would do it'],
+    ['prepare model.onnx --data images/ --weight-bits 4 --activation-bits 4 -o qat.onnx', '4 bits, 8 at both ends'],
+    ['finetune qat.onnx --data images/ -o tuned.onnx', 'then train it'],
+    ['convert tuned.onnx -o model.int8.onnx', 'and make it int8'],
+  ],
+  async run({ positionals, values, console }) {
+    const model = positionals[0]!;
+    const output = values.output!;
+    const inputs = [model, ...[values.data, values.reader, values.state].filter((path) => path !== undefined)];
+    checkOutput('--output', output, inputs);
+    const { prepareModel } = await import('../../pipeline.ts');
+    const result = await prepareModel({ ...values, output, model, ...runFlags(values, console) });
+    console.result(result, () => render(result));
+    return 0;
+  },
+});
+
+function render({ outputPath, plan, quantizers, ...bits }: PrepareResult): string {
+  const widths = `W${bits.weightBits}A${bits.activationBits}, first and last layers ${bits.firstLastBits} bits`;
+  const nodes = `${plural(quantizers, 'fake quantizer')} around ${plural(plan.quantizedNodes, 'node')}, ${plan.floatNodes} left float`;
+  return `${widths}: ${nodes}   ${shown(outputPath)}`;
+}

@@ -1,0 +1,160 @@
+/**
+ * The parts of the report that look inside: every quantized tensor, the sensitivity of every layer, classes one by one, causes,
+ * and latency by operator. All are optional: a report has those that were asked for.
+ */
+import { z } from 'zod';
+import { better, count, fraction, interval95, real } from './report-terms.ts';
+
+const span = z.strictObject({ min: real, max: real });
+
+/** A histogram or a list of channels is cut here, so that the report of a model of 300 layers stays small. */
+export const mostBins = 64;
+export const mostChannels = 64;
+
+const isolated = z
+  .strictObject({
+    sqnrDb: real,
+    rmseOverScale: real.describe('ideal rounding gives 1/√12 = 0.289; more is clipping, less is codes that go unused'),
+    saturatedPct: real.describe('per cent of elements beyond the first or last code'),
+    zeroedPct: real.describe('per cent of elements that are not 0 and become 0'),
+  })
+  .describe('this quantizer alone, applied to the float value');
+
+const channel = z.strictObject({
+  index: count,
+  min: real,
+  max: real,
+  scale: real,
+  sqnrDb: real.optional(),
+});
+
+export const tensorRow = z.strictObject({
+  name: z.string().describe('in the quantized model'),
+  origin: z.string().nullable().describe("the float model's tensor; null when none could be paired with it"),
+  unpaired: z.string().optional().describe('why there is no origin, or why errors are missing'),
+  node: z.string().describe('label of the node that makes it; for weights, that reads it'),
+  op: z.string(),
+  kind: z.enum(['activation', 'weight']),
+  bits: count.describe('0 for a tensor that is not quantized (two float models)'),
+  scheme: z.string().describe("'u8 per tensor', 's8 per channel'"),
+  axis: z.int().optional(),
+  scale: span.optional().describe('over all channels'),
+  zeroPoint: span.optional().describe('over all channels'),
+  isolated: isolated.optional(),
+  accumulated: z
+    .strictObject({ sqnrDb: real, cosine: real, maxAbs: real.optional() })
+    .optional()
+    .describe('both models run whole, this tensor of both compared; weights have none'),
+  range: z
+    .strictObject({
+      min: real,
+      max: real,
+      clipMin: real.optional().describe('the least value that the codes can say'),
+      clipMax: real.optional(),
+      p01: real.optional().describe('0.1 % quantile, to the width of a histogram bin'),
+      p999: real.optional().describe('99.9 % quantile'),
+    })
+    .optional()
+    .describe('of the float values'),
+  histogram: z
+    .strictObject({
+      edges: z
+        .array(real)
+        .max(mostBins + 1)
+        .describe('one more than counts, ascending'),
+      counts: z.array(count).max(mostBins),
+    })
+    .optional()
+    .describe('of the float values'),
+  channels: z
+    .strictObject({
+      count: count.describe('of the tensor; `shown` may be fewer'),
+      spread: real.describe('largest channel magnitude over the median one'),
+      shown: z.array(channel).max(mostChannels).describe('evenly spaced in order of magnitude, the largest first'),
+    })
+    .optional(),
+});
+
+export const layerFacts = z.strictObject({
+  n: count.describe('samples that the tensor errors were measured on'),
+  tensors: count.describe('quantized tensors in the model'),
+  paired: count.describe('of them, with a float tensor to compare with'),
+});
+
+export const sensitivity = z.strictObject({
+  metric: z.string().describe("as in gates: 'output.sqnr'"),
+  unit: z.string(),
+  better,
+  n: count.describe('samples'),
+  base: real.describe('the metric with every layer quantized'),
+  layers: z
+    .array(
+      z.strictObject({
+        node: z.string(),
+        op: z.string(),
+        fast: real.describe('first-order estimate of `alone`'),
+        alone: real.optional().describe('measured, with only this layer quantized'),
+        leftFloat: real.optional().describe('measured, with only this layer left float'),
+      }),
+    )
+    .describe('most sensitive first'),
+  spearman: real.optional().describe('rank correlation of fast and alone'),
+  exclude: z.array(z.string()).optional().describe('the shortest list of nodes found that meets `until`'),
+  until: z
+    .strictObject({
+      gate: z.string(),
+      value: real.describe('measured on a model quantized without `exclude`'),
+      pass: z.boolean(),
+    })
+    .optional(),
+});
+
+export const classRow = z.strictObject({
+  label: count,
+  name: z.string().optional(),
+  n: count.describe('samples with this label'),
+  float: fraction.describe('of them right in the float model'),
+  quant: fraction,
+  delta: z.number(),
+  ci95: interval95.describe('of delta, paired'),
+});
+
+export const causeRow = z.strictObject({
+  tensor: z.string(),
+  node: z.string(),
+  op: z.string(),
+  cause: z.enum([
+    'clipping',
+    'outliers',
+    'range too wide',
+    'weight channel spread',
+    'inherited',
+    'saturating products',
+    'not finite',
+  ]),
+  text: z.string().describe('one sentence with the figures that show it'),
+  tryFlag: z.string().optional().describe('what to add to the command line'),
+});
+
+export const confusion = z.strictObject({
+  output: z.string(),
+  classes: count,
+  agreed: count.describe('samples to which both models give the same class'),
+  pairs: z
+    .array(z.strictObject({ float: count, quant: count, n: count }))
+    .describe('where they differ: class of the float model, of the quantized model, how often; most frequent first'),
+});
+
+export const profile = z.strictObject({
+  runs: count,
+  ops: z.array(z.strictObject({ op: z.string(), floatMs: real, quantMs: real })),
+});
+
+export type TensorRow = z.output<typeof tensorRow>;
+export type Isolated = z.output<typeof isolated>;
+export type LayerFacts = z.output<typeof layerFacts>;
+export type Sensitivity = z.output<typeof sensitivity>;
+export type ClassRow = z.output<typeof classRow>;
+export type CauseRow = z.output<typeof causeRow>;
+export type Confusion = z.output<typeof confusion>;
+export type Profile = z.output<typeof profile>;

@@ -1,0 +1,46 @@
+/** Errors of formats: flags that belong to another one, combinations that no kernel runs. */
+import { didYouMean, usageError, type QdqError } from '../errors.ts';
+
+export const formatErrors = {
+  unknown: (name: string, known: readonly string[]): QdqError =>
+    usageError(
+      'FORMAT_UNKNOWN',
+      `unknown format '${name}'`,
+      didYouMean(name, known, `known formats: ${known.join(', ')}`),
+    ),
+
+  notRead: (flag: string, format: string, readers: readonly string[]): QdqError =>
+    usageError(
+      'FORMAT_FLAG',
+      `--${flag.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} means nothing to --format ${format}`,
+      `leave it out, or use --format ${readers.join(' or ')}`,
+    ),
+
+  eightBits: (format: string, type: string): QdqError =>
+    usageError(
+      'FORMAT_TYPES',
+      `the ${format} format has kernels for 8 bits only, not for ${type}`,
+      'use --format qdq, or 8-bit --activation-type and --weight-type',
+    ),
+
+  bits: (bits: number, choices: readonly number[]): QdqError =>
+    usageError(
+      'FORMAT_BITS',
+      `--weight-bits ${bits}: onnxruntime's block kernels take ${choices.join(', ')} bits`,
+      'use --weight-bits 4, or 8 for more accuracy',
+    ),
+
+  blockSize: (size: number, least: number, largest: number): QdqError =>
+    usageError(
+      'FORMAT_BLOCK',
+      `--block-size ${size}: a block is a power of two from ${least} to ${largest}`,
+      'use --block-size 32 for accuracy or 128 for speed',
+    ),
+
+  hqqSymmetric: (): QdqError =>
+    usageError(
+      'FORMAT_HQQ',
+      '--weight-method hqq moves the zero points of the blocks, which --symmetric fixes',
+      'leave out one of the two',
+    ),
+};

@@ -1,0 +1,34 @@
+/**
+ * Operators that stay float by decision: no runtime on CPU has an integer kernel for them, and conversions around a float kernel
+ * cost time and accuracy and win nothing. What `qdq explain` says of them.
+ */
+import type { Node } from '../graph/node.ts';
+
+const noKernel = 'onnxruntime has no int8 kernel of it';
+const normalization = `${noKernel}, and a mean and a variance need more than 8 bits`;
+const recurrent = 'has no int8 kernel in static form: --format dynamic multiplies its weights in int8';
+
+const reasons: Readonly<Record<string, string>> = {
+  LayerNormalization: normalization,
+  InstanceNormalization: normalization,
+  GroupNormalization: normalization,
+  BatchNormalization: `${noKernel}, and nothing stands before it that it could be folded into`,
+  LpNormalization: normalization,
+  RMSNormalization: normalization,
+  Gelu: `${noKernel}; between products that can write float, quantizing it would win nothing`,
+  Erf: `${noKernel}; fusion makes a Gelu of the usual pattern around it`,
+  LSTM: `LSTM ${recurrent}`,
+  GRU: `GRU ${recurrent}`,
+  RNN: `RNN ${recurrent}`,
+  Einsum: 'it is no product of two matrices, of which fusion makes a MatMul',
+  'com.microsoft.Attention': 'Attention has an int8 kernel in dynamic form only: --format dynamic',
+  'com.microsoft.MultiHeadAttention': `${noKernel}; the products that feed it are quantized by themselves`,
+  'com.microsoft.GroupQueryAttention': `${noKernel}; the products that feed it are quantized by themselves`,
+  'com.microsoft.SkipLayerNormalization': normalization,
+  'com.microsoft.EmbedLayerNormalization': normalization,
+};
+
+/** Why this operator stays float, or undefined when nothing was decided about it. */
+export function floatReason(node: Node): string | undefined {
+  return reasons[node.domain === '' ? node.opType : `${node.domain}.${node.opType}`];
+}

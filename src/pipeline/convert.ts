@@ -1,0 +1,34 @@
+/** Fake-quantized model → int8 model. No samples are needed: every range is in the model. */
+import { modelToProto } from '../graph/to-proto.ts';
+import { openSession } from '../backends/session.ts';
+import { finetuneErrors } from '../errors/finetune.ts';
+import { saveModel } from '../onnx/model-file.ts';
+import type { ConvertOptions, ConvertResult } from '../pipeline-types.ts';
+import { findFakeQuants } from '../qat/fake-quant.ts';
+import { lowerFakeQuant } from '../qat/lower.ts';
+import { repairWarnings } from './notes.ts';
+import { openFused, upgradeNotes } from './source.ts';
+import { restamp } from './stamp.ts';
+
+/**
+ * @throws QAT_NOT_PREPARED when the model holds no fake quantizer; the errors of model files. The output exists only when
+ * onnxruntime has loaded it.
+ */
+export async function convertModel(options: ConvertOptions): Promise<ConvertResult> {
+  const { file, model, upgrade } = await openFused(options.model, options);
+  if (findFakeQuants(model).length === 0) throw finetuneErrors.notPrepared(options.model);
+  const lowered = lowerFakeQuant(model);
+  restamp(lowered.model);
+  const warnings = [...upgradeNotes(upgrade), ...repairWarnings(lowered.repaired)];
+  for (const warning of warnings) options.onWarning?.(warning);
+  const label = `the int8 form of '${options.model}'`;
+  const session = await openSession(lowered.model, { threads: options.threads }, label);
+  await session.dispose();
+  const saved = saveModel(modelToProto(lowered.model), options.output, {
+    externalData: options.externalData,
+    sourceDir: file.dir,
+    inputs: [file.path],
+  });
+  const { weights, biases, absorbed } = lowered;
+  return { outputPath: saved.path, weights, biases, absorbed, warnings };
+}

@@ -1,0 +1,40 @@
+/** How many samples the comparison tensor by tensor looks at, and the models in the form in which it pairs them. */
+import type { CompareOptions } from '../compare/compare.ts';
+import { isDequantize, isQuantize } from '../compare/regions.ts';
+import type { Model } from '../graph/model.ts';
+import { elementTypes, isLowBit } from '../graph/element-types.ts';
+import type { RunFlags } from '../pipeline-types.ts';
+import { openFused } from './source.ts';
+
+/** Enough for the error of a tensor to settle: it is a mean over its many elements. */
+const usualSamples = 32;
+
+export function layerSamples(layers: boolean | undefined): number {
+  return layers === undefined ? usualSamples : layers ? Infinity : 0;
+}
+
+/** The models of two files, fused alike; undefined when nobody wants to look inside. */
+export async function layersOf(
+  float: string,
+  quant: Model,
+  quantPath: string,
+  layers: boolean | undefined,
+  flags: RunFlags,
+): Promise<CompareOptions['layers']> {
+  const samples = layerSamples(layers);
+  if (samples === 0) return undefined;
+  const { onProgress: _silent, ...quiet } = flags;
+  const fused = async (path: string): Promise<Model> => (await openFused(path, quiet, { opset: quant.opset })).model;
+  const reference = await fused(float);
+  if (isQuantized(quant)) return { float: { fused: reference }, samples };
+  return { float: { fused: reference }, quant: { plain: quant, fused: await fused(quantPath) }, samples };
+}
+
+function isQuantized(model: Model): boolean {
+  const types = elementTypes(model);
+  for (const node of model.allNodes()) {
+    if (isQuantize(node) || isDequantize(node)) return true;
+    if (node.inputs.some((value) => value?.constant && isLowBit(types.get(value)))) return true;
+  }
+  return false;
+}

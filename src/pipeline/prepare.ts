@@ -1,0 +1,132 @@
+/**
+ * Float model + samples → fake-quantized model: fuse → plan → calibrate → quantizers around float values. The plan is that of
+ * `quantize`, so that what is trained is what will run; weight scales are searched, activation ranges calibrated.
+ */
+import { cpuInfo } from '../backends/cpu.ts';
+import { openSession } from '../backends/session.ts';
+import { targetOf } from '../backends/targets/index.ts';
+import type { Scheme, Target } from '../backends/targets/target.ts';
+import { calibrate } from '../calibrate/calibrate.ts';
+import { notesOf, rangesOf, type CalibrationState } from '../calibrate/state.ts';
+import type { Model } from '../graph/model.ts';
+import { modelToProto } from '../graph/to-proto.ts';
+import { saveModel } from '../onnx/model-file.ts';
+import type { PrepareOptions, PrepareResult } from '../pipeline-types.ts';
+import { emitFakeQuant } from '../qat/emit.ts';
+import { findFakeQuants } from '../qat/fake-quant.ts';
+import { checkWidths, containerBits, type Widths } from '../qat/widths.ts';
+import { observedTensors, type Plan } from '../quantizable/plan.ts';
+import { planQuantization } from '../quantizable/planner.ts';
+import { planRanged } from '../quantizable/ranged.ts';
+import { describeScheme, findTarget, leastOpset, resolveScheme } from '../quantizable/scheme.ts';
+import { keptWarnings, rangeWarnings } from './notes.ts';
+import { observerSettings } from './observer.ts';
+import { samplesProgress } from './progress.ts';
+import { calibrationSamples, type Samples } from './samples.ts';
+import { describeCalibration, schemeRequest, summarizePlan } from './scheme.ts';
+import { inputsOf, openFused, survivors, upgradeNotes, type FusedSource } from './source.ts';
+import { writeStamp } from './stamp.ts';
+import { readStateOrTable } from './tables.ts';
+
+/** Quantizers per channel and Clip on 8-bit codes need it. */
+const leastFakeQuantOpset = 13;
+
+/** @throws QdqError: usage errors before anything runs, data errors for the model and the samples */
+export async function prepareModel(options: PrepareOptions): Promise<PrepareResult> {
+  observerSettings(options);
+  const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
+  const { scheme, widths } = resolveWidths(target, options);
+  const source = await openFused(options.model, options, {
+    opset: Math.max(leastFakeQuantOpset, leastOpset(scheme, target)),
+  });
+  const { file, model, log, upgrade } = source;
+  const { include, exclude } = options;
+  const request = { target, scheme, include, exclude, fused: survivors(log) };
+  const wanted = planQuantization(model, request);
+  const { state, warnings: cautions, samples } = await observed(options, source, wanted);
+  const plan = planRanged(model, request, wanted, rangesOf(state));
+  const prepared = emitFakeQuant(model, plan, widths, (bits) => rangesOf(state, bits));
+  const description = `fake quantizers, ${describeScheme(scheme)}, W${widths.weights}A${widths.activations}`;
+  writeStamp(prepared, plan, description, describeCalibration(state));
+  const warnings = [
+    ...upgradeNotes(upgrade),
+    ...cautions,
+    ...notesOf(state),
+    ...keptWarnings(model),
+    ...rangeWarnings(wanted, plan),
+  ];
+  for (const warning of warnings) options.onWarning?.(warning);
+  if (samples) await proveItRuns(prepared, options, samples);
+  const saved = saveModel(modelToProto(prepared), options.output, {
+    externalData: options.externalData,
+    sourceDir: file.dir,
+    inputs: [file.path],
+  });
+  return {
+    outputPath: saved.path,
+    plan: summarizePlan(plan, description),
+    quantizers: findFakeQuants(prepared).length,
+    weightBits: widths.weights,
+    activationBits: widths.activations,
+    firstLastBits: widths.firstLast,
+    warnings,
+  };
+}
+
+/** Containers by what the widths need; the ends of the network get 8 bits, or more where everything has more. */
+function resolveWidths(target: Target, options: PrepareOptions): { scheme: Scheme; widths: Widths } {
+  const asked = resolveScheme(target, schemeRequest(options));
+  const wide = (bits: number | undefined): boolean => bits !== undefined && bits > 8;
+  const sixteen = <T extends string>(type: T): T => type.replace(/\d+$/, '16') as T;
+  const scheme: Scheme = {
+    ...asked,
+    activationType:
+      options.activationType === undefined && wide(options.activationBits)
+        ? sixteen(asked.activationType)
+        : asked.activationType,
+    weightType: wide(options.weightBits) ? sixteen(asked.weightType) : asked.weightType,
+  };
+  // A CPU that adds products in saturating 16 bits: 7 bits of weight never overflow there.
+  const usualWeights = scheme.weightRange === 'full' ? containerBits(scheme.weightType) : 7;
+  const weights = options.weightBits ?? usualWeights;
+  const activations = options.activationBits ?? containerBits(scheme.activationType);
+  const firstLast =
+    options.firstLastBits ?? Math.max(scheme.weightRange === 'full' ? 8 : 7, Math.min(weights, activations));
+  const widths = { weights, activations, firstLast };
+  checkWidths(widths, scheme.activationType, scheme.weightType);
+  return { scheme, widths };
+}
+
+async function observed(
+  options: PrepareOptions,
+  { file, model }: FusedSource,
+  plan: Plan,
+): Promise<{ state: CalibrationState; warnings: readonly string[]; samples?: Samples }> {
+  const tensors = observedTensors(plan);
+  if (options.state !== undefined)
+    return { state: readStateOrTable(options.state, file.sha256(), model, tensors), warnings: [] };
+  const { warnings, ...samples } = await calibrationSamples(options, inputsOf(model));
+  const state = await calibrate(model, tensors, samples.dataset, samples.selection, {
+    modelSha256: file.sha256(),
+    observer: options.observer,
+    observerOptions: observerSettings(options),
+    threads: options.threads,
+    ...(options.batch === undefined ? {} : { batchSize: options.batch }),
+    onProgress: samplesProgress(options, 'calibrating'),
+  });
+  return { state, warnings, samples };
+}
+
+/** Loads the graph and runs one sample, before a byte of it is on disk. */
+async function proveItRuns(model: Model, options: PrepareOptions, { dataset, selection }: Samples): Promise<void> {
+  const label = `the fake-quantized form of '${options.model}'`;
+  const session = await openSession(model, { threads: options.threads, simulate: true }, label);
+  try {
+    for await (const sample of dataset.samples(selection)) {
+      await session.run(sample.inputs);
+      break;
+    }
+  } finally {
+    await session.dispose();
+  }
+}

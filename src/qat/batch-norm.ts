@@ -1,0 +1,45 @@
+/**
+ * BatchNormalization that normalizes with the statistics of the batch, as plain operators: onnxruntime's own training mode
+ * writes running statistics into the constants of the graph. Its gradient follows from those of the operators.
+ */
+import { qatErrors } from '../errors/qat.ts';
+import { axesBut, channelShape, Emitter } from '../graph/emitter.ts';
+import type { Node } from '../graph/node.ts';
+import { forward } from '../graph/rewrite.ts';
+import type { Value } from '../graph/value.ts';
+import { elementCount } from '../onnx/data-types.ts';
+import { staticDims } from '../ops/gradient/context.ts';
+import { normalize } from '../ops/gradient/normalization.ts';
+
+export interface BatchStatistics {
+  /** Of this batch, [channels]. */
+  readonly mean: Value;
+  /** Biased, as it normalizes, [channels]; unbiased it is `count / (count - 1)` times that. */
+  readonly variance: Value;
+  /** Elements per channel. */
+  readonly count: number;
+}
+
+/**
+ * Puts plain operators in the place of a BatchNormalization. The trainer updates the running statistics from those that are
+ * returned. Shapes must have been traced, and must be traced again before the graph is differentiated.
+ * @throws QAT_SHAPE; QAT_BATCH_NORM when the running statistics that the node computes are read
+ */
+export function liveBatchNorm(node: Node): BatchStatistics {
+  const graph = node.graph!;
+  const read = node.outputs.slice(1).find((value) => value && value.useCount > 0);
+  if (read) throw qatErrors.batchNormOutput(node.label, read.name);
+  const [x, gamma, beta] = node.inputs as [Value, Value, Value];
+  const dims = staticDims(x);
+  const emit = new Emitter(graph, node.label, node);
+  const channels = dims[1]!;
+  const count = elementCount(dims) / channels;
+  const axes = axesBut(dims.length, 1);
+  const { normal, mean, variance } = normalize(emit, x, axes, count, node.float('epsilon', 1e-5));
+  const column = (value: Value): Value => emit.reshape(value, channelShape(dims.length, 1, channels));
+  const result = emit.op('Add', [emit.op('Mul', [normal, column(gamma)]), column(beta)]);
+  const statistics = { mean: emit.reshape(mean, [channels]), variance: emit.reshape(variance, [channels]), count };
+  forward(node.output()!, result);
+  graph.remove(node);
+  return statistics;
+}

@@ -1,0 +1,112 @@
+/**
+ * Fake quantizers as they stand in a graph: a QuantizeLinear, limits on its codes or none, and the DequantizeLinear nodes that
+ * read them with the same scale and zero point. Made by `prepare`, by PyTorch's export, or by any tool that writes QDQ.
+ */
+import type { Graph } from '../graph/graph.ts';
+import type { Model } from '../graph/model.ts';
+import type { Node } from '../graph/node.ts';
+import type { Value } from '../graph/value.ts';
+import { dataTypeOfCode, type DataTypeName } from '../onnx/data-types.ts';
+import type { IntegerType } from '../quantized/params.ts';
+import { containerBits, type CodeLimits } from './widths.ts';
+
+export interface FakeQuant {
+  readonly quantize: Node;
+  /** Clip, or Cast, Clip and Cast; empty when all codes of the type are used. */
+  readonly clamps: readonly Node[];
+  /** At least one; bodies may hold some. */
+  readonly dequantize: readonly Node[];
+  /** What is quantized. */
+  readonly input: Value;
+  readonly scale: Value;
+  readonly zeroPoint: Value | undefined;
+  /** With one scale per channel; undefined: one scale. */
+  readonly axis: number | undefined;
+  readonly type: IntegerType;
+  readonly limits: CodeLimits;
+}
+
+/** Of the main graph and of all bodies, in list order. */
+export function findFakeQuants(model: Model): FakeQuant[] {
+  const found: FakeQuant[] = [];
+  for (const node of model.allNodes()) {
+    const fake = node.is('QuantizeLinear') ? fakeQuantAt(node) : undefined;
+    if (fake) found.push(fake);
+  }
+  return found;
+}
+
+/** The fake quantizer that begins with this QuantizeLinear, or undefined when its codes are used otherwise. */
+export function fakeQuantAt(quantize: Node): FakeQuant | undefined {
+  const [input, scale, zeroPoint] = [quantize.input(0), quantize.input(1), quantize.input(2)];
+  const type = codeType(quantize);
+  if (!input || !scale || !type) return undefined;
+  let codes = quantize.output()!;
+  let { qmin, qmax } = typeLimits(type);
+  const clamps: Node[] = [];
+  for (let user = codes.soleUser; user?.is('Clip', 'Cast'); user = codes.soleUser) {
+    if (user.is('Clip')) {
+      const [low, high] = [clipLimit(user, 1, qmin), clipLimit(user, 2, qmax)];
+      if (low === undefined || high === undefined) return undefined;
+      [qmin, qmax] = [Math.max(qmin, low), Math.min(qmax, high)];
+    }
+    clamps.push(user);
+    codes = user.output()!;
+  }
+  const dequantize = [...codes.users.keys()];
+  const pairs = dequantize.every(
+    (node) => node.is('DequantizeLinear') && same(node.input(1), scale) && sameZero(node.input(2), zeroPoint),
+  );
+  if (!pairs || dequantize.length === 0 || codes.isOutput) return undefined;
+  const perAxis = scale.dims !== undefined && scale.dims.length === 1 && scale.dims[0] !== 1;
+  const rank = input.dims?.length;
+  const written = quantize.int('axis', 1);
+  const axis = perAxis ? (written < 0 && rank !== undefined ? written + rank : written) : undefined;
+  return { quantize, clamps, dequantize, input, scale, zeroPoint, axis, type, limits: { qmin, qmax } };
+}
+
+/** True when the codes of a full container are not limited further. */
+export function usesAllCodes({ type, limits }: FakeQuant): boolean {
+  const all = typeLimits(type);
+  return limits.qmin === all.qmin && limits.qmax === all.qmax;
+}
+
+/** Graph in which a fake quantizer's own nodes stand. */
+export function graphOf({ quantize }: FakeQuant): Graph {
+  return quantize.graph!;
+}
+
+const codeTypes: ReadonlySet<DataTypeName> = new Set<DataTypeName>(['uint8', 'int8', 'uint16', 'int16']);
+
+function codeType(quantize: Node): IntegerType | undefined {
+  const written = quantize.int('output_dtype', 0);
+  const type = quantize.input(2)?.type ?? (written === 0 ? 'uint8' : dataTypeOfCode(written)?.name);
+  return type !== undefined && codeTypes.has(type) ? (type as IntegerType) : undefined;
+}
+
+function typeLimits(type: IntegerType): CodeLimits {
+  const bits = containerBits(type);
+  return type.startsWith('u')
+    ? { qmin: 0, qmax: 2 ** bits - 1 }
+    : { qmin: -(2 ** (bits - 1)), qmax: 2 ** (bits - 1) - 1 };
+}
+
+/** Undefined when it is computed. */
+function clipLimit(clip: Node, index: number, fallback: number): number | undefined {
+  if (!clip.input(index)) return fallback;
+  return clip.constant(index)?.ints()[0];
+}
+
+function same(a: Value | undefined, b: Value | undefined): boolean {
+  if (a === b) return true;
+  const [x, y] = [a?.constant, b?.constant];
+  if (!x || !y || x.type !== y.type || x.size !== y.size) return false;
+  const [left, right] = [x.floats(), y.floats()];
+  return left.every((value, i) => value === right[i]);
+}
+
+/** An absent zero point is 0. */
+function sameZero(a: Value | undefined, b: Value | undefined): boolean {
+  if (a && b) return same(a, b);
+  return [a, b].every((value) => !value || value.constant?.floats().every((zero) => zero === 0));
+}

@@ -1,0 +1,36 @@
+/**
+ * Weights in int8, activations quantized as they come: no samples are needed, and every product adapts to its input. For
+ * transformers and recurrent nets; a CNN runs faster in QDQ.
+ */
+import { describeScheme } from '../../quantizable/scheme.ts';
+import type { Format } from '../format.ts';
+import { emitNodes, planNodes, type NodeRule } from '../node-rules.ts';
+import { attention } from './attention.ts';
+import type { DynamicSettings } from './chain.ts';
+import { conv } from './conv.ts';
+import { gather } from './gather.ts';
+import { lstm } from './lstm.ts';
+import { gemm, matmul } from './matmul.ts';
+import { recurrent } from './recurrent.ts';
+
+const rules: readonly NodeRule<DynamicSettings>[] = [matmul, gemm, lstm, recurrent, attention, gather, conv];
+
+export const dynamic: Format = {
+  name: 'dynamic',
+  summary: 'weights in int8, activations quantized at run time (MatMulInteger, DynamicQuantizeLSTM)',
+  reads: ['weightType', 'perTensor', 'reduceRange'],
+  configure(scheme) {
+    // DynamicQuantizeLinear knows u8 only.
+    const settings = { scheme: { ...scheme, activationType: 'uint8', activationSymmetric: false } as const };
+    return {
+      format: 'dynamic',
+      description: `dynamic, ${describeScheme(settings.scheme)}`,
+      settings: {},
+      // DequantizeLinear with an axis.
+      leastOpset: 13,
+      plan: (model, request) => planNodes(model, { ...request, ...settings }, rules, settings, 'dynamic'),
+      settle: (_model, _request, plan) => plan,
+      emit: (model, plan) => emitNodes(model, plan, rules, settings),
+    };
+  },
+};

@@ -1,0 +1,65 @@
+/**
+ * A format is a way to write a quantized model down: QDQ, QOperator, dynamic, weight-only, float16. It says which flags it
+ * reads, what it plans and how it writes; shared code asks it and never branches on its name. A format whose plan observes no
+ * tensor needs no samples to be made.
+ */
+import type { Scheme } from '../backends/targets/target.ts';
+import type { Model } from '../graph/model.ts';
+import type { Interval } from '../ops/op.ts';
+import type { Plan } from '../quantizable/plan.ts';
+import type { PlanRequest } from '../quantizable/planner.ts';
+import type { QuantParams } from './params.ts';
+
+export interface Quantized {
+  readonly model: Model;
+  /** Scale and zero point by activation tensor; empty where they are computed at run time. */
+  readonly activations: ReadonlyMap<string, QuantParams>;
+  /** Weights whose scale was enlarged so that a bias fits int32, with the number of channels. */
+  readonly repaired: readonly { readonly weight: string; readonly channels: number }[];
+  /** Float tensor of the source by name of the codes made of it; biases are left out. See provenance.ts. */
+  readonly origins: ReadonlyMap<string, string>;
+}
+
+/** Settings that some formats read and others do not. Absent: the target's or the format's own choice. */
+export interface FormatFlags {
+  readonly activationType?: string | undefined;
+  readonly weightType?: string | undefined;
+  readonly perTensor?: boolean | undefined;
+  readonly symmetric?: boolean | undefined;
+  readonly reduceRange?: boolean | undefined;
+  readonly weightObserver?: string | undefined;
+  readonly weightBits?: number | undefined;
+  readonly blockSize?: number | undefined;
+  readonly weightMethod?: 'rtn' | 'hqq' | undefined;
+  readonly accuracyLevel?: number | undefined;
+  readonly keepIo?: boolean | undefined;
+}
+
+/** A format with its settings. */
+export interface Form {
+  readonly format: string;
+  /** The scheme in words, for reports: "QDQ, u8 activations, s8 weights per channel". */
+  readonly description: string;
+  /** The settings besides the scheme, for the report's recipe. */
+  readonly settings: Readonly<Record<string, string | number | boolean>>;
+  /** It can do without the ranges that its plan observes: what they would tell is not checked then. */
+  readonly rangesOptional?: true;
+  /** The least default operator set that can say it. */
+  readonly leastOpset: number;
+  /** What is quantized, what is left float and why, and which tensors must be observed. */
+  plan(model: Model, request: PlanRequest): Plan;
+  /** The plan that holds now that the ranges of the tensors it observes are known. */
+  settle(model: Model, request: PlanRequest, plan: Plan, ranges: ReadonlyMap<string, Interval>): Plan;
+  /** The given model is left as it is. @param ranges of the tensors that the plan observes */
+  emit(model: Model, plan: Plan, ranges: ReadonlyMap<string, Interval>): Quantized;
+}
+
+export interface Format {
+  readonly name: string;
+  /** One line for help and errors. */
+  readonly summary: string;
+  /** The flags it reads; any other is an error. */
+  readonly reads: readonly (keyof FormatFlags)[];
+  /** @throws usage errors for settings that contradict each other or that no kernel runs */
+  configure(scheme: Scheme, flags: FormatFlags): Form;
+}

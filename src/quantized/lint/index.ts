@@ -1,0 +1,51 @@
+/**
+ * Lint: a finished model against the rules of a target. `quantize` holds its own output to them; `qdq lint` any model, whoever
+ * made it. To add a rule: write it in `rules/` and list it here; it asks the target's data, never its name.
+ */
+import type { Target } from '../../backends/targets/target.ts';
+import type { Model } from '../../graph/model.ts';
+import { findQuantizers } from './quantizers.ts';
+import type { LintFinding, LintRule } from './rule.ts';
+import { bias } from './rules/bias.ts';
+import { fixedParameters } from './rules/fixed.ts';
+import { format, opset } from './rules/model.ts';
+import { operators, placement, readers, weightForm } from './rules/placement.ts';
+import { activationSymmetry, activationType, perChannel, weightSymmetry, weightType } from './rules/types.ts';
+
+export const rules: readonly LintRule[] = [
+  format,
+  opset,
+  activationType,
+  activationSymmetry,
+  weightType,
+  weightSymmetry,
+  perChannel,
+  bias,
+  weightForm,
+  readers,
+  placement,
+  operators,
+  fixedParameters,
+];
+
+/** Where the model breaks the target's rules, rule by rule; empty when it keeps them all. */
+export function lint(model: Model, target: Target): LintFinding[] {
+  const subject = { model, target, quantizers: findQuantizers(model) };
+  return rules.flatMap((rule) =>
+    [...rule.check(subject)].map(({ node, tensor, message, remedy }) => ({
+      rule: rule.id,
+      node,
+      tensor,
+      message,
+      remedy,
+    })),
+  );
+}
+
+/** The rules that demand something of this target, with their words. */
+export function rulesOf(target: Target): { readonly id: string; readonly text: string }[] {
+  return rules.flatMap((rule) => {
+    const text = rule.text(target);
+    return text === undefined ? [] : [{ id: rule.id, text }];
+  });
+}

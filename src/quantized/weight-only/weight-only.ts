@@ -1,0 +1,32 @@
+/**
+ * Weights in blocks of 2, 4 or 8 bits, activations in float: com.microsoft MatMulNBits and GatherBlockQuantized. For large
+ * language models and whatever is bound by reading its weights. Needs no samples.
+ */
+import { emitNodes, planNodes, type NodeRule } from '../node-rules.ts';
+import type { Format } from '../format.ts';
+import { conv } from './conv.ts';
+import { gather } from './gather.ts';
+import { gemm, matmul } from './matmul.ts';
+import { blockSettings, type BlockSettings } from './settings.ts';
+
+const rules: readonly NodeRule<BlockSettings>[] = [matmul, gemm, gather, conv];
+
+export const weightOnly: Format = {
+  name: 'weight-only',
+  summary: 'weights in blocks of 2, 4 or 8 bits, activations in float (MatMulNBits)',
+  reads: ['weightBits', 'blockSize', 'weightMethod', 'accuracyLevel', 'symmetric'],
+  configure(_scheme, flags) {
+    const settings = blockSettings(flags);
+    const { bits, blockSize, symmetric, method } = settings;
+    return {
+      format: 'weight-only',
+      description: `weight-only, ${bits} bits in ${symmetric ? 'symmetric ' : ''}blocks of ${blockSize} (${method})`,
+      settings: { ...settings },
+      // DequantizeLinear with an axis, for Conv; the block operators are of another domain.
+      leastOpset: 13,
+      plan: (model, request) => planNodes(model, request, rules, settings, 'weight-only'),
+      settle: (_model, _request, plan) => plan,
+      emit: (model, plan) => emitNodes(model, plan, rules, settings),
+    };
+  },
+};

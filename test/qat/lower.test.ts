@@ -1,0 +1,78 @@
+/** Converting: the int8 model computes what the fake-quantized one computes, and onnxruntime runs it in integers. */
+import { describe, expect, it } from 'vitest';
+import { checkModel } from '../../src/graph/spec.ts';
+import { Tensor } from '../../src/onnx/tensor.ts';
+import { findFakeQuants } from '../../src/qat/fake-quant.ts';
+import { lowerFakeQuant } from '../../src/qat/lower.ts';
+import { run, steps } from '../quantized/support.ts';
+import { eight, fakeQuantized, four, images, residual } from './support.ts';
+
+const feeds = { x: images(16) };
+
+describe('the converted model', () => {
+  it.each([
+    ['W8A8', eight, {}],
+    ['W4A4', four, {}],
+    ['W4A8 per tensor', { ...four, activations: 8 }, { perChannel: false }],
+    ['W5A6', { weights: 5, activations: 6, firstLast: 7 }, {}],
+  ])('%s: within 1 step of every quantized tensor, in integer kernels', async (_, widths, scheme) => {
+    const prepared = await fakeQuantized(residual(), feeds, widths, scheme);
+    const { model, weights, biases } = lowerFakeQuant(prepared);
+    checkModel(model);
+    expect({ weights, biases }).toEqual({ weights: 4, biases: 4 });
+    const simulated = await run(prepared, feeds, { simulate: true });
+    const int8 = await run(model, feeds, { exactInt8: true });
+    expect(int8.types.filter((type) => type === 'QLinearConv')).toHaveLength(3);
+    expect(int8.types).not.toContain('Conv');
+    // A step of the pooled features, through weights of at most half a unit: a handful of them may differ by one.
+    const pool = findFakeQuants(prepared).find(({ input }) => /pool|flat/.test(input.name))!;
+    const step = pool.scale.constant!.floats()[0]!;
+    expect(steps(simulated.outputs['y']!, int8.outputs['y']!, step)).toBeLessThan(4);
+  });
+
+  it('gives every quantized tensor of a layer the codes of the simulation, or the ones beside', async () => {
+    const prepared = await fakeQuantized(residual(), feeds, four);
+    const name = findFakeQuants(prepared)
+      .find(({ input }) => input.name === 'r2')!
+      .dequantize[0]!.output()!.name;
+    const scale = findFakeQuants(prepared)
+      .find(({ input }) => input.name === 'r2')!
+      .scale.constant!.floats()[0]!;
+    const { model } = lowerFakeQuant(prepared);
+    for (const each of [prepared, model]) each.graph.addOutput(each.graph.values.get(name)!);
+    const [a, b] = [await run(prepared, feeds, { simulate: true }), await run(model, feeds, { exactInt8: true })];
+    expect(steps(a.outputs[name]!, b.outputs[name]!, scale)).toBeLessThanOrEqual(1.001);
+  });
+
+  it('has no Relu where the quantizer limits as much, and keeps it where it does not', async () => {
+    const relus = (model: Awaited<ReturnType<typeof fakeQuantized>>): number =>
+      [...model.allNodes()].filter((node) => node.is('Relu')).length;
+    const unsigned = await fakeQuantized(residual(), feeds);
+    expect([relus(unsigned), lowerFakeQuant(unsigned).absorbed, relus(lowerFakeQuant(unsigned).model)]).toEqual([
+      3, 3, 0,
+    ]);
+    const signed = await fakeQuantized(residual(), feeds, eight, { activationType: 'int8', activationSymmetric: true });
+    expect([lowerFakeQuant(signed).absorbed, relus(lowerFakeQuant(signed).model)]).toEqual([0, 3]);
+  });
+
+  it('enlarges the scale of a weight whose bias would not fit int32', async () => {
+    const prepared = await fakeQuantized(residual(), feeds);
+    const bias = prepared.graph.values.get('w2_b')!;
+    bias.initializer = Tensor.of('w2_b', 'float32', [8], Float32Array.of(1, 1e6, 1, 1, 1, 1, 1, 1));
+    const fake = findFakeQuants(prepared).find(({ input }) => input.name === 'w2')!;
+    const scales = Float32Array.from(fake.scale.constant!.floats());
+    scales[1] = 1e-6;
+    fake.scale.initializer = Tensor.of(fake.scale.name, 'float32', [8], scales);
+    const { model, repaired } = lowerFakeQuant(prepared);
+    expect(repaired).toEqual([{ weight: 'w2', channels: 1 }]);
+    const { outputs } = await run(model, feeds);
+    for (const value of outputs['y']!.data as Float32Array) expect(value).not.toBeNaN();
+  });
+
+  it('leaves the given model alone', async () => {
+    const prepared = await fakeQuantized(residual(), feeds);
+    lowerFakeQuant(prepared);
+    checkModel(prepared);
+    expect(findFakeQuants(prepared).filter(({ input }) => input.isConstant)).toHaveLength(4);
+  });
+});

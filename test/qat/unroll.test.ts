@@ -1,0 +1,158 @@
+/** Unrolled recurrent layers: outputs equal to those of onnxruntime's own kernels, gradients equal to differences of these. */
+import { describe, expect, it } from 'vitest';
+import { openSession } from '../../src/backends/session.ts';
+import { checkModel } from '../../src/graph/spec.ts';
+import type { Model } from '../../src/graph/model.ts';
+import { traceShapes } from '../../src/qat/shapes.ts';
+import { unrollRecurrent } from '../../src/qat/unroll/unroll.ts';
+import { constant, float, node, type AttributeSpec, type Constant } from '../support/build.ts';
+import { uniform, type GradientCase, type Input } from '../ops/gradients/case.ts';
+import { checkGradients, feedsOf, modelOf, type Feeds } from '../ops/gradients/check.ts';
+
+const [steps, batch, features, hidden] = [3, 2, 3, 2];
+
+interface Variant {
+  readonly type: 'LSTM' | 'GRU' | 'RNN';
+  readonly attributes?: Readonly<Record<string, AttributeSpec>>;
+  /** Optional inputs beside X, W and R. */
+  readonly with?: readonly ('b' | 'lengths' | 'h' | 'c' | 'p')[];
+  readonly outputs?: readonly string[];
+  readonly lengths?: readonly number[];
+  readonly spread?: number;
+}
+
+function caseOf({
+  type,
+  attributes = {},
+  with: extra = [],
+  outputs = ['y'],
+  lengths = [3, 2],
+  spread = 1,
+}: Variant): GradientCase {
+  const ways = attributes['direction'] === 'bidirectional' ? 2 : 1;
+  const gates = { LSTM: 4, GRU: 3, RNN: 1 }[type] * hidden;
+  const optional: Record<string, Input> = {
+    b: uniform([ways, 2 * gates], -0.5, 0.5),
+    h: uniform([ways, batch, hidden]),
+    c: uniform([ways, batch, hidden], -1, 0.9),
+    p: uniform([ways, 3 * hidden], -0.9, 1),
+  };
+  const inputs: Record<string, Input> = {
+    x: uniform([steps, batch, features], -spread, spread),
+    w: uniform([ways, gates, features], -spread, spread),
+    r: uniform([ways, gates, hidden], -spread, spread),
+    ...Object.fromEntries(extra.filter((name) => name !== 'lengths').map((name) => [name, optional[name]!])),
+  };
+  const initializers: Record<string, Constant> = extra.includes('lengths')
+    ? { lengths: constant('int32', [batch], lengths) }
+    : {};
+  const order = ['b', 'lengths', 'h', 'c', 'p'] as const;
+  const names = ['x', 'w', 'r', ...order.map((name) => (extra.includes(name) ? name : ''))];
+  while (names.at(-1) === '') names.pop();
+  return {
+    nodes: [node(type, names, outputs, { hidden_size: hidden, ...attributes })],
+    inputs,
+    initializers,
+    outputs: outputs.filter((name) => name !== ''),
+    step: 2 ** -5,
+  };
+}
+
+const all = ['y', 'yh', 'yc'];
+const variants: Record<string, Variant> = {
+  LSTM: { type: 'LSTM', with: ['b'], outputs: all },
+  'LSTM without bias': { type: 'LSTM' },
+  'LSTM reverse with initial states': {
+    type: 'LSTM',
+    attributes: { direction: 'reverse' },
+    with: ['b', 'h', 'c'],
+    outputs: all,
+  },
+  'LSTM bidirectional': {
+    type: 'LSTM',
+    attributes: { direction: 'bidirectional' },
+    with: ['b', 'h', 'c', 'p'],
+    outputs: all,
+  },
+  'LSTM with peepholes': { type: 'LSTM', with: ['b', 'p'] },
+  'LSTM with lengths': { type: 'LSTM', with: ['b', 'lengths', 'h', 'c'], outputs: all },
+  'LSTM bidirectional with lengths': {
+    type: 'LSTM',
+    attributes: { direction: 'bidirectional' },
+    with: ['b', 'lengths'],
+    outputs: all,
+  },
+  'LSTM of its last state only': { type: 'LSTM', with: ['b'], outputs: ['', 'yh'] },
+  'LSTM with other activations': {
+    type: 'LSTM',
+    attributes: { activations: ['Tanh', 'Sigmoid', 'Tanh'] },
+    with: ['b'],
+  },
+  GRU: { type: 'GRU', with: ['b'], outputs: ['y', 'yh'] },
+  'GRU with the product reset': {
+    type: 'GRU',
+    attributes: { linear_before_reset: 1 },
+    with: ['b', 'h'],
+    outputs: ['y', 'yh'],
+  },
+  'GRU bidirectional with lengths': {
+    type: 'GRU',
+    attributes: { direction: 'bidirectional', linear_before_reset: 1 },
+    with: ['b', 'lengths', 'h'],
+    outputs: ['y', 'yh'],
+  },
+  'GRU reverse without bias': { type: 'GRU', attributes: { direction: 'reverse' } },
+  RNN: { type: 'RNN', with: ['b', 'h'], outputs: ['y', 'yh'] },
+};
+
+async function outputsOf(model: Model, feeds: Feeds): Promise<Feeds> {
+  const session = await openSession(model, { level: 'basic' });
+  try {
+    return await session.run(feeds);
+  } finally {
+    await session.dispose();
+  }
+}
+
+describe('unrolled recurrent layers', () => {
+  it.each(Object.entries(variants))('%s', async (_, variant) => {
+    const each = caseOf(variant);
+    const feeds = feedsOf(each.inputs);
+    const model = modelOf(each);
+    await traceShapes(model, feeds);
+    expect(unrollRecurrent(model)).toHaveLength(1);
+    checkModel(model);
+    const [expected, actual] = [await outputsOf(modelOf(each), feeds), await outputsOf(model, feeds)];
+    expect(Object.keys(actual)).toEqual(Object.keys(expected));
+    for (const [name, { dims, data }] of Object.entries(expected)) {
+      expect(actual[name]!.dims).toEqual(dims);
+      // Three steps of sigmoids that onnxruntime approximates to some 1e-7 each.
+      data.forEach((value, i) => expect(Math.abs(Number(actual[name]!.data[i]) - Number(value))).toBeLessThan(2e-6));
+    }
+    await checkGradients(each, unrollRecurrent);
+  });
+
+  it('limits what goes into the gates by clip', async () => {
+    const each = caseOf({ type: 'LSTM', attributes: { clip: float(0.5) }, with: ['b'], spread: 2 });
+    const feeds = feedsOf(each.inputs);
+    const model = modelOf(each);
+    await traceShapes(model, feeds);
+    unrollRecurrent(model);
+    const [expected, actual] = [await outputsOf(modelOf(each), feeds), await outputsOf(model, feeds)];
+    expected['y']!.data.forEach((value, i) => expect(Number(actual['y']!.data[i])).toBeCloseTo(Number(value), 5));
+  });
+
+  it.each([
+    [
+      'the activation ThresholdedRelu',
+      { activations: ['ThresholdedRelu', 'Tanh', 'Tanh'] },
+      /its activation ThresholdedRelu/,
+    ],
+    ['coupled gates', { input_forget: 1 }, /coupled/],
+  ])('are refused for %s', async (_, attributes, message) => {
+    const each = caseOf({ type: 'LSTM', attributes });
+    const model = modelOf(each);
+    await traceShapes(model, feedsOf(each.inputs));
+    expect(() => unrollRecurrent(model)).toThrow(message);
+  });
+});
