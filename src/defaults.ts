@@ -16,7 +16,7 @@ import type {
 export const defaults = {
   seed: 0,
   format: 'qdq',
-  observer: 'minmax',
+  observer: 'mse',
   exact: false,
   externalData: 'auto',
   workers: 1,

@@ -71,6 +71,8 @@ export interface SchemeFlags extends ObserverFlags {
   /** Node names, operator types or /regular expressions/; empty means everything. */
   readonly include: readonly string[];
   readonly exclude: readonly string[];
+  /** Least width of an observed range, zero included, in real units: a narrower one is stretched upwards. */
+  readonly minRange?: number;
   /** Calibration state file: ranges instead of `data`. */
   readonly state?: string;
 }

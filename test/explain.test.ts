@@ -30,7 +30,7 @@ it('carries the reasons into the int8 model and says what onnxruntime runs', asy
   });
   const explanation = await explainModel(output);
   if (explanation.kind !== 'int8') throw new Error('an int8 model was taken for a float one');
-  expect(explanation.stamp).toMatchObject({ target: 'ort-cpu-x64-avx2', calibration: 'minmax over 1 samples' });
+  expect(explanation.stamp).toMatchObject({ target: 'ort-cpu-x64-avx2', calibration: 'mse over 1 samples' });
   expect(explanation.stamp!.float.map(({ op }) => op)).toContain('ConvTranspose');
   expect(explanation.placement.int8).toBeGreaterThan(0);
 });

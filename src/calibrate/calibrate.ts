@@ -8,13 +8,14 @@ import type { SessionOptions } from '../backends/options.ts';
 import { batches } from '../data/batch.ts';
 import { carrier, checkCarry } from '../data/carry.ts';
 import type { Batch, Dataset, Sample, Selection } from '../data/sample.ts';
-import { skippedWarnings } from '../data/tolerant.ts';
+import { recordSkipped } from '../data/tolerant.ts';
 import { calibrateErrors } from '../errors/calibrate.ts';
 import { dataErrors } from '../errors/data.ts';
 import type { Model } from '../graph/model.ts';
 import { feedsOf, planBatches, realElements, sampleFeeds } from './batching.ts';
 import { diagnose } from './diagnose.ts';
 import { foldOf } from './health.ts';
+import { LandingStrip } from './landing.ts';
 import { observerOf, observerOptions } from './observers/index.ts';
 import type { ObserverOptions, ObserverState } from './observers/observer.ts';
 import { planProbes } from './plan.ts';
@@ -113,6 +114,7 @@ export async function calibrate(
     await statistics.dispose();
   }
   const inBodies = observer.elements ? names.filter((name) => !statistics.hasElements(name)) : [];
+  const skipped = recordSkipped(dataset.skipped?.(selection) ?? []);
   // Said of the model, not of this run, so that merged shards say the same as one run.
   const filledUp = `the model takes exactly ${batching.size} samples at a time: a short batch is filled up with its last sample`;
   return {
@@ -135,8 +137,8 @@ export async function calibrate(
       ...inBodies.map(
         (name) => `tensor '${name}' stands in the body of a node: its range is its smallest and largest value`,
       ),
-      ...skippedWarnings(dataset, selection),
     ].filter((note) => note !== undefined),
+    ...(skipped && { skipped }),
     arrays: accumulator.state(),
   };
 }

@@ -2,6 +2,7 @@
  * Shards → one state, as if nothing had been sharded: the same bytes, whatever the order of the shards. What does not
  * belong together is refused by name, because ranges merged of two models or preprocessings look like any others.
  */
+import { mergeSkipped } from '../data/tolerant.ts';
 import { mergeErrors } from '../errors/merge.ts';
 import { observerOf } from './observers/index.ts';
 import type { CalibrationState, ShardPart } from './state.ts';
@@ -37,12 +38,14 @@ export function mergeStates(states: readonly NamedState[], { partial = false } =
   // What may differ (the path of the data) is that of the lowest shard, so that the order given does not matter.
   const lowest = ({ state }: NamedState): number => state.shards!.parts[0]!.index;
   const ordered = [...states].sort((a, b) => lowest(a) - lowest(b)).map(({ state }) => state);
-  const { shards: _, ...first } = ordered[0]!;
+  const { shards: _, skipped: __, ...first } = ordered[0]!;
+  const skipped = ordered.map((state) => state.skipped).reduce(mergeSkipped);
   const { merge } = observerOf(first.observer);
   return {
     ...first,
     samples: ordered.reduce((sum, { samples }) => sum + samples, 0),
     notes: [...new Set(ordered.flatMap(({ notes }) => notes))],
+    ...(skipped && { skipped }),
     arrays: ordered.map(({ arrays }) => arrays).reduce((a, b) => merge(a, b)),
     ...(missing.length === 0 ? {} : { shards: { count, parts: parts.sort((a, b) => a.index - b.index) } }),
   };

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { calibrateErrors } from '../errors/calibrate.ts';
+import { skippedWarnings, type SkippedRecord } from '../data/tolerant.ts';
 import { writeWhole } from '../onnx/pending-file.ts';
 import { observerOf, observerOptions } from './observers/index.ts';
 import type { ObserverOptions, ObserverState } from './observers/observer.ts';
@@ -29,8 +30,10 @@ export interface CalibrationState {
   readonly idsHash: string;
   /** Undefined when every sample of the selection was taken in. */
   readonly shards?: Shards | undefined;
-  /** What a reader of the result should know, one line each. */
+  /** What is to be said of the model and the observer, whatever the samples. */
   readonly notes: readonly string[];
+  /** Bad samples of the selection that were left out. */
+  readonly skipped?: SkippedRecord | undefined;
   readonly arrays: ObserverState;
 }
 
@@ -74,6 +77,12 @@ const record = z.strictObject({
     })
     .optional(),
   notes: z.array(z.string()),
+  skipped: z
+    .strictObject({
+      positions: z.array(z.int().min(0)).min(1),
+      first: z.array(z.strictObject({ position: z.int().min(0), why: z.string() })),
+    })
+    .optional(),
   tensors: z.array(z.string()),
 });
 
@@ -101,6 +110,11 @@ export function readState(path: string, modelSha256?: string): CalibrationState 
   const decoded = observer.decode(arrays, fields.tensors.length);
   if (!decoded) throw calibrateErrors.stateForeign(path, `its arrays are not those of observer '${observer.id}'`);
   return { ...fields, preprocess: fields.preprocess, arrays: decoded };
+}
+
+/** What a reader of the result should know, one line each. */
+export function notesOf({ notes, skipped }: CalibrationState): string[] {
+  return [...notes, ...skippedWarnings(skipped)];
 }
 
 /**

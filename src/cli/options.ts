@@ -196,6 +196,13 @@ export const options = {
     default: defaults.exact,
     describe: 'percentile, entropy, mse, histogram: every element, not a sample of each tensor; slower',
   }),
+  minRange: real({
+    group: scheme,
+    min: 0,
+    describe:
+      'least width of the range of an activation: narrower ones are stretched upwards (MinimumRealRange of onnxruntime)',
+    defaultText: 'none',
+  }),
   state: path({
     group: scheme,
     describe: "ranges from this file of 'qdq calibrate', or a table of onnxruntime or TensorRT, instead of --data",
@@ -477,6 +484,7 @@ export const quantizerOptions = [
   'weightBits',
   'include',
   'exclude',
+  'minRange',
   ...observerOptions,
 ] as const satisfies readonly OptionName[];
 export const schemeOptions = [

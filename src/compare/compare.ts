@@ -4,7 +4,7 @@ import { cpuInfo } from '../backends/cpu.ts';
 import { withFloat32Ports } from '../backends/float32-ports.ts';
 import { loadRuntime, openSession, type Session } from '../backends/session.ts';
 import type { Dataset, Selection } from '../data/sample.ts';
-import { summarizeSkipped } from '../data/tolerant.ts';
+import { recordSkipped, summarizeSkipped } from '../data/tolerant.ts';
 import { version } from '../version.ts';
 import { evaluate } from './evaluate.ts';
 import type { NamedSession } from './feeds.ts';
@@ -190,7 +190,7 @@ function firstOf(selection: Selection, samples: number): Selection {
 function dataOf({ dataset, selection, calibration }: CompareOptions, n: number, labelled: boolean): Report['data'] {
   const { source, format, synthetic } = dataset;
   const idsHash = dataset.idsHash(selection) ?? null;
-  const skipped = summarizeSkipped(dataset.skipped?.(selection) ?? []);
+  const skipped = summarizeSkipped(recordSkipped(dataset.skipped?.(selection) ?? []));
   const read = { n, idsHash, source, ...(skipped && { skipped }) };
   const evaluation = { ...read, format, labelled, preprocess: dataset.preprocess ?? null, synthetic };
   return { ...(calibration === undefined ? {} : { calibration }), evaluation };

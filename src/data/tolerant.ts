@@ -15,14 +15,36 @@ export function tolerant(dataset: Dataset): Dataset {
   };
 }
 
-/** As much of it as a warning or a report tells. */
-export function summarizeSkipped(skipped: readonly Skipped[]): { n: number; first: string[] } | undefined {
-  return skipped.length === 0 ? undefined : { n: skipped.length, first: skipped.slice(0, 3).map(({ why }) => why) };
+/** What was left out, as it is kept: every position, and what was wrong with the first few. Both ascending. */
+export interface SkippedRecord {
+  readonly positions: readonly number[];
+  readonly first: readonly Skipped[];
 }
 
-/** What was left out of a selection, as a warning, if anything was. Known once the samples have been read. */
-export function skippedWarnings(dataset: Dataset, selection: Selection): string[] {
-  const summary = summarizeSkipped(dataset.skipped?.(selection) ?? []);
+const told = 3;
+
+export function recordSkipped(skipped: readonly Skipped[]): SkippedRecord | undefined {
+  if (skipped.length === 0) return undefined;
+  const sorted = [...skipped].sort((a, b) => a.position - b.position);
+  return { positions: sorted.map(({ position }) => position), first: sorted.slice(0, told) };
+}
+
+/** Of two parts of a selection, which may have met the same bad samples: each counts once. */
+export function mergeSkipped(a: SkippedRecord | undefined, b: SkippedRecord | undefined): SkippedRecord | undefined {
+  if (!a || !b) return a ?? b;
+  const positions = [...new Set([...a.positions, ...b.positions])].sort((x, y) => x - y);
+  const first = new Map([...a.first, ...b.first].map((each) => [each.position, each]));
+  return { positions, first: positions.flatMap((position) => first.get(position) ?? []).slice(0, told) };
+}
+
+/** As much of it as a report tells. */
+export function summarizeSkipped(record: SkippedRecord | undefined): { n: number; first: string[] } | undefined {
+  return record && { n: record.positions.length, first: record.first.map(({ why }) => why) };
+}
+
+/** As a warning, if anything was left out. */
+export function skippedWarnings(record: SkippedRecord | undefined): string[] {
+  const summary = summarizeSkipped(record);
   if (!summary) return [];
   const { n, first } = summary;
   const more = n > first.length ? `; and ${n - first.length} more` : '';

@@ -8,9 +8,10 @@ import type { Target } from '../backends/targets/target.ts';
 import { confirmed } from '../calibrate/confirm.ts';
 import { healthOf } from '../calibrate/health.ts';
 import { observerOf } from '../calibrate/observers/index.ts';
-import { writeState, type CalibrationState } from '../calibrate/state.ts';
+import { notesOf, writeState, type CalibrationState } from '../calibrate/state.ts';
 import { keyOf, readUnfinished, removeUnfinished, withPlaces, writeUnfinished } from '../calibrate/unfinished.ts';
 import type { Shard } from '../data/part.ts';
+import { mergeSkipped } from '../data/tolerant.ts';
 import { calibrateErrors } from '../errors/calibrate.ts';
 import { dataErrors } from '../errors/data.ts';
 import { mergeErrors } from '../errors/merge.ts';
@@ -64,18 +65,21 @@ export async function calibrateModel(asked: CalibrateOptions): Promise<Calibrate
   const { whole, share: own } = observed[0]!.tally;
   checkShards(shard, whole.samples);
   const { index, count } = shard;
+  const skipped = states.map((each) => each.skipped).reduce(mergeSkipped);
   const state: CalibrationState = {
     ...states[0]!,
     samples: done + states.reduce((sum, each) => sum + each.samples, 0),
     idsHash: whole.idsHash,
     ...(options.shard ? { shards: { count, parts: [{ index, ...own }] } } : {}),
     notes: [...new Set(states.flatMap(({ notes }) => notes))],
+    ...(skipped && { skipped }),
     arrays: merge(states.map(({ arrays }) => arrays)),
   };
   writeState(options.output, state);
   removeUnfinished(unfinished);
-  for (const note of state.notes) options.onWarning?.(note);
-  warnings.push(...state.notes);
+  const notes = notesOf(state);
+  for (const note of notes) options.onWarning?.(note);
+  warnings.push(...notes);
   const { dataset, selection } = samples;
   const told = healthOf(state.tensors, state.arrays, state.samples);
   const health = await confirmed(told, model, dataset, selection, { threads: options.threads });

@@ -7,7 +7,7 @@ import { openSession } from '../backends/session.ts';
 import { targetOf } from '../backends/targets/index.ts';
 import type { Scheme, Target } from '../backends/targets/target.ts';
 import { calibrate } from '../calibrate/calibrate.ts';
-import { rangesOf, type CalibrationState } from '../calibrate/state.ts';
+import { notesOf, rangesOf, type CalibrationState } from '../calibrate/state.ts';
 import type { Model } from '../graph/model.ts';
 import { modelToProto } from '../graph/to-proto.ts';
 import { saveModel } from '../onnx/model-file.ts';
@@ -51,7 +51,7 @@ export async function prepareModel(options: PrepareOptions): Promise<PrepareResu
   const warnings = [
     ...upgradeNotes(upgrade),
     ...cautions,
-    ...state.notes,
+    ...notesOf(state),
     ...keptWarnings(model),
     ...rangeWarnings(wanted, plan),
   ];

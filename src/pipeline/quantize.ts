@@ -5,7 +5,8 @@ import type { Target } from '../backends/targets/target.ts';
 import { calibrate } from '../calibrate/calibrate.ts';
 import { confirmed } from '../calibrate/confirm.ts';
 import { healthOf, type Health } from '../calibrate/health.ts';
-import { rangesOf, type CalibrationState } from '../calibrate/state.ts';
+import { widened } from '../calibrate/ranges.ts';
+import { notesOf, rangesOf, type CalibrationState } from '../calibrate/state.ts';
 import { compareModels, type BaselineSource } from '../compare/compare.ts';
 import { checkGates, parseGate } from '../compare/gates.ts';
 import type { Judge } from '../compare/metrics/judge.ts';
@@ -83,13 +84,13 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   const samples = await settle(chosen);
   const ranges: ReadonlyMap<string, Interval> = state ? rangesOf(state) : new Map();
   const plan = form.settle(model, request, wanted, ranges);
-  const quantized = form.emit(model, plan, ranges);
+  const quantized = form.emit(model, plan, widened(ranges, options.minRange));
   writeStamp(quantized.model, plan, form.description, describeCalibration(state));
   writeProvenance(quantized.model, { source: file.sha256(), tensors: quantized.origins });
   const warnings = [
     ...upgradeNotes(upgrade),
     ...samples.warnings,
-    ...(state ? [...state.notes, ...shardWarnings(state)] : unobservedWarnings(wanted)),
+    ...(state ? [...notesOf(state), ...shardWarnings(state)] : unobservedWarnings(wanted)),
     ...keptWarnings(model),
     ...rangeWarnings(wanted, plan),
     ...repairWarnings(quantized.repaired),
@@ -106,15 +107,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   if (!judged && options.report !== false) tell(notCompared(sizeOf(file)));
   const result = { outputPath: saved.path, plan: summarizePlan(plan, form.description), warnings };
   if (!judged) return result;
-  const health =
-    state &&
-    (await confirmed(
-      healthOf(state.tensors, state.arrays, state.samples),
-      model,
-      samples.calibration.dataset,
-      samples.calibration.selection,
-      { threads: options.threads },
-    ));
+  const health = state && (await healthFor(options, model, state, samples.calibration));
   const report = await judge(
     options,
     saved.path,
@@ -172,6 +165,16 @@ async function calibrationState(
   });
 }
 
+/** What the calibration told of itself, looked at once more where that takes a sample. */
+function healthFor(
+  { threads }: QuantizeOptions,
+  model: Model,
+  { tensors, arrays, samples }: CalibrationState,
+  { dataset, selection }: SamplePlan['calibration'],
+): Promise<Health | undefined> {
+  return confirmed(healthOf(tensors, arrays, samples), model, dataset, selection, { threads });
+}
+
 function judge(
   options: QuantizeOptions,
   quantPath: string,
@@ -180,16 +183,13 @@ function judge(
   form: Form,
   plan: Plan,
   state: CalibrationState | undefined,
-  { calibration, evaluation }: SamplePlan,
+  { evaluation }: SamplePlan,
   health: Health | undefined,
   warnings: readonly string[],
   baseline: BaselineSource | undefined,
   judges: readonly Judge[],
 ): Promise<Report> {
-  const skipped =
-    options.state === undefined && state !== undefined
-      ? summarizeSkipped(calibration.dataset.skipped?.(calibration.selection) ?? [])
-      : undefined;
+  const skipped = summarizeSkipped(state?.skipped);
   return compareModels({
     floatPath: options.model,
     quantPath,

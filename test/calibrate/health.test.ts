@@ -135,7 +135,7 @@ describe('confirmed', () => {
       initializers: {
         w: f32(
           [3, 1, 3, 3],
-          [-1, 0, 1].flatMap((each) => new Array<number>(9).fill(each)),
+          [-1, 0, 1].flatMap((each) => Array.from({ length: 9 }, () => each)),
         ),
         b: f32([3], [3, 2, 0]),
         pads: i64([0, 0, 3, 3, 0, 0, 3, 3]),
@@ -162,7 +162,7 @@ describe('health', () => {
   });
 
   it('spreads ids evenly over the folds', () => {
-    const counts = new Array<number>(10).fill(0);
+    const counts = Array.from({ length: 10 }, () => 0);
     for (let i = 0; i < 10_000; i++) counts[foldOf(`folder/${i}.jpg`)]!++;
     // Binomial: 1000 with a deviation of 30.
     for (const count of counts) expect(Math.abs(count - 1000)).toBeLessThan(150);

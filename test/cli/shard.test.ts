@@ -1,9 +1,9 @@
 /** `--shard` and `qdq merge`: what is typed, what array jobs set, and one run against five shards. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseShard } from '../../src/cli/shard.ts';
-import { digits, run, temporaryFolder } from './run.ts';
+import { digits, run, spawn, temporaryFolder } from './run.ts';
 
 const slurm = { SLURM_ARRAY_TASK_ID: '14', SLURM_ARRAY_TASK_MIN: '10', SLURM_ARRAY_TASK_COUNT: '8' };
 
@@ -77,6 +77,27 @@ describe('calibrate --shard, merge', () => {
     expect(JSON.parse(merged.stdout)).toMatchObject({ samples: 13, shards: 5, missing: [] });
     expect(readFileSync(inFolder('merged.state'))).toEqual(readFileSync(inFolder('whole.state')));
     expect(readFileSync(shards[0]!)).not.toEqual(readFileSync(inFolder('whole.state')));
+  });
+
+  it('with bad samples left out, by shards and by workers: the same bytes, and the same words', async () => {
+    const mixed = inFolder('mixed');
+    mkdirSync(mixed);
+    const names = readdirSync(join(images, '3')).filter((name) => name.endsWith('.png'));
+    for (const [i, name] of names.slice(0, 9).entries()) {
+      if (i % 4 === 1) writeFileSync(join(mixed, name), 'no image');
+      else copyFileSync(join(images, '3', name), join(mixed, name));
+    }
+    const command = words
+      .map((word) => (word === images ? mixed : word))
+      .filter((word) => word !== '--threads' && word !== '1');
+    const whole = await run([...command, '--skip-bad', '-o', inFolder('bad.state'), '--json']);
+    expect(JSON.parse(whole.stdout).warnings).toContainEqual(expect.stringMatching(/^2 bad samples were left out: /));
+    const shards = [1, 2].map((index) => inFolder(`bad${index}.state`));
+    for (const [i, out] of shards.entries()) await run([...command, '--skip-bad', '--shard', `${i + 1}/2`, '-o', out]);
+    await run(['merge', ...shards, '-o', inFolder('bad-merged.state')]);
+    spawn([...command, '--skip-bad', '--workers', '2', '-o', inFolder('bad-workers.state')]);
+    for (const name of ['bad-merged.state', 'bad-workers.state'])
+      expect(readFileSync(inFolder(name))).toEqual(readFileSync(inFolder('bad.state')));
   });
 
   it('refuses a missing shard, takes it with --partial, and quantize says so', async () => {

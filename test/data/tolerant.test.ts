@@ -1,9 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { openData } from '../../src/data/open.ts';
 import { partOf } from '../../src/data/part.ts';
-import { skippedWarnings } from '../../src/data/tolerant.ts';
+import { mergeSkipped, recordSkipped, skippedWarnings } from '../../src/data/tolerant.ts';
 import { failure, input, noise, png, readAll, temporaryFolder } from './helpers.ts';
 
 const pixels = input('x', [null, 3, 4, 4]);
@@ -23,6 +24,22 @@ function reader(code: string): string {
   return path;
 }
 
+describe('mergeSkipped', () => {
+  it('tells of parts what it would tell of the whole, in any order and grouping, each sample once', () => {
+    const whole = Array.from({ length: 9 }, (_, i) => ({ position: 2 * i, why: `sample ${2 * i}` }));
+    const parts = fc.array(fc.subarray(whole), { minLength: 3, maxLength: 3 });
+    fc.assert(
+      fc.property(parts, (found) => {
+        const [a, b, c] = found.map(recordSkipped);
+        const all = whole.filter((each) => found.some((part) => part.includes(each)));
+        const left = mergeSkipped(mergeSkipped(a, b), c);
+        expect(left).toEqual(recordSkipped(all));
+        expect(mergeSkipped(c, mergeSkipped(b, a))).toEqual(left);
+      }),
+    );
+  });
+});
+
 describe('--skip-bad', () => {
   it('leaves out images that cannot be decoded, and says which', async () => {
     const path = await images([0, 3, 5, 6]);
@@ -30,14 +47,13 @@ describe('--skip-bad', () => {
     expect([strict.code, strict.hint]).toEqual(['DATA_IMAGE', expect.stringContaining('--skip-bad')]);
     const dataset = await openData({ path, skipBad: true }, [pixels]);
     const ids = async (selection?: number[]) => (await readAll(dataset, selection)).map(({ id }) => id);
-    expect(skippedWarnings(dataset, { from: 0 })).toEqual([]);
+    const warnings = () => skippedWarnings(recordSkipped(dataset.skipped!({ from: 0 })));
+    expect(warnings()).toEqual([]);
     expect(await ids()).toEqual(['1.png', '2.png', '4.png', '7.png']);
     expect(await ids([2, 3, 4])).toEqual(['2.png', '4.png']);
     expect(dataset.skipped!({ from: 0 }).map(({ position }) => position)).toEqual([0, 3, 5, 6]);
     expect(dataset.skipped!([2, 3, 4]).map(({ why }) => why)).toEqual([expect.stringContaining('3.png')]);
-    expect(skippedWarnings(dataset, { from: 0 })[0]).toMatch(
-      /^4 bad samples were left out: .*0\.png.*3\.png.*5\.png.*and 1 more$/,
-    );
+    expect(warnings()[0]).toMatch(/^4 bad samples were left out: .*0\.png.*3\.png.*5\.png.*and 1 more$/);
   });
 
   it('leaves out wrong shapes and values of a stream that goes on', async () => {
