@@ -6,6 +6,7 @@ import type {
   CalibrateOptions,
   CompareOptions,
   ConvertOptions,
+  FinetuneOptions,
   FuseOptions,
   PrepareOptions,
   QuantizeOptions,
@@ -20,6 +21,22 @@ export const defaults = {
   externalData: 'auto',
   workers: 1,
   saveEvery: 10,
+  lr: 0.002,
+  temperature: 1,
+  labelSmoothing: 0,
+  optimizer: 'sgd',
+  momentum: 0.9,
+  nesterov: false,
+  weightDecay: 0,
+  schedule: 'cosine',
+  warmup: 0,
+  scales: 'lsq',
+  scaleLr: 1,
+  accumulate: 1,
+  evalEvery: 100,
+  keep: 'last',
+  checkpointEvery: 50,
+  resume: false,
 } as const;
 
 const everything = { ...defaults, include: [], exclude: [], observerOption: [], gates: [], skip: [] };
@@ -36,6 +53,7 @@ type AnyOptions =
   | CompareOptions
   | PrepareOptions
   | ConvertOptions
+  | FinetuneOptions
   | SensitivityOptions;
 
 /** One thread per core this process may use: results do not depend on it, speed does. */

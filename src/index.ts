@@ -25,6 +25,8 @@ import type {
   ConvertResult,
   ExportOptions,
   ExportResult,
+  FinetuneOptions,
+  FinetuneResult,
   FuseOptions,
   FuseResult,
   MergeOptions,
@@ -67,6 +69,11 @@ export function quantizeModel(options: Given<QuantizeOptions>): Promise<Quantize
 /** Puts fake quantizers on a float model, calibrated on samples; writes it to `output`. */
 export function prepareModel(options: Given<PrepareOptions>): Promise<PrepareResult> {
   return pipeline.prepareModel(withDefaults<PrepareOptions>({ observer: 'mse', ...options }));
+}
+
+/** Trains the weights, biases and scales of a model with fake quantizers; writes it to `output`. */
+export function finetuneModel(options: Given<FinetuneOptions>): Promise<FinetuneResult> {
+  return pipeline.finetuneModel(withDefaults<FinetuneOptions>(options));
 }
 
 /** Makes an int8 model of one with fake quantizers; writes it to `output`. */

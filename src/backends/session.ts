@@ -10,13 +10,20 @@ import type { Executor } from '../graph/executor.ts';
 import type { Model } from '../graph/model.ts';
 import type { DataTypeName, TensorValue, TypedArray } from '../onnx/data-types.ts';
 import type { SessionOptions } from './options.ts';
-import { makeStub } from './stub.ts';
+import { makeStub, type Stub } from './stub.ts';
 
 export interface Session {
   readonly inputs: readonly InputInfo[];
   readonly outputs: readonly InputInfo[];
-  /** Runs once. `fetch` names the outputs wanted (default all). */
-  run(feeds: Readonly<Record<string, TensorValue>>, fetch?: readonly string[]): Promise<Record<string, TensorValue>>;
+  /**
+   * Runs once. `fetch` names the outputs wanted (default all).
+   * @param into outputs, by name, that are to be written into these arrays, of exactly these dimensions
+   */
+  run(
+    feeds: Readonly<Record<string, TensorValue>>,
+    fetch?: readonly string[],
+    into?: Readonly<Record<string, TensorValue>>,
+  ): Promise<Record<string, TensorValue>>;
   dispose(): Promise<void>;
 }
 
@@ -34,11 +41,11 @@ export function loadRuntime(): typeof Ort {
 
 /**
  * Opens a model for running.
- * @param source a file path, or a model in memory
+ * @param source a file path, or a model in memory, encoded or not
  * @param name how errors call the model; default the path
  */
 export async function openSession(
-  source: string | Model,
+  source: string | Model | Stub,
   options: SessionOptions = {},
   name?: string,
 ): Promise<Session> {
@@ -62,7 +69,7 @@ export async function openSession(
     if (typeof source === 'string') {
       native = await ort.InferenceSession.create(source, { ...config, extra: { session: entries } });
     } else {
-      const stub = makeStub(source, label);
+      const stub = 'bytes' in source ? source : makeStub(source, label);
       if (stub.folder !== undefined) entries['model_external_initializers_file_folder_path'] = stub.folder;
       native = await ort.InferenceSession.create(stub.bytes, { ...config, extra: { session: entries } });
     }
@@ -73,12 +80,20 @@ export async function openSession(
   return {
     inputs: native.inputMetadata.map(toInfo),
     outputs: native.outputMetadata.map(toInfo),
-    async run(feeds, fetch) {
+    async run(feeds, fetch, into) {
       const inputs: Record<string, Ort.Tensor> = {};
       for (const [key, value] of Object.entries(feeds)) inputs[key] = toOrt(ort, value);
+      const places = (name: string): Ort.Tensor | null => (into?.[name] ? toOrt(ort, into[name]) : null);
       try {
-        const results = fetch ? await native.run(inputs, [...fetch]) : await native.run(inputs);
-        return Object.fromEntries(Object.entries(results).map(([key, tensor]) => [key, fromOrt(tensor as Ort.Tensor)]));
+        const names = fetch ?? native.outputNames;
+        const results = await native.run(
+          inputs,
+          into ? Object.fromEntries(names.map((name) => [name, places(name)])) : names,
+        );
+        return Object.fromEntries(
+          // What comes back for a given array is a copy of it.
+          Object.entries(results).map(([key, tensor]) => [key, into?.[key] ?? fromOrt(tensor as Ort.Tensor)]),
+        );
       } catch (cause) {
         throw backendErrors.run(label, cause);
       }

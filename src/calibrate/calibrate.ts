@@ -15,6 +15,8 @@ import { dataErrors } from '../errors/data.ts';
 import type { Model } from '../graph/model.ts';
 import { feedsOf, planBatches, realElements, sampleFeeds } from './batching.ts';
 import { diagnose } from './diagnose.ts';
+import { LandingStrip } from './landing.ts';
+import { foldOf } from './health.ts';
 import { observerOf, observerOptions } from './observers/index.ts';
 import type { ObserverOptions, ObserverState } from './observers/observer.ts';
 import { planProbes } from './plan.ts';
@@ -72,13 +74,14 @@ export async function calibrate(
   const feeds = feedsOf({ ids: [sample.id], inputs: sample.inputs, labels: undefined, size: 1 }, batching);
   const elements = observer.elements ? (settings['exact'] === 1 ? 'all' : 'sampled') : 'none';
   const probes = await planProbes(model, names, observer, feeds, sessionOptions, elements);
-  const statistics = buildStatistics(model, probes, state.outputs);
+  const statistics = buildStatistics(model, probes, state.outputs, batching.size === 1);
   const read = statisticsReader(statistics, names);
 
   const accumulator = observer.start(names.length, settings);
   const ids = createHash('sha256');
   const total = selected(dataset, selection);
   let samples = 0;
+  const strip = new LandingStrip(accumulator.landing, [...statistics.elements.values()]);
   const session = await openSession(statistics.model, sessionOptions);
   // Past samples are garbage whose weight lies outside V8's heap: a young generation that may grow lets it lie for long.
   setFlagsFromString('--semi-space-growth-factor=1');
@@ -86,7 +89,7 @@ export async function calibrate(
     for await (const drawn of batches(dataset, selection, batching.size)) {
       const batch = { ...drawn, inputs: state.feeds(drawn) };
       if (samples > 0) options.onState?.(samples, () => accumulator.state());
-      const results = await session.run(feedsOf(batch, batching));
+      const results = await strip.run(session, feedsOf(batch, batching));
       state.keep(results);
       const { values, suspect } = read(results[statistics.output]!.data as Float32Array);
       if (suspect) {
@@ -96,7 +99,12 @@ export async function calibrate(
         if (found) throw calibrateErrors.notFinite(found);
       }
       const fetched = names.map((name) => results[statistics.elements.get(name) ?? '']);
-      accumulator.add({ ...values, elements: fetched.map((each) => each && realElements(each, batch, batching)) });
+      const fold = batching.size === 1 ? { fold: foldOf(batch.ids[0]!) } : {};
+      accumulator.add({
+        ...values,
+        ...fold,
+        elements: fetched.map((each) => each && realElements(each, batch, batching)),
+      });
       for (const id of batch.ids) ids.update(`${id}\n`);
       samples += batch.size;
       options.onProgress?.(samples, total);

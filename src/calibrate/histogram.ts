@@ -4,83 +4,48 @@
  * pages of one sign and exponent each, of which a tensor fills a few dozen; sorted by page they are a canonical form.
  */
 import type { TypedArray } from '../onnx/data-types.ts';
+import { Counter, pageBins, pagesEach, type Floats } from './kernels/counter.ts';
 
-const mantissaShift = 15;
 const exponentShift = 23;
-/** Bins of one page. */
-export const pageBins = 1 << (exponentShift - mantissaShift);
-/** Signs times exponents. */
-export const pagesEach = 512;
+const mantissaShift = exponentShift - Math.log2(pageBins);
 const signBit = 256;
 /** Of infinity and NaN. */
 const lastExponent = 255;
 
-/**
- * Counts of the elements that are being added, all zero in between. Two tables take turns: a count that was just written, such
- * as that of the zeros behind a Relu, would make the next one wait.
- */
-const even = new Uint32Array(pagesEach * pageBins);
-const odd = new Uint32Array(pagesEach * pageBins);
-
-/** Counts of one tensor, while they grow. */
+/** Counts of one tensor, while they grow; many share a counter, in whose memory they are. */
 export class Histogram {
-  /** Where the counts of each page begin; -1 for a page without counts. */
-  readonly starts = new Int32Array(pagesEach).fill(-1);
-  counts = new Float64Array(16 * pageBins);
-  used = 0;
+  readonly #counter: Counter;
+  /** Address of the counts of each page; 0 for a page without counts. */
+  readonly #pages = new Uint32Array(pagesEach);
 
-  add(values: Float32Array): void {
-    tally(new Uint32Array(values.buffer, values.byteOffset, values.length));
+  constructor(counter = new Counter()) {
+    this.#counter = counter;
+  }
+
+  /** At most 2^32 - 1 values at once. */
+  add(values: Floats): void {
+    const counter = this.#counter;
+    counter.count(values);
     // After the first samples a tensor has its pages, and no other need be looked at.
     let left = values.length;
-    for (let page = 0; page < pagesEach && left > 0; page++) if (this.starts[page]! >= 0) left -= this.#take(page);
     for (let page = 0; page < pagesEach && left > 0; page++) {
-      if (this.starts[page]! < 0 && holdsAny(page)) left -= this.#take(this.#open(page));
+      const address = this.#pages[page]!;
+      if (address > 0) left -= counter.drain(page, address);
+    }
+    if (left === 0) return;
+    for (const page of counter.pagesOf(values)) {
+      if (this.#pages[page]! > 0) continue;
+      const address = counter.allocate(pageBins * Float64Array.BYTES_PER_ELEMENT);
+      this.#pages[page] = address;
+      counter.drain(page, address);
     }
   }
 
-  /** Moves the new counts of a page over here. */
-  #take(page: number): number {
-    const { counts } = this;
-    const start = this.starts[page]!;
-    let taken = 0;
-    for (let bin = 0; bin < pageBins; bin++) {
-      const from = page * pageBins + bin;
-      const found = even[from]! + odd[from]!;
-      if (found === 0) continue;
-      counts[start + bin]! += found;
-      taken += found;
-      even[from] = 0;
-      odd[from] = 0;
-    }
-    return taken;
+  /** Ascending; the counts change as more values are added. */
+  *pages(): Generator<{ page: number; counts: Float64Array }> {
+    for (const [page, address] of this.#pages.entries())
+      if (address > 0) yield { page, counts: new Float64Array(this.#counter.buffer, address, pageBins) };
   }
-
-  #open(page: number): number {
-    if (this.used === this.counts.length) {
-      const larger = new Float64Array(2 * this.counts.length);
-      larger.set(this.counts);
-      this.counts = larger;
-    }
-    this.starts[page] = this.used;
-    this.used += pageBins;
-    return page;
-  }
-}
-
-function tally(bits: Uint32Array): void {
-  const pairs = bits.length - (bits.length % 2);
-  for (let i = 0; i < pairs; i += 2) {
-    even[bits[i]! >>> mantissaShift]!++;
-    odd[bits[i + 1]! >>> mantissaShift]!++;
-  }
-  if (pairs < bits.length) even[bits[pairs]! >>> mantissaShift]!++;
-}
-
-function holdsAny(page: number): boolean {
-  const end = (page + 1) * pageBins;
-  for (let bin = end - pageBins; bin < end; bin++) if (even[bin]! + odd[bin]! > 0) return true;
-  return false;
 }
 
 /** The histograms of many tensors: their pages, ascending (tensor × pagesEach + page), and the counts page by page. */
@@ -90,13 +55,11 @@ export interface Histograms {
 }
 
 export function joinHistograms(histograms: readonly Histogram[]): Histograms {
-  const parts: { page: number; counts: Float64Array }[] = [];
-  histograms.forEach(({ starts, counts }, tensor) => {
-    starts.forEach((start, page) => {
-      if (start >= 0) parts.push({ page: tensor * pagesEach + page, counts: counts.subarray(start, start + pageBins) });
-    });
-  });
-  return ofPages(parts);
+  return ofPages(
+    histograms.flatMap((histogram, tensor) =>
+      Array.from(histogram.pages(), ({ page, counts }) => ({ page: tensor * pagesEach + page, counts })),
+    ),
+  );
 }
 
 /** The sum: commutative, associative and exact up to 2^53 elements per bin. */

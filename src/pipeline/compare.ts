@@ -41,6 +41,7 @@ export async function compareFiles(options: CompareOptions): Promise<CompareResu
     baseline,
     command: options.command ?? 'compareModels',
     warnings,
+    profile: options.profile ?? false,
     layers: await layersOf(float, openModel(quant).model, quant, options.layers, options),
     onProgress: samplesProgress(options, 'comparing'),
     onLayers: samplesProgress(options, 'comparing layers'),

@@ -19,7 +19,6 @@ import type { Model } from '../graph/model.ts';
 import type { Interval } from '../ops/op.ts';
 import type { SensitivityOptions, SensitivityResult } from '../pipeline-types.ts';
 import { observedTensors } from '../quantizable/plan.ts';
-import { planRanged } from '../quantizable/ranged.ts';
 import { findTarget, resolveScheme } from '../quantizable/scheme.ts';
 import { formOf } from '../quantized/formats/index.ts';
 import { writeProvenance } from '../quantized/provenance.ts';
@@ -86,8 +85,11 @@ function quantizer(options: SensitivityOptions): {
     leastOpset: Math.max(form.leastOpset, target.opset.least),
     async prepare({ file, model, log }, { calibration }) {
       const request = { target, scheme, include: options.include, fused: survivors(log) };
-      const planWithout = (exclude: readonly string[], unranged?: ReadonlySet<string>) =>
-        form.plan(model, { ...request, exclude: [...options.exclude, ...exclude], ...(unranged && { unranged }) });
+      const requestWithout = (exclude: readonly string[]) => ({
+        ...request,
+        exclude: [...options.exclude, ...exclude],
+      });
+      const planWithout = (exclude: readonly string[]) => form.plan(model, requestWithout(exclude));
       const wanted = planWithout([]);
       const state = await calibrate(model, observedTensors(wanted), calibration.dataset, calibration.selection, {
         modelSha256: file.sha256(),
@@ -99,7 +101,7 @@ function quantizer(options: SensitivityOptions): {
       });
       const ranges: ReadonlyMap<string, Interval> = rangesOf(state);
       return (exclude) => {
-        const plan = planRanged((unranged) => planWithout(exclude, unranged), planWithout(exclude), ranges);
+        const plan = form.settle(model, requestWithout(exclude), planWithout(exclude), ranges);
         const made = form.emit(model, plan, ranges);
         writeProvenance(made.model, { source: file.sha256(), tensors: made.origins });
         return made.model;

@@ -2,7 +2,7 @@
  * The plan: which tensors carry a quantizer, which of them share one, which nodes form int8 regions, and why every other node
  * stays float. Plain JSON, so that it can be written, read, diffed and explained; ranges come later.
  */
-import type { FixedParameters, Form, Scheme } from '../backends/targets/target.ts';
+import type { FixedParameters, Scheme, Spelling } from '../backends/targets/target.ts';
 import type { Interval, WeightLayout } from '../ops/op.ts';
 
 /** A quantized activation (or a constant that stands in the place of one). */
@@ -52,6 +52,15 @@ export interface RegionPlan {
   readonly quantizedOutput: boolean;
 }
 
+/** A weight that is kept in few bits for a node that runs in float. */
+export interface StoredWeight {
+  /** The node's first output. */
+  readonly tensor: string;
+  /** Input position. */
+  readonly input: number;
+  readonly weight: WeightPlan;
+}
+
 export interface FloatNode {
   readonly node: string;
   readonly op: string;
@@ -61,10 +70,12 @@ export interface FloatNode {
 export interface Plan {
   readonly target: string;
   readonly scheme: Scheme;
-  readonly form: Form;
+  readonly spelling: Spelling;
   readonly tensors: readonly TensorPlan[];
   readonly weights: readonly WeightPlan[];
   readonly regions: readonly RegionPlan[];
+  /** Weights in few bits of nodes that run in float. */
+  readonly stored?: readonly StoredWeight[];
   readonly float: readonly FloatNode[];
 }
 

@@ -34,9 +34,13 @@ export function resolveScheme(target: Target, request: SchemeRequest): Scheme {
   const perChannel = request.perTensor === undefined ? base.perChannel : !request.perTensor;
   const activationSymmetric = request.symmetric ?? base.activationSymmetric;
   const { activationTypes, weightTypes, perChannelTypes } = target;
-  if (!activationTypes.includes(activationType))
+  // A target without integers has no default to check: the formats that it runs do not look at the scheme.
+  const integers =
+    activationTypes.length > 0 || request.activationType !== undefined || request.weightType !== undefined;
+  if (integers && !activationTypes.includes(activationType))
     throw planErrors.targetTypes(target, 'activation', activationType, activationTypes);
-  if (!weightTypes.includes(weightType)) throw planErrors.targetTypes(target, 'weight', weightType, weightTypes);
+  if (integers && !weightTypes.includes(weightType))
+    throw planErrors.targetTypes(target, 'weight', weightType, weightTypes);
   if (target.symmetricActivations && !activationSymmetric) throw planErrors.targetSymmetry(target.name);
   if (perChannel && request.perTensor === false && !perChannelTypes.includes(weightType))
     throw planErrors.targetChannels(target.name, weightType, perChannelTypes);
@@ -61,7 +65,7 @@ export function checkFormat(target: Target, format: TargetFormat): void {
 
 /** The least default operator set whose QuantizeLinear and DequantizeLinear can say the scheme, and that the target reads. */
 export function leastOpset({ activationType, weightType, perChannel }: Scheme, target?: Target): number {
-  const wide = [activationType, weightType].some((type) => type.endsWith('16'));
+  const wide = [activationType, weightType].some((type) => !type.endsWith('int8'));
   return Math.max(wide ? 21 : perChannel ? 13 : 10, target?.opset.least ?? 0);
 }
 

@@ -48,7 +48,7 @@ export function resolveParameters(
   }
   const repaired: { weight: string; channels: number }[] = [];
   for (const { weight, bias, activations: inputs } of plan.regions) {
-    if (!weight || !bias || plan.form.bias === 'float') continue;
+    if (!weight || !bias || plan.spelling.bias === 'float') continue;
     const { scales } = weights.get(weightKey(weight))!;
     const channels = repairOverflow(constantOf(bias.tensor), activations.get(inputs[0]!.tensor)!.scale, scales);
     if (channels.length > 0) repaired.push({ weight: weight.name, channels: channels.length });

@@ -4,7 +4,7 @@
  * other tools know.
  */
 import { modelFromProto } from '../graph/from-proto.ts';
-import type { Form } from '../backends/targets/target.ts';
+import type { Spelling } from '../backends/targets/target.ts';
 import type { Graph } from '../graph/graph.ts';
 import { valueFinder, type Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
@@ -38,7 +38,7 @@ export function emitQdq(source: Model, plan: Plan, ranges: ReadonlyMap<string, I
   for (const [region, node] of nodeOf) {
     if (region.weight) node.setInput(region.weight.input, weightIn(weightKey(region.weight), node.graph!));
     if (region.weight?.layout === 'table') dequantizeBehind(node);
-    if (region.bias && plan.form.bias !== 'float')
+    if (region.bias && plan.spelling.bias !== 'float')
       node.setInput(region.bias.input, emitBias(node, region, plan, parameters));
     if (region.quantizedOutput) absorbClamps(node, region, plan, parameters);
   }
@@ -59,13 +59,18 @@ export function emitQdq(source: Model, plan: Plan, ranges: ReadonlyMap<string, I
     const made =
       tensor.source === 'constant'
         ? emitConstant(value, params, plan, reading)
-        : emitActivation(value, tensor.int8Producer, params, reading, written, plan.form.readers).map(
+        : emitActivation(value, tensor.int8Producer, params, reading, written, plan.spelling.readers).map(
             (quantize) => quantize.output()!.name,
           );
     for (const codesName of made) origins.set(codesName, tensor.name);
   }
   for (const [region, node] of nodeOf) if (region.onCodes) moveCodes(node);
-  for (const graph of model.graph.graphs()) guardFloatNodes(graph);
+  const int8 = new Set(nodeOf.values());
+  for (const graph of model.graph.graphs()) guardFloatNodes(graph, int8);
+  for (const { tensor, input, weight } of plan.stored ?? []) {
+    const node = find(tensor)?.producer;
+    if (node) node.setInput(input, weightIn(weightKey(weight), node.graph!));
+  }
   removeDead(model.graph);
   sortNodes(model.graph);
   return { model, activations: parameters.activations, repaired: parameters.repaired, origins };
@@ -97,7 +102,7 @@ function weightWriter(
       const how = parameters.weights.get(key)!;
       const tensor = quantizeWeights(constant.constant!, how, `${name}_quantized`);
       const zeros = codes(how.type, how.scales.length).fill(how.zeroPoint);
-      const source = plan.form.weights === 'pairs' ? constant : undefined;
+      const source = plan.spelling.weights === 'pairs' ? constant : undefined;
       const place = placeCodes(constant.graph, tensor, how.scales, zeros, how.axis, source);
       placed.set(key, place);
       origins.set(place.codes.name, name);
@@ -125,7 +130,7 @@ function moveCodes(node: Node): void {
 function emitBias(
   node: Node,
   { bias, weight, activations }: RegionPlan,
-  { form }: Plan,
+  { spelling }: Plan,
   parameters: Parameters,
 ): Value {
   const name = bias!.tensor;
@@ -134,7 +139,7 @@ function emitBias(
   const quantized = quantizeBias(node.constant(bias!.input)!, inputScale, weightScales, `${name}_quantized`);
   const { scales } = quantized;
   const axis = scales.length > 1 ? 0 : undefined;
-  const zeros = form.bias === 'int32' ? new Int32Array(scales.length) : undefined;
+  const zeros = spelling.bias === 'int32' ? new Int32Array(scales.length) : undefined;
   const placed = placeCodes(node.graph!, quantized.codes, scales, zeros, axis);
   return dequantizeIn(node.graph!, placed, name);
 }
@@ -156,13 +161,18 @@ function absorbClamps(node: Node, region: RegionPlan, plan: Plan, parameters: Pa
 }
 
 /** Constant codes in the place of an activation. Returns their names. */
-function emitConstant(value: Value, params: QuantParams, { scheme, form }: Plan, readers: readonly Reader[]): string[] {
+function emitConstant(
+  value: Value,
+  params: QuantParams,
+  { scheme, spelling }: Plan,
+  readers: readonly Reader[],
+): string[] {
   const { name } = value;
   const quantized = quantizeTensor(value.constant!, params, scheme.activationSymmetric, `${name}_quantized`);
   const zero = codes(params.type, 1).fill(params.zeroPoint);
-  const source = form.weights === 'pairs' ? value : undefined;
+  const source = spelling.weights === 'pairs' ? value : undefined;
   const placed = placeCodes(value.graph, quantized, Float32Array.of(params.scale), zero, undefined, source);
-  redirect(readers, form.readers === 'share', (graph) => dequantizeIn(graph, placed, name));
+  redirect(readers, spelling.readers === 'share', (graph) => dequantizeIn(graph, placed, name));
   return [placed.codes.name];
 }
 
@@ -177,7 +187,7 @@ export function emitActivation(
   params: QuantParams,
   readers: readonly Reader[],
   written: Map<QuantParams, [Value, Value]>,
-  form: Form['readers'],
+  sharing: Spelling['readers'],
 ): Node[] {
   const { name, graph } = value;
   const [scale, zeroPoint] = parameterValues(value, params, written);
@@ -193,7 +203,7 @@ export function emitActivation(
     quantizers.push(quantize);
     return { codes: quantize.output()!, scale, zeroPoint, axis: undefined };
   };
-  const shared = form === 'own-pair' ? undefined : placeQuantizer();
+  const shared = sharing === 'own-pair' ? undefined : placeQuantizer();
   const dequantizeFor = (reading: Graph): Value => {
     const placed = shared ?? placeQuantizer();
     const dequantized = dequantizeIn(reading, placed, name);
@@ -205,9 +215,9 @@ export function emitActivation(
     const dequantized = dequantizeFor(graph);
     forward(value, dequantized);
     if (dequantized.name === name) graph.rename(value, `${name}_QuantizeLinear_Input`);
-    if (form === 'share') outside = readers.filter(({ node }) => node.graph !== graph);
+    if (sharing === 'share') outside = readers.filter(({ node }) => node.graph !== graph);
   }
-  redirect(outside, form === 'share', dequantizeFor);
+  redirect(outside, sharing === 'share', dequantizeFor);
   for (const quantize of quantizers) quantize.setInput(0, value);
   return quantizers;
 }

@@ -113,8 +113,8 @@ function outputs({ outputs, data }: Report, most: number): string {
 }
 
 function tensors(report: Report, most: number): string {
-  const rows = worstTensors(report.tensors ?? []).map(({ name, node, op, kind, isolated, accumulated }) => [
-    named(name),
+  const rows = worstTensors(report.tensors ?? []).map(({ node, op, kind, isolated, accumulated, ...row }) => [
+    named(row.origin ?? row.name),
     named(node),
     `${kind} of ${named(op)}`,
     inUnit(isolated!.sqnrDb, 'dB', 1),

@@ -74,6 +74,11 @@ export function taskFormats({ unit }: Pick<TaskRow, 'unit'>): {
 const three = (value: number): string => digits(value, 3);
 const signed = (value: number): string => (value > 0 ? `+${three(value)}` : three(value));
 
+/** What people know a tensor by: its name in the float model, where it has one. */
+export function tensorName({ name, origin }: TensorRow): string {
+  return origin ?? name;
+}
+
 /** Tensors with an error of their own, the sickest first. What a quantizer does alone tells where the harm begins. */
 export function worstTensors(tensors: readonly TensorRow[]): TensorRow[] {
   return tensors.filter(({ isolated }) => isolated !== undefined).sort((a, b) => ascending(own(a), own(b)));

@@ -1,14 +1,8 @@
 /** Bins against counting by value, in JavaScript's own numbers. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  binsOf,
-  decodeHistograms,
-  Histogram,
-  joinHistograms,
-  pageBins,
-  pagesEach,
-} from '../../src/calibrate/histogram.ts';
+import { binsOf, decodeHistograms, Histogram, joinHistograms } from '../../src/calibrate/histogram.ts';
+import { pageBins, pagesEach } from '../../src/calibrate/kernels/counter.ts';
 
 const histogramOf = (values: Float32Array): Histogram => {
   const histogram = new Histogram();

@@ -54,9 +54,11 @@ describe('resolveScheme', () => {
     expect(failure('tensorrt', { symmetric: false }).code).toBe('PLAN_TARGET_SYMMETRY');
     expect(failure('qnn', { activationType: 'int8' }).hint).toBe('use --activation-type u8 or u16');
     expect(failure('qnn', { weightType: 'uint8', perTensor: false }).code).toBe('PLAN_TARGET_CHANNELS');
-    expect(failure('coreml', {}).hint).toBe('it runs no integer activations at all: use --format fp16');
+    expect(failure('coreml', { activationType: 'uint8' }).hint).toBe(
+      'it runs no integer activations at all: use --format fp16',
+    );
     expect(() => checkFormat(findTarget('tensorrt'), 'qoperator')).toThrow(
-      expect.objectContaining({ hint: 'use --format qdq or fp16, or choose another --target' }),
+      expect.objectContaining({ hint: 'use --format qdq or fp16 or bf16, or choose another --target' }),
     );
   });
 

@@ -17,7 +17,7 @@ export const coreMl: Target = {
   symmetricActivations: false,
   perChannel: [],
   perChannelTypes: [],
-  form: ortCpuX64.form,
+  spelling: ortCpuX64.spelling,
   placement: ortCpuX64.placement,
   fixed: {},
   operators: [],

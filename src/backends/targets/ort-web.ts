@@ -14,7 +14,7 @@ export const ortWeb: Target = {
   activationTypes: ['uint8', 'int8'],
   weightTypes: ['int8', 'uint8'],
   perChannelTypes: ['int8', 'uint8'],
-  form: { ...ortCpuX64.form, bias: 'int32-without-zero-point' },
+  spelling: { ...ortCpuX64.spelling, bias: 'int32-without-zero-point' },
 };
 
 export const ortWebGpu: Target = {

@@ -4,7 +4,7 @@
  */
 
 export type ActivationType = 'uint8' | 'int8' | 'uint16' | 'int16';
-export type WeightType = 'int8' | 'uint8' | 'int16' | 'uint16';
+export type WeightType = 'int8' | 'uint8' | 'int16' | 'uint16' | 'int4' | 'uint4';
 
 /**
  * How much of the integer range weights may use. full: all of it. reduced: 7 bits. pairs: all of it, except that no two
@@ -23,7 +23,7 @@ export interface Scheme {
 }
 
 /** How the graph spells what is quantized. */
-export interface Form {
+export interface Spelling {
   /** float: left as it is. int32: at (input scale × weight scale), with or without the zero point 0 spelled out. */
   readonly bias: 'int32' | 'int32-without-zero-point' | 'float';
   /** codes: integers behind a DequantizeLinear. pairs: float constants behind QuantizeLinear and DequantizeLinear. */
@@ -66,7 +66,7 @@ export interface Target {
   readonly perChannel: readonly string[] | undefined;
   /** Weight types that may have one scale per channel. */
   readonly perChannelTypes: readonly WeightType[];
-  readonly form: Form;
+  readonly spelling: Spelling;
   readonly placement: Placement;
   /** Output parameters that its kernels insist on, by operator type and activation type. */
   readonly fixed: Readonly<Record<string, Partial<Record<ActivationType, FixedParameters>>>>;

@@ -11,6 +11,7 @@ import {
   type Bins,
   type Histograms,
 } from '../histogram.ts';
+import { Counter } from '../kernels/counter.ts';
 import type { Range } from '../ranges.ts';
 import { copyExtremes, decodeExtremes, mergeExtremes, noExtremes, widen, type Extremes } from './extremes.ts';
 import type { Observer, ObserverOptions, ObserverState } from './observer.ts';
@@ -35,11 +36,14 @@ export function histogramObserver({ rangeOf, options: own, ...rest }: Definition
 
     start(count) {
       const extremes = noExtremes(count);
-      const histograms = Array.from({ length: count }, () => new Histogram());
+      const counter = new Counter();
+      const histograms = Array.from({ length: count }, () => new Histogram(counter));
       return {
+        landing: counter,
         add(batch) {
           widen(extremes, batch);
-          batch.elements?.forEach((elements, i) => elements && histograms[i]!.add(elements));
+          const located = batch.elements?.map((elements) => elements && counter.locate(elements));
+          located?.forEach((elements, i) => elements && histograms[i]!.add(elements));
         },
         state: () => ({ ...copyExtremes(extremes), ...joinHistograms(histograms) }),
       };

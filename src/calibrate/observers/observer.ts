@@ -16,6 +16,10 @@ export type Statistic = 'min' | 'max';
  */
 export interface BatchStatistics extends Readonly<Record<Statistic, Float32Array>> {
   readonly elements?: readonly (Float32Array | undefined)[];
+  /** For health (health.ts), of a batch of one sample: which tenth of the samples it belongs to. */
+  readonly fold?: number;
+  /** With `fold`: the largest value of every channel, of the tensors whose channels are told apart. */
+  readonly channels?: readonly (Float32Array | undefined)[];
 }
 
 /** Named arrays that are the whole state, in one canonical form: what a state file holds. */
@@ -32,8 +36,21 @@ export interface ObserverOption {
   readonly describe: string;
 }
 
+/** A memory in which an accumulator reads elements without copying them. */
+export interface Landing {
+  /** The memory as it is now: allocating, and adding a batch, may put another in its place, of the same content. */
+  readonly buffer: ArrayBuffer;
+  /**
+   * The address of so many bytes, for good.
+   * @throws RangeError when there is no room
+   */
+  allocate(bytes: number): number;
+}
+
 /** Takes batches in. */
 export interface Accumulator {
+  /** Where elements are best put; they may be anywhere. */
+  readonly landing?: Landing;
   /** The arrays of the batch may be reused after the call. */
   add(batch: BatchStatistics): void;
   /** What was taken in so far; later batches do not change it. */

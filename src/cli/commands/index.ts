@@ -9,6 +9,7 @@ import { convert } from './convert.ts';
 import { doctor } from './doctor.ts';
 import { explain } from './explain.ts';
 import { exportTable } from './export.ts';
+import { finetune } from './finetune.ts';
 import { fuse } from './fuse.ts';
 import { inspect } from './inspect.ts';
 import { lint } from './lint.ts';
@@ -27,6 +28,7 @@ export const commands: readonly Command[] = [
   exportTable,
   quantize,
   prepare,
+  finetune,
   convert,
   compare,
   sensitivity,

@@ -67,7 +67,10 @@ export function quantizeBlocks(
   return { codes, scales, zeroPoints };
 }
 
-/** Codes of weights[start .. stop) under one scale and zero point, written from `at` on. */
+/**
+ * Codes of weights[start .. stop) under one scale and zero point, written from `at` on: half to even of the float32 quotient, as
+ * QuantizeLinear and the kernel of packer.ts do.
+ */
 export function encodeBlock(
   weights: Float32Array,
   start: number,
@@ -79,7 +82,7 @@ export function encodeBlock(
   at: number,
 ): void {
   for (let i = start, to = at; i < stop; i++, to++) {
-    const code = round(weights[i]! / scale) + zero;
+    const code = round(Math.fround(weights[i]! / scale)) + zero;
     codes[to] = code < 0 ? 0 : code > top ? top : code;
   }
 }

@@ -10,9 +10,9 @@ const texts = {
 
 export const bias: LintRule = {
   id: 'bias',
-  text: ({ form }) => texts[form.bias],
+  text: ({ spelling }) => texts[spelling.bias],
   *check({ target, quantizers }) {
-    const { bias: wanted } = target.form;
+    const { bias: wanted } = target.spelling;
     for (const use of quantizers.biases) {
       const wrong =
         wanted === 'float'

@@ -1,0 +1,134 @@
+/**
+ * Counts floats by their leading bits (count.wat) in a WebAssembly memory of its own. onnxruntime can write the elements of
+ * tensors straight into that memory, where they are counted in place; others are copied there, block by block.
+ */
+import wasm from './count.wasm.ts';
+
+/** Bits that a bin does not look at, and bits of mantissa. */
+const mantissaShift = 15;
+const exponentShift = 23;
+/** Bins of one page: 256 steps of mantissa under one sign and exponent. */
+export const pageBins = 1 << (exponentShift - mantissaShift);
+/** Signs times exponents. */
+export const pagesEach = 512;
+
+/** See count.wat. */
+const tables = 4;
+const tableBins = pagesEach * pageBins;
+const tablesEnd = 4 * tables * tableBins;
+const blockLength = 1 << 14;
+const memoryPage = 1 << 16;
+
+/** What the kernels can be asked for; addresses are bytes in the counter's memory. */
+interface Kernels {
+  /** Counts `length` floats at `from`. */
+  count(from: number, length: number): void;
+  /** Moves the counts of a page to the `pageBins` float64 numbers at `to` and returns their sum. */
+  drain(page: number, to: number): number;
+}
+
+/** Floats in the memory of a counter, or anywhere else. */
+export type Floats = { readonly address: number; readonly length: number } | Float32Array;
+
+export class Counter {
+  readonly #memory = new WebAssembly.Memory({ initial: tablesEnd / memoryPage, maximum: memoryPage });
+  readonly #kernels: Kernels;
+  #end = tablesEnd;
+  #block: number | undefined;
+
+  /** @param kernels 'scalar' counts the same in JavaScript, for a machine without WebAssembly SIMD */
+  constructor(kernels: 'simd' | 'scalar' = simd ? 'simd' : 'scalar') {
+    const memory = this.#memory;
+    this.#kernels =
+      kernels === 'simd' && simd
+        ? (new WebAssembly.Instance(simd, { qdq: { memory } }).exports as unknown as Kernels)
+        : scalarKernels(memory);
+  }
+
+  /** The memory as it is now: allocating may put another in its place, of the same content. */
+  get buffer(): ArrayBuffer {
+    return this.#memory.buffer;
+  }
+
+  /**
+   * The address of `bytes` zeros, which nothing else uses; a multiple of 64.
+   * @throws RangeError when the memory cannot grow, at the latest at 4 GiB
+   */
+  allocate(bytes: number): number {
+    const address = this.#end;
+    const end = address + 64 * Math.ceil(bytes / 64);
+    const missing = end - this.#memory.buffer.byteLength;
+    if (missing > 0) this.#memory.grow(Math.ceil(missing / memoryPage));
+    this.#end = end;
+    return address;
+  }
+
+  /** Where the values are: an array in this memory would be cut off from it by the next allocation, a place is not. */
+  locate(values: Float32Array): Floats {
+    return values.buffer === this.#memory.buffer ? { address: values.byteOffset, length: values.length } : values;
+  }
+
+  /** Counts values; until they are drained, nothing else may be counted. */
+  count(values: Floats): void {
+    if ('address' in values) return this.#kernels.count(values.address, values.length);
+    this.#block ??= this.allocate(4 * blockLength);
+    const block = new Float32Array(this.buffer, this.#block, blockLength);
+    for (let from = 0; from < values.length; from += blockLength) {
+      const part = values.subarray(from, from + blockLength);
+      block.set(part);
+      this.#kernels.count(this.#block, part.length);
+    }
+  }
+
+  /** Moves the counts of a page to the `pageBins` float64 numbers at this address and returns their sum. */
+  drain(page: number, to: number): number {
+    return this.#kernels.drain(page, to);
+  }
+
+  /** The pages of these values, each once, in order of appearance. */
+  pagesOf(values: Floats): Set<number> {
+    const [buffer, address] = 'address' in values ? [this.buffer, values.address] : [values.buffer, values.byteOffset];
+    const bits = new Uint32Array(buffer, address, values.length);
+    const seen = new Uint8Array(pagesEach);
+    const pages = new Set<number>();
+    for (let i = 0; i < bits.length; i++) {
+      const page = bits[i]! >>> exponentShift;
+      if (seen[page] === 0) pages.add(page);
+      seen[page] = 1;
+    }
+    return pages;
+  }
+}
+
+const simd = compile();
+
+/** Undefined where there is no WebAssembly SIMD. */
+function compile(): WebAssembly.Module | undefined {
+  try {
+    return new WebAssembly.Module(Buffer.from(wasm, 'base64'));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The same in JavaScript. One table is enough: what is drained is the sum of all. */
+function scalarKernels(memory: WebAssembly.Memory): Kernels {
+  return {
+    count(from, length) {
+      const counts = new Uint32Array(memory.buffer, 0, tableBins);
+      const bits = new Uint32Array(memory.buffer, from, length);
+      for (let i = 0; i < length; i++) counts[bits[i]! >>> mantissaShift]!++;
+    },
+    drain(page, to) {
+      const counts = new Uint32Array(memory.buffer, 4 * page * pageBins, pageBins);
+      const sums = new Float64Array(memory.buffer, to, pageBins);
+      let drained = 0;
+      for (let bin = 0; bin < pageBins; bin++) {
+        sums[bin]! += counts[bin]!;
+        drained += counts[bin]!;
+      }
+      counts.fill(0);
+      return drained;
+    },
+  };
+}

@@ -1,0 +1,112 @@
+/** What int8 won: size, latency, and where the time goes, operator by operator. */
+import type { Report } from '../../../compare/report.ts';
+import { bytes, milliseconds, plural } from '../../format.ts';
+import { latencyWords, sizeWords } from '../../words.ts';
+import { el, folded, name, tableOf, type Child } from '../markup.ts';
+import { legend } from '../plot.ts';
+import { rowChart } from '../rows.ts';
+import type { Section } from '../section.ts';
+
+export const cost: Section = {
+  id: 'cost',
+  title: 'Size and speed',
+  render: (report) => [el('div', { class: 'two' }, size(report), latency(report)), byOperator(report)],
+};
+
+function size(report: Report): Child {
+  const { bytesFloat, bytesQuant } = report.cost;
+  return el(
+    'figure',
+    {},
+    el('figcaption', {}, `Size ${sizeWords(report, '→')}`),
+    rowChart(
+      [
+        {
+          name: 'float',
+          told: bytes(bytesFloat),
+          bars: [{ value: bytesFloat / 1e6, ink: 'blue', text: bytes(bytesFloat) }],
+        },
+        {
+          name: 'int8',
+          told: bytes(bytesQuant),
+          bars: [{ value: bytesQuant / 1e6, ink: 'red', text: bytes(bytesQuant) }],
+        },
+      ],
+      { title: 'File sizes', axis: 'MB', from: 0, width: 500, names: 6, right: 80 },
+    ),
+  );
+}
+
+function latency(report: Report): Child {
+  const measured = report.cost.latencyMs;
+  if (!measured) return undefined;
+  const { float, quant, runs, batch } = measured;
+  const row = (title: string, ink: 'blue' | 'red', { p50, p95 }: { p50: number; p95: number }) => ({
+    name: title,
+    told: `median ${milliseconds(p50)}, 95 % within ${milliseconds(p95)}`,
+    bars: [{ value: p50, ink, text: `${milliseconds(p50)}, 95 %: ${milliseconds(p95)}`, whisker: p95 }],
+  });
+  return el(
+    'figure',
+    {},
+    el(
+      'figcaption',
+      {},
+      `Latency ${latencyWords(report, '→')}; ${plural(runs, 'run')} each in turns, batch ${batch}; the thin line ends at the 95 % quantile`,
+    ),
+    rowChart([row('float', 'blue', float), row('int8', 'red', quant)], {
+      title: 'Median latency',
+      axis: 'ms',
+      from: 0,
+      width: 500,
+      names: 6,
+      right: 170,
+    }),
+  );
+}
+
+const most = 16;
+
+function byOperator({ profile }: Report): Child {
+  if (!profile || profile.ops.length === 0) return undefined;
+  const { ops, runs } = profile;
+  const rows = ops.slice(0, most).map(({ op, floatMs, quantMs }) => ({
+    name: op,
+    told: `${op}: float ${milliseconds(floatMs)}, int8 ${milliseconds(quantMs)}`,
+    bars: [
+      { value: floatMs, ink: 'blue' as const, text: `float ${milliseconds(floatMs)}` },
+      { value: quantMs, ink: 'red' as const, text: `int8 ${milliseconds(quantMs)}` },
+    ],
+  }));
+  return [
+    el('h3', {}, 'Latency by operator'),
+    el(
+      'p',
+      {},
+      `onnxruntime's own profile, medians of ${plural(runs, 'run')}. Profiling slows the runs: compare the bars, not their sum with the latency above.`,
+    ),
+    legend(
+      ['bar', 'blue', 'float model'],
+      ['bar', 'red', 'int8 model; an integer kernel counts as the operator that it stands for'],
+    ),
+    rowChart(rows, {
+      title: 'Latency by operator, float beside int8',
+      axis: 'ms per run',
+      from: 0,
+      names: 22,
+      right: 110,
+    }),
+    folded(
+      `All ${ops.length} operators`,
+      tableOf(
+        ops,
+        [
+          { title: 'operator', show: ({ op }) => name(op) },
+          { title: 'float', show: ({ floatMs }) => milliseconds(floatMs), value: ({ floatMs }) => floatMs },
+          { title: 'int8', show: ({ quantMs }) => milliseconds(quantMs), value: ({ quantMs }) => quantMs },
+        ],
+        { caption: 'Milliseconds per run by operator', sortable: true },
+      ),
+    ),
+  ];
+}

@@ -1,0 +1,90 @@
+/** Counts by WebAssembly SIMD equal those of its scalar twin and those by hand. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Counter, pageBins, pagesEach } from '../../../src/calibrate/kernels/counter.ts';
+
+const counters = { simd: new Counter('simd'), scalar: new Counter('scalar') };
+
+/** Any bits at all, and values that have many of them alike: zeros of either sign, infinities, NaN, subnormal numbers. */
+const bits = fc.oneof(
+  fc.integer({ min: 0, max: 0xffffffff }),
+  fc.constantFrom(0, 0x80000000, 0x7f800000, 0xff800000, 0x7fc00000, 0xffffffff, 1, 0x807fffff, 0x3f800000),
+);
+
+/** Counts by page and bin, drained to an address that every call finds empty. */
+function count(counter: Counter, values: Float32Array): Map<number, number[]> {
+  counter.count(counter.locate(values));
+  const counts = new Map<number, number[]>();
+  for (const page of counter.pagesOf(values)) {
+    const address = counter.allocate(8 * pageBins);
+    const drained = counter.drain(page, address);
+    const found = [...new Float64Array(counter.buffer, address, pageBins)];
+    expect(found.reduce((sum, each) => sum + each, 0)).toBe(drained);
+    // Nothing is left.
+    expect(counter.drain(page, address)).toBe(0);
+    counts.set(page, found);
+  }
+  return counts;
+}
+
+describe('counters', () => {
+  it('count the same with SIMD, without, and by hand: any bits, any length, in their memory or out of it', () => {
+    fc.assert(
+      fc.property(
+        fc.array(bits, { maxLength: 70 }),
+        fc.boolean(),
+        fc.integer({ min: 0, max: 3 }),
+        (words, inside, skip) => {
+          const expected = new Map<number, number[]>();
+          for (const word of words) {
+            const page = word >>> 23;
+            if (!expected.has(page))
+              expected.set(
+                page,
+                Array.from({ length: pageBins }, () => 0),
+              );
+            expected.get(page)![(word >>> 15) % pageBins]!++;
+          }
+          for (const counter of Object.values(counters)) {
+            // Inside, at an address that only 4 divides.
+            const address = counter.allocate(4 * (words.length + skip)) + 4 * skip;
+            const buffer = inside ? counter.buffer : new ArrayBuffer(4 * words.length);
+            const values = new Float32Array(buffer, inside ? address : 0, words.length);
+            new Uint32Array(values.buffer, values.byteOffset, words.length).set(words);
+            expect(count(counter, values)).toEqual(expected);
+          }
+        },
+      ),
+    );
+  });
+
+  it('count more than fits a block, and more than 2^16 alike', () => {
+    const values = Float32Array.from({ length: 200_001 }, (_, i) => (i % 3 === 0 ? 0 : i));
+    const [a, b] = [count(counters.simd, values), count(counters.scalar, values)];
+    expect(a).toEqual(b);
+    expect(a.get(0)![0]).toBe(66_667);
+    expect([...a.values()].flat().reduce((sum, each) => sum + each, 0)).toBe(200_001);
+  });
+
+  it('add to what is there, beyond 2^32', () => {
+    const counter = new Counter();
+    const address = counter.allocate(8 * pageBins);
+    new Float64Array(counter.buffer, address, 1)[0] = 2 ** 40;
+    counter.count(new Float32Array(5));
+    expect(counter.drain(0, address)).toBe(5);
+    expect(new Float64Array(counter.buffer, address, 1)[0]).toBe(2 ** 40 + 5);
+  });
+
+  it('keep their content and places as they grow, and say when they cannot', () => {
+    const counter = new Counter();
+    const address = counter.allocate(400);
+    const values = new Float32Array(counter.buffer, address, 100).fill(1);
+    const place = counter.locate(values);
+    counter.allocate(2 ** 24);
+    expect(values).toHaveLength(0);
+    counter.count(place);
+    expect(counter.drain(127, counter.allocate(8 * pageBins))).toBe(100);
+    expect(() => counter.allocate(2 ** 32)).toThrow(RangeError);
+    expect(pagesEach * pageBins).toBe(2 ** 17);
+  });
+});

@@ -1,0 +1,76 @@
+/** Elements in the accumulator's memory are those that land anywhere, whatever becomes of shapes and memory. */
+import { describe, expect, it } from 'vitest';
+import { openSession, type Session } from '../../src/backends/session.ts';
+import { Counter } from '../../src/calibrate/kernels/counter.ts';
+import { LandingStrip } from '../../src/calibrate/landing.ts';
+import type { Landing } from '../../src/calibrate/observers/observer.ts';
+import type { TensorValue } from '../../src/onnx/data-types.ts';
+import { buildModel, node, scalar } from '../support/build.ts';
+import { floats } from './samples.ts';
+
+const negation = buildModel({
+  inputs: { x: ['n', 3] },
+  nodes: [node('Neg', ['x'], ['y']), node('Abs', ['x'], ['z'])],
+  outputs: ['y', 'z'],
+});
+
+async function runs(landing: Landing | undefined, feeds: readonly TensorValue[], model = negation, watch?: () => void) {
+  const session: Session = await openSession(model);
+  const strip = new LandingStrip(
+    landing,
+    model.graph.outputs.map(({ name }) => name),
+  );
+  const found: { values: number[]; inside: boolean }[] = [];
+  for (const x of feeds) {
+    const { data, dims } = (await strip.run(session, { x }))['y']!;
+    expect(dims[0]).toBe(data.length / (dims[1] ?? 1));
+    found.push({ values: Array.from(data, Number), inside: data.buffer === landing?.buffer });
+    watch?.();
+  }
+  await session.dispose();
+  return found;
+}
+
+const rows = (count: number, shift: number): TensorValue => floats([count, 3], (i) => i + shift);
+
+describe('LandingStrip', () => {
+  it('lands in the memory from the second run on, elsewhere when the inputs have other shapes', async () => {
+    const feeds = [rows(2, 0), rows(2, 10), rows(1, 20), rows(2, 30)];
+    const found = await runs(new Counter(), feeds);
+    expect(found.map(({ inside }) => inside)).toEqual([false, true, false, true]);
+    expect(found.map(({ values }) => values)).toEqual(
+      feeds.map(({ data }) => Array.from(data as Float32Array, (value) => -value)),
+    );
+  });
+
+  it('finds its places again after the memory has grown', async () => {
+    const counter = new Counter();
+    const found = await runs(counter, [rows(1, 1), rows(1, 2), rows(1, 3)], negation, () => counter.allocate(2 ** 22));
+    expect(found.map(({ values }) => values[0])).toEqual([-1, -2, -3]);
+    expect(found.map(({ inside }) => inside)).toEqual([false, true, true]);
+  });
+
+  it('goes without where shapes depend on the data, where there is no room and where none is wanted', async () => {
+    const positive = buildModel({
+      inputs: { x: ['n'] },
+      initializers: { zero: scalar('float32', 0) },
+      nodes: [node('Greater', ['x', 'zero'], ['p']), node('Compress', ['x', 'p'], ['y'])],
+      outputs: ['y'],
+    });
+    const feeds = [floats([3], (i) => i), floats([3], (i) => i + 1), floats([3], (i) => i)];
+    const found = await runs(new Counter(), feeds, positive);
+    expect(found.map(({ values }) => values)).toEqual([
+      [1, 2],
+      [1, 2, 3],
+      [1, 2],
+    ]);
+    const full: Landing = {
+      buffer: new ArrayBuffer(0),
+      allocate: () => {
+        throw new RangeError('full');
+      },
+    };
+    for (const landing of [full, undefined])
+      expect((await runs(landing, [rows(1, 1), rows(1, 5)])).map(({ values }) => values[0])).toEqual([-1, -5]);
+  });
+});
