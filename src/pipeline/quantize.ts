@@ -115,7 +115,20 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
       samples.calibration.selection,
       { threads: options.threads },
     ));
-  const report = await judge(options, saved.path, model, target, form, plan, state, samples, health, warnings, baseline, judges);
+  const report = await judge(
+    options,
+    saved.path,
+    model,
+    target,
+    form,
+    plan,
+    state,
+    samples,
+    health,
+    warnings,
+    baseline,
+    judges,
+  );
   recordBaseline(report, options);
   const files = writeReportFiles(report, options);
   return { ...result, report, ...(files.length === 0 ? {} : { reportPath: files[0]!, reportFiles: files }) };

@@ -86,7 +86,13 @@ function joinNarrow({ low, high, count, total }: Bins, width: number, relative: 
 }
 
 /** Sum over all elements; Infinity as soon as it is above the bound. */
-function expectedError({ low, high, count }: Bins, { min, max }: Range, p: number, steps: number, bound: number): number {
+function expectedError(
+  { low, high, count }: Bins,
+  { min, max }: Range,
+  p: number,
+  steps: number,
+  bound: number,
+): number {
   const step = (max - min) / steps;
   if (step === 0) return Infinity;
   // Zero has a code, so that the codes at the ends stand for whole steps.
