@@ -14,6 +14,7 @@ it('exports what it promises and nothing else', () => {
     'examine',
     'explainModel',
     'exportCalibration',
+    'finetuneModel',
     'fromOnnxProto',
     'fuseModel',
     'inspectModel',
