@@ -17,7 +17,8 @@ export function because(report: Report): string {
   if (warnings.some(({ code }) => code === 'SLOWER')) reasons.push('slower than float');
   if (warnings.some(({ code }) => code === 'SYNTHETIC_DATA')) reasons.push('accuracy on synthetic data only');
   const cause = likelyCause(report);
-  if (cause) reasons.push(`likely ${cause.cause} at ${cause.node}`);
+  // What a tensor inherited began elsewhere.
+  if (cause && cause.cause !== 'inherited') reasons.push(`likely ${cause.cause} at ${cause.node}`);
   if (reasons.length > 0) return reasons.join(', ');
   return verdict === 'pass' ? 'no gates set' : verdict;
 }
