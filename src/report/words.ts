@@ -9,7 +9,7 @@ export function because(report: Report): string {
   const missed = (wanted: string): number => judged.filter(({ pass, level }) => !pass && level === wanted).length;
   const [failed, warned] = [missed('error'), missed('warn')];
   const reasons: string[] = [];
-  if (failed > 0) reasons.push(`${failed} of ${plural(judged.length, 'gate')} failed`);
+  if (failed > 0) reasons.push(judged.length === 1 ? 'the gate failed' : `${failed} of ${judged.length} gates failed`);
   if (warned > 0) reasons.push(`${plural(warned, 'gate')} warned`);
   if (failed + warned === 0 && judged.length > 0)
     reasons.push(judged.length === 1 ? 'the gate passed' : `all ${judged.length} gates passed`);
