@@ -3,6 +3,7 @@
  * command and a library call say the same thing. Paths are as the user gave them; optional fields are left out, never
  * null.
  */
+import type { Health } from './calibrate/health.ts';
 import type { Report, Sensitivity } from './compare/report.ts';
 import type { Applied, Refused } from './intrinsic/pass.ts';
 
@@ -30,7 +31,7 @@ export interface DataFlags {
 }
 
 export type ActivationType = 'u8' | 's8' | 'u16' | 's16';
-export type WeightType = 's8' | 'u8';
+export type WeightType = 's8' | 'u8' | 's4' | 'u4' | 'f8';
 /** How the quantized model is written down. */
 export type FormatName = 'qdq' | 'qoperator' | 'dynamic' | 'weight-only' | 'fp16' | 'bf16';
 
@@ -53,6 +54,8 @@ export interface SchemeFlags extends ObserverFlags {
   readonly perTensor?: boolean;
   readonly symmetric?: boolean;
   readonly reduceRange?: boolean;
+  /** What the result is to be best at; latency when absent. */
+  readonly optimize?: 'latency' | 'accuracy' | 'size';
   /** How the scales of weights are found; default max. */
   readonly weightObserver?: 'max' | 'mse';
   /** weight-only: bits of a weight. */
@@ -147,6 +150,8 @@ export interface CalibrateResult {
   /** Number of samples observed, and of tensors with a range. */
   readonly samples: number;
   readonly tensors: number;
+  /** What the samples told of themselves; absent with fewer than 20 samples, or where they ran in batches. */
+  readonly health?: Health;
   readonly warnings: readonly string[];
 }
 
@@ -197,7 +202,7 @@ export interface ReportFlags {
   readonly profile?: boolean;
 }
 
-export interface QuantizeOptions extends DataFlags, SchemeFlags, ReportFlags, RunFlags {
+export interface QuantizeOptions extends DataFlags, JudgeFlags, SchemeFlags, ReportFlags, RunFlags {
   readonly model: string;
   readonly output: string;
   /** "METRIC OP VALUE"; the report says which failed, and the caller decides what that means. */
@@ -353,7 +358,17 @@ export interface QuantizeResult {
   readonly warnings: readonly string[];
 }
 
-export interface CompareOptions extends DataFlags, ReportFlags, RunFlags {
+/** What a comparison judges besides labels. */
+export interface JudgeFlags {
+  /** A task judged against the float model: detection, segmentation, regression or sequence. */
+  readonly task?: 'detection' | 'segmentation' | 'regression' | 'sequence';
+  /** Settings of the task, `NAME=VALUE` each. */
+  readonly taskOption?: readonly string[];
+  /** Modules with metrics of the user's own. */
+  readonly metric?: readonly string[];
+}
+
+export interface CompareOptions extends DataFlags, JudgeFlags, ReportFlags, RunFlags {
   /** Paths of the float model and of the model made from it. */
   readonly float: string;
   readonly quant: string;

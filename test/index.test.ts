@@ -17,6 +17,7 @@ it('exports what it promises and nothing else', () => {
     'fromOnnxProto',
     'fuseModel',
     'inspectModel',
+    'lintModel',
     'loadModel',
     'measureSensitivity',
     'mergeCalibrations',

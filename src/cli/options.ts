@@ -96,7 +96,11 @@ export const options = {
     describe: 'integer type of activations',
     defaultText: "the target's",
   }),
-  weightType: choice(['s8', 'u8'], { group: scheme, describe: 'integer type of weights', defaultText: "the target's" }),
+  weightType: choice(['s8', 'u8', 's4', 'u4', 'f8'], {
+    group: scheme,
+    describe: 'type of weights; 4 bits are for size: no runtime on CPU multiplies them in QDQ',
+    defaultText: "the target's",
+  }),
   perTensor: flag({
     group: scheme,
     describe: 'one scale per weight tensor instead of one per channel',
@@ -106,6 +110,12 @@ export const options = {
     group: scheme,
     describe: 'zero point in the middle for activations too',
     defaultText: "the target's",
+  }),
+  optimize: choice(['latency', 'accuracy', 'size'], {
+    group: scheme,
+    describe:
+      'latency: int8 where it pays; accuracy: first and last layers float; size: weights of float nodes in 8 bits too',
+    defaultText: 'latency',
   }),
   reduceRange: flag({
     group: scheme,
@@ -335,6 +345,20 @@ export const options = {
     defaultText: 'all',
   }),
   into: path({ group: result, describe: 'report of quantize or compare to add the result to' }),
+  task: choice(['detection', 'segmentation', 'regression', 'sequence'], {
+    group: result,
+    describe: 'judge the outputs as this task, the float model being the reference',
+  }),
+  taskOption: list({
+    group: result,
+    describe: 'setting of the task, such as score=0.7 iou=0.5 background=0 form=center of detection (repeatable)',
+    expects: 'NAME=VALUE, such as score=0.7',
+  }),
+  metric: list({
+    group: result,
+    describe: 'module with a metric of your own: default export { id, better, create } (repeatable)',
+    expects: 'the path of a module',
+  }),
   layers: flag({
     group: result,
     describe: 'compare every quantized tensor on every sample; --no-layers: on none',
@@ -429,6 +453,9 @@ export const dataOptions = [
 ] as const satisfies readonly OptionName[];
 /** Where the report goes, and what judges it. */
 export const reportOptions = [
+  'task',
+  'taskOption',
+  'metric',
   'gate',
   'baseline',
   'updateBaseline',
@@ -454,6 +481,7 @@ export const quantizerOptions = [
 ] as const satisfies readonly OptionName[];
 export const schemeOptions = [
   'format',
+  'optimize',
   'weightObserver',
   'blockSize',
   'weightMethod',

@@ -8,9 +8,11 @@ import { summarizeSkipped } from '../data/tolerant.ts';
 import { version } from '../version.ts';
 import { evaluate } from './evaluate.ts';
 import type { NamedSession } from './feeds.ts';
-import { lacksVnni, warningsOf } from './findings.ts';
+import { warningsOf } from './findings.ts';
+import { lacksVnni } from './slowness.ts';
 import { checkGates, parseGate } from './gates.ts';
 import { judge, type BaselineSource } from './judge.ts';
+import type { Judge } from './metrics/judge.ts';
 import { findCauses } from './layers/causes.ts';
 import { measureLayers, type Layers } from './layers/measure.ts';
 import { pairTensors, type Forms } from './layers/pairing.ts';
@@ -49,6 +51,8 @@ export interface CompareOptions {
   /** Compute outputs as CPUs with VNNI do (session.x64quantprecision). Latency is measured without it. */
   readonly exactInt8?: boolean;
   readonly skipLatency?: boolean;
+  /** Tasks to judge besides labels. */
+  readonly judges?: readonly Judge[] | undefined;
   /** Measure latency by operator too, in sessions of its own. */
   readonly profile?: boolean;
   /** Compare tensor by tensor: forms of the two models, and on how many of the samples. */
@@ -89,8 +93,8 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
   try {
     const float = await open(floatModel, options.floatPath, false);
     const quant = await open(quantModel, options.quantPath, exactInt8);
-    const { batchSize, onProgress } = options;
-    const evaluation = await evaluate({ float, quant, dataset, selection, batchSize, onProgress });
+    const { batchSize, judges, onProgress } = options;
+    const evaluation = await evaluate({ float, quant, dataset, selection, batchSize, judges, onProgress });
     const { placement, nodes, quantizedAnyway } = await findPlacement(
       quantModel.model,
       quantModel.source,
@@ -122,7 +126,7 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
     const inside = options.layers && (await lookInside(options.layers, floatModel, quantModel, models, options));
     const told = (options.warnings ?? []).map((message) => ({ code: 'MADE', message }));
     const warnings = [...told, ...found];
-    const { task, outputs } = evaluation;
+    const { task, outputs, classes = [], confusion } = evaluation;
     return {
       schema: reportSchemaVersion,
       tool: { name: 'qdq', version },
@@ -140,6 +144,8 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
       cost,
       ...(profile === undefined ? {} : { profile }),
       ...inside,
+      ...(classes.length > 0 && { classes }),
+      ...(confusion && { confusion }),
       ...(inside && {
         causes: findCauses(inside.tensors, {
           calibration: quantModel.model.metadata.get('qdq.calibration'),

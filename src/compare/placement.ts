@@ -103,6 +103,8 @@ export function describePlacement(emitted: Model, executed: Model, leftFloat: Le
 }
 
 function kindOf(node: Node, types: ElementTypes): 'int8' | 'float' | 'conversion' | 'none' {
+  // The identity that keeps onnxruntime from fusing what was left float (quantized/barrier.ts).
+  if (node.is('Sum') && node.inputs.length === 1) return 'none';
   if (conversions.has(node.opType)) return 'conversion';
   const values = [...node.inputs, ...node.outputs].filter((value) => value !== null);
   if (node.opType !== 'Cast' && values.some((value) => isLowBit(types.get(value)))) return 'int8';

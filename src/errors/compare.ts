@@ -50,6 +50,37 @@ export const compareErrors = {
       'check the labels: class numbers start at 0, and class folders are numbered in sorted order',
     ),
 
+  unknownTask: (name: string, known: readonly string[]): QdqError =>
+    usageError(
+      'TASK_UNKNOWN',
+      `there is no task '${name}'`,
+      didYouMean(name, known) ?? `there are ${known.join(', ')}`,
+    ),
+
+  taskOption: (task: string, word: string, known: readonly string[]): QdqError =>
+    usageError(
+      'TASK_OPTION',
+      `'${word}' is no setting of task '${task}'`,
+      known.length === 0 ? 'it has none' : `write NAME=VALUE, with NAME one of ${known.join(', ')}`,
+    ),
+
+  taskOptionAlone: (word: string): QdqError =>
+    usageError('TASK_OPTION', `--task-option ${word} is given, but no --task`, 'give --task as well'),
+
+  taskOutputs: (task: string, why: string, outputs: readonly string[]): QdqError =>
+    dataError(
+      'TASK_OUTPUTS',
+      `task '${task}' cannot read the outputs of the model: ${why}`,
+      `the outputs are ${outputs.join(', ') || 'none'}; name them with --task-option, or judge them with --metric FILE`,
+    ),
+
+  metricModule: (path: string, why: string): QdqError =>
+    usageError(
+      'METRIC_MODULE',
+      `'${path}' is no metric: ${why}`,
+      'it exports default { id, unit, better, perfect?, create: () => ({ add, value }) }',
+    ),
+
   noLayers: (): QdqError =>
     dataError(
       'SENSITIVITY_NO_LAYERS',

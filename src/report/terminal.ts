@@ -5,6 +5,7 @@
 import type { Report } from '../compare/report.ts';
 import { palette, type Palette } from './ansi.ts';
 import { clean, digits, inUnit, milliseconds, plural, probability, wrap } from './format.ts';
+import { healthLines } from './health.ts';
 import type { Renderer } from './renderer.ts';
 import { table } from './table.ts';
 import { gateWords, latencyWords, modelNames, because, sizeWords, taskFormats, worstTensors } from './words.ts';
@@ -43,6 +44,7 @@ export function renderTerminal(
     tensorLines(context),
     causeLines(context),
     placementLines(context),
+    calibrationLines(context),
     profileLines(context),
     [...warningLines(context), ...(reportPath === undefined ? [] : [` report: ${clean(reportPath)}`])],
   ];
@@ -207,6 +209,11 @@ function placementLines({ report: { placement, nodes }, ink, width }: Context): 
     );
   }
   return lines;
+}
+
+function calibrationLines({ report: { data }, width }: Context): string[] {
+  const health = data.calibration?.health;
+  return health ? healthLines(health, width) : [];
 }
 
 /** Where the time goes, the slowest operator first. */

@@ -9,7 +9,7 @@ export const explain = defineCommand({
   name: 'explain',
   summary: 'say why: every fusion made or refused, every node in int8 or left float',
   positionals: [{ name: 'MODEL', describe: 'a float model, or an int8 model' }],
-  options: ['target', 'include', 'exclude', ...recipeOptions],
+  options: ['target', 'optimize', 'include', 'exclude', ...recipeOptions],
   examples: [
     ['explain model.onnx', 'what quantize would do, node by node, and why'],
     ['explain model.int8.onnx', 'what onnxruntime really runs in int8, and why the rest is float'],
