@@ -44,6 +44,11 @@ export interface GateMetric {
 
 const whole = { largestBound: Infinity, needs: [] } as const;
 
+/** What qdq measures itself; every other row of the task is a user's. */
+const builtIn: ReadonlySet<string> = new Set(
+  [...taskMetrics, ...tasks.flatMap(({ metrics }) => metrics)].map(({ id }) => id),
+);
+
 export const gateMetrics: readonly GateMetric[] = [
   ...taskMetrics.map(dropOf),
   {
@@ -69,8 +74,9 @@ export const gateMetrics: readonly GateMetric[] = [
     better: 'higher',
     ...whole,
     read({ task }, target) {
-      const own = task.filter(({ metric }) => metric === target);
-      return { value: own[0]?.quant, why: `no --metric module measures '${target ?? ''}': write metric[ID].value` };
+      const own = task.filter(({ metric }) => (target === undefined ? !builtIn.has(metric) : metric === target));
+      const why = target === undefined ? 'there is no --metric module' : `no --metric module measures '${target}'`;
+      return { value: own[0]?.quant, why, hint: accuracyHint };
     },
   },
   ...tensorMetrics,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Session } from '../../src/backends/session.ts';
 import { evaluate, type EvaluateOptions } from '../../src/compare/evaluate.ts';
+import type { Judge } from '../../src/compare/metrics/judge.ts';
 import type { Sample } from '../../src/data/sample.ts';
 import type { TensorValue } from '../../src/onnx/data-types.ts';
 import { fakeSession, memoryDataset, tensor } from './support.ts';
@@ -118,7 +119,7 @@ describe('evaluate', () => {
     );
     expect(outputs[0]).toEqual({
       ...{ name: 'y', type: 'float32', nonFinite: 1, sqnrDb: -Infinity, cosine: -Infinity },
-      ...{ maxAbs: Infinity, meanAbs: Infinity, argmaxAgreement: -Infinity },
+      ...{ maxAbs: Infinity, meanAbs: Infinity, argmaxAgreement: -Infinity, normL2: Infinity, kl: Infinity },
     });
   });
 
@@ -194,5 +195,47 @@ describe('models that do not pair', () => {
     await expect(run(session(0), session(0), samples, { dataset, batchSize: 4 })).rejects.toThrow('--carry');
     const wrong = memoryDataset(samples, { carry: [{ output: 'no', input: 'h' }] });
     await expect(run(session(0), session(0), samples, { dataset: wrong })).rejects.toThrow("no output 'no'");
+  });
+});
+
+describe('tasks and classes', () => {
+  it('judge every output of a batch, without the rows that fill it up', async () => {
+    const seen: [string, readonly number[]][] = [];
+    const judge: Judge = {
+      add: (outputs) => outputs.forEach(({ dims }, name) => seen.push([name, dims])),
+      judgements: () => [
+        { metric: 'mine', output: 'y', unit: 'mm', better: 'lower', n: 3, float: 1, quant: 4, ci95: [2, 4] },
+      ],
+    };
+    const session = () => fakeSession({ x: [2, 2] }, { y: echo });
+    const { task } = await evaluate({
+      ...{ float: { name: 'float', session: session() }, quant: { name: 'quant', session: session() } },
+      ...{ dataset: memoryDataset(rows(3)), selection: { from: 0 }, judges: [judge] },
+    });
+    expect(seen).toEqual([
+      ['y', [2, 2]],
+      ['y', [1, 2]],
+    ]);
+    expect(task.at(-1)).toMatchObject({ metric: 'mine', reference: 'float', delta: 3, ci95: [2, 4] });
+  });
+
+  it('tell which classes changed and which are taken for which', async () => {
+    const samples = [0, 0, 1, 1].map((label, i) => ({
+      ...{ id: `s${i}`, label, inputs: { x: tensor('float32', [1, 2], label === 0 ? [1, 0] : [0, 1]) } },
+    }));
+    const zero: Compute = ({ x }) => ({
+      ...x!,
+      data: Float32Array.from(x!.data as Float32Array, (_, i) => (i % 2 === 0 ? 1 : 0)),
+    });
+    const { classes, confusion } = await run(
+      fakeSession({ x: ['n', 2] }, { y: echo }),
+      fakeSession({ x: ['n', 2] }, { y: zero }),
+      samples,
+    );
+    expect(classes).toMatchObject([
+      { label: 1, n: 2, float: 1, quant: 0, delta: -1 },
+      { label: 0, n: 2, float: 1, quant: 1, delta: 0 },
+    ]);
+    expect(confusion).toEqual({ output: 'y', classes: 2, agreed: 2, pairs: [{ float: 1, quant: 0, n: 2 }] });
   });
 });

@@ -1,14 +1,24 @@
 import { describe, expect, it } from 'vitest';
 import { gateMetrics, type GateFacts } from '../../src/compare/gate-metrics.ts';
 import { checkGates, evaluateGates, parseGate } from '../../src/compare/gates.ts';
+import { tasks } from '../../src/compare/metrics/tasks.ts';
 import { layeredReport } from '../report/layered-report.ts';
 import { output, sampleReport, top1 } from '../report/sample-report.ts';
 
 const facts: GateFacts = {
   task: [top1],
   outputs: [
-    { ...output, name: 'boxes', sqnrDb: 31, cosine: 0.9, maxAbs: 2, argmaxAgreement: null },
-    { ...output, name: 'logits', sqnrDb: 12.5, cosine: 0.99, maxAbs: 0.5, argmaxAgreement: 0.97 },
+    { ...output, name: 'boxes', sqnrDb: 31, cosine: 0.9, maxAbs: 2, argmaxAgreement: null, normL2: 0.03, kl: null },
+    {
+      ...output,
+      name: 'logits',
+      sqnrDb: 12.5,
+      cosine: 0.99,
+      maxAbs: 0.5,
+      argmaxAgreement: 0.97,
+      normL2: 0.2,
+      kl: 0.01,
+    },
   ],
   nodes: [],
   placement: sampleReport().placement,
@@ -220,6 +230,16 @@ describe('checkGates', () => {
   });
 });
 
+describe("gates on a user's metric", () => {
+  it('name it, or take the only one', () => {
+    const task = [top1, { ...top1, metric: 'pose-error', quant: 3 }];
+    expect(decide('metric[pose-error].value <= 2', { task })).toMatchObject({ value: 3, pass: false });
+    expect(decide('metric.value <= 4', { task })).toMatchObject({ value: 3, pass: true });
+    expect(() => decide('metric[other].value <= 2', { task })).toThrow(/no --metric module measures 'other'/);
+    expect(() => decide('metric.value <= 2')).toThrow(/there is no --metric module/);
+  });
+});
+
 describe('the list of metrics', () => {
   it('holds what the command line promises', () => {
     const names = gateMetrics.map(({ name }) => name);
@@ -238,7 +258,12 @@ describe('the list of metrics', () => {
   });
 
   it.each(gateMetrics.map(({ name }) => name))('%s can be parsed and hints when it fails', (name) => {
-    const all = { ...facts, task: [top1, { ...top1, metric: 'top5' }], tensors: layeredReport(6).tensors };
+    const task = ['top5', 'my-own', ...tasks.flatMap(({ metrics }) => metrics.map(({ id }) => id))];
+    const all = {
+      ...facts,
+      task: [top1, ...task.map((metric) => ({ ...top1, metric }))],
+      tensors: layeredReport(6).tensors,
+    };
     const row = evaluateGates([parseGate(`${name} > 0.99`), parseGate(`${name} <= 0.99`)], all).find(
       ({ pass }) => !pass,
     );

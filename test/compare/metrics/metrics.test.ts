@@ -165,9 +165,11 @@ describe('every metric', () => {
         left.add(head);
         right.add(tail);
         left.merge(right);
-        // Integers: every sum is exact.
-        expect(split.value()).toEqual(whole.value());
-        expect(left.value()).toEqual(whole.value());
+        for (const other of [split.value(), left.value()]) {
+          // Integers: every sum is exact, but that of the logarithms of KL, which rounds once per sample.
+          if (metric.id === 'kl') expect(other).toBeCloseTo(whole.value()!, 9);
+          else expect(other).toEqual(whole.value());
+        }
       }),
       { numRuns: 50 },
     );
