@@ -74,9 +74,9 @@ export const gateMetrics: readonly GateMetric[] = [
     better: 'higher',
     ...whole,
     read({ task }, target) {
-      const own = task.filter(({ metric }) => (target === undefined ? !builtIn.has(metric) : metric === target));
+      const own = task.find(({ metric }) => (target === undefined ? !builtIn.has(metric) : metric === target));
       const why = target === undefined ? 'there is no --metric module' : `no --metric module measures '${target}'`;
-      return { value: own[0]?.quant, why, hint: accuracyHint };
+      return { value: own?.quant, why, hint: accuracyHint };
     },
   },
   ...tensorMetrics,

@@ -102,7 +102,14 @@ async function run(taps: readonly Tap[], excuses: Map<Pair, string>, options: Me
       for (const { pair, tally } of taps) {
         const why = excuses.has(pair)
           ? undefined
-          : add(tally, made[pair.origin!.name]!, codes[pair.value.name]!, batch.size / rows, pair.quantizer);
+          : add(
+              tally,
+              made[pair.origin!.name]!,
+              codes[pair.value.name]!,
+              batch.size / rows,
+              batch.size,
+              pair.quantizer,
+            );
         if (why !== undefined) excuses.set(pair, why);
       }
       n += batch.size;
@@ -130,12 +137,13 @@ async function fits(float: NamedSession, inputs: Feeds): Promise<number> {
   return Math.max(1, Math.floor(elementsPerRun / Math.max(1, elements)));
 }
 
-/** Returns why the two cannot be compared, if they cannot. @param share of the rows that are real samples */
+/** Returns why the two cannot be compared, if they cannot. @param share of the rows that are real; `samples`: how many these are */
 function add(
   tally: ActivationTally,
   float: TensorValue,
   other: TensorValue,
   share: number,
+  samples: number,
   quantizer: Quantizer | undefined,
 ): string | undefined {
   if (String(float.dims) !== String(other.dims)) {
@@ -144,7 +152,7 @@ function add(
   if (!isComparable(float.type) || (!quantizer && !isComparable(other.type))) return `it is of type ${other.type}`;
   const x = toNumbers(float);
   const length = share === 1 ? x.length : Math.round(x.length * share);
-  tally.add(x, quantizer ? other.data : toNumbers(other), float.dims, length);
+  tally.add(x, quantizer ? other.data : toNumbers(other), float.dims, length, samples);
   return undefined;
 }
 

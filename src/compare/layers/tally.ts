@@ -16,6 +16,10 @@ import { stepsOf, sum, sumByTable, type Found, type Step } from './sum.ts';
  */
 const chunk = 4096;
 
+/** Elements of one tensor of one sample that are looked at, in blocks that a histogram takes at one go. */
+const budget = 2 ** 15;
+const block = 2 ** 14;
+
 /** Sums over the elements seen. */
 export class Sums {
   count = 0;
@@ -108,27 +112,56 @@ export class ActivationTally {
   readonly #histogram = new Histogram();
   readonly #quantizer: Quantizer | undefined;
   readonly #steps: readonly Step[];
+  /** Samples so far: which blocks come next. */
+  #seen = 0;
 
   constructor(quantizer: Quantizer | undefined) {
     this.#quantizer = quantizer;
     this.#steps = quantizer ? stepsOf(quantizer) : [];
   }
 
-  /** @param length elements that belong to real samples; the rest filled the batch up */
-  add(x: Numbers, y: TypedArray | Numbers, dims: readonly number[], length: number): void {
-    const values = x.subarray(0, length);
-    this.#histogram.add(values instanceof Float32Array ? values : Float32Array.from(values));
-    const quantizer = this.#quantizer;
-    if (quantizer === undefined) this.sums.addPlain(x, y as Numbers, length);
-    else this.#addCodes(quantizer, x, y as ArrayLike<number>, dims, length);
+  /**
+   * Of large tensors a share of the blocks, another one for each sample: fetching them is cheap beside looking at every element.
+   * @param length elements that belong to real samples; the rest filled the batch up
+   * @param samples among which they divide
+   */
+  add(x: Numbers, y: TypedArray | Numbers, dims: readonly number[], length: number, samples = 1): void {
+    const each = length % samples === 0 ? length / samples : length;
+    const every = this.#quantizer?.axis === undefined ? Math.ceil(each / budget) : 1;
+    for (let start = 0; start < length; start += each, this.#seen++) {
+      if (every === 1) this.#take(x, y, dims, start, start + each);
+      else {
+        for (let from = start + (this.#seen % every) * block; from < start + each; from += every * block)
+          this.#take(x, y, dims, from, Math.min(from + block, start + each));
+      }
+    }
   }
 
-  #addCodes(quantizer: Quantizer, x: Numbers, codes: ArrayLike<number>, dims: readonly number[], length: number): void {
+  #take(x: Numbers, y: TypedArray | Numbers, dims: readonly number[], start: number, end: number): void {
+    const values = x.subarray(start, end);
+    this.#histogram.add(values instanceof Float32Array ? values : Float32Array.from(values));
+    const quantizer = this.#quantizer;
+    if (quantizer === undefined) this.sums.addPlain(values, (y as Numbers).subarray(start, end), end - start);
+    else this.#addCodes(quantizer, x, y as ArrayLike<number>, dims, start, end);
+  }
+
+  #addCodes(
+    quantizer: Quantizer,
+    x: Numbers,
+    codes: ArrayLike<number>,
+    dims: readonly number[],
+    begin: number,
+    end: number,
+  ): void {
+    if (quantizer.axis === undefined) {
+      this.sums.add(x, codes, begin, end, this.#steps[0]!);
+      return;
+    }
     const { slots, inner, scaleAt } = runsOf(quantizer, dims);
-    for (let start = 0, o = 0; start < length; start += slots * inner, o++) {
+    for (let start = begin, o = begin / (slots * inner); start < end; start += slots * inner, o++) {
       for (let s = 0; s < slots; s++) {
         const from = start + s * inner;
-        this.sums.add(x, codes, from, Math.min(from + inner, length), this.#steps[scaleAt(o, s)]!);
+        this.sums.add(x, codes, from, Math.min(from + inner, end), this.#steps[scaleAt(o, s)]!);
       }
     }
   }

@@ -93,9 +93,9 @@ describe('sensitivity', () => {
     expect(n).toBe(24);
     expect(layers.length).toBeGreaterThanOrEqual(6);
     for (const { alone, leftFloat } of layers) {
-      // One layer costs less than all, within what chance lets errors cancel.
-      expect(alone!).toBeGreaterThan(base - 1);
-      expect(leftFloat!).toBeGreaterThan(base - 1);
+      // One layer costs less than all, but for what errors that are not independent cancel of each other.
+      expect(alone!).toBeGreaterThan(base - 3);
+      expect(leftFloat!).toBeGreaterThan(base - 3);
     }
     const order = layers.map(({ alone }) => alone!);
     expect(order).toEqual(order.toSorted((a, b) => a - b));

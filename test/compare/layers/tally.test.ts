@@ -64,7 +64,7 @@ describe('the error of one quantizer', () => {
     const length = 100_000;
     const x = Float32Array.from({ length }, (_, i) => (255 * i) / length - 100);
     const tally = new ActivationTally(quantizerOf(1, 100));
-    tally.add(x, new Uint8Array(length), [length], length);
+    tally.add(x, new Uint8Array(length), [4, length / 4], length, 4);
     const { isolated } = tally.row();
     // 1/√12, to the granularity of 390 values per step.
     expect(isolated!.rmseOverScale).toBeCloseTo(Math.sqrt(1 / 12), 3);
@@ -105,7 +105,7 @@ describe('the error of one quantizer', () => {
   it('finds the quantiles to the width of a bin', () => {
     const x = normal(200_000);
     const tally = new ActivationTally(quantizerOf(0.05, 128));
-    tally.add(x, new Uint8Array(x.length), [x.length], x.length);
+    tally.add(x, new Uint8Array(x.length), [8, x.length / 8], x.length, 8);
     const sorted = Float64Array.from(x).sort();
     const { range } = tally.row();
     // A bin is 0.4 % of its value wide.
@@ -170,5 +170,27 @@ describe('weights', () => {
     // ONNX: the scale of element [i, j] is scale[floor(i / block), j].
     for (let i = 0; i < 4; i++)
       for (let j = 0; j < 3; j++) expect(scaleAt(0, i * 3 + j)).toBe(Math.floor(i / 2) * 3 + j);
+  });
+});
+
+describe('a large tensor', () => {
+  it('is looked at in blocks that turn from sample to sample, whatever the batch', () => {
+    const each = 100_000;
+    const x = normal(4 * each);
+    const codes = Uint8Array.from(x, (value) => Math.min(255, Math.max(0, Math.round(value / 0.03) + 128)));
+    const batched = new ActivationTally(quantizerOf(0.03, 128));
+    batched.add(x, codes, [4, each], 4 * each, 4);
+    const single = new ActivationTally(quantizerOf(0.03, 128));
+    for (let i = 0; i < 4; i++) {
+      single.add(x.subarray(i * each, (i + 1) * each), codes.subarray(i * each, (i + 1) * each), [1, each], each);
+    }
+    expect(batched.row()).toEqual(single.row());
+    expect(batched.sums.count).toBeLessThan(2 * each);
+    const all = new ActivationTally(quantizerOf(0.03, 128));
+    for (let at = 0; at < 4 * each; at += 10_000) {
+      all.add(x.subarray(at, at + 10_000), codes.subarray(at, at + 10_000), [10_000], 10_000);
+    }
+    // 120,000 of 400,000 independent elements: the noise is known to about half a per cent.
+    expect(batched.row().isolated!.sqnrDb).toBeCloseTo(all.row().isolated!.sqnrDb, 1);
   });
 });

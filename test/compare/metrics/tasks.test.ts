@@ -104,9 +104,9 @@ describe('detection', () => {
     ]);
     strict.add(same);
     expect(strict.judgements()).toEqual([]);
-    expect(() =>
-      judgeOf('detection', []).add(new Map([['logits', paired([1, 10], new Array(10), new Array(10))]])),
-    ).toThrow(/it needs boxes \[samples, boxes, 4\]/);
+    expect(() => judgeOf('detection', []).add(new Map([['logits', paired([1, 2], [1, 2], [1, 2])]]))).toThrow(
+      /it needs boxes \[samples, boxes, 4\]/,
+    );
     expect(() => judgeOf('detection', ['scores=nothing']).add(same)).toThrow(/there is no output 'nothing'/);
     expect(() => judgeOf('detection', ['skore=1'])).toThrow(/no setting of task/);
     expect(() => judgeOf('detection', ['score=high'])).toThrow(/no setting of task/);
