@@ -9,7 +9,7 @@ export function because(report: Report): string {
   const missed = (wanted: string): number => judged.filter(({ pass, level }) => !pass && level === wanted).length;
   const [failed, warned] = [missed('error'), missed('warn')];
   const reasons: string[] = [];
-  if (failed > 0) reasons.push(`${failed} of ${plural(judged.length, 'gate')} failed`);
+  if (failed > 0) reasons.push(judged.length === 1 ? 'the gate failed' : `${failed} of ${judged.length} gates failed`);
   if (warned > 0) reasons.push(`${plural(warned, 'gate')} warned`);
   if (failed + warned === 0 && judged.length > 0)
     reasons.push(judged.length === 1 ? 'the gate passed' : `all ${judged.length} gates passed`);
@@ -17,7 +17,8 @@ export function because(report: Report): string {
   if (warnings.some(({ code }) => code === 'SLOWER')) reasons.push('slower than float');
   if (warnings.some(({ code }) => code === 'SYNTHETIC_DATA')) reasons.push('accuracy on synthetic data only');
   const cause = likelyCause(report);
-  if (cause) reasons.push(`likely ${cause.cause} at ${cause.node}`);
+  // What a tensor inherited began elsewhere.
+  if (cause && cause.cause !== 'inherited') reasons.push(`likely ${cause.cause} at ${cause.node}`);
   if (reasons.length > 0) return reasons.join(', ');
   return verdict === 'pass' ? 'no gates set' : verdict;
 }

@@ -1,15 +1,18 @@
 /** Reports through the compiled command: forms, gates, baselines, exit codes. One comparison is made; the rest reads its report. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { canonicalJson } from '../../src/compare/canonical.ts';
 import { hostileReport, layeredReport } from '../report/layered-report.ts';
 import { digits, run, spawn, temporaryFolder } from './run.ts';
 
+// A comparison measures for seconds, and several on a busy machine for half a minute.
+vi.setConfig({ testTimeout: 120_000 });
+
 const folder = temporaryFolder();
 const path = (name: string): string => join(folder, name);
 const images = resolve(import.meta.dirname, '../../fixtures/digits/test');
-const data = ['--data', images, '--preprocess', 'channels=gray scale=1/255 mean=.5 std=.5', '--samples', '24'];
+const data = ['--data', images, '--preprocess', 'channels=gray scale=1/255 mean=.5 std=.5', '--samples', '12'];
 const compareWords = ['compare', digits, path('q.onnx'), ...data, '--threads', '1'];
 const stored = path('r.json');
 const read = (name: string): string => readFileSync(path(name), 'utf8');

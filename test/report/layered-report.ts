@@ -255,6 +255,26 @@ export function layeredReport(layers = 24, changes: Partial<Report> = {}): Repor
         { name: 'fc_dq', op: 'DequantizeLinear', from: '/pool', to: ['/fc/Gemm'], reason: "'/fc/Gemm' is left float" },
       ],
     },
+    data: {
+      ...sampleReport().data,
+      calibration: {
+        n: 100,
+        idsHash: 'e'.repeat(64),
+        source: 'calib',
+        health: {
+          samples: 100,
+          tensors: layers,
+          byChannel: layers,
+          growing: [
+            { tensor: '/layer0/conv_0/output', share: 0.09 },
+            { tensor: '/layer0/add_2/output', share: 0.031 },
+          ],
+          outliers: [{ tensor: '/layer0/relu_1/output', ratio: 11.4 }],
+          dead: [{ tensor: '/layer0/relu_1/output', channels: 2, of: 64, which: [5, 41] }],
+          constant: [],
+        },
+      },
+    },
     layers: { n: 100, tensors: tensors.length, paired: tensors.length },
     tensors,
     causes: causesOf(tensors),
@@ -348,7 +368,18 @@ export function hostileReport(): Report {
     classes: report.classes!.map((row, i) => ({ ...row, name: attack(i) })),
     profile: { runs: 3, ops: attacks.map((op) => ({ op, floatMs: 1, quantMs: 2 })) },
     environment: { ...report.environment, cpu: attack(3) },
-    data: { evaluation: { ...report.data.evaluation, source: attack(0), preprocess: attack(1) } },
+    data: {
+      evaluation: { ...report.data.evaluation, source: attack(0), preprocess: attack(1) },
+      calibration: {
+        ...report.data.calibration!,
+        source: attack(3),
+        health: {
+          ...report.data.calibration!.health!,
+          growing: attacks.map((tensor) => ({ tensor, share: 0.1 })),
+          dead: attacks.map((tensor) => ({ tensor, channels: 1, of: 8, which: [0] })),
+        },
+      },
+    },
     baseline: { ...report.baseline!, path: attack(0) },
     warnings: attacks.map((message) => ({ code: 'MADE', message })),
     recipe: { exclude: attacks },

@@ -118,13 +118,14 @@ function drawRow(row: Row, y: number, height: number, x: (value: number) => numb
       const end = x(bar.value);
       const tip = bar.whisker === undefined ? end : Math.max(end, x(bar.whisker));
       return [
-        el('rect', {
-          x: Math.min(origin, end),
-          y: at,
-          width: Math.max(1, Math.abs(end - origin)),
-          height: barHeight,
-          ...fill(bar.ink),
-        }),
+        bar.value !== 0 &&
+          el('rect', {
+            x: Math.min(origin, end),
+            y: at,
+            width: Math.max(1, Math.abs(end - origin)),
+            height: barHeight,
+            ...fill(bar.ink),
+          }),
         bar.whisker !== undefined &&
           el('line', {
             x1: end,

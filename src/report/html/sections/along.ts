@@ -98,7 +98,11 @@ function ring(rows: readonly Placed[], at: (index: number) => number, y: (value:
   const [cx, cy] = [at(found.index), y(found.row.isolated!.sqnrDb)];
   return [
     el('circle', { cx, cy, r: 9, ...stroke('text', 1.5) }),
-    label(cx > 520 ? cx - 13 : cx + 13, cy + 4, `worst alone: #${found.index + 1}`, cx > 520 ? 'end' : 'start'),
+    el(
+      'g',
+      { class: 'halo' },
+      label(cx, cy + 24, `worst alone: #${found.index + 1}`, cx > 960 ? 'end' : cx < 80 ? 'start' : 'middle'),
+    ),
   ];
 }
 

@@ -2,6 +2,7 @@
 import type { Section } from '../section.ts';
 import { along } from './along.ts';
 import { cost } from './cost.ts';
+import { health } from './health.ts';
 import { outputs } from './outputs.ts';
 import { placement } from './placement.ts';
 import { provenance } from './provenance.ts';
@@ -19,5 +20,6 @@ export const sections: readonly Section[] = [
   sensitivity,
   cost,
   placement,
+  health,
   provenance,
 ];
