@@ -3,6 +3,7 @@
  * quantized one on the kernels that will really run it. From the quantized model leave codes, a quarter of the bytes of floats.
  * Everything is folded into sums at once: memory does not grow with samples.
  */
+import { withFloat32Ports } from '../../backends/float32-ports.ts';
 import type { SessionOptions } from '../../backends/options.ts';
 import { openSession, type Session } from '../../backends/session.ts';
 import { copyModel, setOutputs } from '../../calibrate/probe.ts';
@@ -77,13 +78,16 @@ async function run(taps: readonly Tap[], excuses: Map<Pair, string>, options: Me
     name: string,
     settings: SessionOptions,
   ): Promise<NamedSession> => {
-    const session = await openSession(tapped(model, values, states.float.outputs), { threads, ...settings }, name);
+    const opened = await openSession(tapped(model, values, states.float.outputs), { threads, ...settings }, name);
+    const session = withFloat32Ports(opened);
     sessions.push(session);
     return { name, session };
   };
   try {
     const origins = [...new Set(taps.map(({ pair }) => pair.origin!))].filter(({ isInput }) => !isInput);
-    const float = await open(pairing.reference, origins, names.float, {});
+    // A graph without any output does not load: where only inputs are quantized, its own stay.
+    const tapping = origins.length > 0 ? origins : pairing.reference.graph.outputs;
+    const float = await open(pairing.reference, tapping, names.float, {});
     const values = taps.map(({ pair }) => pair.value);
     const other = await open(pairing.quant, values, names.quant, { exactInt8 });
     const first = await firstSample(dataset, selection);
