@@ -213,7 +213,7 @@ export interface QuantizeOptions extends DataFlags, SchemeFlags, ReportFlags, Ru
 }
 
 /** Settings of single formats. */
-type FormatOnly = 'format' | 'weightObserver' | 'blockSize' | 'weightMethod' | 'accuracyLevel' | 'keepIo';
+type FormatOnly = 'format' | 'optimize' | 'weightObserver' | 'blockSize' | 'weightMethod' | 'accuracyLevel' | 'keepIo';
 
 export interface PrepareOptions extends Omit<DataFlags, 'eval'>, Omit<SchemeFlags, FormatOnly>, RunFlags {
   readonly model: string;

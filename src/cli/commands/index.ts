@@ -16,6 +16,7 @@ import { lint } from './lint.ts';
 import { merge } from './merge.ts';
 import { prepare } from './prepare.ts';
 import { quantize } from './quantize.ts';
+import { variants } from './variants.ts';
 import { report } from './report.ts';
 
 export const commands: readonly Command[] = [
@@ -26,6 +27,7 @@ export const commands: readonly Command[] = [
   merge,
   exportTable,
   quantize,
+  variants,
   prepare,
   finetune,
   convert,
