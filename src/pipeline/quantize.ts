@@ -3,9 +3,12 @@ import { cpuInfo } from '../backends/cpu.ts';
 import { targetOf } from '../backends/targets/index.ts';
 import type { Target } from '../backends/targets/target.ts';
 import { calibrate } from '../calibrate/calibrate.ts';
+import { confirmed } from '../calibrate/confirm.ts';
+import { healthOf, type Health } from '../calibrate/health.ts';
 import { rangesOf, type CalibrationState } from '../calibrate/state.ts';
 import { compareModels, type BaselineSource } from '../compare/compare.ts';
 import { checkGates, parseGate } from '../compare/gates.ts';
+import type { Judge } from '../compare/metrics/judge.ts';
 import type { Report } from '../compare/report.ts';
 import { summarizeSkipped } from '../data/tolerant.ts';
 import type { Interval } from '../ops/op.ts';
@@ -31,6 +34,7 @@ import {
   unobservedWarnings,
 } from './notes.ts';
 import { observerSettings } from './observer.ts';
+import { judgesOf } from './judges.ts';
 import { layerSamples } from './layers.ts';
 import { samplesProgress } from './progress.ts';
 import { reportFiles, writeReportFiles } from './report-files.ts';
@@ -50,6 +54,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   observerSettings(options);
   reportFiles(options);
   const baseline = openBaseline(options);
+  const judges = await judgesOf(options);
   if (options.report === false && gates.length > 0) throw pipelineErrors.gatesWithoutReport(options.gates[0]!);
   const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
   checkFormat(target, options.format);
@@ -101,7 +106,29 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   if (!judged && options.report !== false) tell(notCompared(sizeOf(file)));
   const result = { outputPath: saved.path, plan: summarizePlan(plan, form.description), warnings };
   if (!judged) return result;
-  const report = await judge(options, saved.path, model, target, form, plan, state, samples, warnings, baseline);
+  const health =
+    state &&
+    (await confirmed(
+      healthOf(state.tensors, state.arrays, state.samples),
+      model,
+      samples.calibration.dataset,
+      samples.calibration.selection,
+      { threads: options.threads },
+    ));
+  const report = await judge(
+    options,
+    saved.path,
+    model,
+    target,
+    form,
+    plan,
+    state,
+    samples,
+    health,
+    warnings,
+    baseline,
+    judges,
+  );
   recordBaseline(report, options);
   const files = writeReportFiles(report, options);
   return { ...result, report, ...(files.length === 0 ? {} : { reportPath: files[0]!, reportFiles: files }) };
@@ -154,8 +181,10 @@ function judge(
   plan: Plan,
   state: CalibrationState | undefined,
   { calibration, evaluation }: SamplePlan,
+  health: Health | undefined,
   warnings: readonly string[],
   baseline: BaselineSource | undefined,
+  judges: readonly Judge[],
 ): Promise<Report> {
   const skipped =
     options.state === undefined && state !== undefined
@@ -169,12 +198,20 @@ function judge(
     batchSize: options.batch,
     threads: options.threads,
     gates: options.gates,
+    judges,
     baseline,
+    profile: options.profile ?? false,
     command: options.command ?? 'quantizeModel',
     // A table of another tool tells nothing of its samples.
     ...(state !== undefined &&
       state.samples > 0 && {
-        calibration: { n: state.samples, idsHash: state.idsHash, source: state.source, ...(skipped && { skipped }) },
+        calibration: {
+          n: state.samples,
+          idsHash: state.idsHash,
+          source: state.source,
+          ...(skipped && { skipped }),
+          ...(health && { health }),
+        },
       }),
     recipe: {
       format: form.format,

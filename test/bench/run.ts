@@ -7,6 +7,8 @@ import * as calibrate from './calibrate.ts';
 import * as codec from './codec.ts';
 import * as formats from './formats.ts';
 import * as fuse from './fuse.ts';
+import * as gradients from './gradients.ts';
+import * as layers from './layers.ts';
 import * as peer from './peer.ts';
 import * as weightOnly from './weight-only.ts';
 
@@ -15,6 +17,8 @@ const benches: Record<string, { run(): Promise<BenchResult[]> }> = {
   codec,
   formats,
   fuse,
+  gradients,
+  layers,
   peer,
   'weight-only': weightOnly,
 };

@@ -16,6 +16,7 @@ import { lint } from './lint.ts';
 import { merge } from './merge.ts';
 import { prepare } from './prepare.ts';
 import { quantize } from './quantize.ts';
+import { sensitivity } from './sensitivity.ts';
 import { variants } from './variants.ts';
 import { report } from './report.ts';
 
@@ -32,6 +33,7 @@ export const commands: readonly Command[] = [
   finetune,
   convert,
   compare,
+  sensitivity,
   lint,
   backends,
   report,
