@@ -73,10 +73,10 @@ export const finetuneErrors = {
   exploding: (step: number, tensor: string): QdqError =>
     dataError('QAT_EXPLODING', `the gradient of '${tensor}' is not finite in step ${step}`, calmer),
 
-  diverged: (step: number, loss: number, usual: number): QdqError =>
+  diverged: (step: number, loss: number, first: number): QdqError =>
     dataError(
       'QAT_DIVERGED',
-      `training went astray: the loss of step ${step} is ${loss.toPrecision(3)}, after ${usual.toPrecision(3)} in the first steps`,
+      `training went astray: the loss of step ${step} is ${loss.toPrecision(3)}, after ${first.toPrecision(3)} at first`,
       calmer,
     ),
 

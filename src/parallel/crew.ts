@@ -58,7 +58,7 @@ export class Crew<Init, Request, Reply> {
     if (failed) return Promise.reject(failed);
     return new Promise((resolve, reject) => {
       this.#waiting[index]!.push({ resolve, reject });
-      this.#workers[index]!.postMessage(request);
+      this.#workers[index]!.postMessage(request, []);
     });
   }
 

@@ -2,6 +2,7 @@
  * Fake-quantized model + samples → the same model, trained: quantization-aware fine-tuning with labels, or by distillation from
  * its own float weights or another float model. Gradients are a graph of standard operators that onnxruntime runs.
  */
+import { blockConvolutions, blockSize } from '../backends/blocked-conv.ts';
 import { makeStub } from '../backends/stub.ts';
 import type { Session } from '../backends/session.ts';
 import { evaluate, type Evaluation } from '../compare/evaluate.ts';
@@ -62,6 +63,7 @@ export async function finetuneModel(options: FinetuneOptions): Promise<FinetuneR
   if (options.teacher !== undefined) await checkTeacher(options.teacher, teacher, feeds, outputs);
   options.onProgress?.({ stage: 'building the gradient graph', done: 0, total: 1, unit: 'graphs' });
   const { model: training, ...graph } = await buildTrainingGraph(model, terms, feeds, data.shard, traceShapes);
+  blockConvolutions(training, await blockSize());
   options.onProgress?.({ stage: 'building the gradient graph', done: 1, total: 1, unit: 'graphs' });
   const engines = startEngines(
     {
@@ -82,7 +84,7 @@ export async function finetuneModel(options: FinetuneOptions): Promise<FinetuneR
     const settings = { ...settingsOf(options), model: file.sha256(), loss: lossText, batch: data.batch, steps };
     const from = resumed(options, settings, optimizer.slots, gatherParameters(model, graph.parameters).length);
     const state = from?.state ?? initialState(gatherParameters(model, graph.parameters), optimizer);
-    const progress: Progress = from?.progress ?? { best: undefined, sinceBest: 0, firstLosses: [] };
+    const progress: Progress = from?.progress ?? { best: undefined, sinceBest: 0, firstLoss: undefined };
     const curve: Point[] = [...(from?.curve ?? [])];
     const evaluations: Evaluated[] = [...(from?.evaluations ?? [])];
     const log = options.log === undefined ? undefined : trainingLog(options.log, state.step);

@@ -34,7 +34,7 @@ const record = z.strictObject({
   step: z.int().positive(),
   best: z.strictObject({ step: z.int(), metric }).optional(),
   sinceBest: z.int(),
-  firstLosses: z.array(z.number()),
+  firstLoss: z.number(),
   curve: z.array(
     z.strictObject({
       step: z.int(),
@@ -58,12 +58,12 @@ export function writeCheckpoint(
   { state, progress, curve, evaluations }: Checkpoint,
 ): void {
   mkdirSync(folder, { recursive: true });
-  const { best, sinceBest, firstLosses } = progress;
+  const { best, sinceBest, firstLoss } = progress;
   const text = JSON.stringify({
     step: state.step,
     ...(best && { best: { step: best.step, metric: best.metric } }),
     sinceBest,
-    firstLosses,
+    firstLoss,
     curve,
     evaluations,
   });
@@ -114,14 +114,14 @@ export function readCheckpoint(
     return found;
   };
   if (!parsed.success) throw finetuneErrors.checkpoint(path, 'its record is damaged');
-  const { step, best, sinceBest, firstLosses, curve, evaluations } = parsed.data;
+  const { step, best, sinceBest, firstLoss, curve, evaluations } = parsed.data;
   return {
     state: {
       step,
       parameters: array('parameters'),
       slots: Object.fromEntries(slots.map((slot) => [slot, array(`slot.${slot}`)])),
     },
-    progress: { best: best && { ...best, parameters: array('best') }, sinceBest, firstLosses },
+    progress: { best: best && { ...best, parameters: array('best') }, sinceBest, firstLoss },
     curve,
     evaluations,
   };

@@ -34,6 +34,7 @@ export interface Lowered {
 /** The given model is left as it is. Quantizers whose codes are used otherwise, or whose scales are computed, stay. */
 export function lowerFakeQuant(source: Model): Lowered {
   const model = modelFromProto(modelToProto(source), source.dir);
+  makeScalars(model);
   const constants = findFakeQuants(model).filter(
     ({ input, scale, zeroPoint }) => input.isConstant && scale.isConstant && (!zeroPoint || zeroPoint.isConstant),
   );
@@ -65,6 +66,20 @@ export function lowerFakeQuant(source: Model): Lowered {
     absorbed,
     repaired: [...repaired].map(([{ input }, channels]) => ({ weight: input.name, channels })),
   };
+}
+
+/** One scale in a vector of length 1, as PyTorch writes it, becomes a scalar: integer kernels take nothing else. */
+function makeScalars(model: Model): void {
+  for (const node of model.allNodes()) {
+    if (!node.is('QuantizeLinear', 'DequantizeLinear')) continue;
+    for (const value of [node.input(1), node.input(2)]) {
+      if (value?.constant?.dims.length !== 1 || value.constant.size !== 1 || value.isOutput) continue;
+      const only = [...value.users.keys()].every((user) => user.is('QuantizeLinear', 'DequantizeLinear'));
+      if (!only) continue;
+      value.initializer = value.constant.reshaped([]);
+      value.info = undefined;
+    }
+  }
 }
 
 function oneNumber(scale: Value): number {

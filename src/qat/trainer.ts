@@ -58,8 +58,8 @@ export interface TrainOptions extends UpdateOptions {
 export interface Progress {
   best: { readonly step: number; readonly metric: Metric; readonly parameters: Float32Array } | undefined;
   sinceBest: number;
-  /** First losses, by which divergence is judged. */
-  readonly firstLosses: number[];
+  /** The loss before the first update, by which divergence is judged. */
+  firstLoss: number | undefined;
 }
 
 export interface TrainHooks {
@@ -70,9 +70,7 @@ export interface TrainHooks {
   checkpoint?(state: TrainingState, progress: Progress): void;
 }
 
-/** Losses whose mean is what later ones are compared with. */
-const settling = 10;
-/** A loss this many times larger means that training has gone astray. */
+/** A loss this many times larger than the first means that training has gone astray. */
 const diverged = 50;
 /** Below this a loss is as good as none, and its growth means nothing. */
 const negligible = 1e-3;
@@ -110,7 +108,7 @@ export async function train(
         }),
       );
       const point = reduce(results, shards.length);
-      checkLoss(point.loss, state.step + 1, progress.firstLosses);
+      checkLoss(point.loss, state.step + 1, (progress.firstLoss ??= point.loss));
       const lr = options.lr * rateFactor(schedule, state.step);
       const used = results.flatMap((result, worker) => (result ? [sums[worker]!] : []));
       const gradients = mean(used, shards.length);
@@ -173,12 +171,7 @@ function mean(sums: readonly Float32Array[], shards: number): Float32Array {
   return result;
 }
 
-function checkLoss(loss: number, step: number, first: number[]): void {
+function checkLoss(loss: number, step: number, first: number): void {
   if (!Number.isFinite(loss)) throw finetuneErrors.nanLoss(step, loss);
-  if (first.length < settling) {
-    first.push(loss);
-    return;
-  }
-  const usual = first.reduce((sum, each) => sum + each, 0) / first.length;
-  if (loss > diverged * Math.max(usual, negligible)) throw finetuneErrors.diverged(step, loss, usual);
+  if (loss > diverged * Math.max(first, negligible)) throw finetuneErrors.diverged(step, loss, first);
 }
