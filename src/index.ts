@@ -101,4 +101,5 @@ export { fromOnnxProto, loadModel, saveModel, type ModelFile, type SaveOptions }
 export type { Report, Verdict } from './compare/report.ts';
 export type { Given } from './defaults.ts';
 export type * from './pipeline-types.ts';
+export { makeVariants, type VariantRow, type VariantsOptions, type VariantsResult } from './variants.ts';
 export { version } from './version.ts';

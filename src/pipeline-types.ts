@@ -220,7 +220,7 @@ export interface QuantizeOptions extends DataFlags, JudgeFlags, SchemeFlags, Rep
 }
 
 /** Settings of single formats. */
-type FormatOnly = 'format' | 'weightObserver' | 'blockSize' | 'weightMethod' | 'accuracyLevel' | 'keepIo';
+type FormatOnly = 'format' | 'optimize' | 'weightObserver' | 'blockSize' | 'weightMethod' | 'accuracyLevel' | 'keepIo';
 
 export interface PrepareOptions extends Omit<DataFlags, 'eval'>, Omit<SchemeFlags, FormatOnly>, RunFlags {
   readonly model: string;

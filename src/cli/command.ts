@@ -59,7 +59,7 @@ export function defineCommand<const K extends OptionName>(spec: CommandSpec<K>):
 /** `qdq compare FLOAT QUANT [options]` */
 export function usageOf(command: Command): string {
   const required = command.required.map(
-    (key) => ` --${key} ${key === 'output' ? 'OUT' : key === 'as' ? 'FORMAT' : 'D'}`,
+    (key) => ` --${key} ${key === 'output' ? 'OUT' : key === 'as' ? 'FORMAT' : key === 'for' ? 'RUNTIME' : 'D'}`,
   );
   return ['qdq', command.name, ...command.positionals.map(written)].join(' ') + `${required.join('')} [options]`;
 }

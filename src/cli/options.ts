@@ -313,6 +313,7 @@ export const options = {
   as: choice(['ort-json', 'tensorrt'], { group: result, describe: 'whose table to write' }),
   partial: flag({ group: result, default: false, describe: 'merge although shards are missing' }),
 
+  for: choice(['transformers.js'], { group: result, describe: 'runtime whose set of files to make' }),
   output: path({ group: result, alias: 'o', describe: 'file to write' }),
   externalData: choice(['auto', 'always', 'never'], {
     group: result,

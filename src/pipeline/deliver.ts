@@ -26,10 +26,11 @@ export interface Delivered extends SavedModel {
   readonly ran: boolean;
 }
 
-/** New constants up to this size are made in memory for the proof. */
-const provenInMemory = 2 ** 25;
-/** Running reads every weight: models with more new constants are loaded only. */
-const provenByRunning = 2 ** 29;
+/**
+ * Bytes of new constants. inMemory: up to here they are made for the proof before anything is written. byRunning: running reads
+ * every weight, so that beyond this a model is loaded only.
+ */
+const proofs = { inMemory: 2 ** 25, byRunning: 2 ** 29 };
 
 /** @throws BACKEND_LOAD, BACKEND_RUN for a model that onnxruntime refuses, and what saving throws; nothing is written then */
 export async function deliver(
@@ -37,10 +38,11 @@ export async function deliver(
   source: ModelFile,
   options: DeliverOptions,
   samples: Samples,
+  limits: typeof proofs = proofs,
 ): Promise<Delivered> {
   const bytes = newBytes(model);
-  if (bytes > provenInMemory)
-    return deliverLarge(model, source, options, bytes <= provenByRunning ? samples : undefined);
+  if (bytes > limits.inMemory)
+    return deliverLarge(model, source, options, bytes <= limits.byRunning ? samples : undefined);
   await prove(model, options, samples);
   return { ...save(model, source, options.output, options), ran: true };
 }

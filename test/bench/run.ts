@@ -9,6 +9,7 @@ import * as formats from './formats.ts';
 import * as fuse from './fuse.ts';
 import * as gradients from './gradients.ts';
 import * as layers from './layers.ts';
+import * as latency from './latency.ts';
 import * as peer from './peer.ts';
 import * as weightOnly from './weight-only.ts';
 
@@ -19,6 +20,7 @@ const benches: Record<string, { run(): Promise<BenchResult[]> }> = {
   fuse,
   gradients,
   layers,
+  latency,
   peer,
   'weight-only': weightOnly,
 };

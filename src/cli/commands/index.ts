@@ -17,6 +17,7 @@ import { merge } from './merge.ts';
 import { prepare } from './prepare.ts';
 import { quantize } from './quantize.ts';
 import { sensitivity } from './sensitivity.ts';
+import { variants } from './variants.ts';
 import { report } from './report.ts';
 
 export const commands: readonly Command[] = [
@@ -27,6 +28,7 @@ export const commands: readonly Command[] = [
   merge,
   exportTable,
   quantize,
+  variants,
   prepare,
   finetune,
   convert,

@@ -1,0 +1,135 @@
+/**
+ * The set of files that a runtime picks from by name: made of one float model, each loaded, run and compared with it. A variant
+ * that a model cannot have (4-bit blocks without matrices) is told with its reason; the others are made all the same.
+ */
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { join, parse, resolve } from 'node:path';
+import type { Report } from './compare/report.ts';
+import { withDefaults } from './defaults.ts';
+import { QdqError } from './errors.ts';
+import { onnxErrors } from './errors/onnx.ts';
+import { modelFromProto } from './graph/from-proto.ts';
+import { onInterrupt } from './interrupt.ts';
+import { loadModel, saveModel } from './onnx/model-file.ts';
+import type { CompareOptions, DataFlags, QuantizeOptions, RunFlags } from './pipeline-types.ts';
+import { compareFiles } from './pipeline/compare.ts';
+import { quantizeModel } from './pipeline/quantize.ts';
+import { variantSets, type VariantSettings } from './variant-sets.ts';
+
+/** Where no samples are given. */
+const generatedSamples = 32;
+
+export interface VariantsOptions extends DataFlags, RunFlags {
+  readonly model: string;
+  /** Folder to write into; made when it is not there. */
+  readonly output: string;
+  readonly for: keyof typeof variantSets;
+}
+
+export interface VariantRow {
+  /** As the runtime calls it: q4f16. */
+  readonly dtype: string;
+  /** Absent when it was not made. */
+  readonly path?: string;
+  readonly bytes?: number;
+  /** Bytes of the float model over those of this one. */
+  readonly ratio?: number;
+  /** The lowest of all outputs, in decibels. */
+  readonly sqnrDb?: number;
+  /** Of the largest element along the classes, where there are classes. */
+  readonly agreement?: number | null;
+  readonly speedup?: number;
+  /** Why it was not made. */
+  readonly reason?: string;
+}
+
+export interface VariantsResult {
+  readonly output: string;
+  readonly variants: readonly VariantRow[];
+}
+
+/** @throws QdqError for a model that cannot be read and a folder that cannot be written; what one variant meets is in its row */
+export async function makeVariants(options: VariantsOptions): Promise<VariantsResult> {
+  const { model, output } = options;
+  const file = loadModel(model);
+  const operators = new Set([...modelFromProto(file.proto, file.dir).allNodes()].map(({ opType }) => opType));
+  const stem = parse(model).name;
+  makeFolder(output);
+  const variants: VariantRow[] = [];
+  const place = join(output, `${stem}.onnx`);
+  if (resolve(place) !== resolve(model)) {
+    const saved = saveModel(file.proto, place, { sourceDir: file.dir, inputs: [file.path] });
+    variants.push({ dtype: 'fp32', path: saved.path, bytes: saved.byteLength, ratio: 1 });
+  }
+  for (const { dtype, suffix, steps } of variantSets[options.for](operators)) {
+    variants.push({ dtype, ...(await make(options, steps, join(output, `${stem}${suffix}.onnx`))) });
+  }
+  file.close();
+  return { output, variants };
+}
+
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    throw onnxErrors.unwritable(path, error);
+  }
+}
+
+async function make(
+  options: VariantsOptions,
+  steps: readonly VariantSettings[],
+  output: string,
+): Promise<Omit<VariantRow, 'dtype'>> {
+  const folder = mkdtempSync(join(options.output, '.qdq-'));
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  const release = onInterrupt(remove);
+  try {
+    let from = options.model;
+    for (const [index, step] of steps.slice(0, -1).entries()) {
+      const to = join(folder, `${index}.onnx`);
+      await quantizeModel(settingsOf(options, from, to, step, false));
+      from = to;
+    }
+    const last = settingsOf(options, from, output, steps.at(-1)!, steps.length === 1 ? undefined : false);
+    const { report } = await quantizeModel(last);
+    return { path: output, ...figures(report ?? (await compared(options, output))) };
+  } catch (error) {
+    if (!(error instanceof QdqError)) throw error;
+    return { reason: error.message };
+  } finally {
+    remove();
+    release();
+  }
+}
+
+function settingsOf(
+  { for: _for, ...options }: VariantsOptions,
+  model: string,
+  output: string,
+  step: VariantSettings,
+  report: false | undefined,
+): QuantizeOptions {
+  const settings = { ...options, ...step, model, output, layers: false, ...(report === false && { report }) };
+  return withDefaults<QuantizeOptions>(settings);
+}
+
+function figures({ cost, outputs }: Report): Omit<VariantRow, 'dtype'> {
+  const agreements = outputs.flatMap(({ argmaxAgreement }) => (argmaxAgreement === null ? [] : [argmaxAgreement]));
+  return {
+    bytes: cost.bytesQuant,
+    ratio: cost.ratio,
+    sqnrDb: Math.min(...outputs.map(({ sqnrDb }) => sqnrDb)),
+    agreement: agreements.length === 0 ? null : Math.min(...agreements),
+    ...(cost.latencyMs && { speedup: cost.latencyMs.speedup }),
+  };
+}
+
+/** A variant of several steps is compared with the float model, not with what its last step was made of. */
+async function compared({ for: _for, ...options }: VariantsOptions, quant: string): Promise<Report> {
+  const given = options.data ?? options.reader ?? options.eval;
+  const data = given === undefined ? { data: 'random', samples: generatedSamples } : {};
+  const path = options.eval === undefined ? {} : { data: options.eval };
+  const settings = { ...options, ...data, ...path, float: options.model, quant, layers: false };
+  return (await compareFiles(withDefaults<CompareOptions>(settings))).report;
+}
