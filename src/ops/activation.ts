@@ -57,6 +57,7 @@ export const leakyRelu: OpSpec = {
 
 export const prelu: OpSpec = {
   types: ['PRelu'],
+  learnable: () => [1],
   quantize: (node) => island(node, { kind: 'observe' }, [0]),
   gradient(context) {
     const { node, emit } = context;
