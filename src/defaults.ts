@@ -10,6 +10,7 @@ import type {
   FuseOptions,
   PrepareOptions,
   QuantizeOptions,
+  SensitivityOptions,
 } from './pipeline-types.ts';
 
 export const defaults = {
@@ -52,7 +53,8 @@ type AnyOptions =
   | CompareOptions
   | PrepareOptions
   | ConvertOptions
-  | FinetuneOptions;
+  | FinetuneOptions
+  | SensitivityOptions;
 
 /** One thread per core this process may use: results do not depend on it, speed does. */
 export function usualThreads(): number {

@@ -3,7 +3,8 @@
  * command and a library call say the same thing. Paths are as the user gave them; optional fields are left out, never
  * null.
  */
-import type { Report } from './compare/report.ts';
+import type { Health } from './calibrate/health.ts';
+import type { Report, Sensitivity } from './compare/report.ts';
 import type { Applied, Refused } from './intrinsic/pass.ts';
 
 /** Where samples come from: `data` or `reader`. Only `fuse` runs without: it generates inputs, and says so. */
@@ -30,7 +31,7 @@ export interface DataFlags {
 }
 
 export type ActivationType = 'u8' | 's8' | 'u16' | 's16';
-export type WeightType = 's8' | 'u8';
+export type WeightType = 's8' | 'u8' | 's4' | 'u4' | 'f8';
 /** How the quantized model is written down. */
 export type FormatName = 'qdq' | 'qoperator' | 'dynamic' | 'weight-only' | 'fp16' | 'bf16';
 
@@ -53,6 +54,8 @@ export interface SchemeFlags extends ObserverFlags {
   readonly perTensor?: boolean;
   readonly symmetric?: boolean;
   readonly reduceRange?: boolean;
+  /** What the result is to be best at; latency when absent. */
+  readonly optimize?: 'latency' | 'accuracy' | 'size';
   /** How the scales of weights are found; default max. */
   readonly weightObserver?: 'max' | 'mse';
   /** weight-only: bits of a weight. */
@@ -147,6 +150,8 @@ export interface CalibrateResult {
   /** Number of samples observed, and of tensors with a range. */
   readonly samples: number;
   readonly tensors: number;
+  /** What the samples told of themselves; absent with fewer than 20 samples, or where they ran in batches. */
+  readonly health?: Health;
   readonly warnings: readonly string[];
 }
 
@@ -193,9 +198,11 @@ export interface ReportFlags {
   readonly baseline?: string;
   /** Make the report of this run the baseline, unless an error gate fails. */
   readonly updateBaseline?: boolean;
+  /** Measure latency by operator too. */
+  readonly profile?: boolean;
 }
 
-export interface QuantizeOptions extends DataFlags, SchemeFlags, ReportFlags, RunFlags {
+export interface QuantizeOptions extends DataFlags, JudgeFlags, SchemeFlags, ReportFlags, RunFlags {
   readonly model: string;
   readonly output: string;
   /** "METRIC OP VALUE"; the report says which failed, and the caller decides what that means. */
@@ -351,7 +358,17 @@ export interface QuantizeResult {
   readonly warnings: readonly string[];
 }
 
-export interface CompareOptions extends DataFlags, ReportFlags, RunFlags {
+/** What a comparison judges besides labels. */
+export interface JudgeFlags {
+  /** A task judged against the float model: detection, segmentation, regression or sequence. */
+  readonly task?: 'detection' | 'segmentation' | 'regression' | 'sequence';
+  /** Settings of the task, `NAME=VALUE` each. */
+  readonly taskOption?: readonly string[];
+  /** Modules with metrics of the user's own. */
+  readonly metric?: readonly string[];
+}
+
+export interface CompareOptions extends DataFlags, JudgeFlags, ReportFlags, RunFlags {
   /** Paths of the float model and of the model made from it. */
   readonly float: string;
   readonly quant: string;
@@ -367,4 +384,23 @@ export interface CompareResult {
   readonly reportPath?: string;
   /** Every file of the report. */
   readonly reportFiles?: readonly string[];
+}
+
+export interface SensitivityOptions extends DataFlags, RunFlags, Omit<SchemeFlags, 'format' | 'state'> {
+  /** The float model. */
+  readonly model: string;
+  /** An int8 model made from it whose quantizers are judged; absent: it is quantized with these flags. */
+  readonly int8?: string;
+  /** "METRIC OP VALUE": search the shortest list of layers to leave float that meets it. */
+  readonly until?: string;
+  /** Measure only this many layers, those that a first look at a few samples finds most harmful. */
+  readonly measure?: number;
+  /** A report file to add the result to. */
+  readonly into?: string;
+}
+
+export interface SensitivityResult {
+  readonly sensitivity: Sensitivity;
+  readonly warnings: readonly string[];
+  readonly reportPath?: string;
 }

@@ -16,6 +16,7 @@ import type { Model } from '../graph/model.ts';
 import { feedsOf, planBatches, realElements, sampleFeeds } from './batching.ts';
 import { diagnose } from './diagnose.ts';
 import { LandingStrip } from './landing.ts';
+import { foldOf } from './health.ts';
 import { observerOf, observerOptions } from './observers/index.ts';
 import type { ObserverOptions, ObserverState } from './observers/observer.ts';
 import { planProbes } from './plan.ts';
@@ -73,7 +74,7 @@ export async function calibrate(
   const feeds = feedsOf({ ids: [sample.id], inputs: sample.inputs, labels: undefined, size: 1 }, batching);
   const elements = observer.elements ? (settings['exact'] === 1 ? 'all' : 'sampled') : 'none';
   const probes = await planProbes(model, names, observer, feeds, sessionOptions, elements);
-  const statistics = buildStatistics(model, probes, state.outputs);
+  const statistics = buildStatistics(model, probes, state.outputs, batching.size === 1);
   const read = statisticsReader(statistics, names);
 
   const accumulator = observer.start(names.length, settings);
@@ -98,7 +99,12 @@ export async function calibrate(
         if (found) throw calibrateErrors.notFinite(found);
       }
       const fetched = names.map((name) => results[statistics.elements.get(name) ?? '']);
-      accumulator.add({ ...values, elements: fetched.map((each) => each && realElements(each, batch, batching)) });
+      const fold = batching.size === 1 ? { fold: foldOf(batch.ids[0]!) } : {};
+      accumulator.add({
+        ...values,
+        ...fold,
+        elements: fetched.map((each) => each && realElements(each, batch, batching)),
+      });
       for (const id of batch.ids) ids.update(`${id}\n`);
       samples += batch.size;
       options.onProgress?.(samples, total);

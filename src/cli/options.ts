@@ -96,7 +96,11 @@ export const options = {
     describe: 'integer type of activations',
     defaultText: "the target's",
   }),
-  weightType: choice(['s8', 'u8'], { group: scheme, describe: 'integer type of weights', defaultText: "the target's" }),
+  weightType: choice(['s8', 'u8', 's4', 'u4', 'f8'], {
+    group: scheme,
+    describe: 'type of weights; 4 bits are for size: no runtime on CPU multiplies them in QDQ',
+    defaultText: "the target's",
+  }),
   perTensor: flag({
     group: scheme,
     describe: 'one scale per weight tensor instead of one per channel',
@@ -106,6 +110,12 @@ export const options = {
     group: scheme,
     describe: 'zero point in the middle for activations too',
     defaultText: "the target's",
+  }),
+  optimize: choice(['latency', 'accuracy', 'size'], {
+    group: scheme,
+    describe:
+      'latency: int8 where it pays; accuracy: first and last layers float; size: weights of float nodes in 8 bits too',
+    defaultText: 'latency',
   }),
   reduceRange: flag({
     group: scheme,
@@ -322,10 +332,42 @@ export const options = {
     default: false,
     describe: 'make this report the baseline, unless an absolute gate fails',
   }),
+  int8: path({ group: data, describe: 'an int8 model made from MODEL, whose quantizers are judged' }),
+  until: text({
+    group: result,
+    describe: 'search the layers to leave float until this holds, such as "output.sqnr >= 30"',
+    expects: '"METRIC OP VALUE", such as "output.sqnr >= 30"',
+  }),
+  measure: integer({
+    group: result,
+    min: 1,
+    describe: 'measure only this many layers, the most harmful of a first look at 4 samples',
+    defaultText: 'all',
+  }),
+  into: path({ group: result, describe: 'report of quantize or compare to add the result to' }),
+  task: choice(['detection', 'segmentation', 'regression', 'sequence'], {
+    group: result,
+    describe: 'judge the outputs as this task, the float model being the reference',
+  }),
+  taskOption: list({
+    group: result,
+    describe: 'setting of the task, such as score=0.7 iou=0.5 background=0 form=center of detection (repeatable)',
+    expects: 'NAME=VALUE, such as score=0.7',
+  }),
+  metric: list({
+    group: result,
+    describe: 'module with a metric of your own: default export { id, better, create } (repeatable)',
+    expects: 'the path of a module',
+  }),
   layers: flag({
     group: result,
     describe: 'compare every quantized tensor on every sample; --no-layers: on none',
     defaultText: 'on the first 32',
+  }),
+  profile: flag({
+    group: result,
+    default: false,
+    describe: "latency by operator from onnxruntime's profile, float beside int8",
   }),
   report: negatablePath({
     group: result,
@@ -411,9 +453,13 @@ export const dataOptions = [
 ] as const satisfies readonly OptionName[];
 /** Where the report goes, and what judges it. */
 export const reportOptions = [
+  'task',
+  'taskOption',
+  'metric',
   'gate',
   'baseline',
   'updateBaseline',
+  'profile',
   'report',
   'reportFormat',
   'htmlStatic',
@@ -435,6 +481,7 @@ export const quantizerOptions = [
 ] as const satisfies readonly OptionName[];
 export const schemeOptions = [
   'format',
+  'optimize',
   'weightObserver',
   'blockSize',
   'weightMethod',

@@ -108,7 +108,9 @@ async function deliverLarge(
   const remove = (): void => rmSync(folder, { recursive: true, force: true });
   const release = onInterrupt(remove);
   try {
-    const saved = save(model, source, join(folder, basename(output)), options);
+    // One file of this size would be held in memory by whoever opens it; external data is mapped.
+    const externalData = options.externalData === 'auto' ? 'always' : options.externalData;
+    const saved = save(model, source, join(folder, basename(output)), { ...options, externalData });
     await prove(saved.path, options, samples);
     if (saved.dataPath !== undefined) renameSync(saved.dataPath, `${output}.data`);
     renameSync(saved.path, output);

@@ -13,9 +13,10 @@ export function sizeOf(file: ModelFile): number {
 const copies = 2.5;
 
 /** A model below 1 GB is never refused: what free memory means on a small machine is not for us to say. */
-const always = 1e9;
+export function isLarge(file: ModelFile): boolean {
+  return sizeOf(file) >= 1e9;
+}
 
 export function fitsInMemory(file: ModelFile): boolean {
-  const bytes = sizeOf(file);
-  return bytes < always || bytes * copies < (process.availableMemory?.() ?? freemem());
+  return !isLarge(file) || sizeOf(file) * copies < (process.availableMemory?.() ?? freemem());
 }

@@ -3,9 +3,12 @@ import { cpuInfo } from '../backends/cpu.ts';
 import { targetOf } from '../backends/targets/index.ts';
 import type { Target } from '../backends/targets/target.ts';
 import { calibrate } from '../calibrate/calibrate.ts';
+import { confirmed } from '../calibrate/confirm.ts';
+import { healthOf, type Health } from '../calibrate/health.ts';
 import { rangesOf, type CalibrationState } from '../calibrate/state.ts';
 import { compareModels, type BaselineSource } from '../compare/compare.ts';
 import { checkGates, parseGate } from '../compare/gates.ts';
+import type { Judge } from '../compare/metrics/judge.ts';
 import type { Report } from '../compare/report.ts';
 import { summarizeSkipped } from '../data/tolerant.ts';
 import type { Interval } from '../ops/op.ts';
@@ -19,7 +22,7 @@ import { formOf } from '../quantized/formats/index.ts';
 import { writeProvenance } from '../quantized/provenance.ts';
 import { openBaseline, recordBaseline } from './baseline.ts';
 import { deliver } from './deliver.ts';
-import { fitsInMemory, sizeOf } from './memory.ts';
+import { fitsInMemory, isLarge, sizeOf } from './memory.ts';
 import {
   keptWarnings,
   lintWarnings,
@@ -31,6 +34,7 @@ import {
   unobservedWarnings,
 } from './notes.ts';
 import { observerSettings } from './observer.ts';
+import { judgesOf } from './judges.ts';
 import { layerSamples } from './layers.ts';
 import { samplesProgress } from './progress.ts';
 import { reportFiles, writeReportFiles } from './report-files.ts';
@@ -50,6 +54,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   observerSettings(options);
   reportFiles(options);
   const baseline = openBaseline(options);
+  const judges = await judgesOf(options);
   if (options.report === false && gates.length > 0) throw pipelineErrors.gatesWithoutReport(options.gates[0]!);
   const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
   checkFormat(target, options.format);
@@ -60,11 +65,12 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   const judged = options.report !== false && fitsInMemory(file);
   if (!judged && gates.length > 0) throw pipelineErrors.gatesTooLarge(options.gates[0]!, sizeOf(file));
   const { include, exclude } = options;
-  const request = { target, scheme, include, exclude, fused: survivors(log) };
+  const { optimize } = options;
+  const request = { target, scheme, include, exclude, optimize, fused: survivors(log) };
   const wanted = form.plan(model, request);
   const given = [options.data, options.reader, options.state].some((source) => source !== undefined);
   const observed = form.rangesOptional && !given ? [] : observedTensors(wanted);
-  const chosen = await chooseSamples(options, model, observed.length > 0, judged);
+  const chosen = await chooseSamples(options, model, observed.length > 0, judged || !isLarge(file));
   const { dataset } = chosen.evaluation;
   checkGates(gates, {
     labels: dataset.labelled || dataset.count === undefined,
@@ -100,7 +106,29 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   if (!judged && options.report !== false) tell(notCompared(sizeOf(file)));
   const result = { outputPath: saved.path, plan: summarizePlan(plan, form.description), warnings };
   if (!judged) return result;
-  const report = await judge(options, saved.path, model, target, form, plan, state, samples, warnings, baseline);
+  const health =
+    state &&
+    (await confirmed(
+      healthOf(state.tensors, state.arrays, state.samples),
+      model,
+      samples.calibration.dataset,
+      samples.calibration.selection,
+      { threads: options.threads },
+    ));
+  const report = await judge(
+    options,
+    saved.path,
+    model,
+    target,
+    form,
+    plan,
+    state,
+    samples,
+    health,
+    warnings,
+    baseline,
+    judges,
+  );
   recordBaseline(report, options);
   const files = writeReportFiles(report, options);
   return { ...result, report, ...(files.length === 0 ? {} : { reportPath: files[0]!, reportFiles: files }) };
@@ -111,11 +139,11 @@ function chooseSamples(
   options: QuantizeOptions,
   model: Model,
   calibrates: boolean,
-  judged: boolean,
+  runs: boolean,
 ): Promise<SamplePlan> {
   const inputs = inputsOf(model);
   const given = options.data ?? options.reader ?? options.eval;
-  if (!calibrates && !judged && given === undefined) return anySample(options, inputs);
+  if (!calibrates && !runs && given === undefined) return anySample(options, inputs);
   if (!calibrates) return judgingSamples(options, options.model, inputs);
   return options.state !== undefined && options.eval !== undefined
     ? everySample(options, options.eval, inputs).then((evaluation) => ({
@@ -153,8 +181,10 @@ function judge(
   plan: Plan,
   state: CalibrationState | undefined,
   { calibration, evaluation }: SamplePlan,
+  health: Health | undefined,
   warnings: readonly string[],
   baseline: BaselineSource | undefined,
+  judges: readonly Judge[],
 ): Promise<Report> {
   const skipped =
     options.state === undefined && state !== undefined
@@ -168,12 +198,20 @@ function judge(
     batchSize: options.batch,
     threads: options.threads,
     gates: options.gates,
+    judges,
     baseline,
+    profile: options.profile ?? false,
     command: options.command ?? 'quantizeModel',
     // A table of another tool tells nothing of its samples.
     ...(state !== undefined &&
       state.samples > 0 && {
-        calibration: { n: state.samples, idsHash: state.idsHash, source: state.source, ...(skipped && { skipped }) },
+        calibration: {
+          n: state.samples,
+          idsHash: state.idsHash,
+          source: state.source,
+          ...(skipped && { skipped }),
+          ...(health && { health }),
+        },
       }),
     recipe: {
       format: form.format,

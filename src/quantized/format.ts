@@ -6,6 +6,7 @@
 import type { Scheme } from '../backends/targets/target.ts';
 import type { Model } from '../graph/model.ts';
 import type { Interval } from '../ops/op.ts';
+import type { Goal } from '../quantizable/optimize.ts';
 import type { Plan } from '../quantizable/plan.ts';
 import type { PlanRequest } from '../quantizable/planner.ts';
 import type { QuantParams } from './params.ts';
@@ -27,6 +28,7 @@ export interface FormatFlags {
   readonly perTensor?: boolean | undefined;
   readonly symmetric?: boolean | undefined;
   readonly reduceRange?: boolean | undefined;
+  readonly optimize?: Goal | undefined;
   readonly weightObserver?: string | undefined;
   readonly weightBits?: number | undefined;
   readonly blockSize?: number | undefined;

@@ -21,10 +21,10 @@ export const ortCpuX64: Target = {
   formats: ['qdq', 'qoperator', 'dynamic', 'weight-only', 'fp16', 'bf16'],
   // 16-bit codes load and run, in float between conversions.
   activationTypes: ['uint8', 'int8', 'uint16', 'int16'],
-  weightTypes: ['int8', 'uint8', 'int16', 'uint16'],
+  weightTypes: ['int8', 'uint8', 'int16', 'uint16', 'int4', 'uint4'],
   symmetricActivations: false,
   perChannel: undefined,
-  perChannelTypes: ['int8', 'uint8', 'int16', 'uint16'],
+  perChannelTypes: ['int8', 'uint8', 'int16', 'uint16', 'int4', 'uint4'],
   spelling: { bias: 'int32', weights: 'codes', readers: 'share' },
   placement: { activations: 'edges', followers: 'between' },
   fixed: {},

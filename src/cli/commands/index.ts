@@ -16,6 +16,7 @@ import { lint } from './lint.ts';
 import { merge } from './merge.ts';
 import { prepare } from './prepare.ts';
 import { quantize } from './quantize.ts';
+import { sensitivity } from './sensitivity.ts';
 import { report } from './report.ts';
 
 export const commands: readonly Command[] = [
@@ -30,6 +31,7 @@ export const commands: readonly Command[] = [
   finetune,
   convert,
   compare,
+  sensitivity,
   lint,
   backends,
   report,

@@ -2,6 +2,7 @@
  * Weights in int8, activations quantized as they come: no samples are needed, and every product adapts to its input. For
  * transformers and recurrent nets; a CNN runs faster in QDQ.
  */
+import { formatErrors } from '../../errors/formats.ts';
 import { describeScheme } from '../../quantizable/scheme.ts';
 import type { Format } from '../format.ts';
 import { emitNodes, planNodes, type NodeRule } from '../node-rules.ts';
@@ -20,6 +21,7 @@ export const dynamic: Format = {
   summary: 'weights in int8, activations quantized at run time (MatMulInteger, DynamicQuantizeLSTM)',
   reads: ['weightType', 'perTensor', 'reduceRange'],
   configure(scheme) {
+    if (!scheme.weightType.endsWith('int8')) throw formatErrors.eightBits('dynamic', scheme.weightType);
     // DynamicQuantizeLinear knows u8 only.
     const settings = { scheme: { ...scheme, activationType: 'uint8', activationSymmetric: false } as const };
     return {

@@ -8,7 +8,7 @@ import { emitQdq } from '../qdq.ts';
 export const qdq: Format = {
   name: 'qdq',
   summary: 'QuantizeLinear and DequantizeLinear around float operators, fused by the runtime',
-  reads: ['activationType', 'weightType', 'perTensor', 'symmetric', 'reduceRange', 'weightObserver'],
+  reads: ['activationType', 'weightType', 'perTensor', 'symmetric', 'reduceRange', 'optimize', 'weightObserver'],
   configure: (scheme) => ({
     format: 'qdq',
     description: `QDQ, ${describeScheme(scheme)}`,

@@ -16,7 +16,7 @@ const codesOpset = 12;
 export const qoperator: Format = {
   name: 'qoperator',
   summary: 'operators on codes: QLinearConv, QLinearMatMul, QGemm, QLinearAdd, ...',
-  reads: ['activationType', 'weightType', 'perTensor', 'symmetric', 'reduceRange'],
+  reads: ['activationType', 'weightType', 'perTensor', 'symmetric', 'reduceRange', 'optimize'],
   configure(scheme) {
     for (const type of [scheme.activationType, scheme.weightType]) {
       if (!type.endsWith('int8')) throw formatErrors.eightBits('qoperator', type);
