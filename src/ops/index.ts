@@ -19,6 +19,7 @@ import {
 import type { OpSpec } from './op.ts';
 import { averagePool, globalAveragePool, globalMaxPool, maxPool } from './pool.ts';
 import { dequantizeLinear, quantizeLinear } from './quantize-linear.ts';
+import { recurrent } from './recurrent.ts';
 import { reductions } from './reduce.ts';
 import { depthToSpace, reshape, spaceToDepth, transpose } from './reshape.ts';
 import { resize, upsample } from './resize.ts';
@@ -32,6 +33,7 @@ export const ops: readonly OpSpec[] = [
   ...[add, sub, mul, div, pow, sumOfMany, meanOfMany, extremeOfMany, where],
   ...[relu, clip, leakyRelu, prelu, thresholdedRelu, sigmoid, hardSigmoid, hardSwish, softmax, logSoftmax],
   ...unary,
+  recurrent,
   ...[maxPool, averagePool, globalAveragePool, globalMaxPool],
   ...[batchNormalization, layerNormalization, rmsNormalization, instanceNormalization, groupNormalization],
   ...reductions,

@@ -6,6 +6,9 @@ import { dyOf, give, staticDims, wrapAxis, type GradientContext } from './gradie
 import { alongNormal, normalize, throughNormal } from './gradient/normalization.ts';
 import type { OpSpec } from './op.ts';
 
+/** Scale and bias; BatchNormalization's statistics are not learned. */
+const learnable = (): number[] => [1, 2];
+
 const epsilonOf = ({ node }: GradientContext): number => node.float('epsilon', 1e-5);
 
 /**
@@ -14,7 +17,7 @@ const epsilonOf = ({ node }: GradientContext): number => node.float('epsilon', 1
  */
 export const batchNormalization: OpSpec = {
   types: ['BatchNormalization'],
-  learnable: () => [1, 2],
+  learnable,
   gradient(context: GradientContext) {
     const { node, emit } = context;
     if (node.int('training_mode', 0) !== 0) return 'it is in training mode and has not been decomposed (liveBatchNorm)';
@@ -49,7 +52,7 @@ function giveAffine(context: GradientContext, dims: readonly number[], normal: (
 
 export const layerNormalization: OpSpec = {
   types: ['LayerNormalization'],
-  learnable: () => [1, 2],
+  learnable,
   gradient(context: GradientContext) {
     const { node, emit } = context;
     const x = node.input(0)!;
@@ -63,7 +66,7 @@ export const layerNormalization: OpSpec = {
 /** x · rstd with rstd = 1 / √(mean(x²) + epsilon). */
 export const rmsNormalization: OpSpec = {
   types: ['RMSNormalization'],
-  learnable: () => [1],
+  learnable,
   gradient(context: GradientContext) {
     const { node, emit } = context;
     const x = node.input(0)!;
@@ -89,14 +92,14 @@ function trailing({ node }: GradientContext): { dims: number[]; axes: number[]; 
 
 export const instanceNormalization: OpSpec = {
   types: ['InstanceNormalization'],
-  learnable: () => [1, 2],
+  learnable,
   gradient: (context) => grouped(context, staticDims(context.node.input(0)!)[1]!),
 };
 
 /** Scale and bias are one number per group in opset 18, per channel since 21. */
 export const groupNormalization: OpSpec = {
   types: ['GroupNormalization'],
-  learnable: () => [1, 2],
+  learnable,
   gradient: (context) => grouped(context, context.node.int('num_groups', 1)),
 };
 

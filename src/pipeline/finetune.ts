@@ -29,7 +29,7 @@ import { traceShapes } from '../qat/shapes.ts';
 import { withoutFakeQuants } from '../qat/strip.ts';
 import { train, type Metric, type Point, type Progress } from '../qat/trainer.ts';
 import { buildForwardGraph, buildTrainingGraph } from '../qat/training-graph.ts';
-import { openSession } from '../backends/session.ts';
+import { createExecutor, openSession } from '../backends/session.ts';
 import { firstShard, trainingData, type TrainingData } from './finetune-data.ts';
 import { startEngines, type Engines } from './finetune-workers.ts';
 import { trainingLog } from './finetune-log.ts';
@@ -62,7 +62,14 @@ export async function finetuneModel(options: FinetuneOptions): Promise<FinetuneR
   const teacher = options.teacher === undefined ? withoutFakeQuants(model) : openTeacher(options.teacher);
   if (options.teacher !== undefined) await checkTeacher(options.teacher, teacher, feeds, outputs);
   options.onProgress?.({ stage: 'building the gradient graph', done: 0, total: 1, unit: 'graphs' });
-  const { model: training, ...graph } = await buildTrainingGraph(model, terms, feeds, data.shard, traceShapes);
+  const { model: training, ...graph } = await buildTrainingGraph(
+    model,
+    terms,
+    feeds,
+    data.shard,
+    traceShapes,
+    createExecutor(),
+  );
   blockConvolutions(training, await blockSize());
   options.onProgress?.({ stage: 'building the gradient graph', done: 1, total: 1, unit: 'graphs' });
   const engines = startEngines(

@@ -5,6 +5,7 @@
  */
 import { finetuneErrors } from '../errors/finetune.ts';
 import { Emitter } from '../graph/emitter.ts';
+import type { Executor } from '../graph/executor.ts';
 import { modelFromProto } from '../graph/from-proto.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Model } from '../graph/model.ts';
@@ -19,6 +20,8 @@ import { findFakeQuants } from './fake-quant.ts';
 import { lossOf } from './losses/index.ts';
 import type { Compared, LossTerm } from './losses/loss.ts';
 import { findParameters, gatherParameters, type Parameter } from './parameters.ts';
+import { resizeMaps } from './resize.ts';
+import { unrollRecurrent } from './unroll/unroll.ts';
 
 export interface TrainingGraph {
   readonly model: Model;
@@ -49,6 +52,7 @@ export async function buildTrainingGraph(
   feeds: Readonly<Record<string, TensorValue>>,
   batch: number,
   trace: Trace,
+  executor: Executor,
 ): Promise<TrainingGraph> {
   const model = modelFromProto(modelToProto(source), source.dir);
   const { graph } = model;
@@ -56,6 +60,7 @@ export async function buildTrainingGraph(
   await trace(model, feeds);
   const parameters = findParameters(model, (value) => elementCount(value.dims as number[]) / batch);
   if (parameters.length === 0) throw finetuneErrors.nothingToTrain();
+  unrollRecurrent(model);
   asInputs(graph, parameters);
 
   const emit = new Emitter(graph, 'loss');
@@ -115,7 +120,7 @@ export async function buildTrainingGraph(
   );
   const trained = parameters.filter(({ name }) => wanted.includes(graph.values.get(name)!));
   if (trained.length === 0) throw finetuneErrors.nothingToTrain();
-  const gradients = differentiate(graph, loss, wanted);
+  const gradients = differentiate(graph, loss, wanted, await resizeMaps(model, executor));
   // A gradient may be another's, or no node's result: each gets an output of its own.
   const named = trained.map(({ name }) =>
     new Emitter(graph, `gradient/${name}`).op('Identity', [gradients.get(graph.values.get(name)!)!]),

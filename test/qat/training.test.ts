@@ -15,6 +15,7 @@ import { gatherParameters, type Parameter } from '../../src/qat/parameters.ts';
 import { traceShapes } from '../../src/qat/shapes.ts';
 import { withoutFakeQuants } from '../../src/qat/strip.ts';
 import { Engine } from '../../src/qat/engine.ts';
+import { createExecutor } from '../../src/backends/session.ts';
 import { makeStub } from '../../src/backends/stub.ts';
 import { buildForwardGraph, buildTrainingGraph } from '../../src/qat/training-graph.ts';
 import { run } from '../quantized/support.ts';
@@ -27,7 +28,14 @@ describe('the training graph', () => {
   it('has the gradient of the loss: what a small step along it changes is its square, for the last layer', async () => {
     const model = await fakeQuantized(residual(), feeds, eight);
     const terms = [{ loss: 'kl', weight: 1, temperature: 1 }];
-    const { model: training, ...graph } = await buildTrainingGraph(model, terms, feeds, batch, traceShapes);
+    const { model: training, ...graph } = await buildTrainingGraph(
+      model,
+      terms,
+      feeds,
+      batch,
+      traceShapes,
+      createExecutor(),
+    );
     const kinds = (kind: string): string[] =>
       graph.parameters.filter((each) => each.kind === kind).map(({ name }) => name);
     expect(kinds('weight').sort()).toEqual(['w1', 'w2', 'w3', 'w4']);

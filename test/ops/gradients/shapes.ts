@@ -34,6 +34,15 @@ export const shapes: Cases = {
   },
   Slice: slice([1, 0], [3, 9], [1, 2], [1, 1]),
   'Slice from the end': slice([-3], [-1], [2], [1]),
+  'Slice to the end of time': {
+    ...slice([1], [0], [1], [1]),
+    initializers: {
+      starts: i64([1]),
+      ends: { type: 'int64', dims: [1], data: BigInt64Array.of(2n ** 63n - 1n) },
+      axes: i64([1]),
+    },
+    nodes: [node('Slice', ['x', 'starts', 'ends', 'axes'], ['z'])],
+  },
   'Slice with a step': slice([0, 1], [3, 4], [1, 2], [2, 2]),
   'Slice backwards': slice([-1, 2], [-9, 0], [2, 1], [-1, -2]),
   'Slice backwards with a step': slice([9], [-9], [2], [-3]),
