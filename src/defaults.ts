@@ -6,9 +6,11 @@ import type {
   CalibrateOptions,
   CompareOptions,
   ConvertOptions,
+  FinetuneOptions,
   FuseOptions,
   PrepareOptions,
   QuantizeOptions,
+  SensitivityOptions,
 } from './pipeline-types.ts';
 
 export const defaults = {
@@ -19,6 +21,22 @@ export const defaults = {
   externalData: 'auto',
   workers: 1,
   saveEvery: 10,
+  lr: 0.002,
+  temperature: 1,
+  labelSmoothing: 0,
+  optimizer: 'sgd',
+  momentum: 0.9,
+  nesterov: false,
+  weightDecay: 0,
+  schedule: 'cosine',
+  warmup: 0,
+  scales: 'lsq',
+  scaleLr: 1,
+  accumulate: 1,
+  evalEvery: 100,
+  keep: 'last',
+  checkpointEvery: 50,
+  resume: false,
 } as const;
 
 const everything = { ...defaults, include: [], exclude: [], observerOption: [], gates: [], skip: [] };
@@ -28,7 +46,15 @@ type Defaulted = keyof typeof everything | 'threads';
 /** Options of which the ones with a default may be left out. */
 export type Given<T> = Omit<T, Defaulted> & Partial<Pick<T, Extract<keyof T, Defaulted>>>;
 
-type AnyOptions = FuseOptions | CalibrateOptions | QuantizeOptions | CompareOptions | PrepareOptions | ConvertOptions;
+type AnyOptions =
+  | FuseOptions
+  | CalibrateOptions
+  | QuantizeOptions
+  | CompareOptions
+  | PrepareOptions
+  | ConvertOptions
+  | FinetuneOptions
+  | SensitivityOptions;
 
 /** One thread per core this process may use: results do not depend on it, speed does. */
 export function usualThreads(): number {

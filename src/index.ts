@@ -15,6 +15,7 @@
 import { withDefaults, type Given } from './defaults.ts';
 import * as pipeline from './pipeline.ts';
 import { compareFiles } from './pipeline/compare.ts';
+import { sensitivityOf } from './pipeline/sensitivity.ts';
 import type {
   CalibrateOptions,
   CalibrateResult,
@@ -24,6 +25,8 @@ import type {
   ConvertResult,
   ExportOptions,
   ExportResult,
+  FinetuneOptions,
+  FinetuneResult,
   FuseOptions,
   FuseResult,
   MergeOptions,
@@ -32,6 +35,8 @@ import type {
   PrepareResult,
   QuantizeOptions,
   QuantizeResult,
+  SensitivityOptions,
+  SensitivityResult,
 } from './pipeline-types.ts';
 
 /**
@@ -66,6 +71,11 @@ export function prepareModel(options: Given<PrepareOptions>): Promise<PrepareRes
   return pipeline.prepareModel(withDefaults<PrepareOptions>({ observer: 'mse', ...options }));
 }
 
+/** Trains the weights, biases and scales of a model with fake quantizers; writes it to `output`. */
+export function finetuneModel(options: Given<FinetuneOptions>): Promise<FinetuneResult> {
+  return pipeline.finetuneModel(withDefaults<FinetuneOptions>(options));
+}
+
 /** Makes an int8 model of one with fake quantizers; writes it to `output`. */
 export function convertModel(options: Given<ConvertOptions>): Promise<ConvertResult> {
   return pipeline.convertModel(withDefaults<ConvertOptions>(options));
@@ -74,6 +84,11 @@ export function convertModel(options: Given<ConvertOptions>): Promise<ConvertRes
 /** Runs a float model and its quantized form side by side and reports what differs. */
 export function compareModels(options: Given<CompareOptions>): Promise<CompareResult> {
   return compareFiles(withDefaults<CompareOptions>(options));
+}
+
+/** Measures what each layer costs in int8 and, given `until`, which to leave float. */
+export function measureSensitivity(options: Given<SensitivityOptions>): Promise<SensitivityResult> {
+  return sensitivityOf(withDefaults<SensitivityOptions>(options));
 }
 
 export { examine, type Diagnosis, type Finding } from './doctor.ts';

@@ -25,6 +25,8 @@ import { findTarget, leastOpset, resolveScheme } from './quantizable/scheme.ts';
 export interface InspectOptions {
   /** Default: this machine. */
   readonly target?: string;
+  /** Default: latency. */
+  readonly optimize?: 'latency' | 'accuracy' | 'size';
   /** As for quantize: node names, operator types or /regular expressions/. */
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];

@@ -3,7 +3,8 @@
  * command and a library call say the same thing. Paths are as the user gave them; optional fields are left out, never
  * null.
  */
-import type { Report } from './compare/report.ts';
+import type { Health } from './calibrate/health.ts';
+import type { Report, Sensitivity } from './compare/report.ts';
 import type { Applied, Refused } from './intrinsic/pass.ts';
 
 /** Where samples come from: `data` or `reader`. Only `fuse` runs without: it generates inputs, and says so. */
@@ -30,7 +31,7 @@ export interface DataFlags {
 }
 
 export type ActivationType = 'u8' | 's8' | 'u16' | 's16';
-export type WeightType = 's8' | 'u8';
+export type WeightType = 's8' | 'u8' | 's4' | 'u4' | 'f8';
 /** How the quantized model is written down. */
 export type FormatName = 'qdq' | 'qoperator' | 'dynamic' | 'weight-only' | 'fp16' | 'bf16';
 
@@ -53,6 +54,8 @@ export interface SchemeFlags extends ObserverFlags {
   readonly perTensor?: boolean;
   readonly symmetric?: boolean;
   readonly reduceRange?: boolean;
+  /** What the result is to be best at; latency when absent. */
+  readonly optimize?: 'latency' | 'accuracy' | 'size';
   /** How the scales of weights are found; default max. */
   readonly weightObserver?: 'max' | 'mse';
   /** weight-only: bits of a weight. */
@@ -81,6 +84,8 @@ export interface Progress {
   readonly total?: number;
   /** Plural noun of what is counted: "samples". */
   readonly unit: string;
+  /** A few words on how it goes: "loss 0.12". */
+  readonly detail?: string;
 }
 
 export interface RunFlags {
@@ -145,6 +150,8 @@ export interface CalibrateResult {
   /** Number of samples observed, and of tensors with a range. */
   readonly samples: number;
   readonly tensors: number;
+  /** What the samples told of themselves; absent with fewer than 20 samples, or where they ran in batches. */
+  readonly health?: Health;
   readonly warnings: readonly string[];
 }
 
@@ -191,9 +198,11 @@ export interface ReportFlags {
   readonly baseline?: string;
   /** Make the report of this run the baseline, unless an error gate fails. */
   readonly updateBaseline?: boolean;
+  /** Measure latency by operator too. */
+  readonly profile?: boolean;
 }
 
-export interface QuantizeOptions extends DataFlags, SchemeFlags, ReportFlags, RunFlags {
+export interface QuantizeOptions extends DataFlags, JudgeFlags, SchemeFlags, ReportFlags, RunFlags {
   readonly model: string;
   readonly output: string;
   /** "METRIC OP VALUE"; the report says which failed, and the caller decides what that means. */
@@ -208,7 +217,10 @@ export interface QuantizeOptions extends DataFlags, SchemeFlags, ReportFlags, Ru
   readonly externalData: ExternalDataMode;
 }
 
-export interface PrepareOptions extends Omit<DataFlags, 'eval'>, Omit<SchemeFlags, 'format'>, RunFlags {
+/** Settings of single formats. */
+type FormatOnly = 'format' | 'weightObserver' | 'blockSize' | 'weightMethod' | 'accuracyLevel' | 'keepIo';
+
+export interface PrepareOptions extends Omit<DataFlags, 'eval'>, Omit<SchemeFlags, FormatOnly>, RunFlags {
   readonly model: string;
   readonly output: string;
   /** Bits of the weights of layers, and of the activations that enter one; 2 to 16. Default: all of their type. */
@@ -227,6 +239,83 @@ export interface PrepareResult {
   readonly weightBits: number;
   readonly activationBits: number;
   readonly firstLastBits: number;
+  readonly warnings: readonly string[];
+}
+
+export interface FinetuneOptions extends DataFlags, RunFlags {
+  /** A model with fake quantizers. */
+  readonly model: string;
+  readonly output: string;
+  /** Float model to distil from. Default: the model itself, as it is at first, without its fake quantizers. */
+  readonly teacher?: string;
+  /** Updates in all, or passes over the data; default 400 steps. */
+  readonly steps?: number;
+  readonly epochs?: number;
+  readonly lr: number;
+  /** "ce", "kl", "mse" or a mix such as "kl=1,ce=0.5". Default: ce with labels, else kl, and mse where there are no classes. */
+  readonly loss?: string;
+  /** Of kl. */
+  readonly temperature: number;
+  /** Of ce. */
+  readonly labelSmoothing: number;
+  readonly optimizer: string;
+  readonly momentum: number;
+  readonly nesterov: boolean;
+  /** Of weights only. */
+  readonly weightDecay: number;
+  readonly schedule: 'constant' | 'cosine' | 'step';
+  /** Steps during which the learning rate rises. */
+  readonly warmup: number;
+  /** How scales are trained. */
+  readonly scales: 'lsq' | 'log' | 'none';
+  /** Learning rate of scales, in parts of that of weights. */
+  readonly scaleLr: number;
+  /** Step after which scales rest. */
+  readonly freezeScales?: number;
+  readonly clipNorm?: number;
+  readonly clipValue?: number;
+  /** Batches per update. */
+  readonly accumulate: number;
+  /** Worker threads that share each batch. */
+  readonly workers: number;
+  /** "flip crop=4 color=0.1", or a module. */
+  readonly augment?: string;
+  /** Steps between evaluations; 0: only at the ends. */
+  readonly evalEvery: number;
+  /** Evaluations without a better result after which training ends. */
+  readonly patience?: number;
+  /** Whether the last or the best parameters are written. */
+  readonly keep: 'last' | 'best';
+  /** Folder of the checkpoint, and steps between two. */
+  readonly checkpoint?: string;
+  readonly checkpointEvery: number;
+  /** Go on from the checkpoint. */
+  readonly resume: boolean;
+  /** JSON lines. */
+  readonly log?: string;
+  readonly externalData: ExternalDataMode;
+}
+
+export interface FinetuneResult {
+  readonly outputPath: string;
+  /** The loss that was used. */
+  readonly loss: string;
+  readonly steps: number;
+  /** The step whose parameters were written. */
+  readonly keptStep: number;
+  /** True when patience ended. */
+  readonly endedEarly: boolean;
+  /** Number of trained values. */
+  readonly parameters: number;
+  /** What the samples that judge said, at step 0 first: `top1`, `agreement` or `sqnr`. */
+  readonly evaluations: readonly { readonly step: number; readonly name: string; readonly value: number }[];
+  readonly training: readonly {
+    readonly step: number;
+    readonly loss: number;
+    readonly lr: number;
+    readonly metric?: number;
+  }[];
+  readonly stepMilliseconds: number;
   readonly warnings: readonly string[];
 }
 
@@ -269,7 +358,17 @@ export interface QuantizeResult {
   readonly warnings: readonly string[];
 }
 
-export interface CompareOptions extends DataFlags, ReportFlags, RunFlags {
+/** What a comparison judges besides labels. */
+export interface JudgeFlags {
+  /** A task judged against the float model: detection, segmentation, regression or sequence. */
+  readonly task?: 'detection' | 'segmentation' | 'regression' | 'sequence';
+  /** Settings of the task, `NAME=VALUE` each. */
+  readonly taskOption?: readonly string[];
+  /** Modules with metrics of the user's own. */
+  readonly metric?: readonly string[];
+}
+
+export interface CompareOptions extends DataFlags, JudgeFlags, ReportFlags, RunFlags {
   /** Paths of the float model and of the model made from it. */
   readonly float: string;
   readonly quant: string;
@@ -285,4 +384,23 @@ export interface CompareResult {
   readonly reportPath?: string;
   /** Every file of the report. */
   readonly reportFiles?: readonly string[];
+}
+
+export interface SensitivityOptions extends DataFlags, RunFlags, Omit<SchemeFlags, 'format' | 'state'> {
+  /** The float model. */
+  readonly model: string;
+  /** An int8 model made from it whose quantizers are judged; absent: it is quantized with these flags. */
+  readonly int8?: string;
+  /** "METRIC OP VALUE": search the shortest list of layers to leave float that meets it. */
+  readonly until?: string;
+  /** Measure only this many layers, those that a first look at a few samples finds most harmful. */
+  readonly measure?: number;
+  /** A report file to add the result to. */
+  readonly into?: string;
+}
+
+export interface SensitivityResult {
+  readonly sensitivity: Sensitivity;
+  readonly warnings: readonly string[];
+  readonly reportPath?: string;
 }

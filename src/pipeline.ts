@@ -4,6 +4,7 @@
  */
 export { calibrateModel } from './pipeline/calibrate.ts';
 export { convertModel } from './pipeline/convert.ts';
+export { finetuneModel } from './pipeline/finetune.ts';
 export { fuseModel } from './pipeline/fuse.ts';
 export { mergeCalibrations } from './pipeline/merge.ts';
 export { prepareModel } from './pipeline/prepare.ts';

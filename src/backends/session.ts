@@ -10,7 +10,7 @@ import type { Executor } from '../graph/executor.ts';
 import type { Model } from '../graph/model.ts';
 import type { DataTypeName, TensorValue, TypedArray } from '../onnx/data-types.ts';
 import type { SessionOptions } from './options.ts';
-import { makeStub } from './stub.ts';
+import { makeStub, type Stub } from './stub.ts';
 
 export interface Session {
   readonly inputs: readonly InputInfo[];
@@ -41,11 +41,11 @@ export function loadRuntime(): typeof Ort {
 
 /**
  * Opens a model for running.
- * @param source a file path, or a model in memory
+ * @param source a file path, or a model in memory, encoded or not
  * @param name how errors call the model; default the path
  */
 export async function openSession(
-  source: string | Model,
+  source: string | Model | Stub,
   options: SessionOptions = {},
   name?: string,
 ): Promise<Session> {
@@ -69,7 +69,7 @@ export async function openSession(
     if (typeof source === 'string') {
       native = await ort.InferenceSession.create(source, { ...config, extra: { session: entries } });
     } else {
-      const stub = makeStub(source, label);
+      const stub = 'bytes' in source ? source : makeStub(source, label);
       if (stub.folder !== undefined) entries['model_external_initializers_file_folder_path'] = stub.folder;
       native = await ort.InferenceSession.create(stub.bytes, { ...config, extra: { session: entries } });
     }

@@ -8,14 +8,14 @@ import type { Model } from '../graph/model.ts';
 import type { TensorValue } from '../onnx/data-types.ts';
 import type { Interval } from '../ops/op.ts';
 import { LandingStrip } from './landing.ts';
-import type { BatchStatistics, Landing } from './observers/observer.ts';
+import type { Landing } from './observers/observer.ts';
 import { Saturation } from './saturation.ts';
 import { buildStatistics, statisticsReader, type Probe, type StatisticsGraph, type Suspect } from './statistics.ts';
 
 type Tensors = Readonly<Record<string, TensorValue>>;
 
 export interface RunStatistics {
-  readonly values: BatchStatistics;
+  readonly values: ReturnType<ReturnType<typeof statisticsReader>>['values'];
   readonly suspect: Suspect | undefined;
   /** Sampled elements by tensor, in the order of the names. */
   readonly elements: readonly (TensorValue | undefined)[];
@@ -30,6 +30,8 @@ export interface RunPlan {
   readonly names: readonly string[];
   /** Outputs of the model to return as well. */
   readonly kept: readonly string[];
+  /** Runs are of one sample, and what they tell is told of each: nothing is left out. */
+  readonly byChannel: boolean;
   readonly landing: Landing | undefined;
   readonly options: SessionOptions;
 }
@@ -49,7 +51,7 @@ export class StatisticsRun {
   private constructor(plan: RunPlan) {
     this.#plan = plan;
     this.#strip = new LandingStrip(plan.landing);
-    this.#saturation = new Saturation(plan.probes, plan.names);
+    this.#saturation = plan.byChannel ? undefined : new Saturation(plan.probes, plan.names);
   }
 
   static async open(plan: RunPlan): Promise<StatisticsRun> {
@@ -105,11 +107,11 @@ export class StatisticsRun {
   }
 
   async #open(full: ReadonlyMap<string, Interval>): Promise<void> {
-    const { model, probes, names, kept, options } = this.#plan;
+    const { model, probes, names, kept, byChannel, options } = this.#plan;
     const left = probes.map((probe) =>
       full.has(probe.tensor) ? { ...probe, columns: probe.columns.filter((column) => column === 'nan') } : probe,
     );
-    this.#graph = buildStatistics(model, left, kept);
+    this.#graph = buildStatistics(model, left, kept, byChannel);
     this.#read = statisticsReader(this.#graph, names, full);
     const start = performance.now();
     this.#session = await openSession(this.#graph.model, options);
@@ -121,11 +123,13 @@ export class StatisticsRun {
   }
 }
 
-/** The order of ties follows from what they tie, and their values mean nothing. */
+/** Without ties, whose values mean nothing. */
 function byColumn({ columns }: StatisticsGraph, vector: Float32Array): Map<string, number> {
-  return new Map(
-    columns.flatMap(({ tensor, column }, i): [string, number][] =>
-      column === 'tie' ? [] : [[`${column} ${tensor}`, vector[i]!]],
-    ),
-  );
+  const values = new Map<string, number>();
+  let at = 0;
+  for (const { tensor, column, length } of columns) {
+    for (let i = 0; column !== 'tie' && i < length; i++) values.set(`${column} ${i} ${tensor}`, vector[at + i]!);
+    at += length;
+  }
+  return values;
 }

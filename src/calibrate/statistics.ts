@@ -37,21 +37,36 @@ export interface Probe {
   readonly elements: 'none' | 'sampled' | 'all';
 }
 
+export interface StatisticsColumn {
+  readonly tensor: string;
+  readonly column: Column;
+  /** Elements: 1 or, of a maximum, one per channel. */
+  readonly length: number;
+}
+
 export interface StatisticsGraph {
   readonly model: Model;
   /** Name of the output with the statistics, float32. */
   readonly output: string;
   /** Names of the outputs with elements, float32, by tensor. */
   readonly elements: ReadonlyMap<string, string>;
-  /** What each element of the output is. */
-  readonly columns: readonly { readonly tensor: string; readonly column: Column }[];
+  /** What the elements of the output are, one after the other. */
+  readonly columns: readonly StatisticsColumn[];
 }
 
 const pools = { max: 'GlobalMaxPool', nan: 'GlobalAveragePool', min: undefined, tie: undefined } as const;
 const reductionOf = { max: reductions.max, min: reductions.min, nan: reductions.sum, tie: reductions.max } as const;
 
-/** @param kept outputs of the model that the copy returns as well */
-export function buildStatistics(model: Model, probes: readonly Probe[], kept: readonly string[] = []): StatisticsGraph {
+/**
+ * @param kept outputs of the model that the copy returns as well
+ * @param byChannel runs are of one sample, and maxima of images leave the graph channel by channel
+ */
+export function buildStatistics(
+  model: Model,
+  probes: readonly Probe[],
+  kept: readonly string[] = [],
+  byChannel = false,
+): StatisticsGraph {
   const copy = copyModel(model);
   const { graph } = copy;
   const find = activationFinder(copy);
@@ -60,20 +75,30 @@ export function buildStatistics(model: Model, probes: readonly Probe[], kept: re
     probes.flatMap(({ columns, traced }) => columns.map(() => Math.max(1, traced?.dims.length ?? 1))),
   );
   const shape = graph.addInitializer(Tensor.of('statistics_shape', 'int64', [rank], new BigInt64Array(rank).fill(1n)));
-  const columns: StatisticsGraph['columns'][number][] = [];
+  const lengthwise = BigInt64Array.from({ length: rank }, (_, axis) => (axis === 0 ? -1n : 1n));
+  const list = graph.addInitializer(Tensor.of('statistics_list', 'int64', [rank], lengthwise));
+  const columns: StatisticsColumn[] = [];
   const values: Value[] = [];
   const elements: Value[] = [];
   const join = (value: Value, tensor: string, dims: readonly number[] | undefined, column: Column): void => {
     const shaped = dims?.length === rank ? value : append(value.graph, 'Reshape', [value, shape]);
     values.push(lift(shaped, reductionOf[column], shape));
-    columns.push({ tensor, column });
+    columns.push({ tensor, column, length: 1 });
+  };
+  /** The statistic of `source`, which holds the same values as the probe's tensor. */
+  const take = (source: Value, probe: Probe, column: Column): void => {
+    const { tensor, traced } = probe;
+    if (!byChannel || column !== 'max' || !hasChannels(find(tensor), traced))
+      return join(reduce(source, probe, column), tensor, traced?.dims, column);
+    values.push(append(graph, 'Reshape', [channelMaxima(source, probe, model.opset), list]));
+    columns.push({ tensor, column, length: traced!.dims[1]! });
   };
   const named = new Map<string, string>();
   for (const probe of lastLayerFirst(graph, probes, find)) {
     const tensor = find(probe.tensor);
     const { traced, columns: wanted } = probe;
     if (probe.elements === 'none' || tensor.graph !== graph || !traced) {
-      for (const column of wanted) join(reduce(tensor, probe, column), probe.tensor, traced?.dims, column);
+      for (const column of wanted) take(tensor, probe, column);
       continue;
     }
     const sample = sampleElements(asFloat32(tensor, probe), traced.dims, probe.elements === 'all');
@@ -84,7 +109,7 @@ export function buildStatistics(model: Model, probes: readonly Probe[], kept: re
     const [source, seen] = whole
       ? [sample, { ...probe, traced: { ...traced, type: 'float32' as const } }]
       : [tensor, probe];
-    for (const column of wanted) join(reduce(source, seen, column), probe.tensor, traced.dims, column);
+    for (const column of wanted) take(source, seen, column);
     if (!whole || wanted.length === 0)
       join(append(graph, reductionOf.tie.op, [sample]), probe.tensor, undefined, 'tie');
   }
@@ -119,6 +144,26 @@ function reduce(tensor: Value, probe: Probe, column: Column): Value {
   const pool = columns.includes('min') || !isBlocked(value) ? undefined : pools[column];
   if (pool && traced?.dims.length === 4 && !traced.dims.includes(0)) value = append(graph, pool, [value]);
   return append(graph, reductionOf[column].op, [value]);
+}
+
+/** Whether the second dimension is one of channels: the images of convolutions have always the same number of them. */
+function hasChannels(tensor: Value, traced: TracedTensor | undefined): boolean {
+  return traced?.dims.length === 4 && traced.dims[0] === 1 && !traced.dims.includes(0) && isBlocked(tensor);
+}
+
+/** [1, C, 1, 1]: no dearer than the maximum of the whole, of which it is the first half. */
+function channelMaxima(tensor: Value, probe: Probe, opset: number): Value {
+  const { graph } = tensor;
+  const value = asFloat32(tensor, probe);
+  if (!probe.columns.includes('min') && isBlocked(value)) return append(graph, pools.max, [value]);
+  const axes = [2, 3];
+  if (opset < 18) {
+    const maxima = append(graph, reductionOf.max.op, [value]);
+    maxima.producer!.setInts('axes', axes);
+    return maxima;
+  }
+  const given = graph.addInitializer(Tensor.of('statistics_axes', 'int64', [2], BigInt64Array.from(axes, BigInt)));
+  return append(graph, reductionOf.max.op, [value, given]);
 }
 
 function asFloat32(tensor: Value, { traced }: Probe): Value {
@@ -169,9 +214,13 @@ export function statisticsReader(
   { columns }: StatisticsGraph,
   tensors: readonly string[],
   known: ReadonlyMap<string, Interval> = new Map(),
-): (vector: Float32Array) => { values: BatchStatistics; suspect: Suspect | undefined } {
+): (vector: Float32Array) => {
+  values: BatchStatistics & Required<Pick<BatchStatistics, 'channels'>>;
+  suspect: Suspect | undefined;
+} {
   const position = new Map(tensors.map((tensor, index) => [tensor, index]));
-  const values = { min: new Float32Array(tensors.length), max: new Float32Array(tensors.length) };
+  const channels: (Float32Array | undefined)[] = tensors.map(() => undefined);
+  const values = { min: new Float32Array(tensors.length), max: new Float32Array(tensors.length), channels };
   return (vector) => {
     let suspect: Suspect | undefined;
     values.min.fill(0);
@@ -179,11 +228,14 @@ export function statisticsReader(
       values.min[position.get(tensor)!] = min;
       values.max[position.get(tensor)!] = max;
     }
-    columns.forEach(({ tensor, column }, i) => {
-      const value = vector[i]!;
+    let at = 0;
+    for (const { tensor, column, length } of columns) {
+      const value = length === 1 ? vector[at]! : largest(vector, at, at + length);
+      if (length > 1) channels[position.get(tensor)!] = vector.subarray(at, at + length);
+      at += length;
       if (column === 'min' || column === 'max') values[column][position.get(tensor)!] = value;
       else if (column === 'nan' && !Number.isFinite(value)) suspect ??= { tensor, value, certain: false };
-    });
+    }
     for (let i = 0; i < tensors.length; i++) {
       const [min, max] = [values.min[i]!, values.max[i]!];
       const empty = max === -Infinity && min >= 0;
@@ -193,4 +245,11 @@ export function statisticsReader(
     }
     return { values, suspect };
   };
+}
+
+/** NaN if one is. */
+function largest(vector: Float32Array, begin: number, end: number): number {
+  let most = -Infinity;
+  for (let i = begin; i < end; i++) most = Math.max(most, vector[i]!);
+  return most;
 }

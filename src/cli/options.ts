@@ -3,13 +3,25 @@
  * the keys it takes; a flag therefore means the same everywhere. Help, completion, recipes and their JSON Schema come
  * from here.
  */
-import { choice, flag, flagName, integer, list, negatablePath, path, text, type Option } from '../config/option.ts';
+import {
+  choice,
+  flag,
+  flagName,
+  integer,
+  list,
+  negatablePath,
+  path,
+  real,
+  text,
+  type Option,
+} from '../config/option.ts';
 import { defaults } from '../defaults.ts';
 import { newestOpset, oldestOpset } from '../opset/versions.ts';
 import { renderers } from '../report/index.ts';
 
 const data = 'Data:';
 const scheme = 'Quantization:';
+const training = 'Training:';
 const result = 'Result:';
 const general = 'General:';
 
@@ -68,7 +80,7 @@ export const options = {
     defaultText: 'what --data leaves over',
   }),
 
-  format: choice(['qdq', 'qoperator', 'dynamic', 'weight-only'], {
+  format: choice(['qdq', 'qoperator', 'dynamic', 'weight-only', 'fp16', 'bf16'], {
     group: scheme,
     default: defaults.format,
     describe: 'form of the result; all but qdq and qoperator can be made without samples',
@@ -84,7 +96,11 @@ export const options = {
     describe: 'integer type of activations',
     defaultText: "the target's",
   }),
-  weightType: choice(['s8', 'u8'], { group: scheme, describe: 'integer type of weights', defaultText: "the target's" }),
+  weightType: choice(['s8', 'u8', 's4', 'u4', 'f8'], {
+    group: scheme,
+    describe: 'type of weights; 4 bits are for size: no runtime on CPU multiplies them in QDQ',
+    defaultText: "the target's",
+  }),
   perTensor: flag({
     group: scheme,
     describe: 'one scale per weight tensor instead of one per channel',
@@ -95,6 +111,12 @@ export const options = {
     describe: 'zero point in the middle for activations too',
     defaultText: "the target's",
   }),
+  optimize: choice(['latency', 'accuracy', 'size'], {
+    group: scheme,
+    describe:
+      'latency: int8 where it pays; accuracy: first and last layers float; size: weights of float nodes in 8 bits too',
+    defaultText: 'latency',
+  }),
   reduceRange: flag({
     group: scheme,
     describe: 'weights in 7 bits, for CPUs whose int8 products saturate',
@@ -104,6 +126,13 @@ export const options = {
     group: scheme,
     describe: 'scales of weights: largest magnitude, or least squared error',
     defaultText: 'max',
+  }),
+  weightBits: integer({
+    group: scheme,
+    min: 1,
+    max: 16,
+    describe: 'prepare: bits of the weights, 2 to 16, narrow codes are clamped; weight-only: 2, 4 or 8',
+    defaultText: 'prepare: all of the type; weight-only: 4',
   }),
   blockSize: integer({
     group: scheme,
@@ -123,12 +152,10 @@ export const options = {
     describe: 'weight-only: 4 multiplies in int8, 0 and 1 in float32, which is slower',
     defaultText: '4',
   }),
-  weightBits: integer({
+  keepIo: flag({
     group: scheme,
-    min: 2,
-    max: 16,
-    describe: 'bits of a weight: 2 to 16 in prepare, where narrow codes are clamped; 2, 4 or 8 in weight-only',
-    defaultText: '8, of weight-only 4',
+    describe: 'fp16: inputs and outputs stay float32; --no-keep-io: they are float16 too',
+    defaultText: 'true',
   }),
   activationBits: integer({
     group: scheme,
@@ -174,6 +201,102 @@ export const options = {
     describe: "ranges from this file of 'qdq calibrate', or a table of onnxruntime or TensorRT, instead of --data",
   }),
 
+  teacher: path({
+    group: training,
+    describe: 'float model to distil from',
+    defaultText: "the model's own float weights",
+  }),
+  steps: integer({ group: training, min: 1, describe: 'updates in all', defaultText: '400' }),
+  epochs: integer({ group: training, min: 1, describe: 'passes over the data, instead of --steps' }),
+  lr: real({
+    group: training,
+    min: 0,
+    default: defaults.lr,
+    describe:
+      'learning rate; with BatchNormalization folded rarely above .005 with sgd, and about a tenth of it with adam',
+  }),
+  loss: text({
+    group: training,
+    describe: 'ce (labels), kl or mse (distillation), or a mix: "kl=1,ce=0.5"',
+    expects: 'a loss, or a mix such as "kl=1,ce=0.5"',
+    defaultText: 'ce with labels, else kl; mse without classes',
+  }),
+  temperature: real({ group: training, min: 0.1, default: defaults.temperature, describe: 'of kl' }),
+  labelSmoothing: real({ group: training, min: 0, max: 1, default: defaults.labelSmoothing, describe: 'of ce' }),
+  optimizer: choice(['sgd', 'adam', 'adamw'], {
+    group: training,
+    default: defaults.optimizer,
+    describe: 'how gradients move the parameters',
+  }),
+  momentum: real({ group: training, min: 0, max: 1, default: defaults.momentum, describe: 'of sgd' }),
+  nesterov: flag({ group: training, default: defaults.nesterov, describe: "Nesterov's momentum, for sgd" }),
+  weightDecay: real({
+    group: training,
+    min: 0,
+    default: defaults.weightDecay,
+    describe: 'of weights; biases and scales are spared',
+  }),
+  schedule: choice(['cosine', 'constant', 'step'], {
+    group: training,
+    default: defaults.schedule,
+    describe: 'learning rate over time; step: a tenth after half of the steps and again after three quarters',
+  }),
+  warmup: integer({
+    group: training,
+    min: 0,
+    default: defaults.warmup,
+    describe: 'steps in which the learning rate rises',
+  }),
+  scales: choice(['lsq', 'log', 'none'], {
+    group: training,
+    default: defaults.scales,
+    describe: 'how scales are trained: with the gradient of LSQ, in the logarithm, or not at all',
+  }),
+  scaleLr: real({
+    group: training,
+    min: 0,
+    default: defaults.scaleLr,
+    describe: 'learning rate of scales, in parts of --lr',
+  }),
+  freezeScales: integer({ group: training, min: 0, describe: 'step after which scales rest' }),
+  clipNorm: real({ group: training, min: 0, describe: 'largest norm of the gradient' }),
+  clipValue: real({ group: training, min: 0, describe: 'largest magnitude of each element of the gradient' }),
+  accumulate: integer({ group: training, min: 1, default: defaults.accumulate, describe: 'batches per update' }),
+  augment: text({
+    group: training,
+    describe: 'for images: "flip crop=4 color=0.1"; or a module, (sample, random) => sample',
+    expects: '"flip crop=4 color=0.1", or a .mjs module',
+  }),
+  evalEvery: integer({
+    group: training,
+    min: 0,
+    default: defaults.evalEvery,
+    describe: 'steps between evaluations on --eval, or on a tenth of --data that is held out; 0: only at the ends',
+  }),
+  patience: integer({
+    group: training,
+    min: 1,
+    describe: 'evaluations without a better result after which training ends with the best',
+  }),
+  keep: choice(['last', 'best'], {
+    group: training,
+    default: defaults.keep,
+    describe: 'which parameters to write: of the last step, or of the best evaluation',
+  }),
+  checkpoint: path({ group: training, describe: 'folder for the checkpoint, from which --resume goes on' }),
+  checkpointEvery: integer({
+    group: training,
+    min: 1,
+    default: defaults.checkpointEvery,
+    describe: 'steps between checkpoints',
+  }),
+  resume: flag({
+    group: training,
+    default: defaults.resume,
+    describe: 'go on from the checkpoint: the result has the same bytes as without the stop',
+  }),
+  log: path({ group: training, describe: 'file for loss, learning rate and metric of every step, as JSON lines' }),
+
   shard: text({
     group: data,
     describe:
@@ -209,10 +332,42 @@ export const options = {
     default: false,
     describe: 'make this report the baseline, unless an absolute gate fails',
   }),
+  int8: path({ group: data, describe: 'an int8 model made from MODEL, whose quantizers are judged' }),
+  until: text({
+    group: result,
+    describe: 'search the layers to leave float until this holds, such as "output.sqnr >= 30"',
+    expects: '"METRIC OP VALUE", such as "output.sqnr >= 30"',
+  }),
+  measure: integer({
+    group: result,
+    min: 1,
+    describe: 'measure only this many layers, the most harmful of a first look at 4 samples',
+    defaultText: 'all',
+  }),
+  into: path({ group: result, describe: 'report of quantize or compare to add the result to' }),
+  task: choice(['detection', 'segmentation', 'regression', 'sequence'], {
+    group: result,
+    describe: 'judge the outputs as this task, the float model being the reference',
+  }),
+  taskOption: list({
+    group: result,
+    describe: 'setting of the task, such as score=0.7 iou=0.5 background=0 form=center of detection (repeatable)',
+    expects: 'NAME=VALUE, such as score=0.7',
+  }),
+  metric: list({
+    group: result,
+    describe: 'module with a metric of your own: default export { id, better, create } (repeatable)',
+    expects: 'the path of a module',
+  }),
   layers: flag({
     group: result,
     describe: 'compare every quantized tensor on every sample; --no-layers: on none',
     defaultText: 'on the first 32',
+  }),
+  profile: flag({
+    group: result,
+    default: false,
+    describe: "latency by operator from onnxruntime's profile, float beside int8",
   }),
   report: negatablePath({
     group: result,
@@ -298,29 +453,68 @@ export const dataOptions = [
 ] as const satisfies readonly OptionName[];
 /** Where the report goes, and what judges it. */
 export const reportOptions = [
+  'task',
+  'taskOption',
+  'metric',
   'gate',
   'baseline',
   'updateBaseline',
+  'profile',
   'report',
   'reportFormat',
   'htmlStatic',
   'github',
 ] as const satisfies readonly OptionName[];
 export const observerOptions = ['observer', 'observerOption', 'exact'] as const satisfies readonly OptionName[];
-export const schemeOptions = [
-  'format',
+/** What quantizers there are, and where. */
+export const quantizerOptions = [
   'target',
   'activationType',
   'weightType',
   'perTensor',
   'symmetric',
   'reduceRange',
-  'weightObserver',
   'weightBits',
-  'blockSize',
-  'weightMethod',
-  'accuracyLevel',
   'include',
   'exclude',
   ...observerOptions,
+] as const satisfies readonly OptionName[];
+export const schemeOptions = [
+  'format',
+  'optimize',
+  'weightObserver',
+  'blockSize',
+  'weightMethod',
+  'accuracyLevel',
+  'keepIo',
+  ...quantizerOptions,
+] as const satisfies readonly OptionName[];
+export const trainingOptions = [
+  'teacher',
+  'steps',
+  'epochs',
+  'lr',
+  'loss',
+  'temperature',
+  'labelSmoothing',
+  'optimizer',
+  'momentum',
+  'nesterov',
+  'weightDecay',
+  'schedule',
+  'warmup',
+  'scales',
+  'scaleLr',
+  'freezeScales',
+  'clipNorm',
+  'clipValue',
+  'accumulate',
+  'augment',
+  'evalEvery',
+  'patience',
+  'keep',
+  'checkpoint',
+  'checkpointEvery',
+  'resume',
+  'log',
 ] as const satisfies readonly OptionName[];

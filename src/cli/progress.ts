@@ -67,13 +67,14 @@ export function createProgress(
 /**
  * @param alreadyDone when the stage was first heard of; the rate counts from there, and not before it means something
  */
-function barLine({ stage, done, total, unit }: Progress, elapsed: number, alreadyDone: number): string {
+function barLine({ stage, done, total, unit, detail }: Progress, elapsed: number, alreadyDone: number): string {
   const rate = elapsed >= 2 * redrawEvery ? (done - alreadyDone) / (elapsed / 1000) : 0;
   const speed = rate > 0 ? `  ${rate >= 10 ? Math.round(rate) : rate.toFixed(1)}/s` : '';
-  if (total === undefined || total <= 0) return `${stage}  ${done} ${unit}${speed}`;
+  const more = detail === undefined ? '' : `  ${detail}`;
+  if (total === undefined || total <= 0) return `${stage}  ${done} ${unit}${speed}${more}`;
   const filled = Math.min(barWidth, Math.floor((done / total) * barWidth));
   const left = rate > 0 && done < total ? `  ${duration(((total - done) / rate) * 1000)} left` : '';
-  return `${stage}  [${'='.repeat(filled)}${' '.repeat(barWidth - filled)}] ${done}/${total} ${unit}${speed}${left}`;
+  return `${stage}  [${'='.repeat(filled)}${' '.repeat(barWidth - filled)}] ${done}/${total} ${unit}${speed}${left}${more}`;
 }
 
 function summaryLine({ stage, done, total, unit }: Progress, elapsed: number): string {

@@ -1,23 +1,26 @@
 /** Float model, quantized model and samples → Report. The one entry of the room; the other files are its steps. */
 import { release } from 'node:os';
 import { cpuInfo } from '../backends/cpu.ts';
+import { withFloat32Ports } from '../backends/float32-ports.ts';
 import { loadRuntime, openSession, type Session } from '../backends/session.ts';
 import type { Dataset, Selection } from '../data/sample.ts';
 import { summarizeSkipped } from '../data/tolerant.ts';
 import { version } from '../version.ts';
 import { evaluate } from './evaluate.ts';
-import { feedsOf, filled, firstSample, samplesPerRun, type NamedSession } from './feeds.ts';
-import { lacksVnni, warningsOf } from './findings.ts';
+import type { NamedSession } from './feeds.ts';
+import { warningsOf } from './findings.ts';
+import { lacksVnni } from './slowness.ts';
 import { checkGates, parseGate } from './gates.ts';
 import { judge, type BaselineSource } from './judge.ts';
-import { measureLatency } from './latency.ts';
+import type { Judge } from './metrics/judge.ts';
 import { findCauses } from './layers/causes.ts';
 import { measureLayers, type Layers } from './layers/measure.ts';
 import { pairTensors, type Forms } from './layers/pairing.ts';
 import { openModel, type OpenedModel } from './model-facts.ts';
 import { findPlacement, type LeftFloat } from './placement.ts';
-import { reportSchemaVersion, type Latency, type Report } from './report.ts';
+import { reportSchemaVersion, type Report } from './report.ts';
 import { canSaturate } from './saturation.ts';
+import { timeModels } from './timing.ts';
 
 export type { BaselineSource } from './judge.ts';
 
@@ -48,6 +51,10 @@ export interface CompareOptions {
   /** Compute outputs as CPUs with VNNI do (session.x64quantprecision). Latency is measured without it. */
   readonly exactInt8?: boolean;
   readonly skipLatency?: boolean;
+  /** Tasks to judge besides labels. */
+  readonly judges?: readonly Judge[] | undefined;
+  /** Measure latency by operator too, in sessions of its own. */
+  readonly profile?: boolean;
   /** Compare tensor by tensor: forms of the two models, and on how many of the samples. */
   readonly layers?:
     | { readonly float: Pick<Forms, 'fused'>; readonly quant?: Forms; readonly samples: number }
@@ -78,15 +85,16 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
   const quantModel = openModel(options.quantPath);
   const sessions: Session[] = [];
   const open = async (model: OpenedModel, path: string, exact: boolean): Promise<NamedSession> => {
-    const session = await openSession(model.source, { level: 'all', threads, exactInt8: exact }, path);
+    const opened = await openSession(model.source, { level: 'all', threads, exactInt8: exact }, path);
+    const session = withFloat32Ports(opened);
     sessions.push(session);
     return { name: path, session };
   };
   try {
     const float = await open(floatModel, options.floatPath, false);
     const quant = await open(quantModel, options.quantPath, exactInt8);
-    const { batchSize, onProgress } = options;
-    const evaluation = await evaluate({ float, quant, dataset, selection, batchSize, onProgress });
+    const { batchSize, judges, onProgress } = options;
+    const evaluation = await evaluate({ float, quant, dataset, selection, batchSize, judges, onProgress });
     const { placement, nodes, quantizedAnyway } = await findPlacement(
       quantModel.model,
       quantModel.source,
@@ -94,7 +102,16 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
       options.leftFloat,
     );
     const timedQuant = exactInt8 && !skipLatency ? await open(quantModel, options.quantPath, false) : quant;
-    const latencyMs = skipLatency ? undefined : await timeBoth(float, timedQuant, options);
+    const { latencyMs, profile } = await timeModels({
+      float: { ...float, model: floatModel },
+      quant: { ...timedQuant, model: quantModel },
+      dataset,
+      selection,
+      threads,
+      latency: !skipLatency,
+      profile: options.profile ?? false,
+      budgetMs: options.latencyBudgetMs,
+    });
     const models = { float: floatModel.facts(float.session.inputs), quant: quantModel.facts(quant.session.inputs) };
     const cpu = cpuInfo();
     const cost = {
@@ -109,7 +126,7 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
     const inside = options.layers && (await lookInside(options.layers, floatModel, quantModel, models, options));
     const told = (options.warnings ?? []).map((message) => ({ code: 'MADE', message }));
     const warnings = [...told, ...found];
-    const { task, outputs } = evaluation;
+    const { task, outputs, classes = [], confusion } = evaluation;
     return {
       schema: reportSchemaVersion,
       tool: { name: 'qdq', version },
@@ -125,7 +142,10 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
       nodes,
       placement,
       cost,
+      ...(profile === undefined ? {} : { profile }),
       ...inside,
+      ...(classes.length > 0 && { classes }),
+      ...(confusion && { confusion }),
       ...(inside && {
         causes: findCauses(inside.tensors, {
           calibration: quantModel.model.metadata.get('qdq.calibration'),
@@ -165,20 +185,6 @@ function firstOf(selection: Selection, samples: number): Selection {
   if (!('from' in selection)) return selection.slice(0, samples);
   const to = Math.min(selection.to ?? Infinity, selection.from + samples);
   return to === Infinity ? selection : { from: selection.from, to };
-}
-
-/** One real sample, as many times as a fixed batch dimension wants. */
-async function timeBoth(float: NamedSession, quant: NamedSession, options: CompareOptions): Promise<Latency> {
-  const sample = await firstSample(options.dataset, options.selection);
-  const { size } = samplesPerRun(float, quant, sample, 1);
-  const inputs = filled({ ids: [sample.id], inputs: sample.inputs, labels: undefined, size: 1 }, size);
-  const [floatFeeds, quantFeeds] = [feedsOf(float, inputs), feedsOf(quant, inputs)];
-  return measureLatency({
-    float: () => float.session.run(floatFeeds),
-    quant: () => quant.session.run(quantFeeds),
-    batch: size,
-    ...(options.latencyBudgetMs === undefined ? {} : { budgetMs: options.latencyBudgetMs }),
-  });
 }
 
 function dataOf({ dataset, selection, calibration }: CompareOptions, n: number, labelled: boolean): Report['data'] {

@@ -6,9 +6,10 @@ import { carrier, checkCarry, type Carrier } from '../data/carry.ts';
 import type { Batch, Dataset, Selection } from '../data/sample.ts';
 import type { TensorValue } from '../onnx/data-types.ts';
 import { feedsOf, filled, firstSample, samplesPerRun, type Feeds, type NamedSession } from './feeds.ts';
+import type { Judge, Judgement } from './metrics/judge.ts';
 import type { Numbers, PairedOutput } from './metrics/metric.ts';
 import { isComparable, toNumbers } from './numbers.ts';
-import type { OutputRow, TaskRow } from './report.ts';
+import type { ClassRow, Confusion, OutputRow, TaskRow } from './report.ts';
 import { OutputTally, TaskTally } from './tally.ts';
 
 export interface EvaluateOptions {
@@ -18,6 +19,8 @@ export interface EvaluateOptions {
   readonly selection: Selection;
   /** Samples per run where the batch dimension is free; see samplesPerRun. */
   readonly batchSize?: number | undefined;
+  /** Tasks that are judged besides labels; see metrics/judge.ts. */
+  readonly judges?: readonly Judge[] | undefined;
   /** `total` is undefined for a stream. */
   readonly onProgress?: ((done: number, total: number | undefined) => void) | undefined;
 }
@@ -29,6 +32,9 @@ export interface Evaluation {
   readonly labelled: boolean;
   readonly task: TaskRow[];
   readonly outputs: OutputRow[];
+  /** By class, where samples had labels, and classes the models disagree on; of the output that is judged. */
+  readonly classes?: ClassRow[];
+  readonly confusion?: Confusion;
   /** Outputs of the float model that no metric can judge. */
   readonly skipped: readonly { readonly name: string; readonly reason: string }[];
 }
@@ -38,7 +44,7 @@ export interface Evaluation {
  * the data and of onnxruntime pass through
  */
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
-  const { float, quant, dataset, selection, onProgress } = options;
+  const { float, quant, dataset, selection, judges = [], onProgress } = options;
   const { names, skipped } = pairOutputs(float, quant);
   const first = await firstSample(dataset, selection);
   const carry = dataset.carry ?? [];
@@ -66,6 +72,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
     const quantOutputs = await quant.session.run(feedsOf(quant, inputs(states.quant)), wanted);
     states.float.keep(floatOutputs);
     states.quant.keep(quantOutputs);
+    const paired = new Map<string, PairedOutput>();
     for (const name of names) {
       const output = pair(name, floatOutputs[name]!, quantOutputs[name]!, batch, rows);
       if (n === 0) {
@@ -74,12 +81,30 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
       }
       tallies.get(name)!.add(output);
       if (name === task?.output) task.add(output);
+      paired.set(name, output);
     }
+    for (const judge of judges) judge.add(paired);
     n += batch.size;
     labelled ||= batch.labels !== undefined;
     onProgress?.(n, total);
   }
-  return { n, labelled, task: task?.rows() ?? [], outputs: [...tallies.values()].map((tally) => tally.row()), skipped };
+  const judged = judges.flatMap((judge) => judge.judgements()).map(taskRowOf);
+  return {
+    ...{ n, labelled, skipped },
+    task: [...(task?.rows() ?? []), ...judged],
+    outputs: [...tallies.values()].map((tally) => tally.row()),
+    ...(task && { classes: task.classes(), confusion: task.confusion() }),
+  };
+}
+
+function taskRowOf({ ci95, detail, ...judgement }: Judgement): TaskRow {
+  return {
+    ...judgement,
+    reference: 'float',
+    delta: judgement.quant - judgement.float,
+    ...(ci95 && { ci95: [...ci95] as [number, number] }),
+    ...(detail && { detail: { ...detail } }),
+  };
 }
 
 function pairOutputs(

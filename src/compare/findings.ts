@@ -1,6 +1,7 @@
 /** What a reader of the numbers must know: warnings, and the verdict over everything. */
 import type { CpuInfo } from '../backends/cpu.ts';
 import type { Evaluation } from './evaluate.ts';
+import { explainSlowness } from './slowness.ts';
 import type { GateRow, OutputRow, Report, Verdict, Warning } from './report.ts';
 
 export interface Findings {
@@ -35,7 +36,7 @@ export function warningsOf(findings: Findings): Warning[] {
   }
   const speedup = cost.latencyMs?.speedup;
   if (speedup !== undefined && speedup < 1) {
-    warn('SLOWER', `the quantized model is slower than the float model on this machine: ${causeOfSlowness(findings)}`);
+    warn('SLOWER', `the quantized model is slower than the float model on this machine: ${explainSlowness(findings)}`);
   }
   if (placement.int8 === 0) warn('NO_INT8', 'no node of the quantized model runs in int8');
   const unfused = nodes.filter((node) => node.placement === 'not-fused').length;
@@ -66,22 +67,6 @@ export function warningsOf(findings: Findings): Warning[] {
   }
   for (const { reason } of evaluation.skipped) warn('OUTPUT_NOT_COMPARED', `${reason} and is not compared`);
   return warnings;
-}
-
-function causeOfSlowness({ placement, nodes, cpu }: Findings): string {
-  const unfused = nodes.filter((node) => node.placement === 'not-fused').length;
-  if (placement.int8 === 0) return 'nothing runs in int8';
-  if (unfused > 0) return `onnxruntime runs ${plural(unfused, 'quantized node')} in float between conversions`;
-  if (placement.float > 0 && placement.conversions >= placement.int8) {
-    return `${placement.conversions} conversions stand between ${placement.int8} int8 and ${placement.float} float nodes`;
-  }
-  if (lacksVnni(cpu)) return 'this CPU has no VNNI, which makes int8 kernels fast';
-  return 'its layers are probably too small for int8 to pay';
-}
-
-/** An x64 CPU that is known to have no VNNI. */
-export function lacksVnni({ arch, features, vnni }: Findings['cpu']): boolean {
-  return arch === 'x64' && features.length > 0 && !vnni;
 }
 
 /** A function of the report alone, so that it can be taken again when parts of the report are left out. */

@@ -2,7 +2,9 @@
 import { compareErrors } from '../errors/compare.ts';
 import { tensorMetrics } from './gate-tensors.ts';
 import { outputMetrics, taskMetrics } from './metrics/index.ts';
+import type { Task } from './metrics/judge.ts';
 import type { Better, OutputMetric, TaskMetric } from './metrics/metric.ts';
+import { tasks } from './metrics/tasks.ts';
 import type { NodeRow, OutputRow, Report, TaskRow, TensorRow } from './report.ts';
 
 /** The results that gates read; a report is one. */
@@ -60,6 +62,17 @@ export const gateMetrics: readonly GateMetric[] = [
     },
   },
   ...outputMetrics.map(worstOf),
+  ...tasks.flatMap((task) => task.metrics.map((metric) => judgedBy(task, metric))),
+  {
+    name: 'metric.value',
+    unit: 'units of the output',
+    better: 'higher',
+    ...whole,
+    read({ task }, target) {
+      const own = task.filter(({ metric }) => metric === target);
+      return { value: own[0]?.quant, why: `no --metric module measures '${target ?? ''}': write metric[ID].value` };
+    },
+  },
   ...tensorMetrics,
   {
     name: 'latency.speedup',
@@ -129,6 +142,28 @@ export const gateMetrics: readonly GateMetric[] = [
 ];
 
 const accuracyHint = 'calibrate on more or more typical samples, or keep sensitive nodes float with --exclude';
+
+/** What a task of --task found, of the output that is worst off. */
+function judgedBy(task: Task, { id, unit, better }: Task['metrics'][number]): GateMetric {
+  return {
+    ...{ name: id, unit, better, largestBound: unit === 'fraction' ? 1 : Infinity, needs: [] },
+    read({ task: rows }) {
+      const found = rows.filter(({ metric }) => metric === id);
+      const worse = (a: TaskRow, b: TaskRow): boolean => (better === 'higher' ? a.quant < b.quant : a.quant > b.quant);
+      const worst = found.reduce<TaskRow | undefined>(
+        (least, row) => (!least || worse(row, least) ? row : least),
+        undefined,
+      );
+      const ci95 = worst?.ci95;
+      return {
+        value: worst?.quant,
+        ...(worst && ci95 && { interval: [worst.float + ci95[0], worst.float + ci95[1]] as [number, number] }),
+        why: `it is measured with --task ${task.id}, where there is anything to measure`,
+        hint: accuracyHint,
+      };
+    },
+  };
+}
 
 /** How much of a task metric was lost, float − quant. */
 function dropOf(metric: TaskMetric): GateMetric {

@@ -28,7 +28,7 @@ export interface Gate {
 
 const shape = /^(?:(warn|error|off)\s*:)?\s*(.+?)\s*(<=|>=|==|<|>)\s*([^\s<>=](?:[^<>=]*[^\s<>=])?)$/;
 const judgement = /\s+by\s+(estimate|bound)$/;
-const ofTarget = /^(output|tensor)\[(.*)\]\.(.+)$/;
+const ofTarget = /^(output|tensor|metric)\[(.*)\]\.(.+)$/;
 
 /** @throws GATE_SYNTAX, GATE_METRIC, GATE_PERCENT, GATE_FRACTION */
 export function parseGate(text: string): Gate {

@@ -12,6 +12,7 @@ import type { Node } from '../graph/node.ts';
 import { onInterrupt } from '../interrupt.ts';
 import { loadModel } from '../onnx/model-file.ts';
 import { elementTypes, isFloat, isLowBit, type ElementTypes } from '../graph/element-types.ts';
+import { leftConversions } from './conversions.ts';
 import { findRegions, type Region } from './regions.ts';
 import type { NodeRow, Placement } from './report.ts';
 
@@ -96,10 +97,14 @@ export function describePlacement(emitted: Model, executed: Model, leftFloat: Le
     row[kind]++;
     if (kind === 'float') floats.push(node);
   }
-  return { placement, ...explainFloats(emitted, executed, floats, leftFloat) };
+  const { why, ...explained } = explainFloats(emitted, executed, floats, leftFloat);
+  const left = leftConversions(executed, (node) => conversions.has(node.opType), why);
+  return { placement: { ...placement, left }, ...explained };
 }
 
 function kindOf(node: Node, types: ElementTypes): 'int8' | 'float' | 'conversion' | 'none' {
+  // The identity that keeps onnxruntime from fusing what was left float (quantized/barrier.ts).
+  if (node.is('Sum') && node.inputs.length === 1) return 'none';
   if (conversions.has(node.opType)) return 'conversion';
   const values = [...node.inputs, ...node.outputs].filter((value) => value !== null);
   if (node.opType !== 'Cast' && values.some((value) => isLowBit(types.get(value)))) return 'int8';
@@ -111,7 +116,8 @@ function explainFloats(
   executed: Model,
   floats: readonly Node[],
   leftFloat: LeftFloat,
-): Pick<PlacementResult, 'nodes' | 'quantizedAnyway'> {
+): Pick<PlacementResult, 'nodes' | 'quantizedAnyway'> & { why: Map<Node, { name: string; reason: string }> } {
+  const why = new Map<Node, { name: string; reason: string }>();
   const { quantized, floatWeight, open } = findRegions(emitted);
   const byLabel = new Map(floats.map((node) => [node.label, node]));
   const reasons = new Map(open);
@@ -133,6 +139,7 @@ function explainFloats(
     if (found.length === 0 || planned.has(node.label)) continue;
     for (const each of found) told.add(each);
     const reason = notFused + (obstacle === undefined ? '' : `: ${obstacle}`);
+    for (const each of found) why.set(each, { name: node.label, reason });
     nodes.push({ name: node.label, op: node.opType, placement: 'not-fused', reason });
   }
   const written = new Map([...emitted.allNodes()].map((node) => [node.label, node]));
@@ -141,9 +148,11 @@ function explainFloats(
     const origin = written.get(node.label) ?? makerOf(node, emitted);
     const name = origin?.label ?? node.label;
     const found = origin === undefined ? madeFromFloat : (reasons.get(origin) ?? noQuantizer);
-    nodes.push({ name, op: origin?.opType ?? node.opType, placement: 'float', reason: planned.get(name) ?? found });
+    const reason = planned.get(name) ?? found;
+    why.set(node, { name, reason });
+    nodes.push({ name, op: origin?.opType ?? node.opType, placement: 'float', reason });
   }
-  return { nodes, quantizedAnyway };
+  return { nodes, quantizedAnyway, why };
 }
 
 const notFused = 'stands between DequantizeLinear and QuantizeLinear, but onnxruntime did not fuse it';

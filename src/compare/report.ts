@@ -34,6 +34,29 @@ const samples = {
     .describe('bad samples that were left out, with what was wrong with the first three'),
 };
 
+const channelFinding = z.strictObject({
+  tensor: z.string(),
+  channels: count.describe('such channels'),
+  of: count.describe('channels in all'),
+  which: z.array(count).describe('which they are, from 0'),
+});
+
+const health = z
+  .strictObject({
+    samples: count,
+    tensors: count.describe('whose range was observed'),
+    byChannel: count.describe('of these, tensors whose channels were told apart'),
+    growing: z
+      .array(z.strictObject({ tensor: z.string(), share: fraction }))
+      .describe('share of its range that a tenth of the samples adds'),
+    outliers: z
+      .array(z.strictObject({ tensor: z.string(), ratio: z.number() }))
+      .describe('largest magnitude over the usual one'),
+    dead: z.array(channelFinding).describe('channels that are always 0'),
+    constant: z.array(channelFinding).describe('channels that hold one value throughout'),
+  })
+  .describe('what the calibration tells of itself');
+
 const latency = z.strictObject({ p50: z.number(), p95: z.number() });
 
 const taskRow = z.strictObject({
@@ -136,7 +159,7 @@ export const reportSchema = z.strictObject({
     os: z.string(),
   }),
   data: z.strictObject({
-    calibration: z.strictObject(samples).optional(),
+    calibration: z.strictObject({ ...samples, health: health.optional() }).optional(),
     evaluation: z.strictObject({
       ...samples,
       format: z.string(),

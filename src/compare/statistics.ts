@@ -38,3 +38,28 @@ export function quantile(values: readonly number[], q: number): number {
   const below = sorted[Math.floor(position)]!;
   return below + (sorted[Math.ceil(position)]! - below) * (position - Math.floor(position));
 }
+
+/** Spearman's rank correlation; equal values share the mean of their ranks. NaN for fewer than two values or constant ones. */
+export function spearman(a: readonly number[], b: readonly number[]): number {
+  const [x, y] = [ranks(a), ranks(b)];
+  const mean = (x.length - 1) / 2;
+  let [xx, yy, xy] = [0, 0, 0];
+  for (let i = 0; i < x.length; i++) {
+    xx += (x[i]! - mean) ** 2;
+    yy += (y[i]! - mean) ** 2;
+    xy += (x[i]! - mean) * (y[i]! - mean);
+  }
+  return xy / Math.sqrt(xx * yy);
+}
+
+function ranks(values: readonly number[]): Float64Array {
+  const order = values
+    .map((_, index) => index)
+    .sort((i, j) => (values[i]! < values[j]! ? -1 : values[i]! > values[j]! ? 1 : 0));
+  const found = new Float64Array(values.length);
+  for (let start = 0, end = 0; start < order.length; start = end) {
+    while (end < order.length && values[order[end]!] === values[order[start]!]) end++;
+    for (let i = start; i < end; i++) found[order[i]!] = (start + end - 1) / 2;
+  }
+  return found;
+}

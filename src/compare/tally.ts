@@ -1,9 +1,11 @@
 /** Accumulators of one output, batch after batch, and the rows of the report that they end in. */
 import { compareErrors } from '../errors/compare.ts';
 import { outputMetrics, taskMetrics } from './metrics/index.ts';
-import type { PairedOutput, TaskMetric } from './metrics/metric.ts';
+import type { Numbers, PairedOutput, TaskAccumulator, TaskMetric } from './metrics/metric.ts';
+import { argmax } from './metrics/rank.ts';
+import { top1 } from './metrics/top1.ts';
 import { firstNonFinite } from './numbers.ts';
-import type { OutputRow, TaskRow } from './report.ts';
+import type { ClassRow, Confusion, OutputRow, TaskRow } from './report.ts';
 import { mcnemarExact, pairedInterval } from './statistics.ts';
 
 /** How far one output moved. */
@@ -43,11 +45,18 @@ export class OutputTally {
   }
 }
 
+/** Pairs of classes in the report: the most frequent ones. */
+const mostPairs = 100;
+
 /** How well both models do the task, judged on one output of shape [samples, classes]. */
 export class TaskTally {
   readonly output: string;
   readonly #classes: number;
   readonly #accumulators: { readonly metric: TaskMetric; readonly accumulator: ReturnType<TaskMetric['create']> }[];
+
+  readonly #byClass = new Map<number, TaskAccumulator>();
+  readonly #pairs = new Map<number, number>();
+  #agreed = 0;
 
   constructor(output: string, classes: number) {
     this.output = output;
@@ -65,6 +74,43 @@ export class TaskTally {
       }
     });
     for (const { accumulator } of this.#accumulators) accumulator.add(output);
+    const { ids, float, quant, labels } = output;
+    ids.forEach((_, row) => {
+      const start = row * this.#classes;
+      const [a, b] = [argmax(float, start, this.#classes), argmax(quant, start, this.#classes)];
+      if (a === b) this.#agreed++;
+      else this.#pairs.set(a * this.#classes + b, (this.#pairs.get(a * this.#classes + b) ?? 0) + 1);
+      const label = labels?.[row];
+      if (label === undefined) return;
+      if (!this.#byClass.has(label)) this.#byClass.set(label, top1.create());
+      const part = (values: Numbers): Numbers => values.subarray(start, start + this.#classes);
+      const sample = { ids: [''], dims: [1, this.#classes], float: part(float), quant: part(quant), labels: [label] };
+      this.#byClass.get(label)!.add(sample);
+    });
+  }
+
+  /** Top-1 by class, worst change first. */
+  classes(): ClassRow[] {
+    const rows = [...this.#byClass].map(([label, accumulator]) => {
+      const paired = accumulator.value();
+      const n = paired.bothRight + paired.onlyFloat + paired.onlyQuant + paired.bothWrong;
+      return {
+        ...{ label, n },
+        float: (paired.bothRight + paired.onlyFloat) / n,
+        quant: (paired.bothRight + paired.onlyQuant) / n,
+        delta: (paired.onlyQuant - paired.onlyFloat) / n,
+        ci95: pairedInterval(paired),
+      };
+    });
+    return rows.sort((a, b) => a.delta - b.delta || a.label - b.label);
+  }
+
+  confusion(): Confusion {
+    const pairs = [...this.#pairs].map(([key, n]) => ({
+      ...{ float: Math.floor(key / this.#classes), quant: key % this.#classes, n },
+    }));
+    pairs.sort((a, b) => b.n - a.n || a.float - b.float || a.quant - b.quant);
+    return { output: this.output, classes: this.#classes, agreed: this.#agreed, pairs: pairs.slice(0, mostPairs) };
   }
 
   /** One row per metric; none when no sample had a label. */

@@ -6,7 +6,7 @@
 import * as z from 'zod';
 import { didYouMean } from '../errors.ts';
 
-export type OptionKind = 'text' | 'path' | 'integer' | 'choice' | 'flag' | 'list';
+export type OptionKind = 'text' | 'path' | 'integer' | 'real' | 'choice' | 'flag' | 'list';
 
 export interface Option<T = unknown> {
   readonly kind: OptionKind;
@@ -72,6 +72,15 @@ export function integer({ min, max, ...basics }: Integer & { readonly default?: 
   return { kind: 'integer', schema: schema.max(max), expects: `a whole number from ${min} to ${max}`, ...basics };
 }
 
+/** A number that need not be whole; limits are included. */
+export function real(basics: Integer & { readonly default: number }): Defaulted<number>;
+export function real(basics: Integer): Option<number>;
+export function real({ min, max, ...basics }: Integer & { readonly default?: number }): Option<number> {
+  const schema = z.number().min(min);
+  if (max === undefined) return { kind: 'real', schema, expects: `a number of at least ${min}`, ...basics };
+  return { kind: 'real', schema: schema.max(max), expects: `a number from ${min} to ${max}`, ...basics };
+}
+
 export function choice<const C extends string>(
   choices: readonly C[],
   basics: Basics & { readonly default: NoInfer<C> },
@@ -113,10 +122,14 @@ export function readValue(option: Option, raw: unknown): Reading {
 }
 
 /**
- * A value as the command line has it. Numbers are decimal digits: '1e3', '0x10' and '8 ' are refused, not guessed at.
+ * A value as the command line has it. Whole numbers are decimal digits: '1e3', '0x10' and '8 ' are refused, not guessed at;
+ * others may have a point and an exponent.
  */
 export function readText(option: Option, raw: string): Reading {
-  return readValue(option, option.kind === 'integer' && /^[+-]?\d+$/.test(raw) ? Number(raw) : raw);
+  const isNumber =
+    (option.kind === 'integer' && /^[+-]?\d+$/.test(raw)) ||
+    (option.kind === 'real' && /^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i.test(raw));
+  return readValue(option, isNumber ? Number(raw) : raw);
 }
 
 function hintFor(option: Option, raw: unknown): string | undefined {

@@ -57,7 +57,8 @@ async function* gather(
   return undefined;
 }
 
-function join(samples: readonly Sample[], inputs: readonly InputInfo[]): Batch {
+/** One batch. @throws DATA_* when samples do not fit together, or not what the model fixes */
+export function join(samples: readonly Sample[], inputs: readonly InputInfo[]): Batch {
   const names = Object.keys(samples[0]!.inputs);
   const joined = Object.fromEntries(names.map((name) => [name, concatenate(samples, name)]));
   for (const input of inputs) {

@@ -50,6 +50,51 @@ export const compareErrors = {
       'check the labels: class numbers start at 0, and class folders are numbered in sorted order',
     ),
 
+  unknownTask: (name: string, known: readonly string[]): QdqError =>
+    usageError(
+      'TASK_UNKNOWN',
+      `there is no task '${name}'`,
+      didYouMean(name, known) ?? `there are ${known.join(', ')}`,
+    ),
+
+  taskOption: (task: string, word: string, known: readonly string[]): QdqError =>
+    usageError(
+      'TASK_OPTION',
+      `'${word}' is no setting of task '${task}'`,
+      known.length === 0 ? 'it has none' : `write NAME=VALUE, with NAME one of ${known.join(', ')}`,
+    ),
+
+  taskOptionAlone: (word: string): QdqError =>
+    usageError('TASK_OPTION', `--task-option ${word} is given, but no --task`, 'give --task as well'),
+
+  taskOutputs: (task: string, why: string, outputs: readonly string[]): QdqError =>
+    dataError(
+      'TASK_OUTPUTS',
+      `task '${task}' cannot read the outputs of the model: ${why}`,
+      `the outputs are ${outputs.join(', ') || 'none'}; name them with --task-option, or judge them with --metric FILE`,
+    ),
+
+  metricModule: (path: string, why: string): QdqError =>
+    usageError(
+      'METRIC_MODULE',
+      `'${path}' is no metric: ${why}`,
+      'it exports default { id, unit, better, perfect?, create: () => ({ add, value }) }',
+    ),
+
+  noLayers: (): QdqError =>
+    dataError(
+      'SENSITIVITY_NO_LAYERS',
+      'no quantized node of the int8 model could be matched with a node of the float model',
+      'the int8 model must be in QDQ format and made from this float model',
+    ),
+
+  sensitivityGate: (gate: string): QdqError =>
+    usageError(
+      'SENSITIVITY_GATE',
+      `'${gate}' is no condition that leaving layers float can be judged by`,
+      'give output.sqnr, another output.*, agreement or top1.drop, with a number and <=, >=, < or >',
+    ),
+
   noSamples: (source: string): QdqError =>
     usageError(
       'COMPARE_NO_SAMPLES',

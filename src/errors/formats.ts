@@ -23,6 +23,13 @@ export const formatErrors = {
       'use --format qdq, or 8-bit --activation-type and --weight-type',
     ),
 
+  float8: (): QdqError =>
+    usageError(
+      'FORMAT_FLOAT8',
+      '--weight-type f8: onnxruntime on CPU converts 8-bit floats and multiplies none, so they would be slower than float32',
+      'use --weight-type s8, which is as small; or --format fp16 for GPUs',
+    ),
+
   bits: (bits: number, choices: readonly number[]): QdqError =>
     usageError(
       'FORMAT_BITS',

@@ -9,6 +9,13 @@ export const pipelineErrors = {
       'leave out one of the two',
     ),
 
+  gatesTooLarge: (gate: string, bytes: number): QdqError =>
+    usageError(
+      'QUANT_GATE_TOO_LARGE',
+      `--gate '${gate}' needs both models to be run, and the float model of ${(bytes / 1e9).toFixed(1)} GB does not fit in the memory of this machine`,
+      "leave the gate out, and use 'qdq compare' on a machine with more memory",
+    ),
+
   notEqual: (model: string, output: string, difference: number, bound: number): QdqError =>
     dataError(
       'FUSE_NOT_EQUAL',

@@ -27,17 +27,23 @@ export class Emitter {
     this.anchor = anchor;
   }
 
-  op(opType: string, inputs: readonly (Value | null)[], attributes: Attributes = {}): Value {
-    return this.ops(opType, inputs, 1, attributes)[0]!;
+  op(opType: string, inputs: readonly (Value | null)[], attributes: Attributes = {}, domain = ''): Value {
+    return this.ops(opType, inputs, 1, attributes, domain)[0]!;
   }
 
   /** A node with several results. */
-  ops(opType: string, inputs: readonly (Value | null)[], results: number, attributes: Attributes = {}): Value[] {
+  ops(
+    opType: string,
+    inputs: readonly (Value | null)[],
+    results: number,
+    attributes: Attributes = {},
+    domain = '',
+  ): Value[] {
     const name = this.graph.names.unique(`${this.scope}/${opType}`);
     const outputs = Array.from({ length: results }, (_, i) =>
       results === 1 ? `${name}_output` : `${name}_output${i}`,
     );
-    const node = this.graph.makeNode(opType, inputs, { name, outputs });
+    const node = this.graph.makeNode(opType, inputs, { name, outputs, domain });
     for (const [key, value] of Object.entries(attributes)) setAttribute(node, key, value);
     if (this.anchor) this.graph.insertBefore(node, this.anchor);
     else this.graph.append(node);

@@ -10,6 +10,7 @@ import { constantNodes } from './constant-nodes.ts';
 import { convBn } from './conv-bn.ts';
 import { convOneD } from './conv1d.ts';
 import { deadCode } from './dead-code.ts';
+import { einsum } from './einsum.ts';
 import { gelu } from './gelu.ts';
 import { hardSwish } from './hard-swish.ts';
 import { identity } from './identity.ts';
@@ -43,6 +44,7 @@ export const passes: readonly Pass[] = [
   reduceMeanToPool,
   noOps,
   layoutPairs,
+  einsum,
   matmulAdd,
   convBn,
   hardSwish,

@@ -12,6 +12,7 @@ function weight(node: Node): Operand {
 export const convTranspose: OpSpec = {
   types: ['ConvTranspose'],
   weight,
+  learnable: () => [1, 2],
   quantize: (node) => convolutionRule(node, weight(node)),
   gradient(context: GradientContext) {
     const { node, emit } = context;

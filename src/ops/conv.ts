@@ -8,6 +8,7 @@ const weight = (): Operand => ({ index: 1, role: 'weight', axis: 0, layout: 'con
 export const conv: OpSpec = {
   types: ['Conv'],
   weight,
+  learnable: () => [1, 2],
   quantize: (node) => convolutionRule(node, weight()),
   gradient(context: GradientContext) {
     const { node, emit } = context;

@@ -3,8 +3,12 @@ import type { Value } from '../graph/value.ts';
 import { dyOf, give, giveBroadcast, type GradientContext } from './gradient/context.ts';
 import { follow, island, type OpSpec } from './op.ts';
 
+/** A constant of several numbers is a bias or a factor per channel; a single one belongs to the formula. */
+const factors: OpSpec['learnable'] = (node) => [0, 1].filter((index) => (node.constant(index)?.size ?? 0) > 1);
+
 export const add: OpSpec = {
   types: ['Add'],
+  learnable: factors,
   quantize: () => ({ ...follow({ kind: 'observe' }, [0, 1]), sum: true }),
   gradient(context) {
     giveBroadcast(context, 0, () => dyOf(context));
@@ -14,6 +18,7 @@ export const add: OpSpec = {
 
 export const mul: OpSpec = {
   types: ['Mul'],
+  learnable: factors,
   quantize: () => follow({ kind: 'observe' }, [0, 1]),
   gradient(context) {
     const { node, emit } = context;

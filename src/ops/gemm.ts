@@ -12,6 +12,7 @@ function weight(node: Node): Operand {
 export const gemm: OpSpec = {
   types: ['Gemm'],
   weight,
+  learnable: () => [1, 2],
   quantize(node: Node) {
     if (node.int('transA', 0) !== 0) return 'its first operand is transposed (transA = 1)';
     const matrix = node.constant(1);

@@ -12,6 +12,7 @@ function weight(_node: Node, rank: number): Operand {
 export const matmul: OpSpec = {
   types: ['MatMul'],
   weight,
+  learnable: () => [0, 1],
   quantize(node: Node) {
     const constant = node.constant(1);
     // onnxruntime rewrites MatMul + Add to a float Gemm unless the product is quantized in between.

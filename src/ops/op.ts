@@ -73,6 +73,8 @@ export interface OpSpec {
   readonly moveCodes?: { readonly since: number; apply(node: Node, zero: Value): void };
   /** For an operator that limits its input to an interval: the interval, or undefined when it is not constant. */
   clamp?(node: Node): Interval | undefined;
+  /** Inputs that hold what training changes when they are constant: weights, biases, factors. */
+  learnable?(node: Node): readonly number[];
   /**
    * Appends the gradients of the inputs for which `context.needs` them, or returns the reason why this node has none. Absent:
    * the operator has no gradient.

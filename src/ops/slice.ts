@@ -11,9 +11,15 @@ interface Cut {
   readonly count: number;
 }
 
+/** Whole numbers of an input, those that mean "to the end" cut down to what a number holds. */
+function indices(node: Node, index: number): number[] | undefined {
+  const content = node.constant(index)?.data() as Iterable<number | bigint> | undefined;
+  return content && Array.from(content, (value) => Math.max(-(2 ** 52), Math.min(2 ** 52, Number(value))));
+}
+
 /** What is cut from each listed axis, with ends clamped as the operator does; or why that is not known. */
 function cutsOf(node: Node, dims: readonly number[], result: readonly number[]): Cut[] | string {
-  const lists = [1, 2, 3, 4].map((index) => (node.input(index) ? node.constant(index)?.ints() : undefined));
+  const lists = [1, 2, 3, 4].map((index) => (node.input(index) ? indices(node, index) : undefined));
   const open = [1, 2, 3, 4].find((index) => node.input(index) && !lists[index - 1]);
   if (open !== undefined) return 'where it cuts is computed at run time';
   const [starts, , axes = starts!.map((_, i) => i), steps = starts!.map(() => 1)] = lists;

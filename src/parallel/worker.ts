@@ -1,5 +1,6 @@
-/** The worker's side of the pool. A module that runs as a worker calls `serve` once. */
+/** The worker's side of the pool. A module that runs as a worker calls `serve` once, or `answer` when it belongs to a crew. */
 import { parentPort, workerData } from 'node:worker_threads';
+import type { Answer } from './crew.ts';
 import { packError, type FromWorker } from './pool.ts';
 
 /** Runs the task of this worker; `send` reports on the way. Arrays are copied when sent. */
@@ -12,4 +13,23 @@ export async function serve<Task, Message, Result>(
   } catch (error) {
     post({ kind: 'error', error: packError(error) });
   }
+}
+
+/** Starts with the data of this worker, and then answers requests one after the other, until the first that fails. */
+export async function answer<Init, Request, Reply>(
+  start: (init: Init) => Promise<(request: Request) => Promise<Reply>>,
+): Promise<void> {
+  const post = (sent: Answer<Reply>): void => parentPort!.postMessage(sent, []);
+  const handler = start(workerData as Init);
+  let last: Promise<void> = Promise.resolve();
+  parentPort!.on('message', (request: Request) => {
+    last = last.then(async () => {
+      try {
+        post({ kind: 'reply', reply: await (await handler)(request) });
+      } catch (error) {
+        post({ kind: 'error', error: packError(error) });
+      }
+    });
+  });
+  await handler.catch((error: unknown) => post({ kind: 'error', error: packError(error) }));
 }

@@ -5,6 +5,8 @@
 import { cpuInfo } from '../backends/cpu.ts';
 import { targetOf, targets } from '../backends/targets/index.ts';
 import type { Target } from '../backends/targets/target.ts';
+import { confirmed } from '../calibrate/confirm.ts';
+import { healthOf } from '../calibrate/health.ts';
 import { observerOf } from '../calibrate/observers/index.ts';
 import { writeState, type CalibrationState } from '../calibrate/state.ts';
 import { keyOf, readUnfinished, removeUnfinished, withPlaces, writeUnfinished } from '../calibrate/unfinished.ts';
@@ -74,7 +76,16 @@ export async function calibrateModel(asked: CalibrateOptions): Promise<Calibrate
   removeUnfinished(unfinished);
   for (const note of state.notes) options.onWarning?.(note);
   warnings.push(...state.notes);
-  return { outputPath: options.output, samples: state.samples, tensors: state.tensors.length, warnings };
+  const { dataset, selection } = samples;
+  const told = healthOf(state.tensors, state.arrays, state.samples);
+  const health = await confirmed(told, model, dataset, selection, { threads: options.threads });
+  return {
+    outputPath: options.output,
+    samples: state.samples,
+    tensors: state.tensors.length,
+    ...(health && { health }),
+    warnings,
+  };
 }
 
 /**

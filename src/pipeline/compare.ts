@@ -7,6 +7,7 @@ import { modelFromProto } from '../graph/from-proto.ts';
 import { loadModel } from '../onnx/model-file.ts';
 import type { CompareOptions, CompareResult } from '../pipeline-types.ts';
 import { openBaseline, recordBaseline } from './baseline.ts';
+import { judgesOf } from './judges.ts';
 import { layersOf } from './layers.ts';
 import { samplesProgress } from './progress.ts';
 import { reportFiles, writeReportFiles } from './report-files.ts';
@@ -18,6 +19,7 @@ export async function compareFiles(options: CompareOptions): Promise<CompareResu
   const { float, quant, samples, seed, batch, threads, gates, onWarning } = options;
   reportFiles(options);
   const baseline = openBaseline(options);
+  const judges = await judgesOf(options);
   const file = loadModel(float);
   const inputs = inputsOf(modelFromProto(file.proto, file.dir));
   file.close();
@@ -35,9 +37,11 @@ export async function compareFiles(options: CompareOptions): Promise<CompareResu
     batchSize: batch,
     threads,
     gates,
+    judges,
     baseline,
     command: options.command ?? 'compareModels',
     warnings,
+    profile: options.profile ?? false,
     layers: await layersOf(float, openModel(quant).model, quant, options.layers, options),
     onProgress: samplesProgress(options, 'comparing'),
     onLayers: samplesProgress(options, 'comparing layers'),

@@ -1,5 +1,5 @@
 /**
- * Inputs for a proof when the user gives none. Open dimensions are not told by the model, so sizes are tried until it runs;
+ * Inputs for a proof, or a report, when the user gives none. Open dimensions are not told by the model, so sizes are tried until it runs;
  * a model that runs with none of them, or takes what cannot be generated, leaves the proof without inputs and says why.
  */
 import { openSession } from '../backends/session.ts';
@@ -7,7 +7,7 @@ import { openModel } from '../compare/model-facts.ts';
 import type { Dataset, InputInfo } from '../data/sample.ts';
 import { QdqError } from '../errors.ts';
 import type { RunFlags, DataFlags } from '../pipeline-types.ts';
-import { openFlags } from './samples.ts';
+import { cautions, draw, everySample, openFlags, usualEvaluation, type SamplePlan } from './samples.ts';
 
 /** For every open dimension but the batch axis: what sequences, images and signals usually take. */
 const usualSizes = [64, 256, 1024, 16, 4, 1];
@@ -65,4 +65,24 @@ export async function generateInputs(
       `EQUALITY WAS NOT PROVEN, since no inputs could be generated: ${failure}; give real ones with --data or --reader`,
     ],
   };
+}
+
+/** Samples for the report of a model that is made without any: what was given, else generated inputs, which it says. */
+export async function judgingSamples(
+  flags: DataFlags & RunFlags,
+  path: string,
+  inputs: readonly InputInfo[],
+): Promise<SamplePlan> {
+  if (flags.eval !== undefined) {
+    const evaluation = await everySample(flags, flags.eval, inputs);
+    return { calibration: evaluation, evaluation, warnings: cautions(evaluation.dataset) };
+  }
+  const given = flags.data !== undefined || flags.reader !== undefined;
+  const generated = given ? undefined : await generateInputs(path, inputs, flags);
+  const dataset = generated?.dataset ?? (await openFlags(flags, inputs));
+  const wanted = flags.samples ?? Math.min(usualEvaluation, dataset.count ?? usualEvaluation);
+  const { chosen, note } = draw(dataset, wanted, flags.seed);
+  const evaluation = { dataset, selection: chosen };
+  const notes = [...(generated?.notes ?? []), ...cautions(dataset), ...(note === undefined ? [] : [note])];
+  return { calibration: evaluation, evaluation, warnings: notes };
 }

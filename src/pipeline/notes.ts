@@ -3,7 +3,7 @@ import type { Target } from '../backends/targets/target.ts';
 import { missingShards } from '../calibrate/merge.ts';
 import type { CalibrationState } from '../calibrate/state.ts';
 import type { Model } from '../graph/model.ts';
-import type { Plan } from '../quantizable/plan.ts';
+import { observedTensors, type Plan } from '../quantizable/plan.ts';
 import type { Quantized } from '../quantized/format.ts';
 import { lint } from '../quantized/lint/index.ts';
 
@@ -13,6 +13,13 @@ export function keptWarnings(model: Model): string[] {
   return kept === 0
     ? []
     : [`the model already holds ${kept} QuantizeLinear/DequantizeLinear nodes: they are kept as they are`];
+}
+
+/** Tensors whose ranges would have been looked at, had there been samples. */
+export function unobservedWarnings(wanted: Plan): string[] {
+  return observedTensors(wanted).length === 0
+    ? []
+    : ['without samples the ranges of activations were not checked: give --data to find those that do not fit'];
 }
 
 /** Regions that were planned and then given up because the samples gave no range. */
@@ -38,6 +45,14 @@ export function lintWarnings(model: Model, target: Target): string[] {
     const place = [node && `'${node}'`, tensor && tensor !== node && `'${tensor}'`].filter(Boolean).join(', tensor ');
     return `${target.name} rule ${rule}${place === '' ? '' : ` at ${place}`}: ${message} (${remedy})`;
   });
+}
+
+export function notRun(bytes: number): string {
+  return `the model of ${(bytes / 1e9).toFixed(1)} GB was loaded, with its weights left in the file, and not run`;
+}
+
+export function notCompared(bytes: number): string {
+  return `there is no report: running the float model of ${(bytes / 1e9).toFixed(1)} GB needs more memory than this machine has ('qdq compare' makes one where it fits)`;
 }
 
 /** The ranges are those of a few shards only. */

@@ -37,16 +37,16 @@ export async function prepareModel(options: PrepareOptions): Promise<PrepareResu
   const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
   const { scheme, widths } = resolveWidths(target, options);
   const source = await openFused(options.model, options, {
-    opset: Math.max(leastFakeQuantOpset, leastOpset(scheme)),
+    opset: Math.max(leastFakeQuantOpset, leastOpset(scheme, target)),
   });
   const { file, model, log, upgrade } = source;
   const { include, exclude } = options;
   const request = { target, scheme, include, exclude, fused: survivors(log) };
   const wanted = planQuantization(model, request);
   const { state, warnings: cautions, samples } = await observed(options, source, wanted);
-  const plan = planRanged((unranged) => planQuantization(model, { ...request, unranged }), wanted, rangesOf(state));
+  const plan = planRanged(model, request, wanted, rangesOf(state));
   const prepared = emitFakeQuant(model, plan, widths, (bits) => rangesOf(state, bits));
-  const description = `fake-quant, ${describeScheme(scheme)}`;
+  const description = `fake quantizers, ${describeScheme(scheme)}, W${widths.weights}A${widths.activations}`;
   writeStamp(prepared, plan, description, describeCalibration(state));
   const warnings = [
     ...upgradeNotes(upgrade),

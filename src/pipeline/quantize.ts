@@ -1,33 +1,45 @@
 /** The whole pipeline: fuse → plan → calibrate → emit → load and run → compare. Nothing is written that has not been run. */
 import { cpuInfo } from '../backends/cpu.ts';
-import { openSession } from '../backends/session.ts';
 import { targetOf } from '../backends/targets/index.ts';
 import type { Target } from '../backends/targets/target.ts';
 import { calibrate } from '../calibrate/calibrate.ts';
+import { confirmed } from '../calibrate/confirm.ts';
+import { healthOf, type Health } from '../calibrate/health.ts';
 import { rangesOf, type CalibrationState } from '../calibrate/state.ts';
 import { compareModels, type BaselineSource } from '../compare/compare.ts';
 import { checkGates, parseGate } from '../compare/gates.ts';
+import type { Judge } from '../compare/metrics/judge.ts';
 import type { Report } from '../compare/report.ts';
 import { summarizeSkipped } from '../data/tolerant.ts';
 import type { Interval } from '../ops/op.ts';
 import { pipelineErrors } from '../errors/pipeline.ts';
 import type { Model } from '../graph/model.ts';
-import { modelToProto } from '../graph/to-proto.ts';
-import { saveModel } from '../onnx/model-file.ts';
 import type { QuantizeOptions, QuantizeResult } from '../pipeline-types.ts';
 import { observedTensors, type Plan } from '../quantizable/plan.ts';
-import { planRanged } from '../quantizable/ranged.ts';
 import { checkFormat, findTarget, resolveScheme } from '../quantizable/scheme.ts';
 import type { Form } from '../quantized/format.ts';
 import { formOf } from '../quantized/formats/index.ts';
 import { writeProvenance } from '../quantized/provenance.ts';
 import { openBaseline, recordBaseline } from './baseline.ts';
-import { keptWarnings, lintWarnings, rangeWarnings, repairWarnings, shardWarnings } from './notes.ts';
+import { deliver } from './deliver.ts';
+import { fitsInMemory, isLarge, sizeOf } from './memory.ts';
+import {
+  keptWarnings,
+  lintWarnings,
+  notCompared,
+  notRun,
+  rangeWarnings,
+  repairWarnings,
+  shardWarnings,
+  unobservedWarnings,
+} from './notes.ts';
 import { observerSettings } from './observer.ts';
+import { judgesOf } from './judges.ts';
 import { layerSamples } from './layers.ts';
 import { samplesProgress } from './progress.ts';
 import { reportFiles, writeReportFiles } from './report-files.ts';
-import { everySample, judgingSamples, settle, splitSamples, type SamplePlan } from './samples.ts';
+import { judgingSamples } from './generated.ts';
+import { anySample, everySample, settle, splitSamples, type SamplePlan } from './samples.ts';
 import { describeCalibration, formatFlags, schemeRequest, summarizePlan } from './scheme.ts';
 import { readStateOrTable } from './tables.ts';
 import { writeStamp } from './stamp.ts';
@@ -42,6 +54,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   observerSettings(options);
   reportFiles(options);
   const baseline = openBaseline(options);
+  const judges = await judgesOf(options);
   if (options.report === false && gates.length > 0) throw pipelineErrors.gatesWithoutReport(options.gates[0]!);
   const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
   checkFormat(target, options.format);
@@ -49,10 +62,15 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   const form = formOf(options.format, scheme, formatFlags(options));
   const source = await openFused(options.model, options, { opset: Math.max(form.leastOpset, target.opset.least) });
   const { file, model, log, upgrade } = source;
+  const judged = options.report !== false && fitsInMemory(file);
+  if (!judged && gates.length > 0) throw pipelineErrors.gatesTooLarge(options.gates[0]!, sizeOf(file));
   const { include, exclude } = options;
-  const request = { target, scheme, include, exclude, fused: survivors(log) };
+  const { optimize } = options;
+  const request = { target, scheme, include, exclude, optimize, fused: survivors(log) };
   const wanted = form.plan(model, request);
-  const chosen = await chooseSamples(options, model, observedTensors(wanted).length > 0);
+  const given = [options.data, options.reader, options.state].some((source) => source !== undefined);
+  const observed = form.rangesOptional && !given ? [] : observedTensors(wanted);
+  const chosen = await chooseSamples(options, model, observed.length > 0, judged || !isLarge(file));
   const { dataset } = chosen.evaluation;
   checkGates(gates, {
     labels: dataset.labelled || dataset.count === undefined,
@@ -61,42 +79,72 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
     baseline: baseline !== undefined,
   });
 
-  const state = await calibrationState(options, source, wanted, chosen);
+  const state = await calibrationState(options, source, observed, chosen);
   const samples = await settle(chosen);
   const ranges: ReadonlyMap<string, Interval> = state ? rangesOf(state) : new Map();
-  const plan = planRanged((unranged) => form.plan(model, { ...request, unranged }), wanted, ranges);
+  const plan = form.settle(model, request, wanted, ranges);
   const quantized = form.emit(model, plan, ranges);
   writeStamp(quantized.model, plan, form.description, describeCalibration(state));
   writeProvenance(quantized.model, { source: file.sha256(), tensors: quantized.origins });
   const warnings = [
     ...upgradeNotes(upgrade),
     ...samples.warnings,
-    ...(state ? [...state.notes, ...shardWarnings(state)] : []),
+    ...(state ? [...state.notes, ...shardWarnings(state)] : unobservedWarnings(wanted)),
     ...keptWarnings(model),
     ...rangeWarnings(wanted, plan),
     ...repairWarnings(quantized.repaired),
     ...lintWarnings(quantized.model, target),
   ];
+  const tell = (warning: string): void => {
+    warnings.push(warning);
+    options.onWarning?.(warning);
+  };
   for (const warning of warnings) options.onWarning?.(warning);
 
-  await proveItRuns(quantized.model, options, samples);
-  const saved = saveModel(modelToProto(quantized.model), options.output, {
-    externalData: options.externalData,
-    sourceDir: file.dir,
-    inputs: [file.path],
-  });
+  const saved = await deliver(quantized.model, file, options, samples.evaluation);
+  if (!saved.ran) tell(notRun(saved.byteLength));
+  if (!judged && options.report !== false) tell(notCompared(sizeOf(file)));
   const result = { outputPath: saved.path, plan: summarizePlan(plan, form.description), warnings };
-  if (options.report === false) return result;
-  const report = await judge(options, saved.path, model, target, form, plan, state, samples, warnings, baseline);
+  if (!judged) return result;
+  const health =
+    state &&
+    (await confirmed(
+      healthOf(state.tensors, state.arrays, state.samples),
+      model,
+      samples.calibration.dataset,
+      samples.calibration.selection,
+      { threads: options.threads },
+    ));
+  const report = await judge(
+    options,
+    saved.path,
+    model,
+    target,
+    form,
+    plan,
+    state,
+    samples,
+    health,
+    warnings,
+    baseline,
+    judges,
+  );
   recordBaseline(report, options);
   const files = writeReportFiles(report, options);
   return { ...result, report, ...(files.length === 0 ? {} : { reportPath: files[0]!, reportFiles: files }) };
 }
 
 /** With a state file, or where nothing is calibrated, only the report needs samples. */
-function chooseSamples(options: QuantizeOptions, model: Model, calibrates: boolean): Promise<SamplePlan> {
+function chooseSamples(
+  options: QuantizeOptions,
+  model: Model,
+  calibrates: boolean,
+  runs: boolean,
+): Promise<SamplePlan> {
   const inputs = inputsOf(model);
-  if (!calibrates) return judgingSamples(options, inputs);
+  const given = options.data ?? options.reader ?? options.eval;
+  if (!calibrates && !runs && given === undefined) return anySample(options, inputs);
+  if (!calibrates) return judgingSamples(options, options.model, inputs);
   return options.state !== undefined && options.eval !== undefined
     ? everySample(options, options.eval, inputs).then((evaluation) => ({
         calibration: evaluation,
@@ -109,12 +157,12 @@ function chooseSamples(options: QuantizeOptions, model: Model, calibrates: boole
 async function calibrationState(
   options: QuantizeOptions,
   { file, model }: FusedSource,
-  plan: Plan,
+  observed: readonly string[],
   { calibration }: SamplePlan,
 ): Promise<CalibrationState | undefined> {
-  if (observedTensors(plan).length === 0) return undefined;
-  if (options.state !== undefined) return readStateOrTable(options.state, file.sha256(), model, observedTensors(plan));
-  return calibrate(model, observedTensors(plan), calibration.dataset, calibration.selection, {
+  if (observed.length === 0) return undefined;
+  if (options.state !== undefined) return readStateOrTable(options.state, file.sha256(), model, observed);
+  return calibrate(model, observed, calibration.dataset, calibration.selection, {
     modelSha256: file.sha256(),
     observer: options.observer,
     observerOptions: observerSettings(options),
@@ -122,19 +170,6 @@ async function calibrationState(
     ...(options.batch === undefined ? {} : { batchSize: options.batch }),
     onProgress: samplesProgress(options, 'calibrating'),
   });
-}
-
-/** Loads the int8 graph and runs one sample, before a byte of it is on disk. */
-async function proveItRuns(model: Model, options: QuantizeOptions, { evaluation }: SamplePlan): Promise<void> {
-  const session = await openSession(model, { threads: options.threads }, `the int8 form of '${options.model}'`);
-  try {
-    for await (const sample of evaluation.dataset.samples(evaluation.selection)) {
-      await session.run(sample.inputs);
-      break;
-    }
-  } finally {
-    await session.dispose();
-  }
 }
 
 function judge(
@@ -146,8 +181,10 @@ function judge(
   plan: Plan,
   state: CalibrationState | undefined,
   { calibration, evaluation }: SamplePlan,
+  health: Health | undefined,
   warnings: readonly string[],
   baseline: BaselineSource | undefined,
+  judges: readonly Judge[],
 ): Promise<Report> {
   const skipped =
     options.state === undefined && state !== undefined
@@ -161,12 +198,20 @@ function judge(
     batchSize: options.batch,
     threads: options.threads,
     gates: options.gates,
+    judges,
     baseline,
+    profile: options.profile ?? false,
     command: options.command ?? 'quantizeModel',
     // A table of another tool tells nothing of its samples.
     ...(state !== undefined &&
       state.samples > 0 && {
-        calibration: { n: state.samples, idsHash: state.idsHash, source: state.source, ...(skipped && { skipped }) },
+        calibration: {
+          n: state.samples,
+          idsHash: state.idsHash,
+          source: state.source,
+          ...(skipped && { skipped }),
+          ...(health && { health }),
+        },
       }),
     recipe: {
       format: form.format,

@@ -9,7 +9,7 @@ import type { DataFlags } from '../pipeline-types.ts';
 /** Enough for min/max ranges of image models to settle. */
 export const usualCalibration = 100;
 /** What the report looks at when nobody names its samples: a few seconds' worth, drawn with the same seed. */
-const usualEvaluation = 500;
+export const usualEvaluation = 500;
 
 const sameSamples =
   'every sample was used to calibrate, so the report judges the same samples: give --eval, or fewer --samples';
@@ -92,22 +92,11 @@ export async function splitSamples(flags: DataFlags, inputs: readonly InputInfo[
   };
 }
 
-/** For what is made without samples: all that there are, at most as many as a report looks at. */
-export async function judgingSamples(flags: DataFlags, inputs: readonly InputInfo[]): Promise<SamplePlan> {
-  if (flags.eval !== undefined) {
-    const evaluation = await everySample(flags, flags.eval, inputs);
-    return { calibration: evaluation, evaluation, warnings: cautions(evaluation.dataset) };
-  }
-  const dataset = await openFlags(flags, inputs);
-  const { count } = dataset;
-  const wanted = flags.samples ?? Math.min(usualEvaluation, count ?? usualEvaluation);
-  const { chosen, note } = draw(dataset, wanted, flags.seed);
-  const evaluation = { dataset, selection: chosen };
-  return {
-    calibration: evaluation,
-    evaluation,
-    warnings: [...cautions(dataset), ...(note === undefined ? [] : [note])],
-  };
+/** One generated sample, where the model is neither calibrated nor judged and is only to be run once. */
+export async function anySample(flags: DataFlags, inputs: readonly InputInfo[]): Promise<SamplePlan> {
+  const dataset = await openFlags({ ...flags, data: 'random', samples: 1 }, inputs);
+  const evaluation = { dataset, selection: draw(dataset, 1, flags.seed).chosen };
+  return { calibration: evaluation, evaluation, warnings: [] };
 }
 
 /** A stream tells only when it is read whether it leaves anything over: if not, the calibration samples judge as well. */

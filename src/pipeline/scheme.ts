@@ -1,4 +1,5 @@
 /** Between the words of the command line and the planner's: schemes, formats and plans. */
+import { formatErrors } from '../errors/formats.ts';
 import type { CalibrationState } from '../calibrate/state.ts';
 import type { ActivationType, PlanSummary, SchemeFlags, WeightType } from '../pipeline-types.ts';
 import type { Plan } from '../quantizable/plan.ts';
@@ -9,7 +10,10 @@ const activationTypes = { u8: 'uint8', s8: 'int8', u16: 'uint16', s16: 'int16' }
   ActivationType,
   string
 >;
-const weightTypes = { s8: 'int8', u8: 'uint8' } as const satisfies Record<WeightType, string>;
+const weightTypes = { s8: 'int8', u8: 'uint8', s4: 'int4', u4: 'uint4' } as const satisfies Record<
+  Exclude<WeightType, 'f8'>,
+  string
+>;
 
 export function schemeRequest(
   flags: Pick<
@@ -19,7 +23,7 @@ export function schemeRequest(
 ): SchemeRequest {
   return {
     activationType: flags.activationType && activationTypes[flags.activationType],
-    weightType: flags.weightType && weightTypes[flags.weightType],
+    weightType: flags.weightType && weightTypes[notFloat8(flags.weightType)],
     perTensor: flags.perTensor,
     symmetric: flags.symmetric,
     reduceRange: flags.reduceRange,
@@ -27,12 +31,18 @@ export function schemeRequest(
   };
 }
 
+/** onnxruntime on CPU has no product of 8-bit floats: the type is known, so that the error can say so. */
+function notFloat8(type: WeightType): Exclude<WeightType, 'f8'> {
+  if (type === 'f8') throw formatErrors.float8();
+  return type;
+}
+
 /** The flags of which some formats read some. */
 export function formatFlags(flags: SchemeFlags): FormatFlags {
-  const { activationType, weightType, perTensor, symmetric, reduceRange, weightObserver } = flags;
+  const { activationType, weightType, perTensor, symmetric, reduceRange, optimize, weightObserver } = flags;
   const { weightBits, blockSize, weightMethod, accuracyLevel, keepIo } = flags;
   return {
-    ...{ activationType, weightType, perTensor, symmetric, reduceRange, weightObserver },
+    ...{ activationType, weightType, perTensor, symmetric, reduceRange, optimize, weightObserver },
     ...{ weightBits, blockSize, weightMethod, accuracyLevel, keepIo },
   };
 }

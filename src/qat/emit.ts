@@ -17,9 +17,10 @@ import { weightKey, type Plan, type RegionPlan, type TensorPlan } from '../quant
 import { rangeOf } from '../quantized/parameters.ts';
 import { activationParams, codes, type IntegerType, type QuantParams } from '../quantized/params.ts';
 import { emitActivation, type Reader } from '../quantized/qdq.ts';
+import { mse as weightScales } from '../quantized/weight-observers/mse.ts';
+import { channelGroups } from '../quantized/weight-observers/weight-observer.ts';
 import { activationBits, type TensorBits } from './activation-bits.ts';
 import { clampCodes } from './clamp-codes.ts';
-import { searchWeightScales } from './weight-scales.ts';
 import { activationLimits, containerBits, regionWidths, weightLimits, type Widths } from './widths.ts';
 
 /** Calibrated ranges of all observed tensors, for quantizers of that many bits. */
@@ -124,7 +125,9 @@ function weightWriter(
     const limits = weightLimits(type, bits);
     let pair = parameters.get(key);
     if (!pair) {
-      const scales = searchWeightScales(value.constant!, weight!.axis, limits.top);
+      const { constant } = value;
+      const groups = channelGroups(constant!.dims, weight!.axis);
+      const scales = weightScales.scales(constant!.floats(), groups, limits.top);
       pair = placeWeightParameters(value, scales, type, limits.zeroPoint, weight!.axis);
       parameters.set(key, pair);
     }

@@ -2,7 +2,6 @@
  * Fake quantizers as they stand in a graph: a QuantizeLinear, limits on its codes or none, and the DequantizeLinear nodes that
  * read them with the same scale and zero point. Made by `prepare`, by PyTorch's export, or by any tool that writes QDQ.
  */
-import type { Graph } from '../graph/graph.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
@@ -63,17 +62,6 @@ export function fakeQuantAt(quantize: Node): FakeQuant | undefined {
   const written = quantize.int('axis', 1);
   const axis = perAxis ? (written < 0 && rank !== undefined ? written + rank : written) : undefined;
   return { quantize, clamps, dequantize, input, scale, zeroPoint, axis, type, limits: { qmin, qmax } };
-}
-
-/** True when the codes of a full container are not limited further. */
-export function usesAllCodes({ type, limits }: FakeQuant): boolean {
-  const all = typeLimits(type);
-  return limits.qmin === all.qmin && limits.qmax === all.qmax;
-}
-
-/** Graph in which a fake quantizer's own nodes stand. */
-export function graphOf({ quantize }: FakeQuant): Graph {
-  return quantize.graph!;
 }
 
 const codeTypes: ReadonlySet<DataTypeName> = new Set<DataTypeName>(['uint8', 'int8', 'uint16', 'int16']);

@@ -18,6 +18,7 @@ import { quantizeBias, repairOverflow } from '../quantized/bias.ts';
 import { dequantizeIn, placeCodes, type Placed } from '../quantized/dequantize.ts';
 import { clamp, codes, roundHalfEven } from '../quantized/params.ts';
 import { findFakeQuants, type FakeQuant } from './fake-quant.ts';
+import { findLayers } from './layers.ts';
 
 export interface Lowered {
   readonly model: Model;
@@ -30,31 +31,20 @@ export interface Lowered {
   readonly repaired: readonly { readonly weight: string; readonly channels: number }[];
 }
 
-/** A node that multiplies a constant, with the fake quantizers of its operands. */
-interface Layer {
-  readonly node: Node;
-  readonly index: number;
-  readonly weight: FakeQuant;
-  /** Float32; one for the activation that enters. */
-  readonly inputScale: number | undefined;
-  /** Input position, when the bias is a constant that the kernel can take as int32. */
-  readonly bias: number | undefined;
-}
-
 /** The given model is left as it is. Quantizers whose codes are used otherwise, or whose scales are computed, stay. */
 export function lowerFakeQuant(source: Model): Lowered {
   const model = modelFromProto(modelToProto(source), source.dir);
+  makeScalars(model);
   const constants = findFakeQuants(model).filter(
     ({ input, scale, zeroPoint }) => input.isConstant && scale.isConstant && (!zeroPoint || zeroPoint.isConstant),
   );
   const scales = new Map(constants.map((fake) => [fake, Float32Array.from(fake.scale.constant!.floats())]));
-  const byOutput = new Map(constants.flatMap((fake) => fake.dequantize.map((node) => [node.output()!, fake] as const)));
-  const layers = findLayers(model, byOutput);
+  const layers = findLayers(model, constants);
 
   const repaired = new Map<FakeQuant, number>();
   for (const { node, weight, inputScale, bias } of layers) {
     if (bias === undefined) continue;
-    const changed = repairOverflow(node.constant(bias)!, inputScale!, scales.get(weight)!);
+    const changed = repairOverflow(node.constant(bias)!, oneNumber(inputScale!), scales.get(weight)!);
     if (changed.length > 0) repaired.set(weight, (repaired.get(weight) ?? 0) + changed.length);
   }
 
@@ -62,7 +52,7 @@ export function lowerFakeQuant(source: Model): Lowered {
   let biases = 0;
   for (const { node, weight, inputScale, bias } of layers) {
     if (bias === undefined) continue;
-    lowerBias(node, bias, inputScale!, scales.get(weight)!);
+    lowerBias(node, bias, oneNumber(inputScale!), scales.get(weight)!);
     biases++;
   }
   const absorbed = findFakeQuants(model).reduce((sum, fake) => sum + absorbClamps(fake), 0);
@@ -78,30 +68,22 @@ export function lowerFakeQuant(source: Model): Lowered {
   };
 }
 
-function findLayers(model: Model, byOutput: ReadonlyMap<Value, FakeQuant>): Layer[] {
-  const layers: Layer[] = [];
+/** One scale in a vector of length 1, as PyTorch writes it, becomes a scalar: integer kernels take nothing else. */
+function makeScalars(model: Model): void {
   for (const node of model.allNodes()) {
-    const spec = specOf(node);
-    const rank = node.input(1)?.dims?.length;
-    const weight = byOutput.get(node.input(1)!);
-    if (!spec?.weight || !spec.quantize || !weight) continue;
-    const { index } = spec.weight(node, rank ?? weight.input.constant!.dims.length);
-    // The operator is asked with the float weight in place: its rule speaks of constants.
-    const dequantized = node.input(index)!;
-    node.setInput(index, weight.input);
-    const rule = spec.quantize(node);
-    node.setInput(index, dequantized);
-    const bias = typeof rule === 'string' ? undefined : rule.operands.find(({ role }) => role === 'bias')?.index;
-    const inputScale = scaleOf(node.input(0));
-    layers.push({ node, index, weight, inputScale, bias: inputScale === undefined ? undefined : bias });
+    if (!node.is('QuantizeLinear', 'DequantizeLinear')) continue;
+    for (const value of [node.input(1), node.input(2)]) {
+      if (value?.constant?.dims.length !== 1 || value.constant.size !== 1 || value.isOutput) continue;
+      const only = [...value.users.keys()].every((user) => user.is('QuantizeLinear', 'DequantizeLinear'));
+      if (!only) continue;
+      value.initializer = value.constant.reshaped([]);
+      value.info = undefined;
+    }
   }
-  return layers;
 }
 
-/** The one scale of a value that comes out of a DequantizeLinear. */
-function scaleOf(value: Value | undefined): number | undefined {
-  const scale = value?.producer?.is('DequantizeLinear') ? value.producer.constant(1) : undefined;
-  return scale?.size === 1 ? scale.floats()[0] : undefined;
+function oneNumber(scale: Value): number {
+  return scale.constant!.floats()[0]!;
 }
 
 /** Codes as QuantizeLinear makes them: half to even of the float32 quotient, saturated. */

@@ -19,7 +19,7 @@ export interface Candidate {
 }
 
 export interface Candidates {
-  readonly byNode: ReadonlyMap<Node, Candidate>;
+  readonly byNode: Map<Node, Candidate>;
   /** Clamps that belong to another node's region. */
   readonly absorbed: ReadonlySet<Node>;
   /** Why a node is no candidate; later steps add theirs. */

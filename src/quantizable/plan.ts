@@ -52,6 +52,15 @@ export interface RegionPlan {
   readonly quantizedOutput: boolean;
 }
 
+/** A weight that is kept in few bits for a node that runs in float. */
+export interface StoredWeight {
+  /** The node's first output. */
+  readonly tensor: string;
+  /** Input position. */
+  readonly input: number;
+  readonly weight: WeightPlan;
+}
+
 export interface FloatNode {
   readonly node: string;
   readonly op: string;
@@ -65,6 +74,8 @@ export interface Plan {
   readonly tensors: readonly TensorPlan[];
   readonly weights: readonly WeightPlan[];
   readonly regions: readonly RegionPlan[];
+  /** Weights in few bits of nodes that run in float. */
+  readonly stored?: readonly StoredWeight[];
   readonly float: readonly FloatNode[];
 }
 

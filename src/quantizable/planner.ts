@@ -14,6 +14,7 @@ import { specOf } from '../ops/index.ts';
 import { findCandidates, type Candidate } from './candidates.ts';
 import { decide, demands } from './decide.ts';
 import { keeperOf } from './keep.ts';
+import { keepEnds, storedWeights, type Goal } from './optimize.ts';
 import {
   weightKey,
   type FloatNode,
@@ -28,6 +29,8 @@ import { selectNodes, type SelectionRequest } from './selection.ts';
 export interface PlanRequest extends SelectionRequest {
   readonly target: Target;
   readonly scheme: Scheme;
+  /** What the result is to be best at; default: latency. */
+  readonly optimize?: Goal | undefined;
   /** Names of tensors for which calibration found no range: what reads or writes them stays float. */
   readonly unranged?: ReadonlySet<string>;
 }
@@ -44,6 +47,7 @@ export function planQuantization(model: Model, request: PlanRequest): Plan {
   const { target, scheme } = request;
   const { activations: placed, followers } = target.placement;
   const { byNode, absorbed, reasons } = findCandidates(order, target, selection, keeper);
+  if (request.optimize === 'accuracy') keepEnds(order, byNode, selection, reasons);
   const wanted = demands(order, byNode, followers);
   const int8 = decide(order, byNode, wanted, reasons, followers);
   if (int8.size === 0) throw nothingToDo(order, reasons);
@@ -112,6 +116,11 @@ export function planQuantization(model: Model, request: PlanRequest): Plan {
       quantizedOutput: quantizedOutput && placed === 'edges',
     });
   }
+  const stored =
+    request.optimize === 'size'
+      ? storedWeights(order, int8, selection, (node) => takesChannels(target, scheme, node))
+      : [];
+  for (const { weight } of stored) weights.set(weightKey(weight), weight);
   return {
     target: target.name,
     scheme,
@@ -119,6 +128,7 @@ export function planQuantization(model: Model, request: PlanRequest): Plan {
     tensors: [...tensors.values()],
     weights: [...weights.values()],
     regions,
+    ...(stored.length > 0 && { stored }),
     float: floatNodes(order, int8, absorbed, reasons),
   };
 }

@@ -3,16 +3,18 @@
  * never computed has the range [0, 0]. No scale follows from that, and one made up would cut off whatever comes later: what
  * reads or writes the tensor stays float.
  */
+import type { Model } from '../graph/model.ts';
 import type { Interval } from '../ops/op.ts';
 import { observedTensors, type Plan } from './plan.ts';
+import { planQuantization, type PlanRequest } from './planner.ts';
 
 /**
- * @param replan plans anew; the names are those of tensors without a range
  * @param plan made with the same request, before calibration
  * @param ranges of the tensors that it observes; one that is missing is left for the emission to complain about
  */
 export function planRanged(
-  replan: (unranged: ReadonlySet<string>) => Plan,
+  model: Model,
+  request: PlanRequest,
   plan: Plan,
   ranges: ReadonlyMap<string, Interval>,
 ): Plan {
@@ -25,7 +27,7 @@ export function planRanged(
   let current = plan;
   let again = collect(plan, (range) => range !== undefined && isNothing(range));
   while (again) {
-    current = replan(unranged);
+    current = planQuantization(model, { ...request, unranged });
     // What shared a range or had a fixed one may now stand alone, unobserved.
     again = collect(current, (range) => range === undefined || isNothing(range));
   }

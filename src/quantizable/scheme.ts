@@ -65,7 +65,7 @@ export function checkFormat(target: Target, format: TargetFormat): void {
 
 /** The least default operator set whose QuantizeLinear and DequantizeLinear can say the scheme, and that the target reads. */
 export function leastOpset({ activationType, weightType, perChannel }: Scheme, target?: Target): number {
-  const wide = [activationType, weightType].some((type) => type.endsWith('16'));
+  const wide = [activationType, weightType].some((type) => !type.endsWith('int8'));
   return Math.max(wide ? 21 : perChannel ? 13 : 10, target?.opset.least ?? 0);
 }
 

@@ -2,8 +2,9 @@
 import type { Graph } from '../graph/graph.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
+import type { DataTypeName } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
-import type { codes } from './params.ts';
+import { codesTensor, type Codes, type IntegerType } from './params.ts';
 
 /** The three inputs of a DequantizeLinear. */
 export interface Placed {
@@ -23,14 +24,14 @@ export function placeCodes(
   graph: Graph,
   quantized: Tensor,
   scales: Float32Array,
-  zeros: Int32Array | ReturnType<typeof codes> | undefined,
+  zeros: Int32Array | Codes | undefined,
   axis: number | undefined,
   source?: Value,
 ): Placed {
   const { name, type } = quantized;
   const dims = axis === undefined ? [] : [scales.length];
   const scale = graph.addInitializer(Tensor.of(`${name}_scale`, 'float32', dims, scales));
-  const zeroPoint = zeros && graph.addInitializer(Tensor.of(`${name}_zero_point`, type.name, dims, zeros));
+  const zeroPoint = zeros && graph.addInitializer(zeroPoints(`${name}_zero_point`, type.name, dims, zeros));
   if (!source) return { scale, zeroPoint, codes: graph.addInitializer(quantized), axis };
   const node = graph.makeNode('QuantizeLinear', [source, scale, ...(zeroPoint ? [zeroPoint] : [])], {
     name: `${source.name}_QuantizeLinear`,
@@ -39,6 +40,12 @@ export function placeCodes(
   if (axis !== undefined) node.setInt('axis', axis);
   graph.prepend(node);
   return { scale, zeroPoint, codes: node.output()!, axis };
+}
+
+function zeroPoints(name: string, type: DataTypeName, dims: number[], zeros: Int32Array | Codes): Tensor {
+  return zeros instanceof Int32Array
+    ? Tensor.of(name, type, dims, zeros)
+    : codesTensor(name, type as IntegerType, dims, zeros);
 }
 
 /** @param graph where it is read: the codes may stand in an outer graph, but runtimes fuse the nodes of one graph only */

@@ -6,6 +6,7 @@
 import type { Scheme } from '../backends/targets/target.ts';
 import type { Model } from '../graph/model.ts';
 import type { Interval } from '../ops/op.ts';
+import type { Goal } from '../quantizable/optimize.ts';
 import type { Plan } from '../quantizable/plan.ts';
 import type { PlanRequest } from '../quantizable/planner.ts';
 import type { QuantParams } from './params.ts';
@@ -27,6 +28,7 @@ export interface FormatFlags {
   readonly perTensor?: boolean | undefined;
   readonly symmetric?: boolean | undefined;
   readonly reduceRange?: boolean | undefined;
+  readonly optimize?: Goal | undefined;
   readonly weightObserver?: string | undefined;
   readonly weightBits?: number | undefined;
   readonly blockSize?: number | undefined;
@@ -42,10 +44,14 @@ export interface Form {
   readonly description: string;
   /** The settings besides the scheme, for the report's recipe. */
   readonly settings: Readonly<Record<string, string | number | boolean>>;
+  /** It can do without the ranges that its plan observes: what they would tell is not checked then. */
+  readonly rangesOptional?: true;
   /** The least default operator set that can say it. */
   readonly leastOpset: number;
   /** What is quantized, what is left float and why, and which tensors must be observed. */
   plan(model: Model, request: PlanRequest): Plan;
+  /** The plan that holds now that the ranges of the tensors it observes are known. */
+  settle(model: Model, request: PlanRequest, plan: Plan, ranges: ReadonlyMap<string, Interval>): Plan;
   /** The given model is left as it is. @param ranges of the tensors that the plan observes */
   emit(model: Model, plan: Plan, ranges: ReadonlyMap<string, Interval>): Quantized;
 }

@@ -11,6 +11,7 @@ import type { Node } from '../graph/node.ts';
 import { modelToProto } from '../graph/to-proto.ts';
 import type { Value } from '../graph/value.ts';
 import { removeDead, sortNodes, topologicalDeep } from '../graph/walk.ts';
+import type { ByteSource } from '../onnx/messages.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import type { DataTypeName, TypedArray } from '../onnx/data-types.ts';
 import type { FloatNode, Plan, RegionPlan } from '../quantizable/plan.ts';
@@ -25,7 +26,7 @@ export interface NodeRule<Settings> {
   /** Positions of the weights. */
   readonly weights: readonly number[];
   /** Why the node keeps its form unless --include names it; absent: it is quantized. */
-  optional?(settings: Settings): string | undefined;
+  optional?(node: Node): string | undefined;
   /** Why the node cannot take the form, or undefined. Its weights are constant float32 (see `weights`). */
   refuse(node: Node, settings: Settings): string | undefined;
   emit(node: Node, writer: Writer<Settings>): void;
@@ -42,7 +43,8 @@ export interface Writer<Settings> {
 export interface Constant {
   readonly type: DataTypeName;
   readonly dims: readonly number[];
-  readonly data: TypedArray;
+  /** A source is asked for its bytes when they are needed: constants of any size. */
+  readonly data: TypedArray | ByteSource;
 }
 
 /** @throws PLAN_NO_MATCH, PLAN_NOTHING */
@@ -58,6 +60,7 @@ export function planNodes<Settings>(
   const regions: RegionPlan[] = [];
   const float: FloatNode[] = [];
   const refusals = new Set<string>();
+  const onRequest = new Set<string>();
   for (const node of topologicalDeep(model.graph)) {
     const rule = ruleOf(node, rules);
     const reason = ((): string | undefined => {
@@ -66,7 +69,10 @@ export function planNodes<Settings>(
       if (kept !== undefined) return kept;
       const refused = obstacle(node, rule.weights, types) ?? rule.refuse(node, settings);
       if (refused !== undefined) refusals.add(refused);
-      return refused ?? (selection.wanted(node) ? undefined : rule.optional?.(settings));
+      if (refused !== undefined || selection.wanted(node)) return refused;
+      const declined = rule.optional?.(node);
+      if (declined !== undefined) onRequest.add(node.opType);
+      return declined;
     })();
     if (reason !== undefined) {
       if (!node.is('QuantizeLinear', 'DequantizeLinear')) float.push({ node: node.label, op: node.opType, reason });
@@ -86,13 +92,11 @@ export function planNodes<Settings>(
     });
   }
   if (regions.length === 0) {
-    const optional = rules.filter((rule) => rule.optional?.(settings) !== undefined).flatMap(({ types: t }) => t);
-    const present = optional.find((type) => float.some(({ op }) => op === type));
     throw planErrors.noNodes(
       format,
       rules.flatMap(({ types: t }) => t),
       [...refusals].slice(0, 3),
-      present,
+      [...onRequest][0],
     );
   }
   const { target, scheme } = request;
@@ -134,7 +138,8 @@ function writerFor<Settings>(settings: Settings): Writer<Settings> {
 }
 
 function place(graph: Graph, name: string, { type, dims, data }: Constant): Value {
-  return graph.addInitializer(Tensor.of(name, type, [...dims], data));
+  const lazy = 'read' in data;
+  return graph.addInitializer(lazy ? Tensor.lazy(name, type, dims, data) : Tensor.of(name, type, [...dims], data));
 }
 
 function ruleOf<Settings>(node: Node, rules: readonly NodeRule<Settings>[]): NodeRule<Settings> | undefined {

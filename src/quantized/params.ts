@@ -2,10 +2,12 @@
  * Range → scale and zero point, as onnxruntime.quantization computes them: the range is stretched to include 0 so that 0 has
  * a code (padding, Relu), the arithmetic is in float64 and the scale is rounded to float32 once, at the end.
  */
+import { dataType } from '../onnx/data-types.ts';
+import { packSubByte } from '../onnx/sub-byte.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import type { Interval } from '../ops/op.ts';
 
-export type IntegerType = 'uint8' | 'int8' | 'uint16' | 'int16';
+export type IntegerType = 'uint8' | 'int8' | 'uint16' | 'int16' | 'uint4' | 'int4';
 
 export interface QuantParams {
   readonly type: IntegerType;
@@ -16,7 +18,7 @@ export interface QuantParams {
 
 /** Codes a tensor may use. Symmetric signed types leave out the lowest code, so that -x has a code whenever x has. */
 export function codeRange(type: IntegerType, symmetric: boolean, reduced = false): { qmin: number; qmax: number } {
-  const bits = type.endsWith('16') ? 16 : 8;
+  const { bits } = dataType(type);
   const half = 2 ** (bits - 1);
   if (type.startsWith('u')) return { qmin: 0, qmax: reduced ? half - 1 : 2 * half - 1 };
   if (reduced) return { qmin: -half / 2, qmax: half / 2 };
@@ -70,18 +72,29 @@ export function representable({ type, scale, zeroPoint }: QuantParams, symmetric
   return { min: (qmin - zeroPoint) * scale, max: (qmax - zeroPoint) * scale };
 }
 
-/** An array of `length` codes. */
-export function codes(type: IntegerType, length: number): Int8Array | Uint8Array | Int16Array | Uint16Array {
+/** One element per code, also where the type is stored packed. */
+export type Codes = Int8Array | Uint8Array | Int16Array | Uint16Array;
+
+/** `length` codes, all 0. */
+export function codes(type: IntegerType, length: number): Codes {
   switch (type) {
     case 'uint8':
+    case 'uint4':
       return new Uint8Array(length);
     case 'int8':
+    case 'int4':
       return new Int8Array(length);
     case 'uint16':
       return new Uint16Array(length);
     case 'int16':
       return new Int16Array(length);
   }
+}
+
+/** Codes as a tensor, packed where the type has less than 8 bits. */
+export function codesTensor(name: string, type: IntegerType, dims: readonly number[], of: Codes): Tensor {
+  const { bits } = dataType(type);
+  return Tensor.of(name, type, dims, bits < 8 ? packSubByte(of as Int8Array | Uint8Array, bits) : of);
 }
 
 /** Codes of a constant under one scale: half to even of the float32 quotient, as QuantizeLinear does. */
@@ -92,5 +105,5 @@ export function quantizeTensor(tensor: Tensor, params: QuantParams, symmetric: b
   for (let i = 0; i < values.length; i++) {
     out[i] = clamp(roundHalfEven(Math.fround(values[i]! / params.scale)) + params.zeroPoint, qmin, qmax);
   }
-  return Tensor.of(name, params.type, [...tensor.dims], out);
+  return codesTensor(name, params.type, tensor.dims, out);
 }

@@ -65,7 +65,12 @@ export function emitQdq(source: Model, plan: Plan, ranges: ReadonlyMap<string, I
     for (const codesName of made) origins.set(codesName, tensor.name);
   }
   for (const [region, node] of nodeOf) if (region.onCodes) moveCodes(node);
-  for (const graph of model.graph.graphs()) guardFloatNodes(graph);
+  const int8 = new Set(nodeOf.values());
+  for (const graph of model.graph.graphs()) guardFloatNodes(graph, int8);
+  for (const { tensor, input, weight } of plan.stored ?? []) {
+    const node = find(tensor)?.producer;
+    if (node) node.setInput(input, weightIn(weightKey(weight), node.graph!));
+  }
   removeDead(model.graph);
   sortNodes(model.graph);
   return { model, activations: parameters.activations, repaired: parameters.repaired, origins };

@@ -7,10 +7,10 @@
  * is the same for any activations, at a fraction of the loss (pairs.ts).
  */
 import type { WeightRange, WeightType } from '../backends/targets/target.ts';
-import { Tensor } from '../onnx/tensor.ts';
+import type { Tensor } from '../onnx/tensor.ts';
 import type { WeightLayout } from '../ops/op.ts';
 import { kernelOrder, limitPairs, widenScale } from './pairs.ts';
-import { clamp, codeRange, codes, roundHalfEven } from './params.ts';
+import { clamp, codeRange, codes, codesTensor, roundHalfEven } from './params.ts';
 import { weightObserverOf } from './weight-observers/index.ts';
 import { channelGroups } from './weight-observers/weight-observer.ts';
 
@@ -77,5 +77,5 @@ export function quantizeWeights(tensor: Tensor, weight: WeightScales, name: stri
     }
   }
   if (weight.pairs) limitPairs(out, kernelOrder(tensor.dims, weight.pairs));
-  return Tensor.of(name, weight.type, [...tensor.dims], out);
+  return codesTensor(name, weight.type, tensor.dims, out);
 }

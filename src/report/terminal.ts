@@ -4,7 +4,8 @@
  */
 import type { Report } from '../compare/report.ts';
 import { palette, type Palette } from './ansi.ts';
-import { clean, digits, inUnit, plural, probability, wrap } from './format.ts';
+import { clean, digits, inUnit, milliseconds, plural, probability, wrap } from './format.ts';
+import { healthLines } from './health.ts';
 import type { Renderer } from './renderer.ts';
 import { table } from './table.ts';
 import { gateWords, latencyWords, modelNames, because, sizeWords, taskFormats, worstTensors } from './words.ts';
@@ -26,7 +27,7 @@ interface Context {
 }
 
 /** Rows of a list before it is cut; the JSON report has all. */
-const most = { outputs: 8, reasons: 6, names: 6, tensors: 5, causes: 2 };
+const most = { outputs: 8, reasons: 6, names: 6, tensors: 5, causes: 2, operators: 6 };
 
 /** Text with a final newline. */
 export function renderTerminal(
@@ -43,6 +44,8 @@ export function renderTerminal(
     tensorLines(context),
     causeLines(context),
     placementLines(context),
+    calibrationLines(context),
+    profileLines(context),
     [...warningLines(context), ...(reportPath === undefined ? [] : [` report: ${clean(reportPath)}`])],
   ];
   return `${sections
@@ -206,6 +209,26 @@ function placementLines({ report: { placement, nodes }, ink, width }: Context): 
     );
   }
   return lines;
+}
+
+function calibrationLines({ report: { data }, width }: Context): string[] {
+  const health = data.calibration?.health;
+  return health ? healthLines(health, width) : [];
+}
+
+/** Where the time goes, the slowest operator first. */
+function profileLines({ report, ink, width }: Context): string[] {
+  const { profile } = report;
+  if (!profile || profile.ops.length === 0) return [];
+  const rows = profile.ops
+    .slice(0, most.operators)
+    .map(({ op, floatMs, quantMs }) => [op, milliseconds(floatMs), milliseconds(quantMs)]);
+  const head = [`time by operator (${plural(profile.runs, 'run')}, profiled)`, 'float', 'quant'];
+  const hidden = profile.ops.length - rows.length;
+  return [
+    ...table([head, ...rows], { width, header: ink.dim }),
+    ...(hidden > 0 ? [`   and ${hidden} faster ones`] : []),
+  ];
 }
 
 /** What makes the figures themselves doubtful stands right under the verdict. */

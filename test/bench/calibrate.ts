@@ -93,7 +93,15 @@ async function overInference(
   const accumulator = observer.start(names.length, settings);
   const plain = await openSession(model);
   const { landing } = accumulator;
-  const statistics = await StatisticsRun.open({ model, probes, names, kept: [], landing, options: { simulate: true } });
+  const statistics = await StatisticsRun.open({
+    model,
+    probes,
+    names,
+    kept: [],
+    byChannel: true,
+    landing,
+    options: { simulate: true },
+  });
   let slimmed = false;
   const observe = async (slim: boolean): Promise<void> => {
     const { values, elements: taken, results } = await statistics.run(feeds);

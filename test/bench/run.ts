@@ -5,10 +5,23 @@
 import type { BenchResult } from './bench.ts';
 import * as calibrate from './calibrate.ts';
 import * as codec from './codec.ts';
+import * as formats from './formats.ts';
 import * as fuse from './fuse.ts';
+import * as gradients from './gradients.ts';
+import * as layers from './layers.ts';
 import * as peer from './peer.ts';
+import * as weightOnly from './weight-only.ts';
 
-const benches: Record<string, { run(): Promise<BenchResult[]> }> = { calibrate, codec, fuse, peer };
+const benches: Record<string, { run(): Promise<BenchResult[]> }> = {
+  calibrate,
+  codec,
+  formats,
+  fuse,
+  gradients,
+  layers,
+  peer,
+  'weight-only': weightOnly,
+};
 
 const words = process.argv.slice(2);
 const wanted = words.filter((word) => !word.startsWith('--'));

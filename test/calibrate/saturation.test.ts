@@ -12,7 +12,7 @@ import { datasetOf, floatSamples, sha } from './samples.ts';
 
 const model = mobilenet({ width: 0.25, size: 32, classes: 10 });
 const tensors = quantizedActivations(model);
-const samples = floatSamples(12, [1, 3, 32, 32], 'input').map(({ id, inputs: { input } }) => ({
+const samples = floatSamples(20, [1, 3, 32, 32], 'input').map(({ id, inputs: { input } }) => ({
   id,
   // Strong enough to fill the limits of some tensors, not of all.
   inputs: { input: { ...input!, data: (input!.data as Float32Array).map((value) => 8 * value) } },
@@ -55,7 +55,7 @@ describe('StatisticsRun', () => {
     const elements = observer.elements ? 'sampled' : 'none';
     const probes = await planProbes(model, tensors, observer, samples[0]!.inputs, {}, elements);
     const { landing } = observer.start(tensors.length, {});
-    const plan = { model, probes, names: tensors, kept: [], options: { simulate: true } };
+    const plan = { model, probes, names: tensors, kept: [], byChannel: false, options: { simulate: true } };
     const [whole, slim] = [
       await StatisticsRun.open({ ...plan, landing: undefined }),
       await StatisticsRun.open({ ...plan, landing }),
@@ -83,7 +83,7 @@ describe('StatisticsRun', () => {
     const probes = await planProbes(model, tensors, observerOf('minmax'), samples[0]!.inputs, {});
     const options = { simulate: true };
     const run = await StatisticsRun.open({
-      ...{ model, probes, names: tensors, kept: [], options },
+      ...{ model, probes, names: tensors, kept: [], byChannel: false, options },
       landing: undefined,
     });
     for (const { inputs } of samples) {
@@ -96,11 +96,11 @@ describe('StatisticsRun', () => {
 
 describe('calibrate', () => {
   it.each(['minmax', 'percentile', 'average'])('ends with the same bits: %s', async (observer) => {
-    const options = { modelSha256: sha, observer };
+    const options = { modelSha256: sha, observer, batchSize: 2 };
     // Of a stream it cannot tell how little is left.
     const streamed = await calibrate(model, tensors, datasetOf(samples, { stream: true }), { from: 0 }, options);
     const halves = await Promise.all(
-      [samples.slice(0, 6), samples.slice(6)].map((part) =>
+      [samples.slice(0, 10), samples.slice(10)].map((part) =>
         calibrate(model, tensors, datasetOf(part), { from: 0 }, options),
       ),
     );

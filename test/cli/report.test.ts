@@ -38,6 +38,23 @@ describe('compare --report', () => {
     expect(read('r.xml')).toContain('<testsuites ');
   });
 
+  it('adds latency by operator with --profile', () => {
+    const words = [
+      ...compareWords,
+      '--profile',
+      '--report',
+      path('p.html'),
+      '--report-format',
+      'json',
+      '--html-static',
+    ];
+    expect(spawn(words)).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('time by operator') });
+    const { profile } = JSON.parse(read('p.json')) as { profile: { ops: { op: string }[] } };
+    expect(profile.ops.map(({ op }) => op)).toContain('Conv');
+    expect(read('p.html')).toContain('Latency by operator');
+    expect(read('p.html')).not.toContain('<script');
+  });
+
   it('refuses forms that there are not, before anything runs', async () => {
     const words = [...compareWords, '--report', path('no.json')];
     expect(await run([...words, '--report-format', 'markdwon'])).toMatchObject({
@@ -57,6 +74,7 @@ describe('report', () => {
     ['junit', /^<\?xml/],
     ['annotations', /^::notice /],
     ['csv', /^name,/],
+    ['html', /^<!doctype html>/],
     ['json', /^\{/],
   ])('prints %s', async (format, start) => {
     const { exitCode, stdout } = await run(['report', stored, '--format', format]);

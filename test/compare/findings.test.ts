@@ -52,7 +52,25 @@ describe('warningsOf', () => {
     );
     expect(textOf({ cost: slow, cpu: { arch: 'x64', features: ['avx2'], vnni: false } })).toContain('no VNNI');
     expect(textOf({ cost: slow, cpu: { arch: 'x64', features: [], vnni: false } })).toContain('too small');
+    const pool: NodeRow = { name: 'pool', op: 'AveragePool', placement: 'float', reason: 'r' };
+    const mixed = { int8: 3, float: 4, conversions: 8, byOp: { QLinearConv: { int8: 3, float: 0 } } };
+    expect(textOf({ cost: slow, placement: mixed, nodes: [pool, pool] })).toContain('(2 AveragePool)');
     expect(codes({ cost: slow, nodes: [unfused], placement: none })).toEqual(['SLOWER', 'NO_INT8', 'NOT_FUSED']);
+  });
+});
+
+describe('a slower model', () => {
+  const advice = (byOp: Record<string, { int8: number; float: number }>, nodes: NodeRow[] = []): string =>
+    textOf({ cost: slow, nodes, placement: { int8: 4, float: 0, conversions: 2, byOp } });
+
+  it('of matrix products is told of the dynamic and the block form, of which the dynamic form only of the other', () => {
+    expect(advice({ QLinearMatMul: { int8: 4, float: 0 } })).toContain('--format dynamic');
+    expect(advice({ DynamicQuantizeMatMul: { int8: 4, float: 0 } })).toMatch(/try --format weight-only/);
+  });
+
+  it('of convolutions is told what to exclude, or that float is best and what saves size', () => {
+    expect(advice({ QLinearConv: { int8: 4, float: 0 } }, [unfused])).toContain('--exclude Conv');
+    expect(advice({ QLinearConv: { int8: 4, float: 0 } })).toMatch(/leave it float.*--format fp16.*--optimize size/);
   });
 });
 

@@ -47,6 +47,20 @@ describe('findPlacement with onnxruntime', () => {
     expect(placement.byOp['QLinearAdd']).toEqual({ int8: 1, float: 0 });
   });
 
+  it('tells of each conversion what stands around it, and why it is there', async () => {
+    const fused = (await placementOf('left', residual(0))).placement;
+    expect(fused.left!.map(({ op, reason }) => [op, reason])).toEqual([
+      ['QuantizeLinear', 'the input of the model is float'],
+      ['DequantizeLinear', 'the output of the model is float'],
+    ]);
+    expect(fused.left![0]).toMatchObject({ from: 'x' });
+    const { left, conversions } = (await placementOf('left-unfused', residual(10))).placement;
+    expect(left).toHaveLength(conversions);
+    const around = left!.filter(({ from, to }) => from === 'conv' || to.includes('conv'));
+    expect(around.length).toBeGreaterThan(1);
+    for (const { reason } of around) expect(reason).toMatch(/^'conv' runs in float: .*after 'relu'/);
+  });
+
   it('tells left float, open and unfused nodes apart', async () => {
     const b = new QdqBuilder();
     b.add('Tanh', [b.quantized('x', 0.02, 128)], 'tanh');
@@ -110,7 +124,12 @@ describe('findPlacement with onnxruntime', () => {
       initializers: { w: int },
       nodes: [node('DynamicQuantizeLinear', ['x'], ['q', 's', 'z']), node('MatMulInteger', ['q', 'w', 'z'], ['y'])],
     };
-    expect((await placementOf('dynamic', dynamic)).placement).toMatchObject({ int8: 1, float: 0, conversions: 1 });
+    expect((await placementOf('dynamic', dynamic)).placement).toMatchObject({
+      int8: 1,
+      float: 0,
+      conversions: 1,
+      left: [{ from: 'x', reason: 'its scale is found anew in every run' }],
+    });
     const float: ModelSpec = {
       inputs: { x: [1, 8, 8, 8] },
       outputs: { y: [1, 8, 8, 8] },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { mcnemarExact, pairedInterval, quantile } from '../../src/compare/statistics.ts';
+import { mcnemarExact, pairedInterval, quantile, spearman } from '../../src/compare/statistics.ts';
 
 /** Exact binomial tail in BigInt arithmetic. */
 function oracle(b: number, c: number): number {
@@ -60,5 +60,15 @@ describe('quantile', () => {
     expect(quantile([4, 1, 3, 2], 0.5)).toBe(2.5);
     expect(quantile([1, 2, 3, 4, 5], 0.95)).toBeCloseTo(4.8, 12);
     expect(quantile([7], 0.95)).toBe(7);
+  });
+});
+
+describe('spearman', () => {
+  it('is 1 for any rising relation, -1 for a falling one, and shares ranks among equals', () => {
+    expect(spearman([1, 2, 3, 4], [1, 8, 27, 64])).toBeCloseTo(1, 12);
+    expect(spearman([1, 2, 3], [5, 4, -Infinity])).toBeCloseTo(-1, 12);
+    // scipy.stats.spearmanr([1, 2, 2, 3, 5], [2, 1, 4, 4, 3]).statistic
+    expect(spearman([1, 2, 2, 3, 5], [2, 1, 4, 4, 3])).toBeCloseTo(0.3947368421052632, 12);
+    expect(spearman([1], [2])).toBeNaN();
   });
 });

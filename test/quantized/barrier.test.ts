@@ -33,3 +33,26 @@ it('puts nothing where nothing was left float', async () => {
   const { model: int8 } = await quantize(model, x, planFor(model));
   expect([...int8.graph.nodes()].map((n) => n.opType)).not.toContain('Sum');
 });
+
+it.each(['AveragePool', 'Sigmoid'])(
+  'a %s left float between quantizers stays float, and is int8 where it is wanted',
+  async (op) => {
+    const attributes = op === 'AveragePool' ? { kernel_shape: [2, 2] } : {};
+    const model = buildModel({
+      inputs: { x: [1, 4, 6, 6] },
+      outputs: ['y'],
+      initializers: { w1: f32([4, 4, 3, 3]), w3: f32([4, 4, 1, 1]) },
+      nodes: [
+        node('Conv', ['x', 'w1'], ['a']),
+        node(op, ['a'], ['c'], attributes, { name: 'kept' }),
+        node('Conv', ['c', 'w3'], ['y']),
+      ],
+    });
+    const typesOf = async (exclude: string[]): Promise<string[]> =>
+      (await run((await quantize(model, x, planFor(model, {}, undefined, undefined, exclude))).model, x)).types;
+    expect(await typesOf([])).toContain(`QLinear${op}`);
+    const float = await typesOf(['kept']);
+    expect(float).toContain(op);
+    expect(float).not.toContain(`QLinear${op}`);
+  },
+);

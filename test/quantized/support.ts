@@ -49,8 +49,12 @@ export async function rangesFor(model: Model, plan: Plan, feeds: Feeds): Promise
   await session.dispose();
   return new Map(
     names.map((name) => {
-      const data = [...(results[name]!.data as Float32Array)];
-      return [name, { min: Math.min(...data), max: Math.max(...data) }];
+      const range = { min: Infinity, max: -Infinity };
+      for (const value of results[name]!.data as Float32Array) {
+        range.min = Math.min(range.min, value);
+        range.max = Math.max(range.max, value);
+      }
+      return [name, range];
     }),
   );
 }

@@ -21,6 +21,28 @@ const reports: Record<string, Report> = {
   pass: sampleReport({
     gates: [gate('top1.drop <= 2%', 0.0186, 'fraction', true), gate('size.ratio >= 3.5', 3.92, 'times', true)],
   }),
+  health: sampleReport({
+    data: {
+      ...sampleReport().data,
+      calibration: {
+        n: 100,
+        idsHash: 'd'.repeat(64),
+        source: 'train',
+        health: {
+          samples: 100,
+          tensors: 41,
+          byChannel: 30,
+          growing: [{ tensor: 'layer4.0/add', share: 0.0712 }],
+          outliers: ['layer1.0/relu', 'layer1.1/relu', 'layer2.0/relu', 'layer2.1/relu'].map((tensor, i) => ({
+            tensor,
+            ratio: 12.34 - i,
+          })),
+          dead: [{ tensor: 'layer3.1/relu', channels: 3, of: 256, which: [0, 3, 8] }],
+          constant: [],
+        },
+      },
+    },
+  }),
   bare: sampleReport({ task: [], cost: { bytesFloat: 1200, bytesQuant: 1500, ratio: 0.8 } }),
   fail: sampleReport({
     verdict: 'fail',

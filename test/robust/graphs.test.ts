@@ -30,11 +30,11 @@ describe('names', () => {
     const { plan, executed } = await close({
       inputs: image,
       initializers: { w: square(1) },
-      nodes: [conv('x', 'a'), { ...node('Tanh', ['a'], ['b']), name: '' }, conv('b', 'y')],
+      nodes: [conv('x', 'a'), { ...node('Softplus', ['a'], ['b']), name: '' }, conv('b', 'y')],
       outputs: ['y'],
     });
     expect(int8Nodes(plan)).toEqual(['Conv:a', 'Conv:y']);
-    expect(plan.float).toEqual([{ node: 'Tanh:b', op: 'Tanh', reason: 'qdq has no int8 form of Tanh' }]);
+    expect(plan.float).toEqual([{ node: 'Softplus:b', op: 'Softplus', reason: 'qdq has no int8 form of Softplus' }]);
     expect(executed).not.toContain('Conv');
   });
 
@@ -344,7 +344,7 @@ describe('models that hold quantizers already', () => {
       node('DequantizeLinear', ['xq', 's', 'z'], ['xd'], {}, { name: 'DQ' }),
       node('DequantizeLinear', ['wq', 'ws', 'wz'], ['wd'], {}, { name: 'DQw' }),
       node('Conv', ['xd', 'wd'], ['a'], {}, { name: 'old' }),
-      node('Tanh', ['a'], ['b'], {}, { name: 'tanh' }),
+      node('Softplus', ['a'], ['b'], {}, { name: 'tanh' }),
       node('Conv', ['b', 'w'], ['c'], {}, { name: 'new' }),
       node('Relu', ['c'], ['r'], {}, { name: 'relu' }),
       node('Conv', ['r', 'v'], ['y'], {}, { name: 'newer' }),
@@ -358,7 +358,7 @@ describe('models that hold quantizers already', () => {
     expect(int8Nodes(plan)).toEqual(['new', 'newer']);
     expect(float).toEqual({
       old: "already quantized: its input 'xd' comes from a DequantizeLinear",
-      tanh: 'qdq has no int8 form of Tanh',
+      tanh: 'qdq has no int8 form of Softplus',
       weights: "already quantized: its input 'wd' comes from a DequantizeLinear",
     });
     expect(quantized.graph.values.get('wd')!.producer!.name).toBe('DQw');

@@ -44,7 +44,7 @@ export async function through(proto: ModelProto, samples: readonly Feeds[]): Pro
   const dataset = datasetOf(samples.map((inputs, i): Sample => ({ id: `s${i}`, inputs })));
   const state = await calibrate(fused, observedTensors(wanted), dataset, { from: 0 }, { modelSha256: sha });
   const ranges = rangesOf(state);
-  const plan = planRanged((unranged) => planQuantization(fused, { ...request, unranged }), wanted, ranges);
+  const plan = planRanged(fused, request, wanted, ranges);
   const { model: quantized } = emitQdq(fused, plan, ranges);
   checkModel(fused);
   checkModel(quantized);

@@ -83,6 +83,30 @@ export function mobilenet(options: MobileNetOptions = {}): Model {
   return net.classifier(net.relu6(net.conv(x, channels, last, { kernel: 1 })), last, options);
 }
 
+/** Iandola et al. 2016, version 1.1: fire modules, whose two expansions are joined by Concat, and a convolution as classifier. */
+export function squeezenet(options: NetworkOptions = {}): Model {
+  const net = new Network(options.seed ?? 0);
+  let x = net.maxPool(net.relu(net.conv('input', 3, 64, { kernel: 3, stride: 2 })));
+  let channels = 64;
+  for (const [squeeze, expand, pooled] of [
+    [16, 64, false],
+    [16, 64, true],
+    [32, 128, false],
+    [32, 128, true],
+    [48, 192, false],
+    [48, 192, false],
+    [64, 256, false],
+    [64, 256, false],
+  ] as const) {
+    const y = net.relu(net.conv(x, channels, squeeze, { kernel: 1 }));
+    const sides = ([1, 3] as const).map((kernel) => net.relu(net.conv(y, squeeze, expand, { kernel })));
+    x = net.concat(sides);
+    if (pooled) x = net.maxPool(x);
+    channels = 2 * expand;
+  }
+  return net.classifier(x, channels, { size: 227, ...options });
+}
+
 /** The activations an int8 model quantizes: everything but what a Relu or Clip takes over at once. */
 export function quantizedActivations(model: Model): string[] {
   const made = [...model.graph.nodes()].flatMap((each) => each.outputs.filter((value) => value !== null));
@@ -133,6 +157,10 @@ class Network {
 
   add(a: string, b: string): string {
     return this.#apply('Add', [a, b], `add${this.#nodes.length}`);
+  }
+
+  concat(parts: readonly string[]): string {
+    return this.#apply('Concat', parts, `concat${this.#nodes.length}`, { axis: 1 });
   }
 
   maxPool(x: string): string {

@@ -4,7 +4,7 @@
  */
 
 export type ActivationType = 'uint8' | 'int8' | 'uint16' | 'int16';
-export type WeightType = 'int8' | 'uint8' | 'int16' | 'uint16';
+export type WeightType = 'int8' | 'uint8' | 'int16' | 'uint16' | 'int4' | 'uint4';
 
 /**
  * How much of the integer range weights may use. full: all of it. reduced: 7 bits. pairs: all of it, except that no two

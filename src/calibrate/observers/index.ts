@@ -1,5 +1,6 @@
 /** Every observer. To add one: write its file and list it here. */
 import { calibrateErrors } from '../../errors/calibrate.ts';
+import { withHealth } from '../health.ts';
 import { average } from './average.ts';
 import { entropy } from './entropy.ts';
 import { histogramSearch } from './histogram-search.ts';
@@ -10,9 +11,14 @@ import { percentile } from './percentile.ts';
 
 export const observers: readonly Observer[] = [minmax, percentile, entropy, mse, histogramSearch, average];
 
-/** @throws CALIBRATE_OBSERVER with the nearest id */
+const carrying = new Map(observers.map((observer) => [observer.id, withHealth(observer)]));
+
+/**
+ * The observer, with health in its state.
+ * @throws CALIBRATE_OBSERVER with the nearest id
+ */
 export function observerOf(id: string): Observer {
-  const observer = observers.find((each) => each.id === id);
+  const observer = carrying.get(id);
   if (!observer)
     throw calibrateErrors.unknownObserver(
       id,

@@ -16,8 +16,8 @@ const finer = [8, 32];
 const reach = 4;
 /** Bins narrower than this part of the largest value are joined: they are far below a step. */
 const finest = 2 ** -16;
-/** In the first round bins are joined up to this part of their own value: a few steps at most, over which errors average. */
-const blurred = 1 / 32;
+/** In each round bins are joined up to this part of their own value: a few steps at first, over which errors average. */
+const blurred = [1 / 32, 1 / 128, 0] as const;
 
 export const mse = histogramObserver({
   id: 'mse',
@@ -29,9 +29,9 @@ export const mse = histogramObserver({
   rangeOf(bins, extremes, { p, bits }) {
     const steps = 2 ** bits! - 1;
     const narrow = Math.max(-extremes.min, extremes.max) * finest;
-    const errorOn = (relative: number): ((range: Range) => number) => {
+    const errorOn = (relative: number): ErrorOf => {
       const joined = joinNarrow(bins, narrow, relative);
-      return (range) => expectedError(joined, range, p!, steps);
+      return (range, bound) => expectedError(joined, range, p!, steps, bound);
     };
     const scaled = ({ min, max }: Range, below: readonly number[], above: readonly number[]): Range[] =>
       below.flatMap((low) =>
@@ -40,21 +40,26 @@ export const mse = histogramObserver({
     const down = Array.from({ length: coarse * octaves }, (_, k) => 2 ** (-k / coarse));
     const only = [1];
     const [below, above] = [extremes.min < 0 ? down : only, extremes.max > 0 ? down : only];
-    let best = least(scaled(extremes, below, above), errorOn(blurred));
-    const error = errorOn(0);
-    for (const perOctave of finer) {
+    let best = least(scaled(extremes, below, above), errorOn(blurred[0]));
+    for (const [round, perOctave] of finer.entries()) {
       const around = Array.from({ length: 2 * reach + 1 }, (_, k) => 2 ** ((k - reach) / perOctave));
-      best = least(scaled(best, best.min < 0 ? around : only, best.max > 0 ? around : only), error);
+      best = least(
+        scaled(best, best.min < 0 ? around : only, best.max > 0 ? around : only),
+        errorOn(blurred[round + 1]!),
+      );
     }
     return best;
   },
 });
 
+/** Anything above `bound` stands for itself. */
+type ErrorOf = (range: Range, bound: number) => number;
+
 /** The first of those with the least error. */
-function least(ranges: readonly Range[], error: (range: Range) => number): Range {
+function least(ranges: readonly Range[], error: ErrorOf): Range {
   let best = { range: ranges[0]!, error: Infinity };
   for (const range of ranges) {
-    const found = error(range);
+    const found = error(range, best.error);
     if (found < best.error) best = { range, error: found };
   }
   return best.range;
@@ -80,8 +85,14 @@ function joinNarrow({ low, high, count, total }: Bins, width: number, relative: 
   };
 }
 
-/** Sum over all elements. */
-function expectedError({ low, high, count }: Bins, { min, max }: Range, p: number, steps: number): number {
+/** Sum over all elements; Infinity as soon as it is above the bound. */
+function expectedError(
+  { low, high, count }: Bins,
+  { min, max }: Range,
+  p: number,
+  steps: number,
+  bound: number,
+): number {
   const step = (max - min) / steps;
   if (step === 0) return Infinity;
   // Zero has a code, so that the codes at the ends stand for whole steps.
@@ -99,10 +110,12 @@ function expectedError({ low, high, count }: Bins, { min, max }: Range, p: numbe
     const part = Math.sign(rest) * power(Math.abs(rest)) + power(distance - inside);
     return Math.sign(x) * (whole * perStep + part / (p + 1));
   };
+  const most = bound / step ** p;
   let sum = 0;
   // Most bins begin where the one before ends.
   let [edge, upToEdge] = [NaN, NaN];
   for (let i = 0; i < count.length; i++) {
+    if (sum > most) return Infinity;
     const [from, to] = [low[i]!, high[i]!];
     const width = (to - from) / step;
     // A narrow bin is a point: its integral would drown in rounding.

@@ -16,6 +16,10 @@ export type Statistic = 'min' | 'max';
  */
 export interface BatchStatistics extends Readonly<Record<Statistic, Float32Array>> {
   readonly elements?: readonly (Float32Array | undefined)[];
+  /** For health (health.ts), of a batch of one sample: which tenth of the samples it belongs to. */
+  readonly fold?: number;
+  /** With `fold`: the largest value of every channel, of the tensors whose channels are told apart. */
+  readonly channels?: readonly (Float32Array | undefined)[];
 }
 
 /** Named arrays that are the whole state, in one canonical form: what a state file holds. */

@@ -6,6 +6,7 @@ import { checkOutput, shown } from '../paths.ts';
 import { runFlags } from '../run-flags.ts';
 import { parseShard } from '../shard.ts';
 import { plural } from '../../report/format.ts';
+import { healthLines } from '../../report/health.ts';
 
 export const calibrate = defineCommand({
   name: 'calibrate',
@@ -31,7 +32,8 @@ export const calibrate = defineCommand({
     const result = await calibrateModel({ ...rest, ...share, output, model, ...runFlags(values, console) });
     console.result(result, () => {
       const count = `${plural(result.tensors, 'tensor')} observed on ${plural(result.samples, 'sample')}`;
-      return `${count}   ${shown(result.outputPath)}`;
+      const lines = result.health ? healthLines(result.health, console.look.width) : [];
+      return [`${count}   ${shown(result.outputPath)}`, ...lines.slice(1)].join('\n');
     });
     return 0;
   },

@@ -3,13 +3,13 @@ import type { Explanation } from '../../explain.ts';
 import { plural } from '../../report/format.ts';
 import { defineCommand } from '../command.ts';
 import { recipeOptions } from '../options.ts';
-import { columns, textOf } from '../text.ts';
+import { columns, someOf, textOf } from '../text.ts';
 
 export const explain = defineCommand({
   name: 'explain',
   summary: 'say why: every fusion made or refused, every node in int8 or left float',
   positionals: [{ name: 'MODEL', describe: 'a float model, or an int8 model' }],
-  options: ['target', 'include', 'exclude', ...recipeOptions],
+  options: ['target', 'optimize', 'include', 'exclude', ...recipeOptions],
   examples: [
     ['explain model.onnx', 'what quantize would do, node by node, and why'],
     ['explain model.int8.onnx', 'what onnxruntime really runs in int8, and why the rest is float'],
@@ -71,6 +71,11 @@ function int8Lines({ path, stamp, placement, nodes }: Explanation & { kind: 'int
     `onnxruntime runs ${plural(placement.int8, 'node')} in int8, ${placement.float} in float, with ${plural(placement.conversions, 'conversion')} between them`,
     ...columns(
       nodes.map(({ op, name, placement: where, reason }) => [op, name, where, reason ?? '']),
+      [0, 1, 2, 3],
+    ),
+    `not fused: ${plural(placement.left?.length ?? 0, 'conversion')}`,
+    ...columns(
+      (placement.left ?? []).map((row) => [row.op, row.name, `${row.from} -> ${someOf(row.to)}`, row.reason]),
       [0, 1, 2, 3],
     ),
   ];

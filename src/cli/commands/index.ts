@@ -9,12 +9,14 @@ import { convert } from './convert.ts';
 import { doctor } from './doctor.ts';
 import { explain } from './explain.ts';
 import { exportTable } from './export.ts';
+import { finetune } from './finetune.ts';
 import { fuse } from './fuse.ts';
 import { inspect } from './inspect.ts';
 import { lint } from './lint.ts';
 import { merge } from './merge.ts';
 import { prepare } from './prepare.ts';
 import { quantize } from './quantize.ts';
+import { sensitivity } from './sensitivity.ts';
 import { report } from './report.ts';
 
 export const commands: readonly Command[] = [
@@ -26,8 +28,10 @@ export const commands: readonly Command[] = [
   exportTable,
   quantize,
   prepare,
+  finetune,
   convert,
   compare,
+  sensitivity,
   lint,
   backends,
   report,

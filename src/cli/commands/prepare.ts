@@ -1,6 +1,6 @@
 /** `qdq prepare`: a float model with fake quantizers, to be fine-tuned and converted. */
 import { defineCommand } from '../command.ts';
-import { dataOptions, recipeOptions, schemeOptions } from '../options.ts';
+import { dataOptions, recipeOptions, quantizerOptions } from '../options.ts';
 import { checkOutput, shown } from '../paths.ts';
 import { runFlags } from '../run-flags.ts';
 import { plural } from '../../report/format.ts';
@@ -13,11 +13,10 @@ export const prepare = defineCommand({
   options: [
     'output',
     'externalData',
-    'weightBits',
     'activationBits',
     'firstLastBits',
     ...dataOptions,
-    ...schemeOptions.filter((key) => key !== 'format'),
+    ...quantizerOptions,
     'state',
     'threads',
     ...recipeOptions,

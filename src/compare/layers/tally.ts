@@ -8,117 +8,91 @@ import type { TypedArray } from '../../onnx/data-types.ts';
 import type { Numbers } from '../metrics/metric.ts';
 import { mostBins, type TensorRow } from '../report-layers.ts';
 import { codeLimits, runsOf, type Quantizer } from './quantizers.ts';
+import { stepsOf, sum, sumByTable, type Found, type Step } from './sum.ts';
 
-/** 1.5 · 2^52: adding and subtracting it rounds to whole numbers, half to even. */
-const shifter = 6755399441055744;
+/**
+ * Elements per call of the inner loop: V8 optimizes a function that is called often whole, but of one that loops for long only
+ * the loop, again at every call (measured: three times slower).
+ */
+const chunk = 4096;
 
 /** Sums over the elements seen. */
 export class Sums {
   count = 0;
+  saturated = 0;
+  /** Elements whose code stands for 0, those that are 0 included. */
+  zeros = 0;
   /** Σx² of the float values. */
   signal = 0;
-  /** Σ(x − Q(x))², and the part of it that comes from elements beyond the last codes. */
+  /** Σ(x − Q(x))². */
   noise = 0;
-  clipped = 0;
-  saturated = 0;
-  zeroed = 0;
   /** Σ of the squared scale, so that noise can be told in steps where scales differ. */
   step = 0;
   min = Infinity;
   max = -Infinity;
-  /** Against what the quantized model made: Σ(x − y)², Σxy, Σy², max |x − y|. */
+  /** Against what the quantized model made: Σ(x − y)², Σy², max |x − y|. */
   error = 0;
-  cross = 0;
   other = 0;
   worst = 0;
 
-  /**
-   * Elements [start, end) under one scale. `codes` are those of the quantized model, undefined when there are none. Values that
-   * are not finite (masks of attention) are left out.
-   */
-  add(
-    x: Numbers,
-    codes: ArrayLike<number> | undefined,
-    start: number,
-    end: number,
-    scale: number,
-    zero: number,
-    qmin: number,
-    qmax: number,
-  ): void {
-    let { signal, noise, clipped, saturated, zeroed, min, max, error, cross, other, worst } = this;
-    let skipped = 0;
-    for (let i = start; i < end; i++) {
-      const value = x[i]!;
-      if (value - value !== 0) {
-        skipped++;
-        continue;
-      }
-      if (value < min) min = value;
-      if (value > max) max = value;
-      const code = Math.fround(value / scale) + shifter - shifter + zero;
-      const kept = code < qmin ? qmin : code > qmax ? qmax : code;
-      const e = value - Math.fround((kept - zero) * scale);
-      signal += value * value;
-      noise += e * e;
-      if (kept !== code) {
-        saturated++;
-        clipped += e * e;
-      }
-      if (kept === zero && value !== 0) zeroed++;
-      if (codes === undefined) continue;
-      const y = Math.fround((codes[i]! - zero) * scale);
-      const d = value - y;
-      error += d * d;
-      cross += value * y;
-      other += y * y;
-      if (d > worst) worst = d;
-      else if (-d > worst) worst = -d;
+  /** Elements [start, end) of one scale. Values that are not finite (masks of attention) are left out. */
+  add(x: Numbers, codes: ArrayLike<number>, start: number, end: number, step: Step): void {
+    for (let from = start; from < end; from += chunk) {
+      const to = Math.min(from + chunk, end);
+      const found = (step.table && sumByTable(x, codes, from, to, step, step.table)) ?? sum(x, codes, from, to, step);
+      this.saturated += found.saturated;
+      this.zeros += found.zeros;
+      this.noise += found.noise;
+      this.step += found.count * step.scale * step.scale;
+      this.#fold(found);
     }
-    const count = end - start - skipped;
-    this.count += count;
-    this.step += count * scale * scale;
-    Object.assign(this, { signal, noise, clipped, saturated, zeroed, min, max, error, cross, other, worst });
   }
 
   /** Two float tensors. */
   addPlain(x: Numbers, y: Numbers, length: number): void {
-    let { signal, min, max, error, cross, other, worst } = this;
-    let skipped = 0;
+    let [count, signal, error, other, min, max, worst] = [0, 0, 0, 0, Infinity, -Infinity, 0];
     for (let i = 0; i < length; i++) {
       const value = x[i]!;
       const d = value - y[i]!;
-      if (d - d !== 0) {
-        skipped++;
-        continue;
-      }
-      if (value < min) min = value;
-      if (value > max) max = value;
+      if (d - d !== 0) continue;
+      count++;
       signal += value * value;
       error += d * d;
-      cross += value * y[i]!;
       other += y[i]! * y[i]!;
-      if (Math.abs(d) > worst) worst = Math.abs(d);
+      min = Math.min(min, value);
+      max = Math.max(max, value);
+      worst = Math.max(worst, Math.abs(d));
     }
-    this.count += length - skipped;
-    Object.assign(this, { signal, min, max, error, cross, other, worst });
+    this.#fold({ count, signal, error, other, min, max, worst });
   }
 
-  /** This quantizer alone. */
-  isolated(): NonNullable<TensorRow['isolated']> {
-    const { count, signal, noise, saturated, zeroed, step } = this;
+  #fold(found: Pick<Found, 'count' | 'signal' | 'error' | 'other' | 'min' | 'max' | 'worst'>): void {
+    this.count += found.count;
+    this.signal += found.signal;
+    this.error += found.error;
+    this.other += found.other;
+    this.min = Math.min(this.min, found.min);
+    this.max = Math.max(this.max, found.max);
+    this.worst = Math.max(this.worst, found.worst);
+  }
+
+  /** This quantizer alone. @param exactZeros elements that are 0 */
+  isolated(exactZeros: number): NonNullable<TensorRow['isolated']> {
+    const { count, signal, noise, saturated, zeros, step } = this;
     return {
       sqnrDb: decibels(signal, noise),
       rmseOverScale: step === 0 ? 0 : Math.sqrt(noise / step),
-      saturatedPct: count === 0 ? 0 : (100 * saturated) / count,
-      zeroedPct: count === 0 ? 0 : (100 * zeroed) / count,
+      saturatedPct: (100 * saturated) / count,
+      zeroedPct: (100 * Math.max(0, zeros - exactZeros)) / count,
     };
   }
 
   /** Both models run whole. */
   accumulated(): NonNullable<TensorRow['accumulated']> {
-    const { signal, error, cross, other, worst } = this;
+    const { signal, error, other, worst } = this;
     const lengths = Math.sqrt(signal) * Math.sqrt(other);
+    // Σ(x − y)² = Σx² − 2Σxy + Σy²
+    const cross = (signal + other - error) / 2;
     const cosine = lengths === 0 ? (signal === other ? 1 : 0) : Math.max(-1, Math.min(1, cross / lengths));
     return { sqnrDb: decibels(signal, error), cosine, maxAbs: worst };
   }
@@ -133,9 +107,11 @@ export class ActivationTally {
   readonly sums = new Sums();
   readonly #histogram = new Histogram();
   readonly #quantizer: Quantizer | undefined;
+  readonly #steps: readonly Step[];
 
   constructor(quantizer: Quantizer | undefined) {
     this.#quantizer = quantizer;
+    this.#steps = quantizer ? stepsOf(quantizer) : [];
   }
 
   /** @param length elements that belong to real samples; the rest filled the batch up */
@@ -144,7 +120,17 @@ export class ActivationTally {
     this.#histogram.add(values instanceof Float32Array ? values : Float32Array.from(values));
     const quantizer = this.#quantizer;
     if (quantizer === undefined) this.sums.addPlain(x, y as Numbers, length);
-    else addRuns(this.sums, quantizer, x, y as ArrayLike<number>, dims, length);
+    else this.#addCodes(quantizer, x, y as ArrayLike<number>, dims, length);
+  }
+
+  #addCodes(quantizer: Quantizer, x: Numbers, codes: ArrayLike<number>, dims: readonly number[], length: number): void {
+    const { slots, inner, scaleAt } = runsOf(quantizer, dims);
+    for (let start = 0, o = 0; start < length; start += slots * inner, o++) {
+      for (let s = 0; s < slots; s++) {
+        const from = start + s * inner;
+        this.sums.add(x, codes, from, Math.min(from + inner, length), this.#steps[scaleAt(o, s)]!);
+      }
+    }
   }
 
   row(): Pick<TensorRow, 'isolated' | 'accumulated' | 'range' | 'histogram'> {
@@ -152,8 +138,9 @@ export class ActivationTally {
     if (sums.count === 0) return {};
     const { min, max } = sums;
     const bins = binsOf(joinHistograms([this.#histogram]), 0, min, max);
+    const zero = bins.low.findIndex((low, i) => low === 0 && bins.high[i] === 0);
     return {
-      ...(this.#quantizer && { isolated: sums.isolated() }),
+      ...(this.#quantizer && { isolated: sums.isolated(zero < 0 ? 0 : bins.count[zero]!) }),
       accumulated: sums.accumulated(),
       range: {
         min,
@@ -164,28 +151,6 @@ export class ActivationTally {
       },
       ...(max > min && { histogram: coarse(bins, min, max) }),
     };
-  }
-}
-
-/** Adds a tensor whose elements may have different scales. */
-export function addRuns(
-  sums: Sums,
-  quantizer: Quantizer,
-  x: Numbers,
-  codes: ArrayLike<number> | undefined,
-  dims: readonly number[],
-  length: number,
-): void {
-  const { scales, zeroPoints } = quantizer;
-  const { qmin, qmax } = codeLimits(quantizer);
-  const { slots, inner, scaleAt } = runsOf(quantizer, dims);
-  const each = slots * inner;
-  for (let start = 0, o = 0; start < length; start += each, o++) {
-    for (let s = 0; s < slots; s++) {
-      const from = start + s * inner;
-      const at = scaleAt(o, s);
-      sums.add(x, codes, from, Math.min(from + inner, length), scales[at]!, zeroPoints[at]!, qmin, qmax);
-    }
   }
 }
 

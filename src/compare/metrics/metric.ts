@@ -35,9 +35,9 @@ export interface OutputMetric {
   /** In gates: `output.<id>`. */
   readonly id: string;
   /** Its key in a row of `report.outputs`; `at()` stands under the same key with `At` appended. */
-  readonly field: 'sqnrDb' | 'cosine' | 'maxAbs' | 'meanAbs' | 'argmaxAgreement';
+  readonly field: 'sqnrDb' | 'cosine' | 'maxAbs' | 'meanAbs' | 'argmaxAgreement' | 'normL2' | 'kl';
   /** 'fraction' may be given in percent. */
-  readonly unit: 'dB' | 'fraction' | 'a cosine' | 'units of the output';
+  readonly unit: 'dB' | 'fraction' | 'a cosine' | 'units of the output' | 'times the signal' | 'nats';
   readonly better: Better;
   create(): OutputAccumulator;
 }

@@ -2,6 +2,7 @@
 import { axesBut, type Emitter } from '../../graph/emitter.ts';
 import type { Node } from '../../graph/node.ts';
 import type { Value } from '../../graph/value.ts';
+import { dataType } from '../../onnx/data-types.ts';
 import { chooseWeightForm } from './weight-forms.ts';
 
 /** Windows of a kernel on an image; one number per spatial axis. */
@@ -77,7 +78,10 @@ function flippedConv(emit: Emitter, conv: Convolution, dy: Value, w: Value): Val
     const stops = axes.map((_, i) => count[i]! - cut[i + rank]!);
     from = emit.slice(dy, axes, starts, stops);
   }
-  return emit.op('Conv', [from, exchanged(emit, conv, flipped(emit, w, kernel))], {
+  const weight = exchanged(emit, conv, flipped(emit, w, kernel));
+  // Known to whoever picks kernels by the shape of weights.
+  weight.setType(dataType('float32').code, [conv.channels, conv.filters / group, ...kernel]);
+  return emit.op('Conv', [from, weight], {
     kernel_shape: kernel,
     dilations,
     pads: pads.map((pad) => Math.max(0, pad)),

@@ -2,6 +2,7 @@
  * Weights in int8, activations quantized as they come: no samples are needed, and every product adapts to its input. For
  * transformers and recurrent nets; a CNN runs faster in QDQ.
  */
+import { formatErrors } from '../../errors/formats.ts';
 import { describeScheme } from '../../quantizable/scheme.ts';
 import type { Format } from '../format.ts';
 import { emitNodes, planNodes, type NodeRule } from '../node-rules.ts';
@@ -11,14 +12,16 @@ import { conv } from './conv.ts';
 import { gather } from './gather.ts';
 import { lstm } from './lstm.ts';
 import { gemm, matmul } from './matmul.ts';
+import { recurrent } from './recurrent.ts';
 
-const rules: readonly NodeRule<DynamicSettings>[] = [matmul, gemm, lstm, attention, gather, conv];
+const rules: readonly NodeRule<DynamicSettings>[] = [matmul, gemm, lstm, recurrent, attention, gather, conv];
 
 export const dynamic: Format = {
   name: 'dynamic',
   summary: 'weights in int8, activations quantized at run time (MatMulInteger, DynamicQuantizeLSTM)',
   reads: ['weightType', 'perTensor', 'reduceRange'],
   configure(scheme) {
+    if (!scheme.weightType.endsWith('int8')) throw formatErrors.eightBits('dynamic', scheme.weightType);
     // DynamicQuantizeLinear knows u8 only.
     const settings = { scheme: { ...scheme, activationType: 'uint8', activationSymmetric: false } as const };
     return {
@@ -28,6 +31,7 @@ export const dynamic: Format = {
       // DequantizeLinear with an axis.
       leastOpset: 13,
       plan: (model, request) => planNodes(model, { ...request, ...settings }, rules, settings, 'dynamic'),
+      settle: (_model, _request, plan) => plan,
       emit: (model, plan) => emitNodes(model, plan, rules, settings),
     };
   },

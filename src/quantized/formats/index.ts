@@ -3,11 +3,13 @@ import type { Scheme } from '../../backends/targets/target.ts';
 import { formatErrors } from '../../errors/formats.ts';
 import { dynamic } from '../dynamic/dynamic.ts';
 import type { Form, Format, FormatFlags } from '../format.ts';
+import { bfloat16 } from '../float16/bfloat16.ts';
+import { float16 } from '../float16/float16.ts';
 import { qoperator } from '../qoperator/qoperator.ts';
 import { weightOnly } from '../weight-only/weight-only.ts';
 import { qdq } from './qdq.ts';
 
-export const formats: readonly Format[] = [qdq, qoperator, dynamic, weightOnly];
+export const formats: readonly Format[] = [qdq, qoperator, dynamic, weightOnly, float16, bfloat16];
 
 /** @throws FORMAT_UNKNOWN; FORMAT_FLAG for a flag that the format does not read; what the format itself refuses */
 export function formOf(name: string, scheme: Scheme, flags: FormatFlags): Form {

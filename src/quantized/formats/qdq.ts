@@ -1,19 +1,21 @@
 /** QuantizeLinear and DequantizeLinear around float operators, which every runtime can read and onnxruntime fuses: the default. */
 import { describeScheme, leastOpset } from '../../quantizable/scheme.ts';
 import { planQuantization } from '../../quantizable/planner.ts';
+import { planRanged } from '../../quantizable/ranged.ts';
 import type { Format } from '../format.ts';
 import { emitQdq } from '../qdq.ts';
 
 export const qdq: Format = {
   name: 'qdq',
   summary: 'QuantizeLinear and DequantizeLinear around float operators, fused by the runtime',
-  reads: ['activationType', 'weightType', 'perTensor', 'symmetric', 'reduceRange', 'weightObserver'],
+  reads: ['activationType', 'weightType', 'perTensor', 'symmetric', 'reduceRange', 'optimize', 'weightObserver'],
   configure: (scheme) => ({
     format: 'qdq',
     description: `QDQ, ${describeScheme(scheme)}`,
     settings: {},
     leastOpset: leastOpset(scheme),
     plan: planQuantization,
+    settle: planRanged,
     emit: emitQdq,
   }),
 };

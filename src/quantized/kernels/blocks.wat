@@ -4,25 +4,23 @@
 (module
   (memory (export "memory") 1)
 
-  ;; One block of four rows. src: `count` vectors, `stride` bytes apart. dst, scales and zeros: of the first row; those of the
+  ;; One block of four rows. src: `count` vectors, at least one. dst, scales and zeros: of the first row; those of the
   ;; others follow at the given strides. What pads the block up to `block` elements stands for 0.
   (func $block
-    (param $src i32) (param $stride i32) (param $count i32) (param $block i32) (param $bits i32) (param $symmetric i32)
+    (param $src i32) (param $count i32) (param $block i32) (param $bits i32) (param $symmetric i32)
     (param $dst i32) (param $dstStride i32) (param $scales i32) (param $zeros i32) (param $parameterStride i32)
     (local $k i32) (local $at i32) (local $shift i32) (local $top v128)
     (local $v v128) (local $min v128) (local $max v128) (local $scale v128) (local $zero v128) (local $codes v128)
-    (local $step f64)
+    (local $bias v128) (local $step f64)
 
     (local.set $at (local.get $src))
-    (block $ranged
-      (loop $range
-        (br_if $ranged (i32.ge_u (local.get $k) (local.get $count)))
-        (local.set $v (v128.load align=4 (local.get $at)))
-        (local.set $min (f32x4.pmin (local.get $min) (local.get $v)))
-        (local.set $max (f32x4.pmax (local.get $max) (local.get $v)))
-        (local.set $at (i32.add (local.get $at) (local.get $stride)))
-        (local.set $k (i32.add (local.get $k) (i32.const 1)))
-        (br $range)))
+    (local.set $k (local.get $count))
+    (loop $range
+      (local.set $v (v128.load align=4 (local.get $at)))
+      (local.set $min (f32x4.pmin (local.get $min) (local.get $v)))
+      (local.set $max (f32x4.pmax (local.get $max) (local.get $v)))
+      (local.set $at (i32.add (local.get $at) (i32.const 16)))
+      (br_if $range (local.tee $k (i32.sub (local.get $k) (i32.const 1)))))
 
     (local.set $top (i32x4.splat (i32.sub (i32.shl (i32.const 1) (local.get $bits)) (i32.const 1))))
     (if (local.get $symmetric)
@@ -61,21 +59,35 @@
           (i32.add (local.get $zeros) (i32.mul (local.get $parameterStride) (i32.const 3))) (local.get $zero))))
     (call $store (local.get $scales) (i32.shl (local.get $parameterStride) (i32.const 2)) (local.get $scale))
 
-    ;; 32 bits of codes per row, the first element lowest.
+    ;; 32 bits of codes per row, the first element lowest. A quotient is at most a few hundred: added to 1.5 * 2^23 it is rounded,
+    ;; half to even, into the low bits of the sum.
+    (local.set $bias (i32x4.sub (local.get $zero) (v128.const i32x4 0x4b400000 0x4b400000 0x4b400000 0x4b400000)))
     (local.set $at (local.get $src))
-    (local.set $k (i32.const 0))
-    (block $encoded
-      (loop $encode
-        (br_if $encoded (i32.ge_u (local.get $k) (local.get $block)))
-        (if (i32.lt_u (local.get $k) (local.get $count))
-          (then
-            (local.set $v (call $clamp
-              (i32x4.add (local.get $zero) (i32x4.trunc_sat_f32x4_s (f32x4.nearest
-                (f32x4.div (v128.load align=4 (local.get $at)) (local.get $scale)))))
-              (local.get $top)))
-            (local.set $at (i32.add (local.get $at) (local.get $stride))))
-          (else (local.set $v (local.get $zero))))
-        (local.set $codes (v128.or (local.get $codes) (i32x4.shl (local.get $v) (local.get $shift))))
+    (local.set $k (local.get $count))
+    (loop $encode
+      (local.set $codes (v128.or (local.get $codes) (i32x4.shl
+        (i32x4.min_s
+          (i32x4.max_s
+            (i32x4.add (local.get $bias) (f32x4.add
+              (f32x4.div (v128.load align=4 (local.get $at)) (local.get $scale))
+              (v128.const f32x4 12582912 12582912 12582912 12582912)))
+            (v128.const i32x4 0 0 0 0))
+          (local.get $top))
+        (local.get $shift))))
+      (local.set $at (i32.add (local.get $at) (i32.const 16)))
+      (local.set $shift (i32.add (local.get $shift) (local.get $bits)))
+      (if (i32.eq (local.get $shift) (i32.const 32))
+        (then
+          (call $store (local.get $dst) (local.get $dstStride) (local.get $codes))
+          (local.set $dst (i32.add (local.get $dst) (i32.const 4)))
+          (local.set $codes (v128.const i32x4 0 0 0 0))
+          (local.set $shift (i32.const 0))))
+      (br_if $encode (local.tee $k (i32.sub (local.get $k) (i32.const 1)))))
+    (local.set $k (i32.sub (local.get $block) (local.get $count)))
+    (block $full
+      (loop $pad
+        (br_if $full (i32.eqz (local.get $k)))
+        (local.set $codes (v128.or (local.get $codes) (i32x4.shl (local.get $zero) (local.get $shift))))
         (local.set $shift (i32.add (local.get $shift) (local.get $bits)))
         (if (i32.eq (local.get $shift) (i32.const 32))
           (then
@@ -83,28 +95,55 @@
             (local.set $dst (i32.add (local.get $dst) (i32.const 4)))
             (local.set $codes (v128.const i32x4 0 0 0 0))
             (local.set $shift (i32.const 0))))
-        (local.set $k (i32.add (local.get $k) (i32.const 1)))
-        (br $encode))))
+        (local.set $k (i32.sub (local.get $k) (i32.const 1)))
+        (br $pad))))
 
-  ;; One block of `rows` rows (a multiple of four) that lie side by side: the weight is [reduction, rows], rows contiguous.
+  ;; One block of `rows` rows (a multiple of four) that lie side by side: the weight is [reduction, rows], rows contiguous. Sixteen
+  ;; rows, a cache line, are brought together at a time. scratch: 64 bytes per element of a block.
   (func (export "columns")
     (param $src i32) (param $rows i32) (param $count i32) (param $block i32) (param $bits i32) (param $symmetric i32)
-    (param $dst i32) (param $dstStride i32) (param $scales i32) (param $zeros i32) (param $blocks i32)
-    (local $row i32)
+    (param $dst i32) (param $dstStride i32) (param $scales i32) (param $zeros i32) (param $blocks i32) (param $scratch i32)
+    (local $row i32) (local $four i32) (local $last i32)
     (block $done
-      (loop $four
+      (loop $line
         (br_if $done (i32.ge_u (local.get $row) (local.get $rows)))
-        (call $block
+        (local.set $last (i32.add (local.get $row) (i32.const 16)))
+        (if (i32.gt_u (local.get $last) (local.get $rows)) (then (local.set $last (local.get $rows))))
+        (call $gather
           (i32.add (local.get $src) (i32.shl (local.get $row) (i32.const 2)))
-          (i32.shl (local.get $rows) (i32.const 2))
-          (local.get $count) (local.get $block) (local.get $bits) (local.get $symmetric)
-          (i32.add (local.get $dst) (i32.mul (local.get $row) (local.get $dstStride)))
-          (local.get $dstStride)
-          (i32.add (local.get $scales) (i32.shl (i32.mul (local.get $row) (local.get $blocks)) (i32.const 2)))
-          (i32.add (local.get $zeros) (i32.mul (local.get $row) (local.get $blocks)))
-          (local.get $blocks))
-        (local.set $row (i32.add (local.get $row) (i32.const 4)))
-        (br $four))))
+          (i32.shl (local.get $rows) (i32.const 2)) (local.get $count)
+          (i32.sub (local.get $last) (local.get $row))
+          (local.get $scratch) (i32.shl (local.get $block) (i32.const 4)))
+        (local.set $four (local.get $scratch))
+        (loop $next
+          (call $block
+            (local.get $four)
+            (local.get $count) (local.get $block) (local.get $bits) (local.get $symmetric)
+            (i32.add (local.get $dst) (i32.mul (local.get $row) (local.get $dstStride)))
+            (local.get $dstStride)
+            (i32.add (local.get $scales) (i32.shl (i32.mul (local.get $row) (local.get $blocks)) (i32.const 2)))
+            (i32.add (local.get $zeros) (i32.mul (local.get $row) (local.get $blocks)))
+            (local.get $blocks))
+          (local.set $four (i32.add (local.get $four) (i32.shl (local.get $block) (i32.const 4))))
+          (br_if $next (i32.lt_u
+            (local.tee $row (i32.add (local.get $row) (i32.const 4))) (local.get $last))))
+        (br $line))))
+
+  ;; `count` lines of `rows` elements (4 to 16), `stride` bytes apart: each four to a place of their own, `size` bytes apart.
+  (func $gather (param $from i32) (param $stride i32) (param $count i32) (param $rows i32) (param $to i32) (param $size i32)
+    (local $left i32) (local $a i32) (local $b i32)
+    (loop $line
+      (local.set $left (local.get $rows))
+      (local.set $a (local.get $from))
+      (local.set $b (local.get $to))
+      (loop $four
+        (v128.store align=4 (local.get $b) (v128.load align=4 (local.get $a)))
+        (local.set $a (i32.add (local.get $a) (i32.const 16)))
+        (local.set $b (i32.add (local.get $b) (local.get $size)))
+        (br_if $four (local.tee $left (i32.sub (local.get $left) (i32.const 4)))))
+      (local.set $from (i32.add (local.get $from) (local.get $stride)))
+      (local.set $to (i32.add (local.get $to) (i32.const 16)))
+      (br_if $line (local.tee $count (i32.sub (local.get $count) (i32.const 1))))))
 
   ;; All blocks of `rows` rows (a multiple of four) of `length` elements each: the weight is [rows, reduction]. scratch: 16
   ;; bytes per element of a block.
@@ -129,7 +168,7 @@
               (i32.shl (local.get $length) (i32.const 2))
               (local.get $count) (local.get $scratch))
             (call $block
-              (local.get $scratch) (i32.const 16)
+              (local.get $scratch)
               (local.get $count) (local.get $block) (local.get $bits) (local.get $symmetric)
               (i32.add (i32.add (local.get $dst) (i32.mul (local.get $row) (local.get $dstStride)))
                        (i32.mul (local.get $index) (local.get $bytes)))

@@ -4,6 +4,7 @@
  */
 import { formatErrors } from '../../errors/formats.ts';
 import { planQuantization } from '../../quantizable/planner.ts';
+import { planRanged } from '../../quantizable/ranged.ts';
 import { describeScheme, leastOpset } from '../../quantizable/scheme.ts';
 import type { Format } from '../format.ts';
 import { emitQdq } from '../qdq.ts';
@@ -15,7 +16,7 @@ const codesOpset = 12;
 export const qoperator: Format = {
   name: 'qoperator',
   summary: 'operators on codes: QLinearConv, QLinearMatMul, QGemm, QLinearAdd, ...',
-  reads: ['activationType', 'weightType', 'perTensor', 'symmetric', 'reduceRange'],
+  reads: ['activationType', 'weightType', 'perTensor', 'symmetric', 'reduceRange', 'optimize'],
   configure(scheme) {
     for (const type of [scheme.activationType, scheme.weightType]) {
       if (!type.endsWith('int8')) throw formatErrors.eightBits('qoperator', type);
@@ -26,6 +27,7 @@ export const qoperator: Format = {
       settings: {},
       leastOpset: Math.max(codesOpset, leastOpset(scheme)),
       plan: planQuantization,
+      settle: planRanged,
       emit(model, plan, ranges) {
         const quantized = emitQdq(model, plan, ranges);
         lowerToQOperators(quantized.model);

@@ -3,7 +3,7 @@ import { replaceNode } from '../../graph/rewrite.ts';
 import type { NodeRule } from '../node-rules.ts';
 import { noTable } from '../../ops/table.ts';
 import { packCodes } from './blocks.ts';
-import { blocksOf } from './matmul.ts';
+import { blocksOf, packedConstants } from './matmul.ts';
 import { blockFor, type BlockSettings } from './settings.ts';
 
 export const gather: NodeRule<BlockSettings> = {
@@ -24,6 +24,10 @@ export const gather: NodeRule<BlockSettings> = {
       table,
       [`table_Q${bits}`, 'table_scales', 'table_zero_points'],
       () => {
+        if (settings.method === 'rtn') {
+          const request = { weights: table.constant!, layout: 'rows', rows, cols, padded: false } as const;
+          return packedConstants(request, [rows, (cols * bits) / 8], block, settings);
+        }
         const made = blocksOf(table.constant!.floats(), rows, cols, block, settings);
         const blocks = Math.ceil(cols / block);
         const zeros = made.zeroPoints && packCodes(made.zeroPoints, rows, bits);

@@ -5,6 +5,7 @@ import type { Tensor } from '../../onnx/tensor.ts';
 import type { Constant, NodeRule, Writer } from '../node-rules.ts';
 import { packCodes, quantizeBlocks, transpose, type Blocks } from './blocks.ts';
 import { quantizeBlocksHqq } from './hqq.ts';
+import { packBlocks, type PackRequest } from './packer.ts';
 import { blockFor, type BlockSettings } from './settings.ts';
 
 export const matmul: NodeRule<BlockSettings> = {
@@ -50,10 +51,7 @@ function emitMatMulNBits(node: Node, writer: Writer<BlockSettings>, rows: boolea
   const [codes, scales, zeroPoints] = writer.constants(
     weight,
     [`Q${settings.bits}${suffix}`, `scales${suffix}`, `zero_points${suffix}`],
-    () => {
-      const values = tensor.floats();
-      return blockConstants(rows ? values : transpose(values, k, n), n, k, block, settings);
-    },
+    () => matrixConstants(tensor, rows, n, k, block, settings),
   );
   const bias = node.input(2);
   const inputs = [node.input(0)!, codes!, scales!, zeroPoints ?? null, null, bias ?? null];
@@ -69,6 +67,44 @@ function emitMatMulNBits(node: Node, writer: Writer<BlockSettings>, rows: boolea
   replacement.setInt('block_size', block);
   replacement.setInt('accuracy_level', settings.accuracyLevel);
   replaceNode(node, replacement);
+}
+
+function matrixConstants(
+  tensor: Tensor,
+  rows: boolean,
+  n: number,
+  k: number,
+  block: number,
+  settings: BlockSettings,
+): readonly (Constant | undefined)[] {
+  if (settings.method === 'hqq') {
+    const values = tensor.floats();
+    return blockConstants(rows ? values : transpose(values, k, n), n, k, block, settings);
+  }
+  const dims = [n, Math.ceil(k / block), (block * settings.bits) / 8];
+  return packedConstants(
+    { weights: tensor, layout: rows ? 'rows' : 'columns', rows: n, cols: k, padded: true },
+    dims,
+    block,
+    settings,
+  );
+}
+
+/** Constants that are made of the weights when they are read. @param dims of the codes */
+export function packedConstants(
+  request: Omit<PackRequest, 'weights' | 'blockSize' | 'bits' | 'symmetric'> & { readonly weights: Tensor },
+  dims: readonly number[],
+  blockSize: number,
+  { bits, symmetric }: BlockSettings,
+): readonly (Constant | undefined)[] {
+  const { rows, cols } = request;
+  const weights = request.weights.payload();
+  const { codes, scales, zeroPoints } = packBlocks({ ...request, weights, blockSize, bits, symmetric });
+  return [
+    { type: 'uint8', dims, data: codes },
+    { type: 'float32', dims: [rows, Math.ceil(cols / blockSize)], data: scales },
+    zeroPoints && { type: 'uint8', dims: [rows, zeroPoints.byteLength / rows], data: zeroPoints },
+  ];
 }
 
 /**

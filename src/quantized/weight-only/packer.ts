@@ -48,7 +48,8 @@ interface Kernel {
 /** Bytes of weights and of codes that a panel may take. */
 const panelLimit = 2 ** 25;
 const pageSize = 2 ** 16;
-const scratchSize = 2 ** 13;
+/** Sixteen rows of a block of 256, the largest. */
+const scratchSize = 2 ** 14;
 
 /** What is used of it: TypeScript knows it in the library of the browser only. */
 const { WebAssembly } = globalThis as unknown as {
@@ -57,7 +58,7 @@ const { WebAssembly } = globalThis as unknown as {
 
 let loaded: Kernel | undefined;
 /** Whose panel lies in the memory of the kernel. */
-let tenant: Packer | undefined;
+let tenant: object | undefined;
 
 function load(): Kernel {
   loaded ??= new WebAssembly.Instance(new WebAssembly.Module(fromBase64(kernel))).exports;
@@ -110,6 +111,7 @@ class Packer {
   readonly #stride: number;
   readonly #rowBytes: number;
   readonly #panelRows: number;
+  readonly #token = {};
   #panel = -1;
   #parameters: Parameters | undefined;
 
@@ -172,11 +174,11 @@ class Packer {
   #make(panel: number): void {
     const first = panel * this.#panelRows;
     const known = this.#parameters !== undefined && this.#parameters.rows > first;
-    if (tenant === this && this.#panel === panel && known) return;
+    if (tenant === this.#token && this.#panel === panel && known) return;
     const { rows, symmetric } = this.#request;
     const count = Math.min(this.#panelRows, rows - first);
     const [scalesAt, zerosAt] = this.#run(first, count);
-    tenant = this;
+    tenant = this.#token;
     this.#panel = panel;
     this.#parameters ??= {
       scales: new Float32Array(rows * this.#blocks),
@@ -222,7 +224,7 @@ class Packer {
       }
       const codesAt = scratchSize + (block * blockSize * bits) / 8;
       const results = [codesAt, this.#stride, scalesAt + block * 4, zerosAt + block, this.#blocks] as const;
-      kernels.columns(sourceAt, padded, depth, ...settings, ...results);
+      kernels.columns(sourceAt, padded, depth, ...settings, ...results, 0);
     }
     return [scalesAt, zerosAt];
   }

@@ -25,6 +25,7 @@ export const weightOnly: Format = {
       // DequantizeLinear with an axis, for Conv; the block operators are of another domain.
       leastOpset: 13,
       plan: (model, request) => planNodes(model, request, rules, settings, 'weight-only'),
+      settle: (_model, _request, plan) => plan,
       emit: (model, plan) => emitNodes(model, plan, rules, settings),
     };
   },

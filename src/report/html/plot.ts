@@ -111,7 +111,11 @@ export function plot(frame: Frame, axes: Axes | undefined, marks: Child, wide = 
     axes && drawAxes(frame, axes),
     marks,
   );
-  return el('div', { class: `plot${wide ? ' wide' : ''}${width > 700 ? '' : ' small'}` }, svg);
+  return el(
+    'div',
+    { class: `plot${wide ? ' wide' : ''}${width > 700 ? '' : width > 500 ? ' small' : ' narrow'}` },
+    svg,
+  );
 }
 
 function drawAxes(frame: Frame, axes: Axes): Markup[] {

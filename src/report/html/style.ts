@@ -15,12 +15,12 @@ header{border-left:6px solid var(--line);padding-left:14px}header.pass{border-co
 nav ul{display:flex;flex-wrap:wrap;gap:4px 14px;list-style:none;padding:0;margin:14px 0 0}a{color:var(--blue)}
 .scroll{overflow:auto;max-height:560px;margin:.6em 0}table{border-collapse:collapse;font-size:.88rem;min-width:100%}caption{text-align:left;font-weight:600;padding:4px 0}
 th,td{text-align:left;padding:3px 10px 3px 0;border-bottom:1px solid var(--line);vertical-align:top}th{color:var(--dim);font-weight:600;position:sticky;top:0;background:var(--bg)}
-.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}td{overflow-wrap:anywhere;min-width:3.2em}td.n{min-width:0}
+.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}td{overflow-wrap:anywhere}td:has(code){min-width:8.5em}td small{display:block;color:var(--dim);min-width:14em}
 th button{all:unset;cursor:pointer}th button:focus-visible{outline:2px solid var(--blue)}input{font:inherit;width:100%;max-width:26em;padding:4px 8px;margin:6px 0;background:var(--bg);color:var(--fg);border:1px solid var(--line);border-radius:4px}
 details{margin:.8em 0}summary{cursor:pointer;color:var(--blue)}
 figure{margin:.4em 0;min-width:0}figcaption{font-size:.88rem;overflow-wrap:anywhere}
-.plot{overflow-x:auto;margin:.3em 0}.plot svg{display:block;width:100%;height:auto}.wide svg{min-width:620px}.small svg{max-width:760px}
-.two{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:8px 28px;align-items:start}.two>*{min-width:0}.two .wide svg{min-width:330px}
+.plot{overflow-x:auto;margin:.3em 0}.plot svg{display:block;width:100%;height:auto}.wide svg{min-width:900px}.wide.small svg{min-width:520px}.wide.narrow svg{min-width:0}.small svg{max-width:760px}.narrow svg{max-width:600px}
+.two{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:8px 28px;align-items:start}.two>*{min-width:0}
 .many{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,300px),1fr));gap:18px 22px}
 .f-blue{fill:var(--blue)}.f-red{fill:var(--red)}.f-line{fill:var(--grid)}.f-text{fill:var(--text)}.s-blue{stroke:var(--blue)}.s-red{stroke:var(--red)}.s-line{stroke:var(--grid)}.s-text{stroke:var(--text)}
 .hot{background:var(--hot)}svg .hot{stroke:var(--fg);stroke-width:2}

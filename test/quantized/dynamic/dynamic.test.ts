@@ -106,6 +106,50 @@ describe('recurrence', () => {
   }
 });
 
+describe('GRU and RNN, opened up', () => {
+  const [steps, batch, input, hidden] = [6, 2, 24, 32];
+  for (const [op, gates, linear] of [
+    ['GRU', 3, 0],
+    ['GRU', 3, 1],
+    ['RNN', 1, 0],
+  ] as const) {
+    it(`${op}${linear ? ', reset after the product' : ''}: every product in int8`, async () => {
+      const { types, worst } = await check(
+        {
+          inputs: { x: [steps, batch, input] },
+          outputs: ['y', 'yh'],
+          initializers: {
+            w: f32(
+              [1, gates * hidden, input],
+              gaussian(gates * hidden * input).map((v) => v / 5),
+            ),
+            r: f32(
+              [1, gates * hidden, hidden],
+              gaussian(gates * hidden * hidden, 2).map((v) => v / 6),
+            ),
+            b: f32(
+              [1, 2 * gates * hidden],
+              gaussian(2 * gates * hidden, 3).map((v) => v / 4),
+            ),
+          },
+          nodes: [
+            node(op, ['x', 'w', 'r', 'b'], ['y', 'yh'], {
+              hidden_size: hidden,
+              ...(op === 'GRU' ? { linear_before_reset: linear } : {}),
+            }),
+          ],
+        },
+        { x: feed([steps, batch, input]) },
+        [op],
+      );
+      const products = types.filter((type) => type === 'MatMulIntegerToFloat' || type === 'DynamicQuantizeMatMul');
+      expect(products).toHaveLength(op === 'GRU' && !linear ? 3 : 2);
+      expect(types).not.toContain('MatMul');
+      expect(worst).toBeGreaterThan(28);
+    });
+  }
+});
+
 describe('attention and embeddings', () => {
   it('Attention becomes QAttention', async () => {
     const [s, d] = [6, 32];

@@ -60,7 +60,7 @@ function latency(report: Report): Child {
       from: 0,
       width: 500,
       names: 6,
-      right: 150,
+      right: 170,
     }),
   );
 }
@@ -83,7 +83,7 @@ function byOperator({ profile }: Report): Child {
     el(
       'p',
       {},
-      `onnxruntime's own profile, mean of ${plural(runs, 'run')}. Profiling slows the runs: compare the bars, not their sum with the latency above.`,
+      `onnxruntime's own profile, medians of ${plural(runs, 'run')}. Profiling slows the runs: compare the bars, not their sum with the latency above.`,
     ),
     legend(
       ['bar', 'blue', 'float model'],

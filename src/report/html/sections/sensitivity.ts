@@ -36,7 +36,8 @@ export const sensitivity: Section = {
         title: `${metric} layer by layer`,
         axis: `${metric}, ${unit}`,
         line: { value: base, text: `all quantized: ${value(base)}` },
-        names: 34,
+        width: 600,
+        names: 30,
         right: 90,
       }),
       el(

@@ -123,7 +123,7 @@ function channels(row: TensorRow, index: number): Markup {
   };
   const { x: across, y: up } = inside(frame);
   const sizes = shown.map(({ min, max }) => Math.max(Math.abs(min), Math.abs(max)));
-  const dead = sizes.filter((size) => size === 0).length;
+  const dead = sizes.filter((size) => size <= sizes[0]! * 1e-6).length;
   const x = linear([0, shown.length], across);
   const y = linear([0, sizes.reduce((a, b) => Math.max(a, b), 0) || 1], up);
   const bars = sizes.map((size, i) =>
@@ -133,7 +133,7 @@ function channels(row: TensorRow, index: number): Markup {
       el('title', {}, `channel ${shown[i]!.index}: ±${digits(size, 3)}`),
     ),
   );
-  const text = `${count} channels${count > shown.length ? ` (${shown.length} shown)` : ''}; the largest is ${digits(spread, 3)} times the median${dead === 0 ? '' : `; ${dead} hold zeros alone`}`;
+  const text = `${count} channels${count > shown.length ? ` (${shown.length} shown)` : ''}; the largest is ${digits(spread, 3)} times the median${dead === 0 ? '' : `; ${dead} hold next to nothing`}`;
   return el('figure', {}, heading(row, index), plot(frame, undefined, bars), el('p', { class: 'told' }, text));
 }
 

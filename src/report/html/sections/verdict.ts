@@ -37,12 +37,9 @@ function gates({ gates }: Report): Child {
     rows,
     [
       { title: '', show: ({ status }) => el('span', { class: `g ${status}` }, marks[status]) },
-      { title: 'gate', show: (row) => name(row.name) },
+      { title: 'gate', show: (row) => [name(row.name), row.hint !== undefined && el('small', {}, row.hint)] },
       { title: 'bound', show: ({ bound }) => bound },
       { title: 'measured', show: ({ measured }) => measured },
-      ...(rows.some(({ hint }) => hint !== undefined)
-        ? [{ title: 'hint', show: ({ hint }: { hint: string | undefined }) => hint }]
-        : []),
     ],
     { caption: 'Gates' },
   );

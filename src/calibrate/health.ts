@@ -1,0 +1,282 @@
+/**
+ * What a calibration tells of itself: whether there were enough samples, whether single ones stretch a range, and which channels
+ * never change. It travels in the arrays of every observer, so that it merges, resumes and shards as they do: exactly and in any
+ * order.
+ *
+ * - Samples fall into ten folds by a hash of their id. Had the samples of one fold been the last to come, they would have added
+ *   what the range loses without them: the mean over the folds is how much the last tenth adds, whatever the order.
+ * - A channel whose largest value is the same in every sample, to the bit, may be constant (confirm.ts looks closer); where
+ *   nothing is negative and that value is 0 it is dead.
+ *
+ * It is told of runs of one sample at a time only: a batch does not say which of its samples had an extreme.
+ */
+import { binsOf, decodeHistograms } from './histogram.ts';
+import type { Accumulator, BatchStatistics, Observer, ObserverState } from './observers/observer.ts';
+
+/** What happened to some channels of a tensor. */
+export interface ChannelFinding {
+  readonly tensor: string;
+  /** Number of such channels, and of all. */
+  readonly channels: number;
+  readonly of: number;
+  /** Which they are, from 0. */
+  readonly which: number[];
+}
+
+export interface Health {
+  readonly samples: number;
+  /** Tensors of which the range was observed, and those of them whose channels were told apart. */
+  readonly tensors: number;
+  readonly byChannel: number;
+  /** By share, falling: the part of its range that a tenth of the samples adds. */
+  readonly growing: { tensor: string; share: number }[];
+  /**
+   * By ratio, falling: the largest magnitude over what is usual, the largest of the median fold or, where a histogram tells more,
+   * the 99.9th percentile.
+   */
+  readonly outliers: { tensor: string; ratio: number }[];
+  readonly dead: ChannelFinding[];
+  readonly constant: ChannelFinding[];
+}
+
+const folds = 10;
+/** Share of the range above which a tensor counts as growing: it would double the error of many a scale in ten times the samples. */
+const growingShare = 0.02;
+/** Above this ratio what is usual shares a quarter of the codes. */
+const outlierRatio = 4;
+/** Fewer samples leave folds empty and channels equal by chance. */
+const leastSamples = 20;
+
+const keys = {
+  samples: 'health.samples',
+  min: 'health.min',
+  max: 'health.max',
+  channels: 'health.channels',
+  alike: 'health.alike',
+} as const;
+
+interface HealthState {
+  /** One element: number of samples. */
+  readonly samples: Float64Array;
+  /** Extremes by tensor and fold. */
+  readonly min: Float32Array;
+  readonly max: Float32Array;
+  /** Channels of each tensor; 0 where they are not told apart. */
+  readonly channels: Uint32Array;
+  /** Channel after channel: the maximum that all samples had, or NaN. */
+  readonly alike: Float32Array;
+}
+
+/** FNV-1a over the characters of a sample's id. */
+export function foldOf(id: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < id.length; i++) hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193);
+  return (hash >>> 0) % folds;
+}
+
+/** The observer, with health carried along in its arrays. */
+export function withHealth(observer: Observer): Observer {
+  return {
+    ...observer,
+    start(count, options) {
+      const inner = observer.start(count, options);
+      const health = watch(count);
+      return {
+        ...(inner.landing ? { landing: inner.landing } : {}),
+        add(batch) {
+          inner.add(batch);
+          health.add(batch);
+        },
+        state: () => ({ ...inner.state(), ...health.state() }),
+      };
+    },
+    merge: (a, b) => ({ ...observer.merge(a, b), ...pack(mergeHealth(unpack(a), unpack(b))) }),
+    decode(arrays, count) {
+      const own = observer.decode(arrays, count);
+      if (!own) return undefined;
+      // Ranges of other tools come without.
+      if (!(keys.samples in arrays)) return own;
+      const health = unpack(arrays);
+      return health && isWhole(health, count) ? { ...own, ...pack(health) } : undefined;
+    },
+  };
+}
+
+function watch(count: number): Accumulator {
+  const samples = new Float64Array(1);
+  const min = new Float32Array(count * folds).fill(Infinity);
+  const max = new Float32Array(count * folds).fill(-Infinity);
+  const channels = new Uint32Array(count);
+  let alike = new Float32Array(0);
+  /** The places in `alike` of the channels that were the same so far: a few, once the first samples are past. */
+  let open = new Uint32Array(0);
+  /** Of each tensor: where its channels begin in `alike`, and how many of the open ones are its own. */
+  const starts = new Uint32Array(count);
+  const opened = new Uint32Array(count);
+  const begin = (maxima: NonNullable<BatchStatistics['channels']>): void => {
+    let total = 0;
+    maxima.forEach((each, i) => {
+      starts[i] = total;
+      channels[i] = opened[i] = each?.length ?? 0;
+      total += channels[i]!;
+    });
+    alike = new Float32Array(total);
+    maxima.forEach((each, i) => each && alike.set(each, starts[i]));
+    open = Uint32Array.from(alike, (_, at) => at);
+  };
+  /** Closes the channels that differ this time, and moves those that do not to the front. */
+  const compare = (maxima: NonNullable<BatchStatistics['channels']>): void => {
+    let [from, to] = [0, 0];
+    for (let i = 0; i < count; i++) {
+      const [own, start, end] = [maxima[i], starts[i]!, from + opened[i]!];
+      opened[i] = 0;
+      if (!own) continue;
+      for (; from < end; from++) {
+        const at = open[from]!;
+        if (own[at - start] === alike[at]) {
+          open[to++] = at;
+          opened[i]!++;
+        } else alike[at] = NaN;
+      }
+    }
+  };
+  return {
+    add({ min: lowest, max: largest, fold, channels: maxima }) {
+      if (fold === undefined) return;
+      if (samples[0] === 0 && maxima) begin(maxima);
+      samples[0]!++;
+      for (let i = 0; i < count; i++) {
+        const at = i * folds + fold;
+        if (lowest[i]! < min[at]!) min[at] = lowest[i]!;
+        if (largest[i]! > max[at]!) max[at] = largest[i]!;
+      }
+      if (maxima) compare(maxima);
+    },
+    state: () =>
+      pack({
+        samples: samples.slice(),
+        min: min.slice(),
+        max: max.slice(),
+        channels: channels.slice(),
+        alike: alike.slice(),
+      }),
+  };
+}
+
+function pack(health: HealthState | undefined): ObserverState {
+  if (!health) return {};
+  return Object.fromEntries(Object.entries(keys).map(([key, name]) => [name, health[key as keyof HealthState]]));
+}
+
+function unpack(arrays: ObserverState): HealthState | undefined {
+  const found = Object.fromEntries(Object.entries(keys).map(([key, name]) => [key, arrays[name]]));
+  return Object.values(found).every((array) => array !== undefined) ? (found as unknown as HealthState) : undefined;
+}
+
+function isWhole({ samples, min, max, channels, alike }: HealthState, count: number): boolean {
+  const floats = [min, max, alike].every((array) => array instanceof Float32Array);
+  if (!(samples instanceof Float64Array) || !floats || !(channels instanceof Uint32Array)) return false;
+  const total = channels.reduce((sum, each) => sum + each, 0);
+  return (
+    samples.length === 1 &&
+    channels.length === count &&
+    [min, max].every(({ length }) => length === count * folds) &&
+    alike.length === total
+  );
+}
+
+function mergeHealth(a: HealthState | undefined, b: HealthState | undefined): HealthState | undefined {
+  if (!a || !b || a.samples[0] === 0) return b ?? a;
+  if (b.samples[0] === 0) return a;
+  const least = (x: Float32Array, y: Float32Array): Float32Array => x.map((value, i) => Math.min(value, y[i]!));
+  const most = (x: Float32Array, y: Float32Array): Float32Array => x.map((value, i) => Math.max(value, y[i]!));
+  return {
+    samples: Float64Array.of(a.samples[0]! + b.samples[0]!),
+    min: least(a.min, b.min),
+    max: most(a.max, b.max),
+    channels: a.channels,
+    alike: a.alike.map((value, i) => (value === b.alike[i] ? value : NaN)),
+  };
+}
+
+/**
+ * The findings; undefined where nothing can be told: ranges of another tool, samples that ran in batches, or too few of them.
+ * @param samples that the ranges are of
+ */
+export function healthOf(tensors: readonly string[], arrays: ObserverState, samples: number): Health | undefined {
+  const state = unpack(arrays);
+  if (!state || state.samples[0] !== samples || samples < leastSamples) return undefined;
+  const byRatio = tensors.map((tensor, i) => ({ tensor, ratio: outlierRatioOf(arrays, state, tensors.length, i) }));
+  const byShare = tensors.map((tensor, i) => ({ tensor, share: shareOf(state, i) }));
+  const { dead, constant } = channelFindings(tensors, state);
+  return {
+    samples,
+    tensors: tensors.length,
+    byChannel: state.channels.filter((each) => each > 0).length,
+    growing: byShare.filter(({ share }) => share > growingShare).sort((a, b) => b.share - a.share),
+    outliers: byRatio.filter(({ ratio }) => ratio > outlierRatio).sort((a, b) => b.ratio - a.ratio),
+    dead,
+    constant,
+  };
+}
+
+/** The mean part of the range that is lost without one of the folds. */
+function shareOf({ min, max }: HealthState, tensor: number): number {
+  const held = filledFolds(max, tensor);
+  const widthOf = (among: readonly number[]): number =>
+    among.reduce((most, at) => Math.max(most, max[at]!), 0) - among.reduce((least, at) => Math.min(least, min[at]!), 0);
+  const whole = widthOf(held);
+  if (held.length < 2 || whole === 0) return 0;
+  const lost = held.map((fold) => 1 - widthOf(held.filter((other) => other !== fold)) / whole);
+  return lost.reduce((sum, each) => sum + each, 0) / held.length;
+}
+
+function filledFolds(max: Float32Array, tensor: number): number[] {
+  return Array.from({ length: folds }, (_, fold) => tensor * folds + fold).filter((at) => max[at]! > -Infinity);
+}
+
+function outlierRatioOf(arrays: ObserverState, { min, max }: HealthState, count: number, tensor: number): number {
+  const magnitudes = filledFolds(max, tensor).map((at) => Math.max(-min[at]!, max[at]!));
+  const largest = Math.max(0, ...magnitudes);
+  const histograms = decodeHistograms(arrays, count);
+  const usual = [
+    magnitudes.sort((a, b) => a - b)[magnitudes.length >> 1] ?? 0,
+    ...(histograms ? [percentileOfMagnitude(binsOf(histograms, tensor, -largest, largest), 0.999)] : []),
+  ];
+  const least = Math.min(...usual.filter((each) => each > 0));
+  return Number.isFinite(least) ? largest / least : 1;
+}
+
+/** Of |x|, to the width of a bin. */
+function percentileOfMagnitude({ low, high, count, total }: ReturnType<typeof binsOf>, fraction: number): number {
+  const ends = Array.from(count, (_, i) => Math.max(-low[i]!, high[i]!));
+  const order = [...count.keys()].sort((a, b) => ends[a]! - ends[b]!);
+  let before = 0;
+  for (const bin of order) if ((before += count[bin]!) >= fraction * total) return ends[bin]!;
+  return 0;
+}
+
+function channelFindings(
+  tensors: readonly string[],
+  { channels, alike, min, max }: HealthState,
+): Pick<Health, 'dead' | 'constant'> {
+  const found: Pick<Health, 'dead' | 'constant'> = { dead: [], constant: [] };
+  let begin = 0;
+  tensors.forEach((tensor, i) => {
+    const of = channels[i]!;
+    const at = begin;
+    begin += of;
+    // A limit that many channels reach in every sample, such as 6 of a Relu6, says nothing of any.
+    const held = filledFolds(max, i);
+    const top = Math.max(...held.map((at) => max[at]!));
+    const nonnegative = held.every((at) => min[at]! >= 0);
+    const same = Array.from({ length: of }, (_, c) => c).filter((c) => !Number.isNaN(alike[at + c]!));
+    const isDead = (c: number): boolean => alike[at + c] === 0 && nonnegative;
+    for (const [kind, which] of [
+      ['dead', same.filter(isDead)],
+      ['constant', same.filter((c) => !isDead(c) && (alike[at + c] !== top || of === 1))],
+    ] as const)
+      if (which.length > 0 && top > 0) found[kind].push({ tensor, channels: which.length, of, which });
+  });
+  return found;
+}

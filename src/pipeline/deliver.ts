@@ -1,0 +1,131 @@
+/**
+ * A finished model → a file, once it is proven. A small model is loaded and run before a byte of it is on disk. A large one is
+ * written into a folder beside its place, so that its new constants are made once and never held, proven there, and moved.
+ */
+import { mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { withFloat32Ports } from '../backends/float32-ports.ts';
+import { openSession } from '../backends/session.ts';
+import { onnxErrors } from '../errors/onnx.ts';
+import type { Model } from '../graph/model.ts';
+import { modelToProto } from '../graph/to-proto.ts';
+import { onInterrupt } from '../interrupt.ts';
+import { FileRange, isSameFile } from '../onnx/file.ts';
+import { saveModel, type ModelFile, type SavedModel } from '../onnx/model-file.ts';
+import type { RunFlags, ExternalDataMode } from '../pipeline-types.ts';
+import type { Samples } from './samples.ts';
+
+export interface DeliverOptions extends RunFlags {
+  readonly model: string;
+  readonly output: string;
+  readonly externalData: ExternalDataMode;
+}
+
+export interface Delivered extends SavedModel {
+  /** False when the model was only loaded. */
+  readonly ran: boolean;
+}
+
+/** New constants up to this size are made in memory for the proof. */
+const provenInMemory = 2 ** 25;
+/** Running reads every weight: models with more new constants are loaded only. */
+const provenByRunning = 2 ** 29;
+
+/** @throws BACKEND_LOAD, BACKEND_RUN for a model that onnxruntime refuses, and what saving throws; nothing is written then */
+export async function deliver(
+  model: Model,
+  source: ModelFile,
+  options: DeliverOptions,
+  samples: Samples,
+): Promise<Delivered> {
+  const bytes = newBytes(model);
+  if (bytes > provenInMemory)
+    return deliverLarge(model, source, options, bytes <= provenByRunning ? samples : undefined);
+  await prove(model, options, samples);
+  return { ...save(model, source, options.output, options), ran: true };
+}
+
+function newBytes(model: Model): number {
+  let bytes = 0;
+  for (const graph of model.graph.graphs()) {
+    for (const { initializer } of graph.values.values()) {
+      if (initializer && initializer.type.name !== 'string' && !(initializer.payload() instanceof FileRange))
+        bytes += initializer.byteLength;
+    }
+  }
+  return bytes;
+}
+
+/** Loads and, with samples, runs. A file is opened so that its weights stay there: no optimization, no prepacking. */
+async function prove(model: Model | string, options: DeliverOptions, samples: Samples | undefined): Promise<void> {
+  const { threads } = options;
+  const settings =
+    typeof model === 'string'
+      ? { threads, level: 'disabled' as const, extra: { disable_prepacking: '1' } }
+      : { threads };
+  const opened = await openSession(model, settings, `the quantized form of '${options.model}'`);
+  const session = withFloat32Ports(opened);
+  try {
+    if (!samples) return;
+    const { dataset, selection } = samples;
+    for await (const sample of dataset.samples(selection)) {
+      await session.run(sample.inputs);
+      break;
+    }
+  } finally {
+    await session.dispose();
+  }
+}
+
+function save(model: Model, source: ModelFile, path: string, options: DeliverOptions): SavedModel {
+  const megabytes = (bytes: number): number => Math.round(bytes / 1e6);
+  let told = -1;
+  return saveModel(modelToProto(model), path, {
+    externalData: options.externalData,
+    sourceDir: source.dir,
+    inputs: [source.path],
+    onProgress(bytes, total) {
+      if (megabytes(bytes) === told) return;
+      told = megabytes(bytes);
+      options.onProgress?.({ stage: 'writing', done: told, total: megabytes(total), unit: 'MB' });
+    },
+  });
+}
+
+/** @param samples undefined: it is loaded only */
+async function deliverLarge(
+  model: Model,
+  source: ModelFile,
+  options: DeliverOptions,
+  samples: Samples | undefined,
+): Promise<Delivered> {
+  const { output } = options;
+  for (const place of [output, `${output}.data`]) {
+    const taken = [source.path, ...source.externalFiles()].some((input) => isSameFile(place, input));
+    if (taken) throw onnxErrors.outputIsInput(place);
+  }
+  const folder = makeFolder(dirname(output));
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  const release = onInterrupt(remove);
+  try {
+    // One file of this size would be held in memory by whoever opens it; external data is mapped.
+    const externalData = options.externalData === 'auto' ? 'always' : options.externalData;
+    const saved = save(model, source, join(folder, basename(output)), { ...options, externalData });
+    await prove(saved.path, options, samples);
+    if (saved.dataPath !== undefined) renameSync(saved.dataPath, `${output}.data`);
+    renameSync(saved.path, output);
+    const dataPath = saved.dataPath === undefined ? {} : { dataPath: `${output}.data` };
+    return { path: output, ...dataPath, byteLength: saved.byteLength, ran: samples !== undefined };
+  } finally {
+    remove();
+    release();
+  }
+}
+
+function makeFolder(parent: string): string {
+  try {
+    return mkdtempSync(join(parent, '.qdq-'));
+  } catch (error) {
+    throw onnxErrors.unwritable(parent, error as NodeJS.ErrnoException);
+  }
+}

@@ -1,0 +1,22 @@
+/** Whether a model can be run here at all, beside the model made from it. */
+import { statSync } from 'node:fs';
+import { freemem } from 'node:os';
+import type { ModelFile } from '../onnx/model-file.ts';
+
+/** Of the file and its external data, in bytes. */
+export function sizeOf(file: ModelFile): number {
+  const external = file.externalFiles().map((path) => statSync(path, { throwIfNoEntry: false })?.size ?? 0);
+  return external.reduce((sum, size) => sum + size, file.byteLength);
+}
+
+/** Weights are held as stored and once more in the layout of the kernels; the quantized model comes on top. */
+const copies = 2.5;
+
+/** A model below 1 GB is never refused: what free memory means on a small machine is not for us to say. */
+export function isLarge(file: ModelFile): boolean {
+  return sizeOf(file) >= 1e9;
+}
+
+export function fitsInMemory(file: ModelFile): boolean {
+  return !isLarge(file) || sizeOf(file) * copies < (process.availableMemory?.() ?? freemem());
+}

@@ -1,0 +1,158 @@
+/**
+ * Float model + samples → what each layer costs in int8, and the shortest list to leave float that meets a bound, proven on a
+ * model that was really quantized without it.
+ */
+import { cpuInfo } from '../backends/cpu.ts';
+import { openSession, type Session } from '../backends/session.ts';
+import { targetOf } from '../backends/targets/index.ts';
+import { calibrate } from '../calibrate/calibrate.ts';
+import { rangesOf } from '../calibrate/state.ts';
+import { evaluate } from '../compare/evaluate.ts';
+import { parseGate, type Gate } from '../compare/gates.ts';
+import { pairTensors } from '../compare/layers/pairing.ts';
+import { checkSensitivityGate, holdsAbsolute, measureSensitivity, valueOf } from '../compare/layers/sensitivity.ts';
+import { openModel } from '../compare/model-facts.ts';
+import { readReport, writeReport } from '../compare/report-file.ts';
+import type { Sensitivity } from '../compare/report.ts';
+import type { Selection } from '../data/sample.ts';
+import type { Model } from '../graph/model.ts';
+import type { Interval } from '../ops/op.ts';
+import type { SensitivityOptions, SensitivityResult } from '../pipeline-types.ts';
+import { observedTensors } from '../quantizable/plan.ts';
+import { findTarget, resolveScheme } from '../quantizable/scheme.ts';
+import { formOf } from '../quantized/formats/index.ts';
+import { writeProvenance } from '../quantized/provenance.ts';
+import { observerSettings } from './observer.ts';
+import { samplesProgress } from './progress.ts';
+import { settle, splitSamples, type SamplePlan, type Samples } from './samples.ts';
+import { schemeRequest } from './scheme.ts';
+import { inputsOf, openFused, survivors, type FusedSource } from './source.ts';
+
+/** Enough for the order of the layers to settle; all of them are held in memory. */
+const usualSamples = 64;
+/** Layers added to a list that the real kernels find too short. */
+const mostAdded = 8;
+
+/** @throws SENSITIVITY_*, GATE_* and what the stages of `quantizeModel` throw */
+export async function sensitivityOf(options: SensitivityOptions): Promise<SensitivityResult> {
+  const gate = parseGate(options.until ?? 'output.sqnr >= 0');
+  checkSensitivityGate(gate);
+  const report = options.into === undefined ? undefined : readReport(options.into);
+  const given = options.int8 === undefined ? undefined : openModel(options.int8).model;
+  const int8 = quantizer(options);
+  const source = await openFused(options.model, options, { opset: Math.max(int8.leastOpset, given?.opset ?? 0) });
+  const samples = await settle(await splitSamples(options, inputsOf(source.model)));
+  for (const warning of samples.warnings) options.onWarning?.(warning);
+  const { dataset } = samples.evaluation;
+  const selection = atMost(samples.evaluation.selection, usualSamples);
+  const search = options.until !== undefined;
+  const make = !given || search ? await int8.prepare(source, samples) : undefined;
+  const quant = given ?? make!([]);
+  const forms = { plain: source.model, fused: source.model };
+  const { reached: _simulated, ...found } = await measureSensitivity({
+    pairing: pairTensors(forms, { plain: quant, fused: quant }, source.file.sha256()),
+    dataset,
+    selection,
+    batchSize: options.batch,
+    threads: options.threads,
+    gate,
+    search,
+    measure: options.measure ?? Infinity,
+    onProgress: (done, total) =>
+      options.onProgress?.({ stage: 'measuring layers', done, ...(total !== undefined && { total }), unit: 'figures' }),
+  });
+  const sensitivity: Sensitivity =
+    search && found.exclude
+      ? { ...found, ...(await prove(found.exclude, found, gate, make!, source, { dataset, selection }, options)) }
+      : found;
+  if (report && options.into !== undefined) writeReport(options.into, { ...report, sensitivity });
+  return {
+    sensitivity,
+    warnings: samples.warnings,
+    ...(options.into === undefined ? {} : { reportPath: options.into }),
+  };
+}
+
+/** How this command's flags quantize: as `quantizeModel` does in its usual format. */
+function quantizer(options: SensitivityOptions): {
+  readonly leastOpset: number;
+  prepare(source: FusedSource, samples: SamplePlan): Promise<(exclude: readonly string[]) => Model>;
+} {
+  const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
+  const scheme = resolveScheme(target, schemeRequest(options));
+  const form = formOf('qdq', scheme, {});
+  return {
+    leastOpset: Math.max(form.leastOpset, target.opset.least),
+    async prepare({ file, model, log }, { calibration }) {
+      const request = { target, scheme, include: options.include, fused: survivors(log) };
+      const requestWithout = (exclude: readonly string[]) => ({
+        ...request,
+        exclude: [...options.exclude, ...exclude],
+      });
+      const planWithout = (exclude: readonly string[]) => form.plan(model, requestWithout(exclude));
+      const wanted = planWithout([]);
+      const state = await calibrate(model, observedTensors(wanted), calibration.dataset, calibration.selection, {
+        modelSha256: file.sha256(),
+        observer: options.observer,
+        observerOptions: observerSettings(options),
+        threads: options.threads,
+        ...(options.batch === undefined ? {} : { batchSize: options.batch }),
+        onProgress: samplesProgress(options, 'calibrating'),
+      });
+      const ranges: ReadonlyMap<string, Interval> = rangesOf(state);
+      return (exclude) => {
+        const plan = form.settle(model, requestWithout(exclude), planWithout(exclude), ranges);
+        const made = form.emit(model, plan, ranges);
+        writeProvenance(made.model, { source: file.sha256(), tensors: made.origins });
+        return made.model;
+      };
+    },
+  };
+}
+
+/** Quantizes without the list and measures on the real kernels; the list grows while that does not do. */
+async function prove(
+  exclude: readonly string[],
+  { layers }: Pick<Sensitivity, 'layers'>,
+  gate: Gate,
+  make: (exclude: readonly string[]) => Model,
+  { model }: FusedSource,
+  { dataset, selection }: Samples,
+  options: SensitivityOptions,
+): Promise<Pick<Sensitivity, 'exclude' | 'until'>> {
+  const float = await openSession(model, { threads: options.threads }, `'${options.model}'`);
+  try {
+    const list = [...exclude];
+    const more = layers.map(({ node }) => node).filter((node) => !list.includes(node));
+    for (let added = 0; ; added++) {
+      const everything = more.length === 0;
+      const value = everything ? NaN : await measured(float, make(list));
+      const pass = holdsAbsolute(gate, value);
+      if (pass || everything || added >= mostAdded) {
+        return { exclude: list, until: { gate: gate.id, value, pass } };
+      }
+      list.push(more.shift()!);
+    }
+  } finally {
+    await float.dispose();
+  }
+
+  async function measured(floatSession: Session, int8: Model): Promise<number> {
+    const { target, threads, batch } = options;
+    const exact = (target === undefined ? targetOf(cpuInfo()) : findTarget(target)).exactProducts;
+    const settings = { threads, exactInt8: exact && !targetOf(cpuInfo()).exactProducts };
+    const session = await openSession(int8, settings, `the int8 form of '${options.model}'`);
+    try {
+      const quant = { name: 'the int8 model', session };
+      const reference = { name: `'${options.model}'`, session: floatSession };
+      return valueOf(gate, await evaluate({ float: reference, quant, dataset, selection, batchSize: batch }));
+    } finally {
+      await session.dispose();
+    }
+  }
+}
+
+function atMost(selection: Selection, samples: number): Selection {
+  if (!('from' in selection)) return selection.slice(0, samples);
+  return { from: selection.from, to: Math.min(selection.to ?? Infinity, selection.from + samples) };
+}

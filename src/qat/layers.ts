@@ -1,0 +1,44 @@
+/** Layers of a fake-quantized model: nodes that multiply a quantized constant, as integer kernels will see them. */
+import type { Model } from '../graph/model.ts';
+import type { Node } from '../graph/node.ts';
+import type { Value } from '../graph/value.ts';
+import { specOf } from '../ops/index.ts';
+import type { FakeQuant } from './fake-quant.ts';
+
+/** A node that multiplies a constant, with the fake quantizers of its operands. */
+export interface Layer {
+  readonly node: Node;
+  readonly weight: FakeQuant;
+  /** Of the activation that enters: a constant of one number; undefined when that is not quantized so. */
+  readonly inputScale: Value | undefined;
+  /** Input position, when the bias is a constant that the kernel can take as int32. */
+  readonly bias: number | undefined;
+}
+
+/** @param constants fake quantizers of constants */
+export function findLayers(model: Model, constants: readonly FakeQuant[]): Layer[] {
+  const byOutput = new Map(constants.flatMap((fake) => fake.dequantize.map((node) => [node.output()!, fake] as const)));
+  const layers: Layer[] = [];
+  for (const node of model.allNodes()) {
+    const spec = specOf(node);
+    const rank = node.input(1)?.dims?.length;
+    const weight = byOutput.get(node.input(1)!);
+    if (!spec?.weight || !spec.quantize || !weight) continue;
+    const { index } = spec.weight(node, rank ?? weight.input.constant!.dims.length);
+    // The operator is asked with the float weight in place: its rule speaks of constants.
+    const dequantized = node.input(index)!;
+    node.setInput(index, weight.input);
+    const rule = spec.quantize(node);
+    node.setInput(index, dequantized);
+    const bias = typeof rule === 'string' ? undefined : rule.operands.find(({ role }) => role === 'bias')?.index;
+    const inputScale = scaleOf(node.input(0));
+    layers.push({ node, weight, inputScale, bias: inputScale === undefined ? undefined : bias });
+  }
+  return layers;
+}
+
+/** The one scale of a value that comes out of a DequantizeLinear. */
+function scaleOf(value: Value | undefined): Value | undefined {
+  const scale = value?.producer?.is('DequantizeLinear') ? value.producer.input(1) : undefined;
+  return scale?.constant?.size === 1 ? scale : undefined;
+}

@@ -1,0 +1,177 @@
+/**
+ * The training loop: batches → shards → gradients from the workers, summed in their order → one update. What goes in decides
+ * every byte of what comes out: nothing depends on time, and for a given number of workers nothing on chance.
+ */
+import { finetuneErrors } from '../errors/finetune.ts';
+import type { InputInfo, Sample } from '../data/sample.ts';
+import { ahead } from './batches.ts';
+import { onGrid, type BiasGrid } from './bias-grid.ts';
+import type { Shard, StepResult } from './engine.ts';
+import { update, type TrainingState, type UpdateOptions } from './optimize.ts';
+import type { Parameter } from './parameters.ts';
+import { rateFactor, type Schedule } from './schedule.ts';
+import { shardsOf, type TargetRequest } from './targets.ts';
+
+/** The workers, as the loop sees them. */
+export interface Workers {
+  readonly count: number;
+  /** Sums over the shards; gradients are written to the array given. */
+  step(
+    worker: number,
+    parameters: Float32Array,
+    shards: readonly Shard[],
+    gradients: Float32Array,
+  ): Promise<StepResult>;
+}
+
+export interface Metric {
+  readonly name: string;
+  readonly value: number;
+}
+
+/** One point of the training curve. */
+export interface Point {
+  /** From 1. */
+  readonly step: number;
+  readonly loss: number;
+  readonly lr: number;
+  /** Norm of the gradient, before clipping. */
+  readonly norm: number;
+  readonly terms: readonly number[];
+}
+
+export interface TrainOptions extends UpdateOptions {
+  readonly lr: number;
+  readonly schedule: Schedule;
+  /** Samples per shard: the batch of the training graph. */
+  readonly shard: number;
+  /** Step from which on scales rest. */
+  readonly freezeScales: number;
+  /** Steps between evaluations and between checkpoints; 0: none. */
+  readonly evaluateEvery: number;
+  readonly checkpointEvery: number;
+  /** Evaluations without a better result after which training ends; undefined: never. */
+  readonly patience: number | undefined;
+}
+
+/** What is kept beside the parameters: the best so far, its biases on their grid, and how many evaluations ago it was. */
+export interface Progress {
+  best: { readonly step: number; readonly metric: Metric; readonly parameters: Float32Array } | undefined;
+  sinceBest: number;
+  /** The loss before the first update, by which divergence is judged. */
+  firstLoss: number | undefined;
+}
+
+export interface TrainHooks {
+  onStep(point: Point): void;
+  /** Undefined without samples to judge by. */
+  evaluate?(parameters: Float32Array): Promise<Metric>;
+  onEvaluation?(step: number, metric: Metric): void;
+  checkpoint?(state: TrainingState, progress: Progress): void;
+}
+
+/** A loss this many times larger than the first means that training has gone astray. */
+const diverged = 50;
+/** Below this a loss is as good as none, and its growth means nothing. */
+const negligible = 1e-3;
+
+/**
+ * Trains `state` up to the last step of the schedule, or until patience ends. Returns whether it ended early.
+ * @param batches from the step on at which `state` is
+ * @throws QAT_NAN, QAT_EXPLODING, QAT_DIVERGED; those of the data
+ */
+export async function train(
+  state: TrainingState,
+  progress: Progress,
+  parameters: readonly Parameter[],
+  grids: readonly BiasGrid[],
+  batches: AsyncGenerator<readonly Sample[]>,
+  inputs: readonly InputInfo[],
+  target: TargetRequest | undefined,
+  workers: Workers,
+  options: TrainOptions,
+  hooks: TrainHooks,
+): Promise<boolean> {
+  const { schedule } = options;
+  const sums = Array.from({ length: workers.count }, () => new Float32Array(state.parameters.length));
+  const seen = new Float32Array(state.parameters.length);
+  const source = ahead(batches);
+  try {
+    while (state.step < schedule.steps) {
+      const { value: samples } = (await source.next()) as IteratorYieldResult<readonly Sample[]>;
+      const shards = shardsOf(samples, options.shard, inputs, target);
+      onGrid(state.parameters, grids, seen);
+      const results = await Promise.all(
+        sums.map((sum, worker) => {
+          const own = shards.filter((_, i) => i % workers.count === worker);
+          return own.length > 0 ? workers.step(worker, seen, own, sum) : undefined;
+        }),
+      );
+      const point = reduce(results, shards.length);
+      checkLoss(point.loss, state.step + 1, (progress.firstLoss ??= point.loss));
+      const lr = options.lr * rateFactor(schedule, state.step);
+      const used = results.flatMap((result, worker) => (result ? [sums[worker]!] : []));
+      const gradients = mean(used, shards.length);
+      const norm = update(state, gradients, parameters, lr, options, state.step >= options.freezeScales);
+      hooks.onStep({ step: state.step, lr, norm, ...point });
+      if (await judge(state, progress, grids, options, hooks)) return true;
+    }
+    return false;
+  } finally {
+    await source.return(undefined);
+  }
+}
+
+/** Evaluation, then the checkpoint, which holds what it found. True when patience has ended. */
+async function judge(
+  state: TrainingState,
+  progress: Progress,
+  grids: readonly BiasGrid[],
+  { evaluateEvery, checkpointEvery, patience, schedule }: TrainOptions,
+  hooks: TrainHooks,
+): Promise<boolean> {
+  const isLast = state.step === schedule.steps;
+  let ends = false;
+  if (hooks.evaluate && ((evaluateEvery > 0 && state.step % evaluateEvery === 0) || isLast)) {
+    const seen = onGrid(state.parameters, grids, new Float32Array(state.parameters.length));
+    const metric = await hooks.evaluate(seen);
+    hooks.onEvaluation?.(state.step, metric);
+    if (progress.best === undefined || metric.value > progress.best.metric.value) {
+      progress.best = { step: state.step, metric, parameters: seen };
+      progress.sinceBest = 0;
+    } else {
+      progress.sinceBest++;
+      ends = patience !== undefined && progress.sinceBest >= patience;
+    }
+  }
+  if (checkpointEvery > 0 && (state.step % checkpointEvery === 0 || isLast || ends)) {
+    hooks.checkpoint?.(state, progress);
+  }
+  return ends;
+}
+
+function reduce(
+  results: readonly (StepResult | undefined)[],
+  shards: number,
+): { loss: number; terms: readonly number[] } {
+  const done = results.filter((result) => result !== undefined);
+  const total = done.reduce((sum, { loss }) => sum + loss, 0);
+  const terms = done[0]!.terms.map((_, i) => done.reduce((sum, each) => sum + each.terms[i]!, 0) / shards);
+  return { loss: total / shards, terms };
+}
+
+/** In the order of the workers, in float64. */
+function mean(sums: readonly Float32Array[], shards: number): Float32Array {
+  const result = new Float32Array(sums[0]!.length);
+  for (let i = 0; i < result.length; i++) {
+    let sum = 0;
+    for (const part of sums) sum += part[i]!;
+    result[i] = sum / shards;
+  }
+  return result;
+}
+
+function checkLoss(loss: number, step: number, first: number): void {
+  if (!Number.isFinite(loss)) throw finetuneErrors.nanLoss(step, loss);
+  if (loss > diverged * Math.max(first, negligible)) throw finetuneErrors.diverged(step, loss, first);
+}

@@ -1,0 +1,199 @@
+/**
+ * Fake-quantized model + loss → one graph that computes, for one batch, the loss and the gradient of every parameter. The
+ * parameters are inputs, so that one session serves all steps; so are what the loss compares with: the teacher's outputs, and
+ * the targets made of labels.
+ */
+import { finetuneErrors } from '../errors/finetune.ts';
+import { Emitter } from '../graph/emitter.ts';
+import { modelFromProto } from '../graph/from-proto.ts';
+import type { Graph } from '../graph/graph.ts';
+import type { Model } from '../graph/model.ts';
+import { bypass } from '../graph/rewrite.ts';
+import { modelToProto } from '../graph/to-proto.ts';
+import type { Value } from '../graph/value.ts';
+import { removeDead } from '../graph/walk.ts';
+import { dataType, elementCount, type TensorValue } from '../onnx/data-types.ts';
+import { specOf } from '../ops/index.ts';
+import { differentiate, influences } from './differentiate.ts';
+import { findFakeQuants } from './fake-quant.ts';
+import { lossOf } from './losses/index.ts';
+import type { Compared, LossTerm } from './losses/loss.ts';
+import { findParameters, gatherParameters, type Parameter } from './parameters.ts';
+
+export interface TrainingGraph {
+  readonly model: Model;
+  /** Those on which the loss depends. */
+  readonly parameters: readonly Parameter[];
+  /** Names of the outputs: the loss, and its terms in the order they were asked for. */
+  readonly loss: string;
+  readonly terms: readonly string[];
+  /** By parameter, in their order. */
+  readonly gradients: readonly string[];
+  /** Inputs for the teacher's outputs, by the name of the output. */
+  readonly teacher: ReadonlyMap<string, string>;
+  /** Input for the targets, [batch, classes]; undefined without a loss on labels. */
+  readonly target: { readonly name: string; readonly classes: number } | undefined;
+}
+
+/** Reads types and shapes of all values from one run (`traceShapes`). */
+export type Trace = (model: Model, feeds: Readonly<Record<string, TensorValue>>) => Promise<void>;
+
+/**
+ * @param source fake-quantized, opset 16 or later
+ * @param feeds one batch, in the size of all others
+ * @throws QAT_CLASSES, QAT_NOTHING_TO_TRAIN; QAT_NOT_DIFFERENTIABLE with the nodes in the way
+ */
+export async function buildTrainingGraph(
+  source: Model,
+  terms: readonly LossTerm[],
+  feeds: Readonly<Record<string, TensorValue>>,
+  batch: number,
+  trace: Trace,
+): Promise<TrainingGraph> {
+  const model = modelFromProto(modelToProto(source), source.dir);
+  const { graph } = model;
+  dropImpliedRelus(model);
+  await trace(model, feeds);
+  const parameters = findParameters(model, (value) => elementCount(value.dims as number[]) / batch);
+  if (parameters.length === 0) throw finetuneErrors.nothingToTrain();
+  asInputs(graph, parameters);
+
+  const emit = new Emitter(graph, 'loss');
+  const teacher = new Map<string, string>();
+  let target: TrainingGraph['target'];
+  const outputs = [...new Set(graph.outputs)];
+  const teacherOf = (output: Value): Value => {
+    const name = teacher.get(output.name);
+    if (name !== undefined) return graph.values.get(name)!;
+    const input = graph.addInput(`teacher/${output.name}`, dataType('float32').code, output.dims);
+    teacher.set(output.name, input.name);
+    return input;
+  };
+  const targetOf = (output: Value): Value => {
+    if (target) return graph.values.get(target.name)!;
+    const input = graph.addInput('target', dataType('float32').code, output.dims);
+    target = { name: input.name, classes: output.dims![1] as number };
+    return input;
+  };
+  const parts = terms.map(({ loss: id, weight, temperature }) => {
+    const loss = lossOf(id);
+    const compared = outputs.filter(
+      (output) => loss.takes(output.dims as number[], batch) && output.type === 'float32',
+    );
+    if (compared.length === 0)
+      throw finetuneErrors.noClasses(
+        id,
+        outputs.map((output) => ({ name: output.name, dims: output.dims! })),
+      );
+    const chosen = loss.needs === 'labels' ? compared.slice(0, 1) : compared;
+    const pairs = chosen.map((output): Compared => ({
+      output,
+      dims: output.dims as number[],
+      wanted: loss.needs === 'labels' ? targetOf(output) : teacherOf(output),
+    }));
+    emit.scope = `loss/${id}`;
+    const values = pairs.map((pair) => loss.build(emit, pair, { batch, temperature }));
+    const sum = values.length === 1 ? values[0]! : emit.op('Sum', values);
+    return { value: sum, weighted: weight === 1 ? sum : emit.op('Mul', [sum, emit.scalar(weight)]) };
+  });
+  emit.scope = 'loss';
+  const total =
+    parts.length === 1
+      ? parts[0]!.weighted
+      : emit.op(
+          'Sum',
+          parts.map(({ weighted }) => weighted),
+        );
+  const loss = emit.op('Identity', [total]);
+  const values = gatherParameters(source, parameters);
+  await trace(model, { ...feeds, ...placeholders(graph, feeds), ...parameterFeeds(parameters, values) });
+
+  const wanted = influences(
+    graph,
+    loss,
+    parameters.map(({ name }) => graph.values.get(name)!),
+  );
+  const trained = parameters.filter(({ name }) => wanted.includes(graph.values.get(name)!));
+  if (trained.length === 0) throw finetuneErrors.nothingToTrain();
+  const gradients = differentiate(graph, loss, wanted);
+  // A gradient may be another's, or no node's result: each gets an output of its own.
+  const named = trained.map(({ name }) =>
+    new Emitter(graph, `gradient/${name}`).op('Identity', [gradients.get(graph.values.get(name)!)!]),
+  );
+  const termOutputs = parts.map(({ value }) => emit.op('Identity', [value]));
+  setOutputs(graph, [loss, ...termOutputs, ...named]);
+  removeDead(graph);
+  return {
+    model,
+    parameters: contiguous(trained),
+    loss: loss.name,
+    terms: termOutputs.map(({ name }) => name),
+    gradients: named.map(({ name }) => name),
+    teacher,
+    target,
+  };
+}
+
+/** The model as it is, its parameters being inputs: to evaluate them as they are trained. */
+export function buildForwardGraph(source: Model, parameters: readonly Parameter[]): Model {
+  const model = modelFromProto(modelToProto(source), source.dir);
+  asInputs(model.graph, parameters);
+  return model;
+}
+
+export function parameterFeeds(parameters: readonly Parameter[], flat: Float32Array): Record<string, TensorValue> {
+  return Object.fromEntries(
+    parameters.map(({ name, dims, offset, length }) => [
+      name,
+      { type: 'float32' as const, dims, data: flat.subarray(offset, offset + length) },
+    ]),
+  );
+}
+
+function asInputs(graph: Graph, parameters: readonly Parameter[]): void {
+  for (const { name, dims } of parameters) {
+    const value = graph.values.get(name)!;
+    value.initializer = undefined;
+    value.isInput = true;
+    value.setType(dataType('float32').code, dims);
+    graph.inputs.push(value);
+  }
+}
+
+/** Codes that begin at the zero point limit at 0 like the Relu before them, whatever the scale is trained to. */
+function dropImpliedRelus(model: Model): void {
+  for (const { quantize, zeroPoint, limits } of findFakeQuants(model)) {
+    const relu = quantize.input(0)!.producer;
+    const interval = relu && specOf(relu)?.clamp?.(relu);
+    const zeros = zeroPoint ? zeroPoint.constant?.ints() : [0];
+    if (interval?.min !== 0 || interval.max !== Infinity || !zeros?.every((zero) => zero === limits.qmin)) continue;
+    if (quantize.input(0)!.soleUser === quantize) bypass(relu!, relu!.input(0)!);
+  }
+}
+
+/** Zeros, or a small slope, for inputs that only the loss reads. */
+function placeholders(graph: Graph, feeds: Readonly<Record<string, TensorValue>>): Record<string, TensorValue> {
+  const made: Record<string, TensorValue> = {};
+  for (const { name, isInput, dims } of graph.values.values()) {
+    if (!isInput || name in feeds) continue;
+    const data = Float32Array.from({ length: elementCount(dims as number[]) }, (_, i) => (i % 7) / 7);
+    made[name] = { type: 'float32', dims: dims as number[], data };
+  }
+  return made;
+}
+
+function setOutputs(graph: Graph, outputs: readonly Value[]): void {
+  for (const output of new Set(graph.outputs)) output.outputOf.delete(graph);
+  graph.outputs.length = 0;
+  for (const output of outputs) graph.addOutput(output);
+}
+
+/** Parameters without a gradient leave gaps. */
+function contiguous(parameters: readonly Parameter[]): Parameter[] {
+  let offset = 0;
+  return parameters.map((parameter) => {
+    const moved = { ...parameter, offset };
+    offset += parameter.length;
+    return moved;
+  });
+}

@@ -1,0 +1,111 @@
+/**
+ * The graph in float16: constants converted, a Cast where a value crosses between float16 and float32. A value has the type of
+ * the node that makes it; inputs and outputs of the model stay float32 when asked to; those of bodies are float16.
+ */
+import type { Graph } from '../../graph/graph.ts';
+import type { Model } from '../../graph/model.ts';
+import type { Node } from '../../graph/node.ts';
+import type { Value } from '../../graph/value.ts';
+import { removeDead, sortNodes } from '../../graph/walk.ts';
+import { dataType } from '../../onnx/data-types.ts';
+import { float32ToFloat16, fromFloat32 } from '../../onnx/float16.ts';
+import { Tensor } from '../../onnx/tensor.ts';
+import { isFixedInput } from './precision.ts';
+
+const half = dataType('float16').code;
+const single = dataType('float32').code;
+
+/**
+ * In place.
+ * @param isFloat whether a value was float32 before
+ * @param kept nodes that stay in float32
+ */
+export function convertToHalf(
+  model: Model,
+  isFloat: (value: Value) => boolean,
+  kept: ReadonlySet<Node>,
+  keepIo: boolean,
+): void {
+  const values = new Set<Value>();
+  for (const graph of model.graph.graphs())
+    for (const value of graph.values.values()) if (isFloat(value)) values.add(value);
+  const isHalf = (value: Value): boolean => {
+    if (!values.has(value)) return false;
+    if (value.producer) return !kept.has(value.producer);
+    return value.isInput && (value.graph !== model.graph || !keepIo);
+  };
+  const halves = new Set([...values].filter(isHalf));
+  const constants = new Map<Value, Value>();
+  const casts = new Map<Graph, Map<string, Value>>();
+  /** The value as a reader in `graph` wants it. */
+  const as = (value: Value, graph: Graph, wanted: 'float16' | 'float32'): Value => {
+    if (value.isConstant) {
+      if (wanted === 'float32') return value;
+      if (!constants.has(value)) constants.set(value, constantHalf(value));
+      return constants.get(value)!;
+    }
+    if (halves.has(value) === (wanted === 'float16')) return value;
+    if (!casts.has(graph)) casts.set(graph, new Map());
+    const here = casts.get(graph)!;
+    if (!here.has(value.name)) here.set(value.name, castTo(value, graph, wanted));
+    return here.get(value.name)!;
+  };
+  for (const node of [...model.allNodes()]) {
+    const wanted = kept.has(node) ? 'float32' : 'float16';
+    node.inputs.forEach((value, index) => {
+      if (!value || !values.has(value)) return;
+      node.setInput(index, as(value, node.graph!, isFixedInput(node, index) ? 'float32' : wanted));
+    });
+    if (wanted === 'float16') retype(node, halves);
+  }
+  for (const value of halves) if (value.info || value.isInput) value.setType(half, value.dims);
+  for (const graph of [...model.graph.graphs()]) {
+    const wanted = graph === model.graph && keepIo ? 'float32' : 'float16';
+    graph.outputs.forEach((value, index) => {
+      if (!values.has(value)) return;
+      const replaced = as(value, graph, wanted);
+      if (replaced === value) return;
+      graph.setOutput(index, replaced);
+      if (graph === model.graph && !value.isInput) keepName(graph, value, replaced, wanted);
+    });
+  }
+  removeDead(model.graph);
+  sortNodes(model.graph);
+}
+
+/** The output of the model keeps its name, whichever type it is now. */
+function keepName(graph: Graph, value: Value, replaced: Value, wanted: 'float16' | 'float32'): void {
+  const { dims } = value;
+  graph.swapNames(value, replaced);
+  replaced.setType(dataType(wanted).code, dims);
+  value.info = undefined;
+}
+
+function constantHalf(value: Value): Value {
+  const tensor = value.constant!;
+  const data = fromFloat32(tensor.floats(), float32ToFloat16);
+  return value.graph.addInitializer(Tensor.of(`${value.name}_float16`, 'float16', [...tensor.dims], data));
+}
+
+function castTo(value: Value, graph: Graph, wanted: 'float16' | 'float32'): Value {
+  const cast = graph.makeNode('Cast', [value], { outputs: [`${value.name}_${wanted}`] });
+  const output = cast.output()!;
+  cast.name = `${output.name}_Cast`;
+  cast.setInt('to', dataType(wanted).code);
+  if (value.dims) output.setType(dataType(wanted).code, value.dims);
+  if (value.producer && value.graph === graph) graph.insertAfter(cast, value.producer);
+  else graph.prepend(cast);
+  return output;
+}
+
+/** Attributes that say float32. */
+function retype(node: Node, halves: ReadonlySet<Value>): void {
+  if (!node.outputs.some((value) => value && halves.has(value))) return;
+  if (node.is('Cast') && node.int('to') === single) node.setInt('to', half);
+  const value = node.is('Constant', 'ConstantOfShape') ? node.tensor('value') : undefined;
+  if (value?.type.name === 'float32') {
+    node.setTensor('value', Tensor.of('', 'float16', [...value.dims], fromFloat32(value.floats(), float32ToFloat16)));
+  } else if (node.is('ConstantOfShape') && !value) {
+    node.setTensor('value', Tensor.of('', 'float16', [1], Uint16Array.of(0)));
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * Half the size: float16 constants and arithmetic. For GPUs and WebGPU; on CPU onnxruntime computes in float32 between casts and
+ * gains nothing but size. What float16 cannot hold, by constants and by observed ranges, stays in float32.
+ */
+import { modelFromProto } from '../../graph/from-proto.ts';
+import { valueFinder, type Model } from '../../graph/model.ts';
+import type { Node } from '../../graph/node.ts';
+import { modelToProto } from '../../graph/to-proto.ts';
+import { topologicalDeep } from '../../graph/walk.ts';
+import type { Interval } from '../../ops/op.ts';
+import { unobservable } from '../../quantizable/keep.ts';
+import type { FloatNode, Plan, RegionPlan } from '../../quantizable/plan.ts';
+import type { PlanRequest } from '../../quantizable/planner.ts';
+import { selectNodes } from '../../quantizable/selection.ts';
+import type { Format } from '../format.ts';
+import { convertToHalf } from './convert.ts';
+import { floatValues, reasonForFloat } from './precision.ts';
+
+export const float16: Format = {
+  name: 'fp16',
+  summary: 'float16 constants and arithmetic, for GPUs and WebGPU',
+  reads: ['keepIo'],
+  configure(_scheme, { keepIo = true }) {
+    return {
+      format: 'fp16',
+      description: `float16${keepIo ? ', float32 inputs and outputs' : ''}`,
+      settings: { keepIo },
+      leastOpset: 13,
+      rangesOptional: true,
+      plan: (model, request) => plan(model, request, new Map()),
+      settle: (model, request, _wanted, ranges) => plan(model, request, ranges),
+      emit(source, { regions }) {
+        const model = modelFromProto(modelToProto(source), source.dir);
+        const find = valueFinder(model);
+        const converted = new Set(regions.map(({ tensor }) => find(tensor)!.producer));
+        const kept = new Set([...model.allNodes()].filter((node) => !converted.has(node)));
+        convertToHalf(model, floatValues(model).isFloat, kept, keepIo);
+        return { model, activations: new Map(), repaired: [], origins: new Map() };
+      },
+    };
+  },
+};
+
+/** Every float activation is observed: the plan that holds is made again when their ranges are known. */
+function plan(model: Model, request: PlanRequest, ranges: ReadonlyMap<string, Interval>): Plan {
+  const { isFloat } = floatValues(model);
+  const selection = selectNodes(model, request);
+  const regions: RegionPlan[] = [];
+  const float: FloatNode[] = [];
+  const names = new Set<string>();
+  for (const node of topologicalDeep(model.graph)) {
+    const values = node.outputs.filter((value) => value !== null);
+    const reason = reasonForFloat(node, isFloat, ranges, selection);
+    if (reason !== undefined) float.push({ node: node.label, op: node.opType, reason });
+    else if ([...values, ...node.inputs].some((value) => value && isFloat(value))) regions.push(region(node));
+    if (unobservable(node.graph!) || node.is('Constant')) continue;
+    for (const value of values) if (isFloat(value)) names.add(value.name);
+  }
+  for (const input of model.feeds) if (isFloat(input)) names.add(input.name);
+  const { target, scheme } = request;
+  return {
+    target: target.name,
+    scheme,
+    spelling: target.spelling,
+    tensors: [...names].map((name) => ({ name, source: 'observe', int8Producer: false })),
+    weights: [],
+    regions,
+    float,
+  };
+}
+
+function region(node: Node): RegionPlan {
+  const outputs = node.outputs.filter((value) => value !== null).map(({ name }) => name);
+  return {
+    node: node.label,
+    op: node.opType,
+    tensor: outputs[0]!,
+    clamps: [],
+    activations: [],
+    outputs,
+    quantizedOutput: false,
+  };
+}

@@ -1,0 +1,81 @@
+/** Which nodes compute in float16, and why the others do not: no such operator, or numbers that float16 cannot hold. */
+import { elementTypes, type ElementTypes } from '../../graph/element-types.ts';
+import type { Model } from '../../graph/model.ts';
+import type { Node } from '../../graph/node.ts';
+import type { Value } from '../../graph/value.ts';
+import type { Interval } from '../../ops/op.ts';
+import type { NodeSelection } from '../../quantizable/selection.ts';
+
+/** The largest finite float16. */
+export const largestHalf = 65504;
+/** Half of the least positive float16: below it a number rounds to 0. */
+const leastHalf = 2 ** -25;
+
+/** Operators whose schema has no float16, or whose attributes fix the type of the result. */
+const floatOnly: ReadonlySet<string> = new Set([
+  ...['NonMaxSuppression', 'Range', 'RandomNormal', 'RandomUniform', 'RandomNormalLike', 'RandomUniformLike'],
+  ...['Multinomial', 'EyeLike', 'DynamicQuantizeLinear', 'QuantizeLinear', 'DequantizeLinear', 'MelWeightMatrix'],
+  ...['ImageDecoder', 'TfIdfVectorizer', 'HannWindow', 'HammingWindow', 'BlackmanWindow'],
+]);
+
+/** Operators of onnxruntime's own domain that take float16. */
+const ownHalf: ReadonlySet<string> = new Set([
+  ...['MatMulNBits', 'GatherBlockQuantized', 'Gelu', 'FastGelu', 'QuickGelu', 'BiasGelu', 'FusedMatMul'],
+  ...['SkipLayerNormalization', 'SkipSimplifiedLayerNormalization', 'EmbedLayerNormalization', 'RotaryEmbedding'],
+  ...['Attention', 'MultiHeadAttention', 'GroupQueryAttention'],
+]);
+
+/** Inputs that are float32 whatever the others are. */
+const fixedInputs: Readonly<Record<string, readonly number[]>> = { Resize: [1, 2], Upsample: [1] };
+
+export function isFixedInput(node: Node, index: number): boolean {
+  return node.domain === '' && (fixedInputs[node.opType]?.includes(index) ?? false);
+}
+
+/** Values of the model that are float32, and hence could be float16. */
+export function floatValues(model: Model): { readonly types: ElementTypes; isFloat(value: Value): boolean } {
+  const types = elementTypes(model);
+  return { types, isFloat: (value) => (value.initializer?.type.name ?? types.get(value)) === 'float32' };
+}
+
+/**
+ * Why the node stays in float32, or undefined when it computes in float16, or computes nothing in float.
+ * @param ranges of the activations, as far as they were observed
+ */
+export function reasonForFloat(
+  node: Node,
+  isFloat: (value: Value) => boolean,
+  ranges: ReadonlyMap<string, Interval>,
+  selection: NodeSelection,
+): string | undefined {
+  // The owner of a body only hands values on.
+  if (node.subgraphs().length > 0) return undefined;
+  const values = [...node.inputs, ...node.outputs].filter((value) => value !== null && isFloat(value)) as Value[];
+  if (values.length === 0) return undefined;
+  const kept = selection.reason(node);
+  if (kept !== undefined) return kept;
+  if (node.domain === '' ? floatOnly.has(node.opType) : !ownHalf.has(node.opType)) {
+    return `${node.opType} is not defined for float16`;
+  }
+  if (node.is('Constant') && !node.tensor('value')) return 'its value is an attribute of type float32';
+  for (const value of values) {
+    const reason = outOfRange(value, ranges.get(value.name));
+    if (reason !== undefined) return reason;
+  }
+  return undefined;
+}
+
+function outOfRange(value: Value, range: Interval | undefined): string | undefined {
+  const { constant, name } = value;
+  if (!constant) {
+    const largest = range ? Math.max(-range.min, range.max) : 0;
+    return largest > largestHalf ? `tensor '${name}' reaches ${largest.toPrecision(3)}, beyond float16` : undefined;
+  }
+  const numbers = constant.floats();
+  let largest = 0;
+  for (const number of numbers) if (Number.isFinite(number) && Math.abs(number) > largest) largest = Math.abs(number);
+  if (largest > largestHalf) return `its constant '${name}' holds ${largest.toPrecision(3)}, beyond float16`;
+  // A guard such as 1e-12 that keeps a divisor from 0 must not become 0 itself.
+  const lost = numbers.length === 1 && largest > 0 && largest < leastHalf;
+  return lost ? `its constant '${name}' (${largest.toPrecision(3)}) is 0 in float16` : undefined;
+}

@@ -1,0 +1,140 @@
+/** prepare → finetune → convert on the digits, end to end; a run that was killed ends with the same bytes. */
+import { spawn as spawnChild } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { binary } from '../support/compile.ts';
+import { digits, spawn, temporaryFolder, type Outcome } from './run.ts';
+
+const folder = temporaryFolder();
+const inFolder = (name: string): string => join(folder, name);
+const images = (part: string): string => resolve(import.meta.dirname, `../../fixtures/digits/${part}`);
+const preprocess = ['--preprocess', 'channels=gray scale=1/255 mean=.5 std=.5'];
+const data = ['--data', images('calib'), ...preprocess];
+const qat = inFolder('qat.onnx');
+
+interface Result {
+  readonly evaluations: readonly { readonly step: number; readonly name: string; readonly value: number }[];
+  readonly training: readonly { readonly loss: number }[];
+}
+
+function finetune(out: string, ...more: string[]): Outcome {
+  return spawn(['finetune', qat, ...data, '--batch', '24', '-o', out, '--json', ...more]);
+}
+
+beforeAll(() => {
+  const words = ['prepare', digits, ...data, '--weight-bits', '3', '--activation-bits', '3', '-o', qat];
+  expect(spawn(words)).toMatchObject({ exitCode: 0 });
+}, 120_000);
+
+describe('prepare, finetune, convert', () => {
+  it('with labels: 3 bits get better, and the int8 model says what the trained one says', () => {
+    const [tuned, int8] = [inFolder('tuned.onnx'), inFolder('int8.onnx')];
+    const log = inFolder('log.jsonl');
+    const outcome = finetune(tuned, '--steps', '20', '--eval', images('test'), '--log', log);
+    expect(outcome).toMatchObject({ exitCode: 0 });
+    const { evaluations, training } = JSON.parse(outcome.stdout) as Result;
+    expect(evaluations.map(({ step, name }) => [step, name])).toEqual([
+      [0, 'top1'],
+      [20, 'top1'],
+    ]);
+    // Measured: 89.4 % and 97.5 %.
+    expect(evaluations[1]!.value).toBeGreaterThan(evaluations[0]!.value + 0.03);
+    expect(training).toHaveLength(20);
+    const lines = readFileSync(log, 'utf8').trim().split('\n');
+    expect(lines.map((line) => (JSON.parse(line) as { step: number }).step)).toHaveLength(22);
+
+    expect(spawn(['convert', tuned, '-o', int8])).toMatchObject({ exitCode: 0 });
+    const words = ['compare', tuned, int8, '--data', images('test'), ...preprocess, '--json'];
+    const report = JSON.parse(spawn([...words, '--gate', 'agreement >= 0.999']).stdout) as {
+      verdict: string;
+      placement: { int8: number; float: number };
+    };
+    expect(report.verdict).not.toBe('fail');
+    expect(report.placement.int8).toBeGreaterThan(report.placement.float);
+  }, 180_000);
+
+  it('without labels: learns from its own float weights, in all optimizers', () => {
+    for (const more of [
+      ['--optimizer', 'adam', '--lr', '3e-4'],
+      ['--scales', 'log', '--augment', 'crop=1 color=0.05'],
+    ]) {
+      const outcome = finetune(inFolder('kl.onnx'), '--steps', '12', '--loss', 'kl', ...more);
+      expect(outcome).toMatchObject({ exitCode: 0 });
+      const { training } = JSON.parse(outcome.stdout) as Result;
+      const mean = (points: Result['training']): number =>
+        points.reduce((sum, { loss }) => sum + loss, 0) / points.length;
+      expect(mean(training.slice(-4))).toBeLessThan(mean(training.slice(0, 4)));
+    }
+  }, 180_000);
+
+  it('says what is wrong, and what to try', () => {
+    const failing = (...more: string[]): { code: string; message: string } => {
+      const { exitCode, stdout } = finetune(inFolder('bad.onnx'), '--steps', '15', ...more);
+      expect(exitCode).toBeGreaterThan(1);
+      expect(existsSync(inFolder('bad.onnx'))).toBe(false);
+      return (JSON.parse(stdout) as { error: { code: string; message: string } }).error;
+    };
+    expect(failing('--lr', '1e6').code).toMatch(/QAT_(NAN|EXPLODING|DIVERGED)/);
+    expect(failing('--samples', '8').code).toBe('QAT_FEW_SAMPLES');
+    expect(failing('--loss', 'xe').code).toBe('QAT_LOSS_NAME');
+    expect(failing('--resume').code).toBe('QAT_RESUME');
+    const labels = inFolder('labels.mjs');
+    writeFileSync(
+      labels,
+      'export default async function* () { for (let i = 0; i < 48; i++) yield { image: new Float32Array(256), label: 10 }; }',
+    );
+    const words = [
+      'finetune',
+      qat,
+      '--reader',
+      labels,
+      '--loss',
+      'ce',
+      '--batch',
+      '24',
+      '-o',
+      inFolder('bad.onnx'),
+      '--json',
+    ];
+    const { stdout } = spawn(words);
+    expect(stdout).toMatch(/QAT_LABEL/);
+    expect(JSON.parse(spawn(['finetune', digits, ...data, '-o', inFolder('bad.onnx'), '--json']).stdout)).toMatchObject(
+      {
+        error: { code: 'QAT_NOT_PREPARED' },
+      },
+    );
+  }, 180_000);
+});
+
+describe('a killed run', () => {
+  const steps = ['--steps', '16', '--eval-every', '4', '--checkpoint-every', '2'];
+
+  it.each(['1', '2'])(
+    'goes on with %s workers and ends with the same bytes',
+    async (workers) => {
+      const [whole, out] = [inFolder(`whole${workers}.onnx`), inFolder(`resumed${workers}.onnx`)];
+      const own = [...steps, '--workers', workers, ...(workers === '1' ? ['--threads', '1'] : [])];
+      expect(finetune(whole, ...own)).toMatchObject({ exitCode: 0 });
+      const run = inFolder(`run${workers}`);
+      mkdirSync(run);
+      const words = ['finetune', qat, ...data, '--batch', '24', '-o', out, ...own, '--checkpoint', run];
+      const child = spawnChild(process.execPath, [binary, ...words], { stdio: 'ignore' });
+      const ended = new Promise((done) => child.once('exit', (_, signal) => done(signal)));
+      while (!existsSync(join(run, 'checkpoint.safetensors')) && child.exitCode === null) await sleep(5);
+      child.kill('SIGKILL');
+      expect(await ended).toBe('SIGKILL');
+      expect(existsSync(out)).toBe(false);
+
+      expect(spawn(words).stderr).toContain('holds a training already');
+      const other = spawn([...words, '--resume', '--lr', '0.1']);
+      expect(other.stderr).toContain("'lr' was 0.002, now it is 0.1");
+      const again = spawn([...words, '--resume']);
+      expect(again).toMatchObject({ exitCode: 0 });
+      expect(Number(/going on after step (\d+)/.exec(again.stderr)?.[1])).toBeGreaterThan(0);
+      expect(readFileSync(out)).toEqual(readFileSync(whole));
+    },
+    240_000,
+  );
+});

@@ -1,0 +1,199 @@
+/** float16 and bfloat16: what is converted loads and runs, what cannot be held stays float32 for a reason. */
+import { describe, expect, it } from 'vitest';
+import { ortCpuX64 } from '../../../src/backends/targets/ort-cpu-x64.ts';
+import type { Model } from '../../../src/graph/model.ts';
+import { checkModel } from '../../../src/graph/spec.ts';
+import type { TensorValue } from '../../../src/onnx/data-types.ts';
+import { float32ToFloat16, fromFloat32, float16ToFloat32, toFloat32 } from '../../../src/onnx/float16.ts';
+import { observedTensors } from '../../../src/quantizable/plan.ts';
+import { formOf } from '../../../src/quantized/formats/index.ts';
+import { body, buildModel, f32, float, i64, node, scalar, type ModelSpec } from '../../support/build.ts';
+import { feed, gaussian, make } from '../forms.ts';
+import { rangesFor, run, sqnr, type Feeds } from '../support.ts';
+
+async function convert(model: Model, feeds: Feeds, keepIo = true) {
+  const form = formOf('fp16', ortCpuX64.scheme, { keepIo });
+  const request = { target: ortCpuX64, scheme: ortCpuX64.scheme };
+  const wanted = form.plan(model, request);
+  const names = observedTensors(wanted).filter((name) => model.graph.values.has(name));
+  const ranges = await rangesFor(
+    model,
+    { ...wanted, tensors: wanted.tensors.filter((t) => names.includes(t.name)) },
+    feeds,
+  );
+  const plan = form.settle(model, request, wanted, ranges);
+  const { model: half } = form.emit(model, plan, ranges);
+  checkModel(model);
+  checkModel(half);
+  return { half, float: plan.float.map(({ op, reason }) => `${op}: ${reason}`) };
+}
+
+const types = (model: Model): (string | undefined)[] =>
+  [...model.graph.inputs, ...model.graph.outputs].map(({ type }) => type);
+
+const net: ModelSpec = {
+  inputs: { x: [1, 4, 6, 6] },
+  outputs: { y: [1, 8, 8, 8] },
+  initializers: {
+    w: f32([8, 4, 3, 3], gaussian(288)),
+    b: f32([8], gaussian(8, 2)),
+    scales: f32([4], [1, 1, 2, 2]),
+  },
+  nodes: [
+    node('Conv', ['x', 'w', 'b'], ['a']),
+    node('Relu', ['a'], ['r']),
+    node('Resize', ['r', '', 'scales'], ['y'], { mode: 'nearest' }),
+  ],
+};
+const feeds: Feeds = { x: feed([1, 4, 6, 6]) };
+
+describe('float16', () => {
+  it('halves the constants and keeps float32 inputs and outputs, and their names', async () => {
+    const model = buildModel(net);
+    const { half, float: kept } = await convert(model, feeds);
+    expect(kept).toEqual([]);
+    expect(types(half)).toEqual(['float32', 'float32']);
+    expect(half.graph.outputs[0]!.name).toBe('y');
+    const constants = [...half.graph.values.values()].filter((value) => value.constant);
+    // The scales of Resize are float32 by definition.
+    expect(constants.map(({ constant }) => constant!.type.name).toSorted()).toEqual(['float16', 'float16', 'float32']);
+    const [expected, real] = [await run(model, feeds), await run(half, feeds)];
+    // 11 bits of mantissa: 2^-11 / √12 of each number, two roundings per product: about 66 dB.
+    expect(sqnr(expected.outputs['y']!, real.outputs['y']!)).toBeGreaterThan(60);
+  });
+
+  it('makes inputs and outputs float16 too when asked', async () => {
+    const model = buildModel(net);
+    const { half } = await convert(model, feeds, false);
+    expect(types(half)).toEqual(['float16', 'float16']);
+    const x = feeds['x']!;
+    const input: TensorValue = {
+      type: 'float16',
+      dims: x.dims,
+      data: fromFloat32(x.data as Float32Array, float32ToFloat16),
+    };
+    const { outputs } = await run(half, { x: input });
+    const y = outputs['y']!;
+    const back = { ...y, type: 'float32', data: toFloat32(y.data as Uint16Array, float16ToFloat32) } as const;
+    expect(sqnr((await run(model, feeds)).outputs['y']!, back)).toBeGreaterThan(58);
+  });
+
+  it('keeps in float32 what the samples drive beyond 65504, and only that', async () => {
+    const model = buildModel({
+      inputs: { x: [1, 8] },
+      outputs: { y: [1, 8] },
+      initializers: { up: scalar('float32', 60000), down: scalar('float32', 1 / 60000), one: scalar('float32', 1) },
+      nodes: [
+        node('Add', ['x', 'one'], ['a']),
+        node('Mul', ['a', 'up'], ['big']),
+        node('Mul', ['big', 'down'], ['z']),
+        node('Mul', ['z', 'one'], ['y']),
+      ],
+    });
+    const { half, float: kept } = await convert(model, { x: feed([1, 8]) });
+    expect(kept).toEqual([
+      expect.stringMatching(/^Mul: tensor 'big' reaches .* beyond float16$/),
+      expect.stringMatching(/^Mul: tensor 'big'/),
+    ]);
+    const input = { x: feed([1, 8]) };
+    const [expected, real] = [await run(model, input), await run(half, input)];
+    expect(sqnr(expected.outputs['y']!, real.outputs['y']!)).toBeGreaterThan(55);
+  });
+
+  it('keeps constants that float16 cannot hold: too large, or guards that would become 0', async () => {
+    const model = buildModel({
+      inputs: { x: [1, 4] },
+      outputs: { y: [1, 4] },
+      initializers: { mask: f32([1, 4], [0, -1e9, 0, 0]), guard: scalar('float32', 1e-12) },
+      nodes: [
+        node('Add', ['x', 'mask'], ['m']),
+        node('Softmax', ['m'], ['s']),
+        node('Add', ['s', 'guard'], ['g']),
+        node('Log', ['g'], ['y']),
+      ],
+    });
+    const input = { x: feed([1, 4]) };
+    const { half, float: kept } = await convert(model, input);
+    expect(kept[0]).toMatch(/^Add: its constant 'mask' holds 1\.00e\+9, beyond float16/);
+    expect(kept.at(-1)).toMatch(/^Add: its constant 'guard' \(1\.00e-12\) is 0 in float16/);
+    const y = (await run(half, input)).outputs['y']!.data as Float32Array;
+    expect(y[0]).toBeCloseTo((await run(model, input)).outputs['y']!.data[0] as number, 2);
+  });
+
+  it('converts bodies and what they capture', async () => {
+    const model = buildModel({
+      inputs: { c: { type: 'bool', dims: [] }, x: [1, 4] },
+      outputs: { y: [1, 4] },
+      initializers: { w: f32([4, 4], gaussian(16)), k: scalar('float32', 3) },
+      nodes: [
+        node('MatMul', ['x', 'w'], ['a']),
+        node('If', ['c'], ['y'], {
+          then_branch: body({ nodes: [node('Mul', ['a', 'k'], ['t'])], outputs: { t: [1, 4] } }),
+          else_branch: body({ nodes: [node('Relu', ['x'], ['e'])], outputs: { e: [1, 4] } }),
+        }),
+      ],
+    });
+    for (const branch of [1, 0]) {
+      const input: Feeds = { c: { type: 'bool', dims: [], data: Uint8Array.of(branch) }, x: feed([1, 4]) };
+      const { half } = await convert(model, input);
+      const [expected, real] = [await run(model, input), await run(half, input)];
+      expect(sqnr(expected.outputs['y']!, real.outputs['y']!)).toBeGreaterThan(55);
+    }
+  });
+
+  it('takes a model with blocks of 4 bits: scales in float16', async () => {
+    const model = buildModel({
+      inputs: { x: [2, 64] },
+      outputs: { y: [2, 32] },
+      initializers: { w: f32([64, 32], gaussian(2048)), e: f32([32], gaussian(32)) },
+      nodes: [node('MatMul', ['x', 'w'], ['m']), node('Add', ['m', 'e'], ['y'])],
+    });
+    const { model: blocks } = await make('weight-only', model);
+    const input = { x: feed([2, 64]) };
+    const { half, float: kept } = await convert(blocks, input);
+    expect(kept).toEqual([]);
+    const [expected, real] = [await run(blocks, input), await run(half, input)];
+    expect(sqnr(expected.outputs['y']!, real.outputs['y']!)).toBeGreaterThan(40);
+  });
+
+  it('casts what reads float by definition', async () => {
+    const model = buildModel({
+      inputs: { x: [1, 4] },
+      outputs: { y: [1, 4] },
+      initializers: { s: scalar('float32', 0.1) },
+      nodes: [
+        node('Mul', ['x', 's'], ['a']),
+        node('RandomNormalLike', ['a'], ['n'], { seed: float(1) }),
+        node('Mul', ['n', 's'], ['m']),
+        node('Sub', ['m', 'm'], ['z']),
+        node('Add', ['a', 'z'], ['y']),
+      ],
+    });
+    const input = { x: feed([1, 4]) };
+    const { half, float: kept } = await convert(model, input);
+    expect(kept).toEqual(['RandomNormalLike: RandomNormalLike is not defined for float16']);
+    expect(sqnr((await run(model, input)).outputs['y']!, (await run(half, input)).outputs['y']!)).toBeGreaterThan(55);
+  });
+});
+
+describe('bfloat16', () => {
+  it('stores large constants, which onnxruntime unfolds at load', async () => {
+    const model = buildModel({
+      ...net,
+      outputs: { y: [1, 8, 8, 8] },
+      initializers: { ...net.initializers, shape: i64([1]) },
+    });
+    const { model: stored } = await make('bf16', model);
+    const w = [...stored.graph.values.values()].find(({ name }) => name === 'w_bfloat16');
+    expect(w?.constant?.type.name).toBe('bfloat16');
+    const [expected, real] = [await run(model, feeds), await run(stored, feeds)];
+    expect(real.types).not.toContain('Cast');
+    // 8 bits of mantissa in the weights.
+    expect(sqnr(expected.outputs['y']!, real.outputs['y']!)).toBeGreaterThan(45);
+  });
+
+  it('refuses a model without large constants', async () => {
+    const model = buildModel({ inputs: { x: [1] }, outputs: ['y'], nodes: [node('Relu', ['x'], ['y'])] });
+    await expect(make('bf16', model)).rejects.toThrow(expect.objectContaining({ code: 'PLAN_NOTHING' }));
+  });
+});
