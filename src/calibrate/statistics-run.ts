@@ -128,7 +128,8 @@ function byColumn({ columns }: StatisticsGraph, vector: Float32Array): Map<strin
   const values = new Map<string, number>();
   let at = 0;
   for (const { tensor, column, length } of columns) {
-    for (let i = 0; column !== 'tie' && i < length; i++) values.set(`${column} ${i} ${tensor}`, vector[at + i]!);
+    const wanted = column === 'tie' ? 0 : length;
+    for (let i = 0; i < wanted; i++) values.set(`${column} ${i} ${tensor}`, vector[at + i]!);
     at += length;
   }
   return values;
