@@ -15,7 +15,6 @@ import type { Model } from '../graph/model.ts';
 import { feedsOf, planBatches, realElements, sampleFeeds } from './batching.ts';
 import { diagnose } from './diagnose.ts';
 import { foldOf } from './health.ts';
-import { LandingStrip } from './landing.ts';
 import { observerOf, observerOptions } from './observers/index.ts';
 import type { ObserverOptions, ObserverState } from './observers/observer.ts';
 import { planProbes } from './plan.ts';
@@ -80,8 +79,9 @@ export async function calibrate(
   const total = selected(dataset, selection);
   let samples = 0;
   const { landing } = accumulator;
+  const alone = batching.size === 1;
   const statistics = await StatisticsRun.open({
-    ...{ model, probes, names, kept: state.outputs, byChannel: batching.size === 1, landing, options: sessionOptions },
+    ...{ model, probes, names, kept: state.outputs, byChannel: alone, landing, options: sessionOptions },
   });
   // Past samples are garbage whose weight lies outside V8's heap: a young generation that may grow lets it lie for long.
   setFlagsFromString('--semi-space-growth-factor=1');
@@ -93,12 +93,12 @@ export async function calibrate(
       const { values, suspect, elements, results } = await statistics.run(feeds);
       state.keep(results);
       if (suspect) {
-        const alone = batch.ids.map((id, i) => ({ id, inputs: sampleFeeds(batch, i, batching) }));
+        const singly = batch.ids.map((id, i) => ({ id, inputs: sampleFeeds(batch, i, batching) }));
         const found =
-          (await diagnose(model, new Set(names), alone, sessionOptions)) ?? unconfirmed(model, suspect, batch);
+          (await diagnose(model, new Set(names), singly, sessionOptions)) ?? unconfirmed(model, suspect, batch);
         if (found) throw calibrateErrors.notFinite(found);
       }
-      const fold = batching.size === 1 ? { fold: foldOf(batch.ids[0]!) } : {};
+      const fold = alone ? { fold: foldOf(batch.ids[0]!) } : {};
       accumulator.add({
         ...values,
         ...fold,

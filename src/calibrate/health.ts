@@ -82,6 +82,7 @@ export function withHealth(observer: Observer): Observer {
       const inner = observer.start(count, options);
       const health = watch(count);
       return {
+        ...(inner.landing ? { landing: inner.landing } : {}),
         add(batch) {
           inner.add(batch);
           health.add(batch);

@@ -8,14 +8,14 @@ import type { Model } from '../graph/model.ts';
 import type { TensorValue } from '../onnx/data-types.ts';
 import type { Interval } from '../ops/op.ts';
 import { LandingStrip } from './landing.ts';
-import type { BatchStatistics, Landing } from './observers/observer.ts';
+import type { Landing } from './observers/observer.ts';
 import { Saturation } from './saturation.ts';
 import { buildStatistics, statisticsReader, type Probe, type StatisticsGraph, type Suspect } from './statistics.ts';
 
 type Tensors = Readonly<Record<string, TensorValue>>;
 
 export interface RunStatistics {
-  readonly values: BatchStatistics;
+  readonly values: ReturnType<ReturnType<typeof statisticsReader>>['values'];
   readonly suspect: Suspect | undefined;
   /** Sampled elements by tensor, in the order of the names. */
   readonly elements: readonly (TensorValue | undefined)[];
@@ -127,12 +127,14 @@ export class StatisticsRun {
   }
 }
 
-/** The order of ties follows from what they tie, and their values mean nothing. */
+/** Without ties, whose values mean nothing. */
 function byColumn({ columns }: StatisticsGraph, vector: Float32Array): Map<string, number> {
   const values = new Map<string, number>();
   let at = 0;
   for (const { tensor, column, length } of columns) {
-    for (let i = 0; i < length; i++, at++) if (column !== 'tie') values.set(`${column} ${tensor} ${i}`, vector[at]!);
+    const wanted = column === 'tie' ? 0 : length;
+    for (let i = 0; i < wanted; i++) values.set(`${column} ${i} ${tensor}`, vector[at + i]!);
+    at += length;
   }
   return values;
 }

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { openSession, type Session } from '../../src/backends/session.ts';
 import { Counter } from '../../src/calibrate/kernels/counter.ts';
 import { LandingStrip } from '../../src/calibrate/landing.ts';
+import { observers } from '../../src/calibrate/observers/index.ts';
 import type { Landing } from '../../src/calibrate/observers/observer.ts';
 import type { TensorValue } from '../../src/onnx/data-types.ts';
 import { buildModel, node, scalar } from '../support/build.ts';
@@ -32,6 +33,10 @@ async function runs(landing: Landing | undefined, feeds: readonly TensorValue[],
 const rows = (count: number, shift: number): TensorValue => floats([count, 3], (i) => i + shift);
 
 describe('LandingStrip', () => {
+  it.each(observers)('has a memory to land in where elements are read: $id', ({ elements, start }) => {
+    expect(start(1, {}).landing !== undefined).toBe(elements);
+  });
+
   it('lands in the memory from the second run on, elsewhere when the inputs have other shapes', async () => {
     const feeds = [rows(2, 0), rows(2, 10), rows(1, 20), rows(2, 30)];
     const found = await runs(new Counter(), feeds);

@@ -12,7 +12,7 @@ import { datasetOf, floatSamples, sha } from './samples.ts';
 
 const model = mobilenet({ width: 0.25, size: 32, classes: 10 });
 const tensors = quantizedActivations(model);
-const samples = floatSamples(12, [1, 3, 32, 32], 'input').map(({ id, inputs: { input } }) => ({
+const samples = floatSamples(20, [1, 3, 32, 32], 'input').map(({ id, inputs: { input } }) => ({
   id,
   // Strong enough to fill the limits of some tensors, not of all.
   inputs: { input: { ...input!, data: (input!.data as Float32Array).map((value) => 8 * value) } },
@@ -96,11 +96,11 @@ describe('StatisticsRun', () => {
 
 describe('calibrate', () => {
   it.each(['minmax', 'percentile', 'average'])('ends with the same bits: %s', async (observer) => {
-    const options = { modelSha256: sha, observer };
+    const options = { modelSha256: sha, observer, batchSize: 2 };
     // Of a stream it cannot tell how little is left.
     const streamed = await calibrate(model, tensors, datasetOf(samples, { stream: true }), { from: 0 }, options);
     const halves = await Promise.all(
-      [samples.slice(0, 6), samples.slice(6)].map((part) =>
+      [samples.slice(0, 10), samples.slice(10)].map((part) =>
         calibrate(model, tensors, datasetOf(part), { from: 0 }, options),
       ),
     );
