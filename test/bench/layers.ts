@@ -70,12 +70,12 @@ export async function run(): Promise<BenchResult[]> {
     };
     await layers(2);
     const few = await peak(() => layers(10));
+    const many = await peak(() => layers(images));
     const times: [number[], number[]] = [[], []];
     for (let round = 0; round < 3; round++) {
       times[0].push(await plainly());
       times[1].push(await layers(images));
     }
-    const many = await peak(() => layers(images));
     await Promise.all(sessions.map((session) => session.dispose()));
     const [plain, inside] = [median(times[0]) / images, median(times[1]) / images];
     return [

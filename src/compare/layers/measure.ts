@@ -1,16 +1,14 @@
 /**
  * Layer by layer: both models run side by side with every quantized tensor as an output, the float one in its fused form, the
- * quantized one on the kernels that will really run it. From the quantized model leave codes, a quarter of the bytes of floats.
- * Everything is folded into sums at once: memory does not grow with samples.
+ * quantized one on the kernels that will really run it. From the quantized model leave codes, a quarter of the bytes of floats, and
+ * of large tensors only what will be looked at (windows.ts). Everything is folded into sums at once: memory does not grow with samples.
  */
 import { withFloat32Ports } from '../../backends/float32-ports.ts';
 import type { SessionOptions } from '../../backends/options.ts';
 import { openSession, type Session } from '../../backends/session.ts';
-import { copyModel, setOutputs } from '../../calibrate/probe.ts';
 import { batches } from '../../data/batch.ts';
 import { carrier } from '../../data/carry.ts';
 import type { Dataset, Selection } from '../../data/sample.ts';
-import type { Model } from '../../graph/model.ts';
 import type { Value } from '../../graph/value.ts';
 import type { TensorValue } from '../../onnx/data-types.ts';
 import { feedsOf, filled, firstSample, samplesPerRun, type Feeds, type NamedSession } from '../feeds.ts';
@@ -20,6 +18,7 @@ import type { Pair, Pairing } from './pairing.ts';
 import { schemeOf, type Quantizer } from './quantizers.ts';
 import { ActivationTally } from './tally.ts';
 import { weightFacts } from './weights.ts';
+import { budget, canCut, tap, windowsOf, type Tapped } from './windows.ts';
 
 export interface MeasureOptions {
   readonly pairing: Pairing;
@@ -68,76 +67,151 @@ interface Tap {
 }
 
 async function run(taps: readonly Tap[], excuses: Map<Pair, string>, options: MeasureOptions): Promise<number> {
-  const { pairing, names, dataset, selection, threads, exactInt8 } = options;
+  const { dataset, selection } = options;
   const carry = dataset.carry ?? [];
   const states = { float: carrier(carry), quant: carrier(carry) };
-  const sessions: Session[] = [];
-  const open = async (
-    model: Model,
-    values: readonly Value[],
-    name: string,
-    settings: SessionOptions,
-  ): Promise<NamedSession> => {
-    const opened = await openSession(tapped(model, values, states.float.outputs), { threads, ...settings }, name);
-    const session = withFloat32Ports(opened);
-    sessions.push(session);
-    return { name, session };
-  };
+  let sides = await openSides(taps, states.float.outputs, options, uncut);
   try {
-    const origins = [...new Set(taps.map(({ pair }) => pair.origin!))].filter(({ isInput }) => !isInput);
-    // A graph without any output does not load: where only inputs are quantized, its own stay.
-    const tapping = origins.length > 0 ? origins : pairing.reference.graph.outputs;
-    const float = await open(pairing.reference, tapping, names.float, {});
-    const values = taps.map(({ pair }) => pair.value);
-    const other = await open(pairing.quant, values, names.quant, { exactInt8 });
     const first = await firstSample(dataset, selection);
     const asked = carry.length > 0 ? 1 : options.batchSize;
-    const { size, fixed } = samplesPerRun(float, other, first, asked);
-    const room = fixed || carry.length > 0 ? size : Math.min(size, await fits(float, first.inputs));
+    const { size, fixed } = samplesPerRun(sides.float, sides.quant, first, asked);
+    const traced = carry.length > 0 || (fixed && size > 1) ? undefined : await runSides(sides, first.inputs);
+    const room = fixed || !traced ? size : Math.min(size, fits(traced.float));
+    // Samples that share a run would share their windows, and the result would depend on how many do.
+    let cut = traced && room === 1 ? cutsOf(taps, traced, options.pairing) : uncut;
+    const reopen = async (): Promise<void> => {
+      await sides.dispose();
+      sides = await openSides(taps, states.float.outputs, options, cut);
+    };
+    if (cut.quant.size > 0) await reopen();
     let n = 0;
     for await (const batch of batches(dataset, selection, room)) {
       const rows = fixed ? size : batch.size;
       const inputs = (state: typeof states.float): Feeds => filled({ ...batch, inputs: state.feeds(batch) }, rows);
-      const floatInputs = inputs(states.float);
-      const made = { ...floatInputs, ...(await float.session.run(feedsOf(float, floatInputs))) };
-      const codes = await other.session.run(feedsOf(other, inputs(states.quant)));
-      states.float.keep(made);
-      states.quant.keep(codes);
+      const feeds = [inputs(states.float), inputs(states.quant), n] as const;
+      let made: Made;
+      try {
+        made = await runSides(sides, ...feeds);
+      } catch (error) {
+        if (cut.quant.size === 0) throw error;
+        // A tensor of another size than the first sample's; whatever else it was shows again.
+        cut = uncut;
+        await reopen();
+        made = await runSides(sides, ...feeds);
+      }
+      states.float.keep(made.float);
+      states.quant.keep(made.quant);
       for (const { pair, tally } of taps) {
-        const why = excuses.has(pair)
-          ? undefined
-          : add(
-              tally,
-              made[pair.origin!.name]!,
-              codes[pair.value.name]!,
-              batch.size / rows,
-              batch.size,
-              pair.quantizer,
-            );
-        if (why !== undefined) excuses.set(pair, why);
+        if (excuses.has(pair)) continue;
+        const { origin, value, quantizer } = pair;
+        const whole = made.float[origin!.name]!;
+        const elements = cut.quant.get(value.name);
+        if (elements === undefined) {
+          const why = add(tally, whole, made.quant[value.name]!, batch.size / rows, batch.size, quantizer);
+          if (why !== undefined) excuses.set(pair, why);
+          continue;
+        }
+        const x = cut.float.has(origin!.name)
+          ? sides.float.tapped.parts(made.float, origin!)
+          : windowsOf(elements, n).map(([from, to]) => whole.data.subarray(from, to));
+        tally.addWindows(x as readonly Float32Array[], sides.quant.tapped.parts(made.quant, value));
       }
       n += batch.size;
       options.onProgress?.(n, 'from' in selection ? dataset.count : selection.length);
     }
     return n;
   } finally {
-    for (const session of sessions) await session.dispose();
+    await sides.dispose();
   }
 }
 
-/** A copy that returns these values and the model's state. */
-function tapped(model: Model, values: readonly Value[], state: readonly string[]): Model {
-  const copy = copyModel(model);
-  const { graph } = copy;
-  const kept = graph.outputs.filter(({ name }) => state.includes(name));
-  setOutputs(graph, [...new Set([...values.map(({ name }) => graph.values.get(name)!), ...kept])]);
-  return copy;
+/** Elements of the tensors of which windows alone come out, by name, in each model. */
+interface Cuts {
+  readonly float: ReadonlyMap<string, number>;
+  readonly quant: ReadonlyMap<string, number>;
+}
+
+const uncut: Cuts = { float: new Map(), quant: new Map() };
+
+interface Side extends NamedSession {
+  readonly tapped: Tapped;
+}
+
+interface Sides {
+  readonly float: Side;
+  readonly quant: Side;
+  dispose(): Promise<void>;
+}
+
+/** What the two models made; the float one's inputs are there too. */
+interface Made {
+  readonly float: Feeds;
+  readonly quant: Feeds;
+}
+
+async function openSides(
+  taps: readonly Tap[],
+  state: readonly string[],
+  { pairing, names, threads, exactInt8 }: MeasureOptions,
+  cut: Cuts,
+): Promise<Sides> {
+  const sessions: Session[] = [];
+  const dispose = async (): Promise<void> => {
+    for (const session of sessions.splice(0)) await session.dispose();
+  };
+  const open = async (name: string, tapped: Tapped, settings: SessionOptions): Promise<Side> => {
+    const session = withFloat32Ports(await openSession(tapped.model, { threads, ...settings }, name));
+    sessions.push(session);
+    return { name, session, tapped };
+  };
+  try {
+    const origins = [...new Set(taps.map(({ pair }) => pair.origin!))].filter(({ isInput }) => !isInput);
+    // A graph without any output does not load: where only inputs are quantized, its own stay.
+    const tapping = origins.length > 0 ? origins : pairing.reference.graph.outputs;
+    const float = await open(names.float, tap(pairing.reference, tapping, state, cut.float), {});
+    const values = taps.map(({ pair }) => pair.value);
+    const quant = await open(names.quant, tap(pairing.quant, values, state, cut.quant), { exactInt8 });
+    return { float, quant, dispose };
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+}
+
+/** @param sample how many samples were before this run */
+async function runSides(
+  { float, quant }: Sides,
+  floatInputs: Feeds,
+  quantInputs = floatInputs,
+  sample = 0,
+): Promise<Made> {
+  const one = (side: Side, inputs: Feeds): Promise<Feeds> =>
+    side.session.run(feedsOf(side, { ...inputs, ...side.tapped.windows(sample) }));
+  return { float: { ...floatInputs, ...(await one(float, floatInputs)) }, quant: await one(quant, quantInputs) };
+}
+
+/** Large tensors of one scale, alike in both models. */
+function cutsOf(taps: readonly Tap[], made: Made, { reference, quant }: Pairing): Cuts {
+  if (!canCut(reference) || !canCut(quant)) return uncut;
+  const cut = { float: new Map<string, number>(), quant: new Map<string, number>() };
+  const whole = new Set<string>();
+  for (const { pair } of taps) {
+    const { origin, value, quantizer } = pair;
+    const [x, y] = [made.float[origin!.name]!, made.quant[value.name]!];
+    const types = quantizer ? ['int8', 'uint8'] : ['float32'];
+    const alike = x.type === 'float32' && types.includes(y.type) && String(x.dims) === String(y.dims);
+    if (alike && quantizer?.axis === undefined && x.data.length > budget) {
+      cut.quant.set(value.name, x.data.length);
+      if (!origin!.isInput) cut.float.set(origin!.name, x.data.length);
+    } else whole.add(origin!.name);
+  }
+  for (const name of whole) cut.float.delete(name);
+  return cut;
 }
 
 /** How many samples may run at once. */
-async function fits(float: NamedSession, inputs: Feeds): Promise<number> {
-  const results = await float.session.run(feedsOf(float, inputs));
-  const elements = Object.values(results).reduce((sum, { data }) => sum + data.length, 0);
+function fits(made: Feeds): number {
+  const elements = Object.values(made).reduce((sum, { data }) => sum + data.length, 0);
   return Math.max(1, Math.floor(elementsPerRun / Math.max(1, elements)));
 }
 

@@ -9,16 +9,13 @@ import type { Numbers } from '../metrics/metric.ts';
 import { mostBins, type TensorRow } from '../report-layers.ts';
 import { codeLimits, runsOf, type Quantizer } from './quantizers.ts';
 import { stepsOf, sum, sumByTable, type Found, type Step } from './sum.ts';
+import { windowsOf } from './windows.ts';
 
 /**
  * Elements per call of the inner loop: V8 optimizes a function that is called often whole, but of one that loops for long only
  * the loop, again at every call (measured: three times slower).
  */
 const chunk = 4096;
-
-/** Elements of one tensor of one sample that are looked at, in blocks that a histogram takes at one go. */
-const budget = 2 ** 15;
-const block = 2 ** 14;
 
 /** Sums over the elements seen. */
 export class Sums {
@@ -121,20 +118,22 @@ export class ActivationTally {
   }
 
   /**
-   * Of large tensors a share of the blocks, another one for each sample: fetching them is cheap beside looking at every element.
+   * Of large tensors the windows of each sample; of those quantized by channel everything.
    * @param length elements that belong to real samples; the rest filled the batch up
    * @param samples among which they divide
    */
   add(x: Numbers, y: TypedArray | Numbers, dims: readonly number[], length: number, samples = 1): void {
     const each = length % samples === 0 ? length / samples : length;
-    const every = this.#quantizer?.axis === undefined ? Math.ceil(each / budget) : 1;
     for (let start = 0; start < length; start += each, this.#seen++) {
-      if (every === 1) this.#take(x, y, dims, start, start + each);
-      else {
-        for (let from = start + (this.#seen % every) * block; from < start + each; from += every * block)
-          this.#take(x, y, dims, from, Math.min(from + block, start + each));
-      }
+      const windows = this.#quantizer?.axis === undefined ? windowsOf(each, this.#seen) : ([[0, each]] as const);
+      for (const [from, to] of windows) if (from < to) this.#take(x, y, dims, start + from, start + to);
     }
+  }
+
+  /** One sample of a large tensor of one scale, of which the windows alone are at hand. */
+  addWindows(x: readonly Numbers[], y: readonly (TypedArray | Numbers)[]): void {
+    for (const [i, part] of x.entries()) if (part.length > 0) this.#take(part, y[i]!, [], 0, part.length);
+    this.#seen++;
   }
 
   #take(x: Numbers, y: TypedArray | Numbers, dims: readonly number[], start: number, end: number): void {
