@@ -81,8 +81,9 @@ describe('the switchable model', () => {
     // Float sums in another order.
     expect(await closeness(float, switched, all(false))).toBeGreaterThan(100);
     const cost = await closeness(float, simulated, {});
-    // Float bias instead of int32, and now and then a value on the edge between two codes: far less than quantization costs.
-    expect(await closeness(simulated, switched, all(true))).toBeGreaterThan(cost + 12);
+    // Float bias instead of int32, and now and then a value on the edge between two codes: less than a tenth of the noise
+    // of quantization.
+    expect(await closeness(simulated, switched, all(true))).toBeGreaterThan(cost + 10);
     await Promise.all(sessions.map((session) => session.dispose()));
   });
 });
