@@ -83,6 +83,23 @@ function tensorOf({ type }: InputInfo, row: readonly number[]): TensorValue {
   return { type, dims: [1, row.length], data };
 }
 
+interface PostProcessed {
+  readonly tokens: readonly string[];
+  readonly types: readonly number[];
+}
+
+/** With special tokens. The package's own result differs from the Python tokenizers' in two ways, which are put right here. */
+function finished({ post_processor: processor }: Tokenizer, first: string[], second: string[] | null): PostProcessed {
+  const made = processor?.post_process(first, second, true) ?? { tokens: first, tokens_pair: second ?? [] };
+  const zeros = made.tokens.map(() => 0);
+  // Where no step of the tokenizer joins the texts, the second is left beside the first.
+  const rest = made.tokens_pair ?? [];
+  if (rest.length > 0) return { tokens: [...made.tokens, ...rest], types: [...zeros, ...rest.map(() => 1)] };
+  // RoBERTa tells two texts apart by separators alone: its models know one type only.
+  const untyped = processor?.config.type === 'RobertaProcessing';
+  return { tokens: made.tokens, types: untyped ? zeros : (made.token_type_ids ?? zeros) };
+}
+
 function tokensOf(
   tokenizer: Tokenizer,
   text: string,
@@ -91,8 +108,7 @@ function tokensOf(
   cutLeft: boolean,
   id: string,
 ): Tokens {
-  const finish = (a: string[], b: string[] | null): { tokens: string[]; token_type_ids?: number[] } =>
-    tokenizer.post_processor?.post_process(a, b, true) ?? { tokens: b ? [...a, ...b] : a };
+  const finish = (a: string[], b: string[] | null): PostProcessed => finished(tokenizer, a, b);
   const first = tokenizer.tokenize(text);
   const second = pair === undefined ? null : tokenizer.tokenize(pair);
   if (length !== undefined) {
@@ -103,7 +119,7 @@ function tokensOf(
     cut(first, a, cutLeft);
     if (second) cut(second, b, cutLeft);
   }
-  const { tokens, token_type_ids: types } = finish(first, second);
+  const { tokens, types } = finish(first, second);
   if (tokens.length === 0) throw dataErrors.tokenNone(id);
   const unknown = (tokenizer.model as { unk_token_id?: number } | null)?.unk_token_id;
   const ids = tokens.map((token) => {
@@ -111,7 +127,7 @@ function tokensOf(
     if (found === undefined) throw dataErrors.tokenUnknown(id, token);
     return found;
   });
-  return { ids, types: types ?? ids.map(() => 0) };
+  return { ids, types };
 }
 
 /** How many tokens of two texts stay: the shorter is left whole if it takes less than half; an odd token goes to the longer. */

@@ -126,6 +126,28 @@ describe('text with a tokenizer', () => {
     expect(rows(samples[0]!)['input_ids']).toEqual(ids);
   });
 
+  it('joins two texts where no step of a byte-level tokenizer does, and types none for RoBERTa', async () => {
+    const vocab = Object.fromEntries(['<s>', '</s>', 'c', 'a', 't', 'Ġ', 'at', 'cat'].map((token, id) => [token, id]));
+    const model = { type: 'BPE', vocab, merges: ['a t', 'c at'], unk_token: null, byte_fallback: false };
+    const bytes = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true };
+    const plain = { added_tokens: [], normalizer: null, pre_tokenizer: bytes, decoder: bytes, model };
+    const roberta = { type: 'RobertaProcessing', cls: ['<s>', 0], sep: ['</s>', 1], trim_offsets: true };
+    const line = JSON.stringify({ text: 'cat at', other: 'tat' });
+    const rowsWith = async (post_processor: object) => {
+      const root = folder({ 'a.jsonl': line, 'tokenizer.json': bert({ ...plain, post_processor }) });
+      return rows((await samplesOf(root, 'a.jsonl', 'pair=other')).samples[0]!);
+    };
+    expect(await rowsWith(bytes)).toEqual({
+      input_ids: [7, 5, 6, 4, 6],
+      attention_mask: [1, 1, 1, 1, 1],
+      token_type_ids: [0, 0, 0, 1, 1],
+    });
+    expect(await rowsWith(roberta)).toMatchObject({
+      input_ids: [0, 7, 5, 6, 1, 1, 4, 6, 1],
+      token_type_ids: [0, 0, 0, 0, 0, 0, 0, 0, 0],
+    });
+  });
+
   it('takes the length that the model fixes, and the ids of a single input whatever its name', async () => {
     const root = folder({ 'a.txt': 'the cats sat\ndog' });
     const { samples } = await samplesOf(root, 'a.txt', '', [input('tokens', [1, 4], 'int32')]);
