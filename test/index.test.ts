@@ -20,6 +20,7 @@ it('exports what it promises and nothing else', () => {
     'inspectModel',
     'lintModel',
     'loadModel',
+    'makeVariants',
     'measureSensitivity',
     'mergeCalibrations',
     'prepareModel',

@@ -152,19 +152,21 @@ function hasChannels(tensor: Value, traced: TracedTensor | undefined): boolean {
   return traced?.dims.length === 4 && traced.dims[0] === 1 && !traced.dims.includes(0) && isBlocked(tensor);
 }
 
-/** [1, C, 1, 1]: no dearer than the maximum of the whole, of which it is the first half. */
+/** [1, C, 1, 1], whatever the number of images in a sample: no dearer than the maximum of the whole, of which it is the first half. */
 function channelMaxima(tensor: Value, probe: Probe, opset: number): Value {
   const { graph } = tensor;
   const value = asFloat32(tensor, probe);
-  if (!probe.columns.includes('min') && isBlocked(value)) return append(graph, pools.max, [value]);
-  const axes = [2, 3];
+  const pooled = !probe.columns.includes('min') && isBlocked(value);
+  const source = pooled ? append(graph, pools.max, [value]) : value;
+  const axes = pooled ? [0] : [0, 2, 3];
   if (opset < 18) {
-    const maxima = append(graph, reductionOf.max.op, [value]);
+    const maxima = append(graph, reductionOf.max.op, [source]);
     maxima.producer!.setInts('axes', axes);
     return maxima;
   }
-  const given = graph.addInitializer(Tensor.of('statistics_axes', 'int64', [2], BigInt64Array.from(axes, BigInt)));
-  return append(graph, reductionOf.max.op, [value, given]);
+  const content = BigInt64Array.from(axes, BigInt);
+  const given = graph.addInitializer(Tensor.of('statistics_axes', 'int64', [axes.length], content));
+  return append(graph, reductionOf.max.op, [source, given]);
 }
 
 function asFloat32(tensor: Value, { traced }: Probe): Value {

@@ -30,13 +30,13 @@ export const options = {
     group: data,
     words: ['random'],
     describe:
-      'samples: folder of images or .wav (class subfolders or labels.csv), .npy, .npz, .safetensors, .jsonl, .csv, folder of TensorProto sets, reader.mjs, random',
+      'samples: folder of images or .wav (class subfolders or labels.csv), .npy, .npz, .safetensors, .jsonl, .txt, .csv, folder of TensorProto sets, reader.mjs, random',
   }),
   reader: path({ group: data, describe: 'module that yields the samples: async iterator of {input: tensor, label?}' }),
   preprocess: text({
     group: data,
     describe:
-      'for images: a preset (imagenet) and/or "resize=256 crop=224 scale=1/255 mean=.485,.456,.406 std=.229,.224,.225"; for sound: "rate=16000" with "length=N" or "frame=512 hop=512 context=64"',
+      'for images: a preset (imagenet) and/or "resize=256 crop=224 scale=1/255 mean=.485,.456,.406 std=.229,.224,.225"; for sound: "rate=16000" with "length=N" or "frame=512 hop=512 context=64"; for text: "tokenizer=tokenizer.json max-length=128"',
     expects: 'a preset such as imagenet, or key=value words',
   }),
   samples: integer({

@@ -1,5 +1,6 @@
 /** The labels of a folder of images or sounds: from a labels.csv, from class folders, or none. */
 import { dataErrors } from '../errors/data.ts';
+import type { Names } from './names.ts';
 
 export const labelsFile = 'labels.csv';
 
@@ -11,22 +12,43 @@ export interface LabelledFile {
 /**
  * Class folders: the label is the index of the first folder in code unit order (as torchvision's ImageFolder has it).
  * A flat folder has no labels; a mixture of both is ambiguous. `names` are relative to `where` and sorted.
+ * @returns a label per name
  */
-export function labelsFromFolders(names: readonly string[], where: string): LabelledFile[] {
-  const flat = names.filter((name) => !name.includes('/'));
-  if (flat.length === names.length) return names.map((name) => ({ name, label: undefined }));
-  if (flat.length > 0) throw dataErrors.mixedLayout(where, flat[0]!);
-  const classOf = (name: string): string => name.slice(0, name.indexOf('/'));
-  const classes = [...new Set(names.map(classOf))].sort();
-  const index = new Map(classes.map((name, i) => [name, i]));
-  return names.map((name) => ({ name, label: index.get(classOf(name)) }));
+export function labelsFromFolders(names: Pick<Names, 'length' | 'at'>, where: string): Float64Array | undefined {
+  const classes = new Map<string, number>();
+  const labels = new Float64Array(names.length);
+  let flat: string | undefined;
+  for (let i = 0; i < names.length; i++) {
+    const name = names.at(i);
+    const end = name.indexOf('/');
+    if (end < 0) flat ??= name;
+    else labels[i] = classes.get(name.slice(0, end)) ?? added(classes, name.slice(0, end));
+  }
+  if (classes.size === 0) return undefined;
+  if (flat !== undefined) throw dataErrors.mixedLayout(where, flat);
+  // Sorted paths do not have their folders sorted: 'a-b/x' comes before 'a/x', but 'a' before 'a-b'.
+  const order = new Float64Array(classes.size);
+  [...classes.keys()].sort().forEach((name, label) => (order[classes.get(name)!] = label));
+  return labels.map((seen) => order[seen]!);
+}
+
+/** Numbers a class that is seen for the first time. */
+function added(classes: Map<string, number>, name: string): number {
+  classes.set(name, classes.size);
+  return classes.size - 1;
 }
 
 /**
  * A table with a header: column `file`, and `class_index` (integers) or `label` (integers, or class names, which are
  * numbered in code unit order). The table is the list of samples: files it does not name are not used.
+ * @param rankOf the rank of a sample among all names, -1 where there is none
+ * @returns ranks, ascending, and their labels
  */
-export function labelsFromTable(text: string, names: readonly string[], where: string): LabelledFile[] {
+export function labelsFromTable(
+  text: string,
+  rankOf: (name: string) => number,
+  where: string,
+): { ranks: Uint32Array; labels: Float64Array } {
   const [header = [], ...rows] = parseCsv(text);
   const file = header.indexOf('file');
   const column = header.includes('class_index') ? 'class_index' : 'label';
@@ -39,16 +61,21 @@ export function labelsFromTable(text: string, names: readonly string[], where: s
     throw dataErrors.labelsRow(where, row + 2, `class_index '${cells[row]}' is not a class index`);
   }
   const classes = numbered ? [] : [...new Set(cells)].sort();
-  const known = new Set(names);
-  const seen = new Set<string>();
+  const index = new Map(classes.map((name, i) => [name, i]));
+  const seen = new Set<number>();
   const files = rows.map((row, i) => {
     const name = row[file] ?? '';
-    if (!known.has(name)) throw dataErrors.labelsRow(where, i + 2, `there is no file '${name}'`);
-    if (seen.has(name)) throw dataErrors.labelsRow(where, i + 2, `'${name}' is listed twice`);
-    seen.add(name);
-    return { name, label: numbered ? Number(cells[i]) : classes.indexOf(cells[i]!) };
+    const rank = rankOf(name);
+    if (rank < 0) throw dataErrors.labelsRow(where, i + 2, `there is no file '${name}'`);
+    if (seen.has(rank)) throw dataErrors.labelsRow(where, i + 2, `'${name}' is listed twice`);
+    seen.add(rank);
+    return { rank, label: numbered ? Number(cells[i]) : index.get(cells[i]!)! };
   });
-  return files.sort((a, b) => (a.name < b.name ? -1 : 1));
+  files.sort((a, b) => a.rank - b.rank);
+  return {
+    ranks: Uint32Array.from(files, ({ rank }) => rank),
+    labels: Float64Array.from(files, ({ label }) => label),
+  };
 }
 
 /** RFC 4180: quoted fields may hold commas, line breaks and doubled quotes. Empty lines are skipped. */

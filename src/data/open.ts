@@ -1,12 +1,14 @@
 /** The door of the room: what the user gave as `--data` or `--reader` becomes a Dataset for one model's inputs. */
 import { statSync } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { opendir, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { nearest } from '../errors.ts';
 import { dataErrors } from '../errors/data.ts';
 import type { Target } from './formats/format.ts';
+import { entriesAtOnce } from './file-tree.ts';
 import { formats } from './formats/index.ts';
 import { readerModule } from './formats/reader-module.ts';
+import { NameCollector, Names } from './names.ts';
 import type { Dataset, InputInfo } from './sample.ts';
 import { tolerant } from './tolerant.ts';
 
@@ -46,24 +48,30 @@ export async function openData(options: DataOptions, inputs: readonly InputInfo[
 }
 
 async function look(path: string): Promise<Target> {
-  if (words.includes(path)) return { path, kind: 'word', extension: '', names: [], below: [] };
+  if (words.includes(path)) return { path, kind: 'word', extension: '', names: Names.none, below: Names.none };
   const found = await stat(path).catch((cause: NodeJS.ErrnoException) => cause);
   if (found instanceof Error) {
     if (found.code === 'ENOENT' || found.code === 'ENOTDIR') throw await notFound(path);
     throw dataErrors.unreadable(path, found);
   }
-  if (!found.isDirectory()) return { path, kind: 'file', extension: extname(path).toLowerCase(), names: [], below: [] };
+  if (!found.isDirectory())
+    return { path, kind: 'file', extension: extname(path).toLowerCase(), names: Names.none, below: Names.none };
   const names = await list(path);
-  const folder = names.find((name) => extname(name) === '' && isFolder(join(path, name)));
-  const below = folder === undefined ? [] : await list(join(path, folder));
+  const folder = names.filter((name) => extname(name) === '').find((name) => isFolder(join(path, name)));
+  const below = folder === undefined ? Names.none : await list(join(path, folder));
   return { path, kind: 'folder', extension: '', names, below };
 }
 
-async function list(path: string): Promise<string[]> {
-  const names = await readdir(path).catch((cause: unknown) => {
+async function list(path: string): Promise<Names> {
+  const names = new NameCollector();
+  try {
+    for await (const { name } of await opendir(path, { bufferSize: entriesAtOnce })) {
+      if (!name.startsWith('.')) names.add(name);
+    }
+  } catch (cause) {
     throw dataErrors.unreadable(path, cause);
-  });
-  return names.filter((name) => !name.startsWith('.')).sort();
+  }
+  return names.sorted();
 }
 
 function isFolder(path: string): boolean {

@@ -5,5 +5,6 @@ import { images } from './data/images.ts';
 import { places } from './data/places.ts';
 import { preprocessing } from './data/preprocessing.ts';
 import { samples } from './data/samples.ts';
+import { texts } from './data/texts.ts';
 
-export const dataErrors = { ...places, ...samples, ...preprocessing, ...images, ...audio, ...arrays };
+export const dataErrors = { ...places, ...samples, ...preprocessing, ...images, ...audio, ...texts, ...arrays };

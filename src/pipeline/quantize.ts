@@ -7,9 +7,8 @@ import { confirmed } from '../calibrate/confirm.ts';
 import { healthOf, type Health } from '../calibrate/health.ts';
 import { widened } from '../calibrate/ranges.ts';
 import { notesOf, rangesOf, type CalibrationState } from '../calibrate/state.ts';
-import { compareModels, type BaselineSource } from '../compare/compare.ts';
+import { compareModels } from '../compare/compare.ts';
 import { checkGates, parseGate } from '../compare/gates.ts';
-import type { Judge } from '../compare/metrics/judge.ts';
 import type { Report } from '../compare/report.ts';
 import { summarizeSkipped } from '../data/tolerant.ts';
 import type { Interval } from '../ops/op.ts';
@@ -108,20 +107,8 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   const result = { outputPath: saved.path, plan: summarizePlan(plan, form.description), warnings };
   if (!judged) return result;
   const health = state && (await healthFor(options, model, state, samples.calibration));
-  const report = await judge(
-    options,
-    saved.path,
-    model,
-    target,
-    form,
-    plan,
-    state,
-    samples,
-    health,
-    warnings,
-    baseline,
-    judges,
-  );
+  const made = { quantPath: saved.path, fused: model, target, form, plan, state, samples, health };
+  const report = await judge(options, made, { warnings, baseline, judges });
   recordBaseline(report, options);
   const files = writeReportFiles(report, options);
   return { ...result, report, ...(files.length === 0 ? {} : { reportPath: files[0]!, reportFiles: files }) };
@@ -175,19 +162,22 @@ function healthFor(
   return confirmed(healthOf(tensors, arrays, samples), model, dataset, selection, { threads });
 }
 
+/** What there is once the quantized model is written. */
+interface Made {
+  readonly quantPath: string;
+  readonly fused: Model;
+  readonly target: Target;
+  readonly form: Form;
+  readonly plan: Plan;
+  readonly state: CalibrationState | undefined;
+  readonly samples: SamplePlan;
+  readonly health: Health | undefined;
+}
+
 function judge(
   options: QuantizeOptions,
-  quantPath: string,
-  fused: Model,
-  target: Target,
-  form: Form,
-  plan: Plan,
-  state: CalibrationState | undefined,
-  { evaluation }: SamplePlan,
-  health: Health | undefined,
-  warnings: readonly string[],
-  baseline: BaselineSource | undefined,
-  judges: readonly Judge[],
+  { quantPath, fused, target, form, plan, state, samples: { evaluation }, health }: Made,
+  told: Pick<Parameters<typeof compareModels>[0], 'warnings' | 'baseline' | 'judges'>,
 ): Promise<Report> {
   const skipped = summarizeSkipped(state?.skipped);
   return compareModels({
@@ -198,8 +188,7 @@ function judge(
     batchSize: options.batch,
     threads: options.threads,
     gates: options.gates,
-    judges,
-    baseline,
+    ...told,
     profile: options.profile ?? false,
     command: options.command ?? 'quantizeModel',
     // A table of another tool tells nothing of its samples.
@@ -223,7 +212,6 @@ function judge(
     },
     leftFloat: plan.float,
     exactInt8: target.exactProducts && !targetOf(cpuInfo()).exactProducts,
-    warnings,
     layers: options.layers === false ? undefined : { float: { fused }, samples: layerSamples(options.layers) },
     onProgress: samplesProgress(options, 'comparing'),
     onLayers: samplesProgress(options, 'comparing layers'),

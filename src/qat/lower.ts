@@ -17,6 +17,7 @@ import { guardFloatNodes } from '../quantized/barrier.ts';
 import { quantizeBias, repairOverflow } from '../quantized/bias.ts';
 import { dequantizeIn, placeCodes, type Placed } from '../quantized/dequantize.ts';
 import { clamp, codes, roundHalfEven } from '../quantized/params.ts';
+import { moveCodes } from '../quantized/qdq.ts';
 import { findFakeQuants, type FakeQuant } from './fake-quant.ts';
 import { findLayers } from './layers.ts';
 
@@ -56,6 +57,10 @@ export function lowerFakeQuant(source: Model): Lowered {
     biases++;
   }
   const absorbed = findFakeQuants(model).reduce((sum, fake) => sum + absorbClamps(fake), 0);
+  for (const node of [...model.allNodes()]) {
+    const { since = Infinity } = specOf(node)?.moveCodes ?? {};
+    if (model.opset >= since) moveCodes(node);
+  }
   for (const graph of model.graph.graphs()) guardFloatNodes(graph);
   removeDead(model.graph);
   sortNodes(model.graph);

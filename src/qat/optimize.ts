@@ -36,6 +36,8 @@ export function initialState(parameters: Float32Array, optimizer: Optimizer): Tr
 
 /** A scale never falls below this part of what it is: a step too long would end at 0 or beyond. */
 const leastShrink = 0.1;
+/** Nor below this: the scale of a dead channel is pushed down step after step, and products with it must not underflow. */
+const leastScale = 2 ** -64;
 
 /**
  * Moves `state` by one step. `gradients` is used up.
@@ -95,7 +97,7 @@ function moveScales(
   options.optimizer.step(segment, values, gradients, slots, step + 1, options);
   for (let i = segment.from; i < segment.to; i++) {
     const moved = inLog ? Math.exp(values[i]!) : values[i]!;
-    values[i] = Math.max(moved, before[i - segment.from]! * leastShrink);
+    values[i] = Math.max(moved, before[i - segment.from]! * leastShrink, leastScale);
   }
 }
 

@@ -115,12 +115,12 @@ function weightWriter(
 }
 
 /** DequantizeLinear → node → QuantizeLinear with the same parameters becomes the node alone, on codes. */
-function moveCodes(node: Node): void {
+export function moveCodes(node: Node): void {
   const before = node.input(0)?.producer;
   const behind = node.output()?.soleUser;
   if (!before?.is('DequantizeLinear') || !behind?.is('QuantizeLinear')) return;
   const [scale, zero] = [behind.input(1)!, behind.input(2)!];
-  if (before.input(1) !== scale || before.input(2) !== zero) return;
+  if (before.input(1) !== scale || before.input(2) !== zero || zero?.constant?.type.bits !== 8) return;
   specOf(node)!.moveCodes!.apply(node, zero);
   node.setInput(0, before.input(0)!);
   absorb(node, behind);

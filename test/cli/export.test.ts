@@ -24,7 +24,19 @@ async function quantized(from: string): Promise<{ graph: Uint8Array; stderr: str
 }
 
 beforeAll(async () => {
-  const words = ['calibrate', digits, ...data, '--samples', '16', '--threads', '1', '-o', state];
+  const words = [
+    'calibrate',
+    digits,
+    ...data,
+    '--samples',
+    '16',
+    '--observer',
+    'minmax',
+    '--threads',
+    '1',
+    '-o',
+    state,
+  ];
   expect(await run(words)).toMatchObject({ exitCode: 0 });
 });
 

@@ -118,6 +118,12 @@ describe('an update', () => {
 
   it('never makes a scale zero or negative', () => {
     expect(after({}, false, [0, 0, 0, 0, 1e6])[4]).toBeCloseTo(0.05, 6);
+    // Pushed down for ever, as that of a dead channel is: a tenth per step would be 0 in float32 after 45.
+    const state = initialState(start(), options.optimizer);
+    for (let i = 0; i < 100; i++) {
+      update(state, Float32Array.of(0, 0, 0, 0, 1e6), parameters, 0.1, options, false);
+    }
+    expect(state.parameters[4]).toBe(2 ** -64);
   });
 
   it('refuses a gradient that is not finite, by the name of its tensor', () => {

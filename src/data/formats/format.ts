@@ -1,4 +1,5 @@
 /** What every data format declares of itself. Adding one is a new file here and a line in index.ts. */
+import type { Names } from '../names.ts';
 import type { Dataset, InputInfo } from '../sample.ts';
 
 /** A `--data` argument, looked at once. */
@@ -9,9 +10,9 @@ export interface Target {
   /** Lower case, with its dot; '' for folders. */
   readonly extension: string;
   /** The names in a folder, sorted, hidden ones left out; empty for files. */
-  readonly names: readonly string[];
+  readonly names: Names;
   /** The names in its first subfolder when a folder holds class folders: what they are shows what it is. */
-  readonly below: readonly string[];
+  readonly below: Names;
 }
 
 export interface OpenRequest {

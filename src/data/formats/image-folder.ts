@@ -32,7 +32,7 @@ export const imageFolder: Format = {
     const preprocess = text === undefined ? assumedPreprocess(input) : resolvePreprocess(parsePreprocess(text), input);
     checkOutput(preprocess, input);
     const tree = await (target.kind === 'folder' ? folderTree(target.path) : zipTree(target.path));
-    const files = await listFiles(tree, imageName, (path, names) => dataErrors.noImages(path, names));
+    const files = await listFiles(tree, imageName, (path, found) => dataErrors.noImages(path, found));
     await loadDecoder();
     const transform = imageTransform(preprocess);
     return indexedDataset({
@@ -40,15 +40,15 @@ export const imageFolder: Format = {
       format: 'image-folder',
       inputs,
       count: files.length,
-      labelled: files[0]!.label !== undefined,
+      labelled: files.labelled,
       preprocess: describePreprocess(preprocess, text === undefined),
-      id: (position) => files[position]!.name,
+      id: (position) => files.at(position).name,
       ahead,
       async open() {
         const reader = await tree.open();
         return {
           async read(position) {
-            const { name, label } = files[position]!;
+            const { name, label } = files.at(position);
             const where = `${tree.path}/${name}`;
             const tensor = transform(await decodeImage(await reader.read(name), where), where);
             return { id: name, inputs: { [input.name]: tensor }, ...(label !== undefined && { label }) };

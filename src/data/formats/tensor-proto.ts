@@ -11,6 +11,7 @@ import { SourceReader } from '../../onnx/reader.ts';
 import { codec } from '../../onnx/schema.ts';
 import { Tensor } from '../../onnx/tensor.ts';
 import { indexedDataset } from '../dataset.ts';
+import type { Names } from '../names.ts';
 import type { InputInfo } from '../sample.ts';
 import type { Format } from './format.ts';
 
@@ -82,7 +83,7 @@ function attempt<T>(path: string, work: () => T): T {
 }
 
 /** The names that match, in the order of their numbers: set 10 comes after set 9. */
-function numbered(names: readonly string[], pattern: RegExp): string[] {
+function numbered(names: Pick<Names, 'filter'>, pattern: RegExp): string[] {
   const number = (name: string): number => Number(pattern.exec(name)![1]);
   return names.filter((name) => pattern.test(name)).sort((a, b) => number(a) - number(b));
 }

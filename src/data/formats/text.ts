@@ -1,7 +1,7 @@
 /**
  * Samples as lines of text. .jsonl: an object per line, keyed by input name, with numbers in nested arrays and `label` if any.
- * .csv and .txt: the numbers of a model's one input, between commas or blanks. Only the places of the lines are kept in memory.
- * Token ids and other integers are filled up with zeros where the model fixes a longer length.
+ * .csv and .txt: the numbers of a model's one input, between commas or blanks. With a tokenizer, words instead: a line of .txt is a
+ * text, an object of .jsonl has one in a field. Only the places of the lines are kept in memory. Token ids and other integers are filled up with zeros where the model fixes a longer length.
  */
 import { basename } from 'node:path';
 import { dataErrors } from '../../errors/data.ts';
@@ -11,6 +11,8 @@ import { checkNames } from '../check.ts';
 import { convert, convertible } from '../convert.ts';
 import { firstIsLabelled, indexedDataset } from '../dataset.ts';
 import type { Dataset, InputInfo, Sample } from '../sample.ts';
+import { canonicalText, resolveText } from '../text-preprocess.ts';
+import { loadTokenizer, type Encode } from '../tokenizer.ts';
 import type { Format, OpenRequest } from './format.ts';
 
 const chunkBytes = 1 << 20;
@@ -18,15 +20,19 @@ const lineFeed = 10;
 
 export const text: Format = {
   name: 'text',
-  accepts: 'a .jsonl of objects keyed by input name, or a .csv or .txt with the numbers of one input per line',
-  preprocesses: false,
+  accepts:
+    'a .jsonl of objects keyed by input name, or a .csv or .txt with the numbers of one input per line, or a .jsonl or .txt of texts with --preprocess "tokenizer=tokenizer.json"',
+  preprocesses: true,
   detect: ({ extension }) => ['.jsonl', '.csv', '.txt'].includes(extension),
   open: openText,
 };
 
-async function openText({ target: { path, extension }, inputs }: OpenRequest): Promise<Dataset> {
-  if (extension !== '.jsonl' && inputs.length !== 1) throw dataErrors.textOneInput(path, inputs);
-  const parse = extension === '.jsonl' ? parseObject : parseNumbers;
+type Parse = (line: string, id: string, inputs: readonly InputInfo[]) => Sample;
+
+async function openText(request: OpenRequest): Promise<Dataset> {
+  const { path } = request.target;
+  const { parse, preprocess } = await parserOf(request);
+  const { inputs } = request;
   const id = (position: number): string => `${basename(path)}#${position}`;
   const file = await openFile(path);
   try {
@@ -36,13 +42,14 @@ async function openText({ target: { path, extension }, inputs }: OpenRequest): P
       const [start, end] = lines[position]!;
       return parse((await from.read(start, end - start)).toString('utf8'), id(position), inputs);
     };
-    const labelled = await firstIsLabelled(lines.length, (position) => sample(file, position));
+    const hasLabels = await firstIsLabelled(lines.length, (position) => sample(file, position));
     return indexedDataset({
       source: path,
       format: 'text',
       inputs,
       count: lines.length,
-      labelled,
+      labelled: hasLabels,
+      preprocess,
       id,
       ahead: 1,
       async open() {
@@ -53,6 +60,27 @@ async function openText({ target: { path, extension }, inputs }: OpenRequest): P
   } finally {
     await file.close();
   }
+}
+
+/** What becomes of a line, and how reports call that. */
+async function parserOf(request: OpenRequest): Promise<{ parse: Parse; preprocess: string | undefined }> {
+  const { target, inputs, preprocess: text } = request;
+  const { path, extension } = target;
+  if (text === undefined) {
+    if (extension !== '.jsonl' && inputs.length !== 1) throw dataErrors.textOneInput(path, inputs);
+    return { parse: extension === '.jsonl' ? parseObject : parseNumbers, preprocess: undefined };
+  }
+  if (extension === '.csv') throw dataErrors.textOfTable(path);
+  const spec = resolveText(text, inputs);
+  const { encode, identity } = await loadTokenizer(spec, inputs);
+  const { field, pair } = spec;
+  if (extension === '.txt' && (field !== undefined || pair !== undefined))
+    throw dataErrors.textFields(path, field === undefined ? 'pair' : 'text');
+  const parse: Parse =
+    extension === '.txt'
+      ? (line, id) => ({ id, inputs: encode(line.replace(/^\uFEFF|\r$/g, ''), undefined, id) })
+      : (line, id) => parseTexts(line, id, field ?? 'text', pair, encode);
+  return { parse, preprocess: canonicalText(spec, identity) };
 }
 
 /** First byte and end of every line that is not blank. */
@@ -76,15 +104,37 @@ async function findLines(file: RandomAccess): Promise<(readonly [number, number]
   return lines;
 }
 
-function parseObject(line: string, id: string, inputs: readonly InputInfo[]): Sample {
-  let fields: Record<string, unknown>;
+function fieldsOf(line: string, id: string): Record<string, unknown> {
+  let fields: unknown;
   try {
-    fields = JSON.parse(line) as Record<string, unknown>;
+    fields = JSON.parse(line);
   } catch (cause) {
     throw dataErrors.textLine(id, cause instanceof Error ? cause.message : String(cause));
   }
   if (typeof fields !== 'object' || fields === null || Array.isArray(fields))
     throw dataErrors.textLine(id, 'it is no object');
+  return fields as Record<string, unknown>;
+}
+
+/** Fields that are neither text nor label are left alone: data sets carry all kinds of notes. */
+function parseTexts(line: string, id: string, text: string, pair: string | undefined, encode: Encode): Sample {
+  const fields = fieldsOf(line, id);
+  const said = (field: string): string => {
+    const value = Object.hasOwn(fields, field) ? fields[field] : undefined;
+    if (typeof value !== 'string') throw dataErrors.textMissing(id, field, fields);
+    return value;
+  };
+  return labelled({ id, inputs: encode(said(text), pair === undefined ? undefined : said(pair), id) }, fields['label']);
+}
+
+function labelled(sample: Sample, label: unknown): Sample {
+  if (label === undefined || label === null) return sample;
+  if (!Number.isSafeInteger(label)) throw dataErrors.badLabel(sample.id, label);
+  return { ...sample, label: label as number };
+}
+
+function parseObject(line: string, id: string, inputs: readonly InputInfo[]): Sample {
+  const fields = fieldsOf(line, id);
   const { label, ...rest } = fields;
   const taken = inputs.some(({ name }) => name === 'label');
   const values = taken ? fields : rest;
@@ -94,9 +144,7 @@ function parseObject(line: string, id: string, inputs: readonly InputInfo[]): Sa
     return [input.name, tensorOf(values[input.name], input, id)] as const;
   });
   const sample = { id, inputs: Object.fromEntries(tensors) };
-  if (taken || label === undefined || label === null) return sample;
-  if (!Number.isSafeInteger(label)) throw dataErrors.badLabel(id, label);
-  return { ...sample, label: label as number };
+  return taken ? sample : labelled(sample, label);
 }
 
 function parseNumbers(line: string, id: string, inputs: readonly InputInfo[]): Sample {

@@ -8,7 +8,7 @@ import { convert } from '../convert.ts';
 import { indexedDataset } from '../dataset.ts';
 import { folderTree } from '../file-tree.ts';
 import type { LabelledFile } from '../labels.ts';
-import { listFiles } from '../listing.ts';
+import { listFiles, type FileList } from '../listing.ts';
 import { audioResampler } from '../resample-audio.ts';
 import type { Dataset, InputInfo } from '../sample.ts';
 import { readWav, readWavHeader, type WavHeader } from '../wav.ts';
@@ -31,10 +31,11 @@ async function openWav({ target: { path, kind }, inputs, preprocess: text }: Ope
   const preprocess = resolveAudio(text, input);
   const root = kind === 'file' ? dirname(path) : path;
   const tree = kind === 'file' ? undefined : await folderTree(path);
-  const files: LabelledFile[] = tree
+  const only = { name: basename(path), label: undefined };
+  const files: Pick<FileList, 'length' | 'at' | 'labelled'> = tree
     ? await listFiles(tree, soundName, (place) => dataErrors.noSounds(place))
-    : [{ name: basename(path), label: undefined }];
-  const reference = `${root}/${files[0]!.name}`;
+    : { length: 1, labelled: false, at: () => only };
+  const reference = `${root}/${files.at(0).name}`;
   const usual = preprocess.rate === undefined ? (await headerOf(reference)).rate : undefined;
   const make = clipMaker((header, where) => {
     if (usual !== undefined && header.rate !== usual) throw dataErrors.wavRates(where, header.rate, reference, usual);
@@ -42,11 +43,12 @@ async function openWav({ target: { path, kind }, inputs, preprocess: text }: Ope
   });
   const { frames } = preprocess;
   const counts: number[] = [];
-  for (const { name } of files) counts.push(frames ? await frameCount(`${root}/${name}`, preprocess) : 1);
+  for (let i = 0; i < files.length; i++)
+    counts.push(frames ? await frameCount(`${root}/${files.at(i).name}`, preprocess) : 1);
   const starts = startsOf(counts);
   const place = (position: number): { file: LabelledFile; frame: number } => {
     const index = lastAtMost(starts, position);
-    return { file: files[index]!, frame: position - starts[index]! };
+    return { file: files.at(index), frame: position - starts[index]! };
   };
   const id = (position: number): string => {
     const { file, frame } = place(position);
@@ -57,7 +59,7 @@ async function openWav({ target: { path, kind }, inputs, preprocess: text }: Ope
     format: 'wav',
     inputs,
     count: starts.at(-1)!,
-    labelled: files[0]!.label !== undefined,
+    labelled: files.labelled,
     preprocess: canonicalAudio(preprocess),
     sequences: counts,
     id,

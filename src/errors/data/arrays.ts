@@ -48,7 +48,7 @@ export const arrays = {
     usageError(
       'DATA_INPUT_MISSING',
       `'${path}' has the numbers of one input; the model has ${list(inputs.map(({ name }) => name))}`,
-      'give .jsonl: {"input name": nested arrays, ...} on each line',
+      'give .jsonl: {"input name": nested arrays, ...} on each line; or texts, with --preprocess "tokenizer=tokenizer.json"',
     ),
 
   textLine: (id: string, what: string): QdqError =>

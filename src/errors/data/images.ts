@@ -26,10 +26,10 @@ export const images = {
       'give .npz (arrays named after the inputs) or --reader',
     ),
 
-  noImages: (path: string, names: readonly string[]): QdqError =>
+  noImages: (path: string, { first, count }: { first: string | undefined; count: number }): QdqError =>
     dataError(
       'DATA_EMPTY',
-      `'${path}' has no images${names.length > 0 ? ` (found '${names[0]}'${names.length > 1 ? ` and ${names.length - 1} more` : ''})` : ': it is empty'}`,
+      `'${path}' has no images${first === undefined ? ': it is empty' : ` (found '${first}'${count > 1 ? ` and ${count - 1} more` : ''})`}`,
       'images are .jpg, .jpeg, .png or .webp',
     ),
 

@@ -6,7 +6,7 @@ export const preprocessing = {
   preprocessNotImages: (format: string): QdqError =>
     usageError(
       'PREPROCESS_NOT_IMAGES',
-      `--preprocess is for images and audio; ${format} data is taken as it is`,
+      `--preprocess is for images, sound and text; ${format} data is taken as it is`,
       'leave --preprocess out',
     ),
 

@@ -52,7 +52,9 @@ export function temporary(): (name: string) => string {
 
 /** @param target every CPU computes its products exactly */
 export async function quantizeDigits(output: string): Promise<string> {
-  await quantizeModel({ ...digitData, model: digits, output, report: false, target: 'ort-cpu-x64-avx2' });
+  // Ranges that clip nothing: what is found to clip was broken by the test.
+  const observer = 'minmax';
+  await quantizeModel({ ...digitData, model: digits, output, observer, report: false, target: 'ort-cpu-x64-avx2' });
   return output;
 }
 
