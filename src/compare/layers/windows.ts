@@ -10,8 +10,8 @@ import { dataType, type TensorValue, type TypedArray } from '../../onnx/data-typ
 import { Tensor } from '../../onnx/tensor.ts';
 
 /** Elements of one tensor of one sample that are looked at, in blocks that a histogram takes at one go. */
-export const budget = 2 ** 15;
-const block = 2 ** 14;
+export const budget = 2 ** 13;
+const block = 2 ** 12;
 
 /** Intervals: one, or of a large tensor two, since two blocks are the budget; the second may be empty. */
 type Windows = readonly (readonly [from: number, to: number])[];

@@ -99,26 +99,34 @@ const most = 40;
 
 function classes(rows: readonly ClassRow[] | undefined): Child {
   if (!rows || rows.length < 2) return undefined;
-  const shown = rows.slice(0, most);
+  // Of many classes those that stayed as they were tell nothing.
+  const telling = rows.length > most ? rows.filter(({ delta }) => delta !== 0) : rows;
+  const shown = telling.slice(0, most);
   const hidden = rows.length - shown.length;
   return [
     el('h3', {}, 'Class by class, the worst change first'),
-    rowChart(
-      shown.map(({ label, name: title, delta, ci95, float, quant, n }) => ({
-        name: title ?? String(label),
-        told: `class ${label}${title === undefined ? '' : ` ${title}`}: ${percent(float)} → ${percent(quant)} of ${n}`,
-        dots: [{ value: delta * 100, ink: 'red', shape: 'diamond', interval: [ci95[0] * 100, ci95[1] * 100] }],
-        text: `${points(delta)} (n=${n})`,
-      })),
-      {
-        title: 'Change of accuracy per class with 95 % intervals',
-        axis: 'change, percentage points',
-        line: { value: 0, text: 'no change' },
-        names: 18,
-        right: 120,
-      },
-    ),
-    hidden > 0 && el('p', {}, `${plural(hidden, 'better class', 'better classes')} omitted; the JSON report has all.`),
+    shown.length > 0 &&
+      rowChart(
+        shown.map(({ label, name: title, delta, ci95, float, quant, n }) => ({
+          name: title ?? String(label),
+          told: `class ${label}${title === undefined ? '' : ` ${title}`}: ${percent(float)} → ${percent(quant)} of ${n}`,
+          dots: [{ value: delta * 100, ink: 'red', shape: 'diamond', interval: [ci95[0] * 100, ci95[1] * 100] }],
+          text: `${points(delta)} (n=${n})`,
+        })),
+        {
+          title: 'Change of accuracy per class with 95 % intervals',
+          axis: 'change, percentage points',
+          line: { value: 0, text: 'no change' },
+          names: 18,
+          right: 120,
+        },
+      ),
+    hidden > 0 &&
+      el(
+        'p',
+        {},
+        `${plural(hidden, 'better or unchanged class', 'better or unchanged classes')} omitted; the JSON report has all.`,
+      ),
   ];
 }
 
