@@ -1,6 +1,7 @@
 /**
  * Worker threads, one per task: every task goes to a fresh worker, messages come back as they are sent, results in the order of
- * the tasks. The first error ends all workers and is thrown as it was; an interrupt ends them too.
+ * the tasks. The first error ends all workers and is thrown as it was; an interrupt ends them too. Whoever still works is asked to
+ * stop first: onnxruntime may crash when a thread that runs it, or just loads it, is torn down.
  */
 import { Worker } from 'node:worker_threads';
 import { QdqError } from '../errors.ts';
@@ -21,6 +22,22 @@ export type FromWorker<Message, Result> =
   | { readonly kind: 'result'; readonly result: Result }
   | { readonly kind: 'error'; readonly error: PackedError };
 
+/** What a worker is told when its result is no longer wanted. */
+export const stopWord = 'stop';
+/** Milliseconds until a worker that was asked to stop is terminated. */
+const grace = 5000;
+
+async function stopGently(worker: Worker): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, grace)));
+  const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+  worker.postMessage(stopWord, []);
+  // A thread that has ended says nothing more.
+  if (worker.threadId !== -1) await Promise.race([ended, late]);
+  clearTimeout(timer);
+  await worker.terminate();
+}
+
 /**
  * @param entry a module that calls `serve` (see worker.ts)
  * @param tasks plain data, copied to the workers
@@ -33,18 +50,22 @@ export async function runWorkers<Task, Message, Result>(
   onMessage: (message: Message, index: number) => void,
 ): Promise<Result[]> {
   const workers = tasks.map((workerData) => new Worker(entry, { workerData }));
-  const stop = (): Promise<unknown> => Promise.allSettled(workers.map((worker) => worker.terminate()));
+  const stop = (): Promise<unknown> => Promise.allSettled(workers.map(stopGently));
   // The process must not end before they have: onnxruntime would be torn down under a thread that runs it.
   const release = onInterrupt(() => {
     for (const worker of workers) worker.removeAllListeners('exit');
     return stop();
   });
   try {
-    return await Promise.all(
+    const results = await Promise.all(
       workers.map((worker, index) => resultOf<Message, Result>(worker, (message) => onMessage(message, index))),
     );
-  } finally {
+    await Promise.allSettled(workers.map((worker) => worker.terminate()));
+    return results;
+  } catch (error) {
     await stop();
+    throw error;
+  } finally {
     release();
   }
 }

@@ -1,17 +1,24 @@
 /** The worker's side of the pool. A module that runs as a worker calls `serve` once, or `answer` when it belongs to a crew. */
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { Answer } from './crew.ts';
-import { packError, type FromWorker } from './pool.ts';
+import { packError, stopWord, type FromWorker } from './pool.ts';
+
+/** Thrown where a worker reports and learns that nobody wants its result. */
+class Stopped extends Error {}
 
 /** Runs the task of this worker; `send` reports on the way. Arrays are copied when sent. */
 export async function serve<Task, Message, Result>(
   run: (task: Task, send: (message: Message) => void) => Promise<Result>,
 ): Promise<void> {
   const post = (sent: FromWorker<Message, Result>): void => parentPort!.postMessage(sent, []);
+  const send = (message: Message): void => {
+    if (receiveMessageOnPort(parentPort!)?.message === stopWord) throw new Stopped();
+    post({ kind: 'message', message });
+  };
   try {
-    post({ kind: 'result', result: await run(workerData as Task, (message) => post({ kind: 'message', message })) });
+    post({ kind: 'result', result: await run(workerData as Task, send) });
   } catch (error) {
-    post({ kind: 'error', error: packError(error) });
+    if (!(error instanceof Stopped)) post({ kind: 'error', error: packError(error) });
   }
 }
 
