@@ -102,6 +102,11 @@ export function withHealth(observer: Observer): Observer {
   };
 }
 
+/** 0 for −0, which equals it: of two equal values the first is kept, and the bytes must not tell which came first. */
+function unsigned(value: number): number {
+  return value + 0;
+}
+
 function watch(count: number): Accumulator {
   const samples = new Float64Array(1);
   const min = new Float32Array(count * folds).fill(Infinity);
@@ -121,7 +126,7 @@ function watch(count: number): Accumulator {
       total += channels[i]!;
     });
     alike = new Float32Array(total);
-    maxima.forEach((each, i) => each && alike.set(each, starts[i]));
+    maxima.forEach((each, i) => each && alike.set(each.map(unsigned), starts[i]));
     open = Uint32Array.from(alike, (_, at) => at);
   };
   /** Closes the channels that differ this time, and moves those that do not to the front. */
@@ -148,8 +153,8 @@ function watch(count: number): Accumulator {
       for (let i = 0; i < count; i++) {
         if (limited?.[i]) continue;
         const at = i * folds + fold;
-        if (lowest[i]! < min[at]!) min[at] = lowest[i]!;
-        if (largest[i]! > max[at]!) max[at] = largest[i]!;
+        if (lowest[i]! < min[at]!) min[at] = unsigned(lowest[i]!);
+        if (largest[i]! > max[at]!) max[at] = unsigned(largest[i]!);
       }
       if (maxima) compare(maxima);
     },
