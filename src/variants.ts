@@ -4,6 +4,7 @@
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join, parse, resolve } from 'node:path';
+import { paretoFront } from './compare/pareto.ts';
 import type { Report } from './compare/report.ts';
 import { withDefaults } from './defaults.ts';
 import { QdqError } from './errors.ts';
@@ -39,6 +40,8 @@ export interface VariantRow {
   /** Of the largest element along the classes, where there are classes. */
   readonly agreement?: number | null;
   readonly speedup?: number;
+  /** No other variant is at least as small, as fast and as close to the float model, and better in one of these. */
+  readonly pareto?: boolean;
   /** Why it was not made. */
   readonly reason?: string;
 }
@@ -65,7 +68,18 @@ export async function makeVariants(options: VariantsOptions): Promise<VariantsRe
     variants.push({ dtype, ...(await make(options, steps, join(output, `${stem}${suffix}.onnx`))) });
   }
   file.close();
-  return { output, variants };
+  return { output, variants: withFront(variants) };
+}
+
+/** The float model is what all are compared with: exact, and of speed 1. */
+function withFront(rows: readonly VariantRow[]): VariantRow[] {
+  const made = rows.filter(({ path }) => path !== undefined);
+  const front = paretoFront(
+    made.map(({ dtype, ratio, sqnrDb, speedup }) =>
+      dtype === 'fp32' ? [ratio, Infinity, 1] : [ratio, sqnrDb, speedup],
+    ),
+  );
+  return rows.map((row) => (row.path === undefined ? row : { ...row, pareto: front[made.indexOf(row)]! }));
 }
 
 function makeFolder(path: string): void {

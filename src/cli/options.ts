@@ -474,14 +474,18 @@ export const reportOptions = [
   'github',
 ] as const satisfies readonly OptionName[];
 export const observerOptions = ['observer', 'observerOption', 'exact'] as const satisfies readonly OptionName[];
-/** What quantizers there are, and where. */
-export const quantizerOptions = [
+/** Types and granularity of quantizers. */
+export const typeOptions = [
   'target',
   'activationType',
   'weightType',
   'perTensor',
   'symmetric',
   'reduceRange',
+] as const satisfies readonly OptionName[];
+/** What quantizers there are, and where. */
+export const quantizerOptions = [
+  ...typeOptions,
   'weightBits',
   'include',
   'exclude',

@@ -11,6 +11,7 @@ interface Row {
   readonly dtype: string;
   readonly path?: string;
   readonly sqnrDb?: number;
+  readonly pareto?: boolean;
   readonly reason?: string;
 }
 
@@ -55,6 +56,9 @@ it('makes and compares every file of a model of matrices', async () => {
   expect(sqnr('fp16')).toBeGreaterThan(sqnr('q8'));
   expect(sqnr('q8')).toBeGreaterThan(sqnr('q4'));
   expect(Math.abs(sqnr('q4f16') - sqnr('q4'))).toBeLessThan(3);
+  // Nothing is as exact as the float model itself.
+  expect(rows.get('fp32')!.pareto).toBe(true);
+  expect([...rows.values()].every(({ path, pareto }) => (path !== undefined) === (pareto !== undefined))).toBe(true);
 }, 60_000);
 
 it('says why a model without matrices has no 4-bit form, and gives it unsigned 8-bit weights', async () => {

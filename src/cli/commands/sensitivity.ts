@@ -1,6 +1,6 @@
 /** `qdq sensitivity`: what each layer costs in int8, and which to leave float. A bound that no list meets is exit code 1. */
 import { defineCommand } from '../command.ts';
-import { dataOptions, observerOptions, recipeOptions } from '../options.ts';
+import { dataOptions, observerOptions, recipeOptions, typeOptions } from '../options.ts';
 import { shown } from '../paths.ts';
 import { runFlags } from '../run-flags.ts';
 
@@ -11,12 +11,7 @@ export const sensitivity = defineCommand({
   options: [
     ...dataOptions,
     'eval',
-    'target',
-    'activationType',
-    'weightType',
-    'perTensor',
-    'symmetric',
-    'reduceRange',
+    ...typeOptions,
     'include',
     'exclude',
     ...observerOptions,

@@ -29,14 +29,19 @@ export const variants = defineCommand({
       model,
       ...runFlags(values, console),
     });
-    console.result(result, () => textOf(columns([head, ...result.variants.map(cells)], [0, 1, 7])));
+    console.result(result, () =>
+      textOf([
+        ...columns([head, ...result.variants.map(cells)], [0, 1, 7]),
+        'best: no other is at least as small, as fast and as exact',
+      ]),
+    );
     return result.variants.some(({ dtype, path }) => dtype !== 'fp32' && path !== undefined) ? 0 : 3;
   },
 });
 
 const head = ['dtype', 'file', 'size', 'smaller', 'SQNR', 'agreement', 'speed', ''];
 
-function cells({ dtype, path, bytes: size, ratio, sqnrDb, agreement, speedup, reason }: VariantRow): string[] {
+function cells({ dtype, path, bytes: size, ratio, sqnrDb, agreement, speedup, pareto, reason }: VariantRow): string[] {
   const told = (value: number | null | undefined, text: (value: number) => string): string =>
     value === undefined || value === null ? '-' : text(value);
   return [
@@ -47,6 +52,6 @@ function cells({ dtype, path, bytes: size, ratio, sqnrDb, agreement, speedup, re
     told(sqnrDb, (value) => `${digits(value, 3)} dB`),
     told(agreement, percent),
     told(speedup, (value) => `${digits(value, 3)}x`),
-    reason === undefined ? '' : `not made: ${reason}`,
+    reason !== undefined ? `not made: ${reason}` : pareto ? 'best' : '',
   ];
 }
