@@ -230,6 +230,8 @@ export interface PrepareOptions extends Omit<DataFlags, 'eval'>, Omit<SchemeFlag
   readonly activationBits?: number;
   /** Bits of both in the first and the last layers; default 8. */
   readonly firstLastBits?: number;
+  /** Keep what folding BatchNormalization loses, so that fine-tuning can let it take part; default fold: do not. */
+  readonly bn?: 'fold' | 'train' | 'freeze';
   readonly externalData: ExternalDataMode;
 }
 
@@ -241,6 +243,8 @@ export interface PrepareResult {
   readonly weightBits: number;
   readonly activationBits: number;
   readonly firstLastBits: number;
+  /** Number of BatchNormalizations whose statistics were kept. */
+  readonly batchNorms: number;
   readonly warnings: readonly string[];
 }
 
@@ -274,6 +278,10 @@ export interface FinetuneOptions extends DataFlags, RunFlags {
   readonly scaleLr: number;
   /** Step after which scales rest. */
   readonly freezeScales?: number;
+  /** What becomes of BatchNormalization that `prepareModel` kept; default: what was said there. */
+  readonly bn?: 'fold' | 'train' | 'freeze';
+  /** With `bn` train: step after which running statistics take the place of those of the batch; default: half of the steps. */
+  readonly freezeBn?: number;
   readonly clipNorm?: number;
   readonly clipValue?: number;
   /** Batches per update. */
@@ -309,6 +317,8 @@ export interface FinetuneResult {
   readonly endedEarly: boolean;
   /** Number of trained values. */
   readonly parameters: number;
+  /** Number of BatchNormalizations that took part. */
+  readonly batchNorms: number;
   /** What the samples that judge said, at step 0 first: `top1`, `agreement` or `sqnr`. */
   readonly evaluations: readonly { readonly step: number; readonly name: string; readonly value: number }[];
   readonly training: readonly {

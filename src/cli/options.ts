@@ -266,6 +266,18 @@ export const options = {
     describe: 'learning rate of scales, in parts of --lr',
   }),
   freezeScales: integer({ group: training, min: 0, describe: 'step after which scales rest' }),
+  bn: choice(['fold', 'train', 'freeze'], {
+    group: training,
+    describe:
+      'BatchNormalization: fold it into the weights, train with the statistics of each batch, or freeze them at the running ones',
+    defaultText: 'prepare: fold; finetune: as prepared',
+  }),
+  freezeBn: integer({
+    group: training,
+    min: 0,
+    describe: '--bn train: step after which running statistics are used, and rest',
+    defaultText: 'half of the steps',
+  }),
   clipNorm: real({ group: training, min: 0, describe: 'largest norm of the gradient' }),
   clipValue: real({ group: training, min: 0, describe: 'largest magnitude of each element of the gradient' }),
   accumulate: integer({ group: training, min: 1, default: defaults.accumulate, describe: 'batches per update' }),
@@ -515,6 +527,8 @@ export const trainingOptions = [
   'scales',
   'scaleLr',
   'freezeScales',
+  'bn',
+  'freezeBn',
   'clipNorm',
   'clipValue',
   'accumulate',

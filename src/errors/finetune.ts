@@ -50,6 +50,27 @@ export const finetuneErrors = {
       "give a model of 'qdq prepare'; one of 'qdq convert' or 'qdq quantize' holds integers",
     ),
 
+  noNorms: (model: string, asked: string): QdqError =>
+    dataError(
+      'QAT_NO_NORMS',
+      `${model} holds no statistics of BatchNormalization, which ${asked} needs`,
+      "give --bn to 'qdq prepare' too, with a float model that still has its BatchNormalization",
+    ),
+
+  nothingLive: (model: string, asked: string): QdqError =>
+    dataError(
+      'QAT_NO_NORMS',
+      `${model} has no BatchNormalization behind a layer with a constant weight, which ${asked} could keep`,
+      'it may be folded already: leave --bn out, or export the model without folding (PyTorch: training=TrainingMode.PRESERVE)',
+    ),
+
+  freezeWithout: (mode: string): QdqError =>
+    usageError(
+      'QAT_FREEZE_BN',
+      `--freeze-bn is for --bn train, and this is ${mode}`,
+      'leave it out, or give --bn train',
+    ),
+
   fewSamples: (count: number, batch: number): QdqError =>
     dataError(
       'QAT_FEW_SAMPLES',

@@ -17,8 +17,10 @@ import { dataType, elementCount, type TensorValue } from '../onnx/data-types.ts'
 import { specOf } from '../ops/index.ts';
 import { differentiate, influences } from './differentiate.ts';
 import { findFakeQuants } from './fake-quant.ts';
+import { enliven, normParameters, type Statistics } from './live-norm.ts';
 import { lossOf } from './losses/index.ts';
 import type { Compared, LossTerm } from './losses/loss.ts';
+import type { NormRecord } from './norm-record.ts';
 import { findParameters, gatherParameters, type Parameter } from './parameters.ts';
 import { resizeMaps } from './resize.ts';
 import { unrollRecurrent } from './unroll/unroll.ts';
@@ -30,8 +32,8 @@ export interface TrainingGraph {
   /** Names of the outputs: the loss, and its terms in the order they were asked for. */
   readonly loss: string;
   readonly terms: readonly string[];
-  /** By parameter, in their order. */
-  readonly gradients: readonly string[];
+  /** By parameter, in their order; of a statistic what the batch shows, undefined where it rests. */
+  readonly gradients: readonly (string | undefined)[];
   /** Inputs for the teacher's outputs, by the name of the output. */
   readonly teacher: ReadonlyMap<string, string>;
   /** Input for the targets, [batch, classes]; undefined without a loss on labels. */
@@ -41,9 +43,16 @@ export interface TrainingGraph {
 /** Reads types and shapes of all values from one run (`traceShapes`). */
 export type Trace = (model: Model, feeds: Readonly<Record<string, TensorValue>>) => Promise<void>;
 
+/** BatchNormalization that takes part, and with which statistics. */
+export interface LiveNorms {
+  readonly norms: readonly NormRecord[];
+  readonly statistics: Statistics;
+}
+
 /**
  * @param source fake-quantized, opset 16 or later
  * @param feeds one batch, in the size of all others
+ * @param live of a model of `unfoldNorms`
  * @throws QAT_CLASSES, QAT_NOTHING_TO_TRAIN; QAT_NOT_DIFFERENTIABLE with the nodes in the way
  */
 export async function buildTrainingGraph(
@@ -53,15 +62,18 @@ export async function buildTrainingGraph(
   batch: number,
   trace: Trace,
   executor: Executor,
+  live: LiveNorms = { norms: [], statistics: 'running' },
 ): Promise<TrainingGraph> {
   const model = modelFromProto(modelToProto(source), source.dir);
   const { graph } = model;
   dropImpliedRelus(model);
   await trace(model, feeds);
-  const parameters = findParameters(model, (value) => elementCount(value.dims as number[]) / batch);
-  if (parameters.length === 0) throw finetuneErrors.nothingToTrain();
+  const own = findParameters(model, (value) => elementCount(value.dims as number[]) / batch);
+  if (own.length === 0) throw finetuneErrors.nothingToTrain();
+  const parameters = [...own, ...normParameters(live.norms, own)];
   unrollRecurrent(model);
   asInputs(graph, parameters);
+  const seen = enliven(graph, live.norms, live.statistics);
 
   const emit = new Emitter(graph, 'loss');
   const teacher = new Map<string, string>();
@@ -113,27 +125,31 @@ export async function buildTrainingGraph(
   const values = gatherParameters(source, parameters);
   await trace(model, { ...feeds, ...placeholders(graph, feeds), ...parameterFeeds(parameters, values) });
 
+  const learned = parameters.filter(({ kind }) => kind !== 'statistic');
   const wanted = influences(
     graph,
     loss,
-    parameters.map(({ name }) => graph.values.get(name)!),
+    learned.map(({ name }) => graph.values.get(name)!),
   );
-  const trained = parameters.filter(({ name }) => wanted.includes(graph.values.get(name)!));
+  const reached = new Set(wanted.map(({ name }) => name));
+  const trained = learned.filter(({ name }) => reached.has(name));
   if (trained.length === 0) throw finetuneErrors.nothingToTrain();
   const gradients = differentiate(graph, loss, wanted, await resizeMaps(model, executor));
   // A gradient may be another's, or no node's result: each gets an output of its own.
-  const named = trained.map(({ name }) =>
-    new Emitter(graph, `gradient/${name}`).op('Identity', [gradients.get(graph.values.get(name)!)!]),
-  );
+  const statistics = parameters.filter(({ kind }) => kind === 'statistic');
+  const named = [...trained, ...statistics].map(({ name }) => {
+    const value = gradients.get(graph.values.get(name)!) ?? seen.get(name);
+    return value && new Emitter(graph, `gradient/${name}`).op('Identity', [value]);
+  });
   const termOutputs = parts.map(({ value }) => emit.op('Identity', [value]));
-  setOutputs(graph, [loss, ...termOutputs, ...named]);
+  setOutputs(graph, [loss, ...termOutputs, ...named.filter((value) => value !== undefined)]);
   removeDead(graph);
   return {
     model,
-    parameters: contiguous(trained),
+    parameters: contiguous([...trained, ...statistics]),
     loss: loss.name,
     terms: termOutputs.map(({ name }) => name),
-    gradients: named.map(({ name }) => name),
+    gradients: named.map((value) => value?.name),
     teacher,
     target,
   };
