@@ -26,7 +26,7 @@ import { initialState } from '../qat/optimize.ts';
 import { optimizerOf } from '../qat/optimizers/index.ts';
 import { gatherParameters, type Parameter } from '../qat/parameters.ts';
 import { traceShapes } from '../qat/shapes.ts';
-import { withoutFakeQuants } from '../qat/strip.ts';
+import { showInside, withoutFakeQuants } from '../qat/strip.ts';
 import { train, type Metric, type Point, type Progress } from '../qat/trainer.ts';
 import { buildForwardGraph, buildTrainingGraph } from '../qat/training-graph.ts';
 import { createExecutor, openSession } from '../backends/session.ts';
@@ -70,6 +70,7 @@ export async function finetuneModel(options: FinetuneOptions): Promise<FinetuneR
     traceShapes,
     createExecutor(),
   );
+  showInside(teacher, graph.teacher.keys(), options.teacher ?? options.model);
   blockConvolutions(training, await blockSize());
   options.onProgress?.({ stage: 'building the gradient graph', done: 1, total: 1, unit: 'graphs' });
   const engines = startEngines(
