@@ -28,7 +28,7 @@ import { gatherParameters, type Parameter } from '../qat/parameters.ts';
 import { traceShapes } from '../qat/shapes.ts';
 import { showInside, withoutFakeQuants } from '../qat/strip.ts';
 import { train, type Metric, type Point, type Progress } from '../qat/trainer.ts';
-import { buildForwardGraph, buildTrainingGraph } from '../qat/training-graph.ts';
+import { buildForwardGraph, buildTrainingGraph, quantizedActivations } from '../qat/training-graph.ts';
 import { createExecutor, openSession } from '../backends/session.ts';
 import { firstShard, trainingData, type TrainingData } from './finetune-data.ts';
 import { startEngines, type Engines } from './finetune-workers.ts';
@@ -57,7 +57,7 @@ export async function finetuneModel(options: FinetuneOptions): Promise<FinetuneR
 
   const feeds = join(await firstShard(data), inputs).inputs;
   const outputs = await outputShapes(model, feeds);
-  const lossText = options.loss ?? usualLoss(outputs, data);
+  const lossText = options.loss ?? usualLoss(outputs, data, model, options.teacher);
   const terms = parseLoss(lossText, options.temperature);
   const teacher = options.teacher === undefined ? withoutFakeQuants(model) : openTeacher(options.teacher);
   if (options.teacher !== undefined) await checkTeacher(options.teacher, teacher, feeds, outputs);
@@ -200,10 +200,18 @@ function shownMetric({ name, value }: Evaluated): string {
   return name === 'sqnr' ? `${value.toFixed(1)} dB` : `${(100 * value).toFixed(2)} %`;
 }
 
-/** With labels the task itself; without them the teacher: its classes, or everything it says. */
-function usualLoss(outputs: ReadonlyMap<string, readonly number[]>, { dataset, shard }: TrainingData): string {
+/**
+ * With labels the task itself; without them the teacher: its classes, or everything it says and, where that is the model without its
+ * fake quantizers, thinks.
+ */
+function usualLoss(
+  outputs: ReadonlyMap<string, readonly number[]>,
+  { dataset, shard }: TrainingData,
+  model: Model,
+  teacher: string | undefined,
+): string {
   const classifier = outputs.size === 1 && [...outputs.values()].every((dims) => hasClasses(dims, shard));
-  if (!classifier) return 'mse';
+  if (!classifier) return teacher === undefined && quantizedActivations(model).size > 0 ? 'mse,features=.02' : 'mse';
   return dataset.labelled ? 'ce' : 'kl';
 }
 

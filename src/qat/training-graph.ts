@@ -184,7 +184,7 @@ function asInputs(graph: Graph, parameters: readonly Parameter[]): void {
 }
 
 /** What the fake quantizers of activations make, by the name of what they quantize; inputs, which have no error to unlearn, apart. */
-function quantizedActivations(model: Model): Map<string, Value> {
+export function quantizedActivations(model: Model): Map<string, Value> {
   const found = findFakeQuants(model).filter(
     ({ input, quantize }) => quantize.graph === model.graph && !input.isConstant && !input.isInput,
   );
