@@ -224,9 +224,9 @@ export const options = {
   }),
   loss: text({
     group: training,
-    describe: 'ce (labels), kl or mse (distillation), or a mix: "kl=1,ce=0.5"',
+    describe: 'ce (labels), kl, mse or features (distillation), or a mix: "kl=1,ce=0.5"',
     expects: 'a loss, or a mix such as "kl=1,ce=0.5"',
-    defaultText: 'ce with labels, else kl; mse without classes',
+    defaultText: 'ce with labels, else kl; "mse,features=.02" without classes',
   }),
   temperature: real({ group: training, min: 0.1, default: defaults.temperature, describe: 'of kl' }),
   labelSmoothing: real({ group: training, min: 0, max: 1, default: defaults.labelSmoothing, describe: 'of ce' }),

@@ -43,6 +43,13 @@ export const finetuneErrors = {
       'use --loss mse',
     ),
 
+  noActivations: (loss: string): QdqError =>
+    dataError(
+      'QAT_CLASSES',
+      `loss '${loss}' compares quantized activations, and the model has fake quantizers on weights alone`,
+      'use --loss mse, or prepare with --activation-bits 8',
+    ),
+
   nothingToTrain: (): QdqError =>
     dataError(
       'QAT_NOTHING_TO_TRAIN',
@@ -153,6 +160,13 @@ export const finetuneErrors = {
       'QAT_TEACHER',
       `${path} does not match: it has no output '${output}', but ${known.map((name) => `'${name}'`).join(', ')}`,
       "give the float model that 'qdq prepare' was given, or leave out --teacher",
+    ),
+
+  teacherActivation: (path: string, name: string): QdqError =>
+    dataError(
+      'QAT_TEACHER',
+      `${path} does not match: it has no '${name}', an activation that the loss 'features' compares`,
+      "give the float model that 'qdq prepare' was given, leave out --teacher, or use a loss on outputs (kl, mse)",
     ),
 
   teacherShape: (path: string, output: string, own: readonly number[], wanted: readonly number[]): QdqError =>

@@ -22,8 +22,9 @@ import { writeNorms } from '../qat/norm-record.ts';
 import { initialState } from '../qat/optimize.ts';
 import { optimizerOf } from '../qat/optimizers/index.ts';
 import { gatherParameters, type Parameter } from '../qat/parameters.ts';
+import { showInside } from '../qat/strip.ts';
 import { train, type Metric, type Point, type Progress } from '../qat/trainer.ts';
-import { buildForwardGraph } from '../qat/training-graph.ts';
+import { buildForwardGraph, quantizedActivations } from '../qat/training-graph.ts';
 import { viewOf } from '../qat/view.ts';
 import { firstShard, trainingData, type TrainingData } from './finetune-data.ts';
 import { buildPhases, normsFreezeAt, planNorms } from './finetune-graphs.ts';
@@ -57,11 +58,12 @@ export async function finetuneModel(options: FinetuneOptions): Promise<FinetuneR
 
   const feeds = join(await firstShard(data), inputs).inputs;
   const outputs = await outputShapes(model, feeds);
-  const lossText = options.loss ?? usualLoss(outputs, data);
+  const lossText = options.loss ?? usualLoss(outputs, data, model, options.teacher);
   const terms = parseLoss(lossText, options.temperature);
   const teacher = await teacherOf(options.teacher, model, feeds, outputs);
   options.onProgress?.({ stage: 'building the gradient graph', done: 0, total: 1, unit: 'graphs' });
   const { training, graphs } = await buildPhases(normPlan, terms, feeds, data.shard);
+  showInside(teacher, graphs[0]!.teacher.keys(), options.teacher ?? options.model);
   const [{ parameters, target: scores }] = graphs as [(typeof graphs)[number]];
   const modelParameters = parameters.filter(({ name }) => model.graph.values.has(name));
   options.onProgress?.({ stage: 'building the gradient graph', done: 1, total: 1, unit: 'graphs' });
@@ -195,10 +197,18 @@ function shownMetric({ name, value }: Evaluated): string {
   return name === 'sqnr' ? `${value.toFixed(1)} dB` : `${(100 * value).toFixed(2)} %`;
 }
 
-/** With labels the task itself; without them the teacher: its classes, or everything it says. */
-function usualLoss(outputs: ReadonlyMap<string, readonly number[]>, { dataset, shard }: TrainingData): string {
+/**
+ * With labels the task itself; without them the teacher: its classes, or everything it says and, where that is the model without its
+ * fake quantizers, thinks.
+ */
+function usualLoss(
+  outputs: ReadonlyMap<string, readonly number[]>,
+  { dataset, shard }: TrainingData,
+  model: Model,
+  teacher: string | undefined,
+): string {
   const classifier = outputs.size === 1 && [...outputs.values()].every((dims) => hasClasses(dims, shard));
-  if (!classifier) return 'mse';
+  if (!classifier) return teacher === undefined && quantizedActivations(model).size > 0 ? 'mse,features=.02' : 'mse';
   return dataset.labelled ? 'ce' : 'kl';
 }
 

@@ -13,7 +13,9 @@ import { bypass } from '../graph/rewrite.ts';
 import { modelToProto } from '../graph/to-proto.ts';
 import type { Value } from '../graph/value.ts';
 import { removeDead } from '../graph/walk.ts';
+import { Tensor } from '../onnx/tensor.ts';
 import { dataType, elementCount, type TensorValue } from '../onnx/data-types.ts';
+import { staticDims } from '../ops/gradient/context.ts';
 import { specOf } from '../ops/index.ts';
 import { differentiate, influences } from './differentiate.ts';
 import { findFakeQuants } from './fake-quant.ts';
@@ -34,7 +36,7 @@ export interface TrainingGraph {
   readonly terms: readonly string[];
   /** By parameter, in their order; of a statistic what the batch shows, undefined where it rests. */
   readonly gradients: readonly (string | undefined)[];
-  /** Inputs for the teacher's outputs, by the name of the output. */
+  /** Inputs for what the teacher says, by the name of its value: an output, or an activation inside. */
   readonly teacher: ReadonlyMap<string, string>;
   /** Input for the targets, [batch, classes]; undefined without a loss on labels. */
   readonly target: { readonly name: string; readonly classes: number } | undefined;
@@ -66,6 +68,7 @@ export async function buildTrainingGraph(
 ): Promise<TrainingGraph> {
   const model = modelFromProto(modelToProto(source), source.dir);
   const { graph } = model;
+  const inside = quantizedActivations(model);
   dropImpliedRelus(model);
   await trace(model, feeds);
   const own = findParameters(model, (value) => elementCount(value.dims as number[]) / batch);
@@ -79,11 +82,11 @@ export async function buildTrainingGraph(
   const teacher = new Map<string, string>();
   let target: TrainingGraph['target'];
   const outputs = [...new Set(graph.outputs)];
-  const teacherOf = (output: Value): Value => {
-    const name = teacher.get(output.name);
+  const teacherOf = (asked: string, dims: readonly number[]): Value => {
+    const name = teacher.get(asked);
     if (name !== undefined) return graph.values.get(name)!;
-    const input = graph.addInput(`teacher/${output.name}`, dataType('float32').code, output.dims);
-    teacher.set(output.name, input.name);
+    const input = graph.addInput(`teacher/${asked}`, dataType('float32').code, dims);
+    teacher.set(asked, input.name);
     return input;
   };
   const targetOf = (output: Value): Value => {
@@ -92,8 +95,22 @@ export async function buildTrainingGraph(
     target = { name: input.name, classes: output.dims![1] as number };
     return input;
   };
+  const weightedBy = (value: Value, weight: number): { value: Value; weighted: Value } => ({
+    value,
+    weighted: weight === 1 ? value : emit.op('Mul', [value, emit.scalar(weight)]),
+  });
   const parts = terms.map(({ loss: id, weight, temperature }) => {
     const loss = lossOf(id);
+    emit.scope = `loss/${id}`;
+    if (loss.compares === 'activations') {
+      if (inside.size === 0) throw finetuneErrors.noActivations(id);
+      const errors = [...inside].map(([name, output]) => {
+        const dims = staticDims(output);
+        return loss.build(emit, { output, dims, wanted: teacherOf(name, dims) }, { batch, temperature });
+      });
+      const value = emit.op('Mul', [emit.op('Sum', errors), emit.scalar(1 / errors.length)]);
+      return weightedBy(value, weight);
+    }
     const compared = outputs.filter(
       (output) => loss.takes(output.dims as number[], batch) && output.type === 'float32',
     );
@@ -106,12 +123,11 @@ export async function buildTrainingGraph(
     const pairs = chosen.map((output): Compared => ({
       output,
       dims: output.dims as number[],
-      wanted: loss.needs === 'labels' ? targetOf(output) : teacherOf(output),
+      wanted: loss.needs === 'labels' ? targetOf(output) : teacherOf(output.name, output.dims as number[]),
     }));
-    emit.scope = `loss/${id}`;
     const values = pairs.map((pair) => loss.build(emit, pair, { batch, temperature }));
     const sum = values.length === 1 ? values[0]! : emit.op('Sum', values);
-    return { value: sum, weighted: weight === 1 ? sum : emit.op('Mul', [sum, emit.scalar(weight)]) };
+    return weightedBy(sum, weight);
   });
   emit.scope = 'loss';
   const total =
@@ -134,6 +150,8 @@ export async function buildTrainingGraph(
   const reached = new Set(wanted.map(({ name }) => name));
   const trained = learned.filter(({ name }) => reached.has(name));
   if (trained.length === 0) throw finetuneErrors.nothingToTrain();
+  const others = learned.filter((parameter) => !trained.includes(parameter));
+  asConstants(graph, others, values);
   const gradients = differentiate(graph, loss, wanted, await resizeMaps(model, executor));
   // A gradient may be another's, or no node's result: each gets an output of its own.
   const statistics = parameters.filter(({ kind }) => kind === 'statistic');
@@ -178,6 +196,24 @@ function asInputs(graph: Graph, parameters: readonly Parameter[]): void {
     value.isInput = true;
     value.setType(dataType('float32').code, dims);
     graph.inputs.push(value);
+  }
+}
+
+/** What the fake quantizers of activations make, by the name of what they quantize; inputs, which have no error to unlearn, apart. */
+export function quantizedActivations(model: Model): Map<string, Value> {
+  const found = findFakeQuants(model).filter(
+    ({ input, quantize }) => quantize.graph === model.graph && !input.isConstant && !input.isInput,
+  );
+  return new Map(found.map(({ input, dequantize }) => [input.name, dequantize[0]!.output()!]));
+}
+
+/** The reverse of `asInputs`, for those on which the loss does not depend. */
+function asConstants(graph: Graph, parameters: readonly Parameter[], flat: Float32Array): void {
+  for (const { name, dims, offset, length } of parameters) {
+    const value = graph.values.get(name)!;
+    value.initializer = Tensor.of(name, 'float32', [...dims], flat.slice(offset, offset + length));
+    value.isInput = false;
+    graph.inputs.splice(graph.inputs.indexOf(value), 1);
   }
 }
 

@@ -11,11 +11,12 @@ import { onGrid } from '../../src/qat/bias-grid.ts';
 import { checkpointPath, readCheckpoint, writeCheckpoint } from '../../src/qat/checkpoint.ts';
 import { initialState, update, type UpdateOptions } from '../../src/qat/optimize.ts';
 import { optimizerOf } from '../../src/qat/optimizers/index.ts';
+import { findFakeQuants } from '../../src/qat/fake-quant.ts';
 import { gatherParameters, type Parameter } from '../../src/qat/parameters.ts';
 import { traceShapes } from '../../src/qat/shapes.ts';
-import { withoutFakeQuants } from '../../src/qat/strip.ts';
+import { showInside, withoutFakeQuants } from '../../src/qat/strip.ts';
 import { Engine } from '../../src/qat/engine.ts';
-import { createExecutor } from '../../src/backends/session.ts';
+import { createExecutor, openSession } from '../../src/backends/session.ts';
 import { makeStub } from '../../src/backends/stub.ts';
 import { buildForwardGraph, buildTrainingGraph } from '../../src/qat/training-graph.ts';
 import { run } from '../quantized/support.ts';
@@ -73,12 +74,71 @@ describe('the training graph', () => {
     await engine.dispose();
   });
 
+  it('compares what is quantized inside with the teacher: the mean of the relative errors, by another way', async () => {
+    const model = await fakeQuantized(residual(), feeds, eight);
+    const terms = [{ loss: 'features', weight: 0.5, temperature: 1 }];
+    const { model: training, ...graph } = await buildTrainingGraph(
+      model,
+      terms,
+      feeds,
+      batch,
+      traceShapes,
+      createExecutor(),
+    );
+    const teacher = withoutFakeQuants(model);
+    showInside(teacher, graph.teacher.keys(), 'float.onnx');
+    const engine = new Engine({
+      training: [makeStub(training, 'training')],
+      graphs: [graph],
+      modelParameters: graph.parameters,
+      forward: makeStub(buildForwardGraph(model, graph.parameters), 'forward'),
+      teacher: makeStub(teacher, 'teacher'),
+      inputs: ['x'],
+      threads: 1,
+    });
+    const values = gatherParameters(model, graph.parameters);
+    const { loss, terms: parts } = await engine.step(values, [{ feeds }], new Float32Array(values.length));
+    await engine.dispose();
+
+    const inside = findFakeQuants(model).filter(({ input }) => !input.isConstant && !input.isInput);
+    for (const { dequantize } of inside) {
+      const codes = dequantize[0]!.output()!;
+      if (!codes.isOutput) model.graph.addOutput(codes);
+    }
+    // Simulated, as in training: integer kernels round otherwise.
+    const simulated = await openSession(model, { simulate: true, level: 'basic' });
+    const [student, { outputs: wanted }] = [await simulated.run(feeds), await run(teacher, feeds)];
+    await simulated.dispose();
+    expect([...graph.teacher.keys()].sort()).toEqual(inside.map(({ input }) => input.name).sort());
+    const errors = inside.map(({ input, dequantize }) => {
+      const [is, should] = [student[dequantize[0]!.output()!.name]!, wanted[input.name]!].map(
+        (value) => value.data as Float32Array,
+      ) as [Float32Array, Float32Array];
+      const length = is.length / batch;
+      return mean(
+        Array.from({ length: batch }, (_, sample) => {
+          const own = (values: Float32Array): Float32Array => values.subarray(sample * length, (sample + 1) * length);
+          const power = own(should).reduce((sum, t) => sum + t * t, 0);
+          return own(is).reduce((sum, y, i) => sum + (y - own(should)[i]!) ** 2, 0) / power;
+        }),
+      );
+    });
+    // Sums of some hundred float32 values.
+    expect(parts[0]! / mean(errors)).toBeCloseTo(1, 4);
+    expect(loss).toBeCloseTo(parts[0]! / 2, 6);
+    expect(() => showInside(residual(), ['nowhere'], 'other.onnx')).toThrow(
+      /other\.onnx does not match: it has no 'nowhere'/,
+    );
+  });
+
   it('has the float model as teacher', async () => {
     const model = await fakeQuantized(residual(), feeds, eight);
     const [a, b] = [await run(residual(), feeds), await run(withoutFakeQuants(model), feeds)];
     expect(b.outputs['y']).toEqual(a.outputs['y']);
   });
 });
+
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 const parameters: Parameter[] = [
   { name: 'w', kind: 'weight', dims: [2], offset: 0, length: 2 },
