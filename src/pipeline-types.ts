@@ -71,6 +71,8 @@ export interface SchemeFlags extends ObserverFlags {
   /** Node names, operator types or /regular expressions/; empty means everything. */
   readonly include: readonly string[];
   readonly exclude: readonly string[];
+  /** "PATTERN: key=value, ...": settings of single nodes, as flags name them, or format=float. */
+  readonly override?: readonly string[];
   /** Least width of an observed range, zero included, in real units: a narrower one is stretched upwards. */
   readonly minRange?: number;
   /** Calibration state file: ranges instead of `data`. */
@@ -220,7 +222,15 @@ export interface QuantizeOptions extends DataFlags, JudgeFlags, SchemeFlags, Rep
 }
 
 /** Settings of single formats. */
-type FormatOnly = 'format' | 'optimize' | 'weightObserver' | 'blockSize' | 'weightMethod' | 'accuracyLevel' | 'keepIo';
+type FormatOnly =
+  | 'format'
+  | 'optimize'
+  | 'weightObserver'
+  | 'blockSize'
+  | 'weightMethod'
+  | 'accuracyLevel'
+  | 'keepIo'
+  | 'override';
 
 export interface PrepareOptions extends Omit<DataFlags, 'eval'>, Omit<SchemeFlags, FormatOnly>, RunFlags {
   readonly model: string;
@@ -398,7 +408,7 @@ export interface CompareResult {
   readonly reportFiles?: readonly string[];
 }
 
-export interface SensitivityOptions extends DataFlags, RunFlags, Omit<SchemeFlags, 'format' | 'state'> {
+export interface SensitivityOptions extends DataFlags, RunFlags, Omit<SchemeFlags, 'format' | 'state' | 'override'> {
   /** The float model. */
   readonly model: string;
   /** An int8 model made from it whose quantizers are judged; absent: it is quantized with these flags. */

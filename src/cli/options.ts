@@ -181,6 +181,12 @@ export const options = {
     describe: 'leave these float: node name, operator type or /regex/ (repeatable)',
     expects: 'a node name, an operator type or /regex/',
   }),
+  override: list({
+    group: scheme,
+    describe:
+      'settings of some nodes, "PATTERN: key=value, ..." with the names of flags: "/head/: activation-type=u16", "Gemm: format=dynamic", "Softmax: format=float" (repeatable, later ones win)',
+    expects: '"PATTERN: key=value, ...", such as "Gemm: format=dynamic"',
+  }),
   observer: choice(['minmax', 'percentile', 'entropy', 'mse', 'histogram', 'average'], {
     group: scheme,
     default: defaults.observer,
@@ -508,6 +514,7 @@ export const schemeOptions = [
   'weightMethod',
   'accuracyLevel',
   'keepIo',
+  'override',
   ...quantizerOptions,
 ] as const satisfies readonly OptionName[];
 export const trainingOptions = [

@@ -1,6 +1,7 @@
 /** `qdq explain`: every fusion applied and refused, every node in int8 or left float, each with its reason. */
 import type { Explanation } from '../../explain.ts';
 import { plural } from '../../report/format.ts';
+import type { RegionPlan } from '../../quantizable/plan.ts';
 import { defineCommand } from '../command.ts';
 import { recipeOptions } from '../options.ts';
 import { columns, someOf, textOf } from '../text.ts';
@@ -9,7 +10,7 @@ export const explain = defineCommand({
   name: 'explain',
   summary: 'say why: every fusion made or refused, every node in int8 or left float',
   positionals: [{ name: 'MODEL', describe: 'a float model, or an int8 model' }],
-  options: ['target', 'optimize', 'include', 'exclude', ...recipeOptions],
+  options: ['target', 'optimize', 'include', 'exclude', 'override', ...recipeOptions],
   examples: [
     ['explain model.onnx', 'what quantize would do, node by node, and why'],
     ['explain model.int8.onnx', 'what onnxruntime really runs in int8, and why the rest is float'],
@@ -47,11 +48,7 @@ function floatLines({
     ),
     `int8 on ${target}: ${plural(regions.length, 'region')} (${scheme})`,
     ...columns(
-      regions.map(({ op, node, clamps, quantizedOutput }) => [
-        op,
-        [node, ...clamps].join(' + '),
-        quantizedOutput ? '' : 'writes float',
-      ]),
+      regions.map((region) => [region.op, [region.node, ...region.clamps].join(' + '), remarks(region)]),
       [0, 1, 2],
     ),
     `float: ${plural(float.length, 'node')}`,
@@ -60,6 +57,14 @@ function floatLines({
       [0, 1, 2],
     ),
   ];
+}
+
+function remarks({ quantizedOutput, format, override }: RegionPlan): string {
+  return [
+    ...(quantizedOutput || format !== undefined ? [] : ['writes float']),
+    ...(format === undefined ? [] : [format]),
+    ...(override === undefined ? [] : [`by --override '${override}'`]),
+  ].join(', ');
 }
 
 function int8Lines({ path, stamp, placement, nodes }: Explanation & { kind: 'int8' }): string[] {

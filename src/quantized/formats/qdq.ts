@@ -9,6 +9,8 @@ export const qdq: Format = {
   name: 'qdq',
   summary: 'QuantizeLinear and DequantizeLinear around float operators, fused by the runtime',
   reads: ['activationType', 'weightType', 'perTensor', 'symmetric', 'reduceRange', 'optimize', 'weightObserver'],
+  perNode: true,
+  mixes: { order: 1, observes: true },
   configure: (scheme) => ({
     format: 'qdq',
     description: `QDQ, ${describeScheme(scheme)}`,
