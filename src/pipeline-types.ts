@@ -68,6 +68,8 @@ export interface SchemeFlags extends ObserverFlags {
   readonly accuracyLevel?: number;
   /** fp16, bf16: inputs and outputs stay float32. */
   readonly keepIo?: boolean;
+  /** qdq: scan opens LSTM, GRU and RNN, so that their products run in static int8. */
+  readonly recurrent?: 'keep' | 'scan';
   /** Node names, operator types or /regular expressions/; empty means everything. */
   readonly include: readonly string[];
   readonly exclude: readonly string[];
@@ -230,7 +232,8 @@ type FormatOnly =
   | 'weightMethod'
   | 'accuracyLevel'
   | 'keepIo'
-  | 'override';
+  | 'override'
+  | 'recurrent';
 
 export interface PrepareOptions extends Omit<DataFlags, 'eval'>, Omit<SchemeFlags, FormatOnly>, RunFlags {
   readonly model: string;
@@ -408,7 +411,8 @@ export interface CompareResult {
   readonly reportFiles?: readonly string[];
 }
 
-export interface SensitivityOptions extends DataFlags, RunFlags, Omit<SchemeFlags, 'format' | 'state' | 'override'> {
+export interface SensitivityOptions
+  extends DataFlags, RunFlags, Omit<SchemeFlags, 'format' | 'state' | 'override' | 'recurrent'> {
   /** The float model. */
   readonly model: string;
   /** An int8 model made from it whose quantizers are judged; absent: it is quantized with these flags. */

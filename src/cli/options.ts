@@ -181,6 +181,12 @@ export const options = {
     describe: 'leave these float: node name, operator type or /regex/ (repeatable)',
     expects: 'a node name, an operator type or /regex/',
   }),
+  recurrent: choice(['keep', 'scan'], {
+    group: scheme,
+    describe:
+      'qdq: scan opens LSTM, GRU and RNN into products and a Scan, for static int8; smaller, and rarely faster than --format dynamic',
+    defaultText: 'keep',
+  }),
   override: list({
     group: scheme,
     describe:
@@ -515,6 +521,7 @@ export const schemeOptions = [
   'accuracyLevel',
   'keepIo',
   'override',
+  'recurrent',
   ...quantizerOptions,
 ] as const satisfies readonly OptionName[];
 export const trainingOptions = [

@@ -17,6 +17,7 @@ import type { Model } from '../graph/model.ts';
 import type { QuantizeOptions, QuantizeResult } from '../pipeline-types.ts';
 import { observedTensors, type Plan } from '../quantizable/plan.ts';
 import { parseOverride } from '../quantizable/overrides.ts';
+import { openAllRecurrent } from '../quantizable/recurrent.ts';
 import { checkFormat, findTarget, resolveScheme } from '../quantizable/scheme.ts';
 import type { Form } from '../quantized/format.ts';
 import { overriddenForm } from '../quantized/formats/index.ts';
@@ -65,6 +66,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   const form = overriddenForm(options.format, target, scheme, formatFlags(options), overrides);
   const source = await openFused(options.model, options, { opset: Math.max(form.leastOpset, target.opset.least) });
   const { file, model, log, upgrade } = source;
+  const unopened = options.recurrent === 'scan' ? openAllRecurrent(model, options) : [];
   const judged = options.report !== false && fitsInMemory(file);
   if (!judged && gates.length > 0) throw pipelineErrors.gatesTooLarge(options.gates[0]!, sizeOf(file));
   const { include, exclude } = options;
@@ -94,6 +96,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
     ...samples.warnings,
     ...(state ? [...notesOf(state), ...shardWarnings(state)] : unobservedWarnings(wanted)),
     ...keptWarnings(model),
+    ...unopened.map(({ node, reason }) => `'${node}' was not opened to a Scan: ${reason}`),
     ...rangeWarnings(wanted, plan),
     ...repairWarnings(quantized.repaired),
     ...lintWarnings(quantized.model, target),

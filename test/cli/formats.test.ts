@@ -35,6 +35,8 @@ describe('qdq quantize --format', () => {
     ['qoperator', ['--activation-type', 'u16'], 2, /8 bits only, not for uint16/],
     ['qdq', ['--activation-type', 's8', '--weight-type', 'u8'], 2, /--weight-type s8/],
     ['qdq', ['--weight-type', 'f8'], 2, /8-bit floats/],
+    ['qdq', ['--recurrent', 'scan'], 2, /the model has no LSTM, GRU or RNN/],
+    ['dynamic', ['--recurrent', 'scan'], 2, /--recurrent means nothing to --format dynamic/],
   ])('%s %j ends with a remedy', async (format, flags, code, message) => {
     const { exitCode, stderr } = await quantize(format, ...flags, '--no-report', '--data', 'random');
     expect(stderr).toMatch(message);
