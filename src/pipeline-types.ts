@@ -261,10 +261,18 @@ export interface PrepareResult {
   readonly warnings: readonly string[];
 }
 
-export interface FinetuneOptions extends DataFlags, RunFlags {
+export interface FinetuneOptions extends TrainingFlags, DataFlags, JudgeFlags, ReportFlags, RunFlags {
   /** A model with fake quantizers. */
   readonly model: string;
   readonly output: string;
+  /** As in QuantizeOptions, of the report; without `report` gates alone make the models be compared. */
+  readonly gates: readonly string[];
+  readonly layers?: boolean;
+  readonly externalData: ExternalDataMode;
+}
+
+/** How to train. */
+export interface TrainingFlags {
   /** Float model to distil from. Default: the model itself, as it is at first, without its fake quantizers. */
   readonly teacher?: string;
   /** Updates in all, or passes over the data; default 400 steps. */
@@ -316,7 +324,14 @@ export interface FinetuneOptions extends DataFlags, RunFlags {
   readonly resume: boolean;
   /** JSON lines. */
   readonly log?: string;
-  readonly externalData: ExternalDataMode;
+}
+
+/** `quantize --finetune`: `samples` and `batch` are those of training. */
+export interface QuantizeFinetunedOptions
+  extends Omit<QuantizeOptions, FormatOnly>, TrainingFlags, Pick<PrepareOptions, 'activationBits' | 'firstLastBits'> {}
+
+export interface QuantizeFinetunedResult extends QuantizeResult {
+  readonly training: FinetuneResult;
 }
 
 export interface FinetuneResult {
@@ -342,6 +357,10 @@ export interface FinetuneResult {
   }[];
   readonly stepMilliseconds: number;
   readonly warnings: readonly string[];
+  /** With `report` or gates. */
+  readonly report?: Report;
+  readonly reportPath?: string;
+  readonly reportFiles?: readonly string[];
 }
 
 export interface ConvertOptions extends RunFlags {

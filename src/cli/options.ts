@@ -220,6 +220,11 @@ export const options = {
     describe: "ranges from this file of 'qdq calibrate', or a table of onnxruntime or TensorRT, instead of --data",
   }),
 
+  finetune: flag({
+    group: training,
+    default: false,
+    describe: 'train the model with fake quantizers before it is made int8, as prepare, finetune and convert do',
+  }),
   teacher: path({
     group: training,
     describe: 'float model to distil from',

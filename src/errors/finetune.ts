@@ -57,6 +57,19 @@ export const finetuneErrors = {
       "give a model of 'qdq prepare'; one of 'qdq convert' or 'qdq quantize' holds integers",
     ),
 
+  noData: (): QdqError =>
+    usageError('QAT_NO_DATA', '--finetune trains on samples, and there are none', 'give --data or --reader'),
+
+  needsFinetune: (flag: string): QdqError =>
+    usageError(
+      'QAT_NEEDS_FINETUNE',
+      `${flag} is for training, and nothing is trained`,
+      'add --finetune, or leave it out',
+    ),
+
+  notFinetuned: (flag: string): QdqError =>
+    usageError('QAT_NOT_FINETUNED', `${flag} has no effect with --finetune`, 'leave it out'),
+
   noNorms: (model: string, asked: string): QdqError =>
     dataError(
       'QAT_NO_NORMS',

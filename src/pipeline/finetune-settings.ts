@@ -17,6 +17,17 @@ export function settingsOf({
   onProgress: _progress,
   onWarning: _warning,
   epochs: _epochs,
+  report: _report,
+  reportFormat: _reportFormat,
+  htmlStatic: _htmlStatic,
+  baseline: _baseline,
+  updateBaseline: _updateBaseline,
+  profile: _profile,
+  gates: _gates,
+  layers: _layers,
+  task: _task,
+  taskOption: _taskOption,
+  metric: _metric,
   ...rest
 }: FinetuneOptions): Record<string, unknown> {
   return rest;

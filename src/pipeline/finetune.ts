@@ -3,7 +3,8 @@
  * its own float weights or another float model. Gradients are a graph of standard operators that onnxruntime runs.
  */
 import { makeStub } from '../backends/stub.ts';
-import { join } from '../data/batch.ts';
+import { join, parse } from 'node:path';
+import { join as joinSamples } from '../data/batch.ts';
 import { finetuneErrors } from '../errors/finetune.ts';
 import type { Model } from '../graph/model.ts';
 import { modelToProto } from '../graph/to-proto.ts';
@@ -30,6 +31,10 @@ import { firstShard, trainingData, type TrainingData } from './finetune-data.ts'
 import { buildPhases, normsFreezeAt, planNorms } from './finetune-graphs.ts';
 import { measure } from './finetune-judge.ts';
 import { trainingLog } from './finetune-log.ts';
+import { judging, reportTrained } from './finetune-report.ts';
+import { reportFiles } from './report-files.ts';
+import type { Samples } from './samples.ts';
+import { withScratch } from './scratch.ts';
 import { resumed, settingsOf } from './finetune-settings.ts';
 import { outputShapes, teacherOf } from './finetune-teacher.ts';
 import { startEngines } from './finetune-workers.ts';
@@ -43,6 +48,39 @@ const usualSteps = 400;
  * that is no number; the last checkpoint stays. The errors of model files and data.
  */
 export async function finetuneModel(options: FinetuneOptions): Promise<FinetuneResult> {
+  reportFiles(options);
+  const { result, evaluation, trained, teacher } = await runFinetune(options);
+  if (options.report === false || (options.report === undefined && options.gates.length === 0)) return result;
+  const judges = judging(evaluation, trained);
+  const warnings = [...result.warnings, ...judges.warnings];
+  for (const warning of judges.warnings) options.onWarning?.(warning);
+  return withScratch(options.output, async (folder) => {
+    const floatPath = options.teacher ?? join(folder, `${parse(options.model).name}.float.onnx`);
+    if (options.teacher === undefined) saveModel(modelToProto(teacher), floatPath, { externalData: 'auto' });
+    const { report, files } = await reportTrained(
+      {
+        floatPath,
+        quantPath: result.outputPath,
+        result: { ...result, warnings },
+        evaluation: judges.samples,
+        layers: options.layers,
+        more: {},
+      },
+      options,
+    );
+    return { ...result, warnings, report, ...(files.length > 0 && { reportPath: files[0]!, reportFiles: files }) };
+  });
+}
+
+/** What a training leaves for a report: the samples that judged, those that trained, and the float model. */
+export interface Finetuned {
+  readonly result: FinetuneResult;
+  readonly evaluation: Samples | undefined;
+  readonly trained: Samples;
+  readonly teacher: Model;
+}
+
+export async function runFinetune(options: FinetuneOptions): Promise<Finetuned> {
   const optimizer = optimizerOf(options.optimizer);
   if (options.loss !== undefined) parseLoss(options.loss, options.temperature);
   if (options.resume && options.checkpoint === undefined) throw finetuneErrors.resumeNowhere();
@@ -56,7 +94,7 @@ export async function finetuneModel(options: FinetuneOptions): Promise<FinetuneR
   const warnings = [...upgradeNotes(upgrade), ...data.warnings, ...normPlan.warnings];
   for (const warning of warnings) options.onWarning?.(warning);
 
-  const feeds = join(await firstShard(data), inputs).inputs;
+  const feeds = joinSamples(await firstShard(data), inputs).inputs;
   const outputs = await outputShapes(model, feeds);
   const lossText = options.loss ?? usualLoss(outputs, data, model, options.teacher);
   const terms = parseLoss(lossText, options.temperature);
@@ -165,7 +203,7 @@ export async function finetuneModel(options: FinetuneOptions): Promise<FinetuneR
       inputs: [file.path],
     });
     const seconds = (performance.now() - started) / 1000;
-    return {
+    const result = {
       outputPath: saved.path,
       loss: lossText,
       steps: state.step,
@@ -178,6 +216,8 @@ export async function finetuneModel(options: FinetuneOptions): Promise<FinetuneR
       stepMilliseconds: (seconds * 1000) / Math.max(1, state.step - firstStep),
       warnings,
     };
+    const { dataset, positions } = data;
+    return { result, evaluation: judged, trained: { dataset, selection: positions ?? { from: 0 } }, teacher };
   } finally {
     await engines.close();
   }

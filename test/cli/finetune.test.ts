@@ -1,6 +1,6 @@
 /** prepare → finetune → convert on the digits, end to end; a run that was killed ends with the same bytes. */
 import { spawn as spawnChild } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -115,6 +115,55 @@ describe('prepare, finetune, convert', () => {
       },
     );
   }, 180_000);
+});
+
+describe('quantize --finetune', () => {
+  it('is prepare, finetune, convert and compare in one, leaves nothing else behind, and its report has the curve', () => {
+    const [out, byHand] = [inFolder('once.onnx'), inFolder('by-hand.onnx')];
+    const training = ['--steps', '6', '--eval', images('test'), '--eval-every', '3'];
+    const words = [
+      'quantize',
+      digits,
+      ...data,
+      '--finetune',
+      '--batch',
+      '24',
+      '--weight-bits',
+      '3',
+      '--activation-bits',
+      '3',
+      ...training,
+    ];
+    const outcome = spawn([...words, '-o', out, '--report-format', 'html', '--gate', 'agreement >= 0.5', '--json']);
+    expect(outcome).toMatchObject({ exitCode: 0 });
+    expect(readdirSync(folder).filter((name) => name.startsWith('.qdq-'))).toEqual([]);
+    expect(readFileSync(inFolder('once.report.html'), 'utf8')).toContain('id="training"');
+    const report = JSON.parse(readFileSync(inFolder('once.report.json'), 'utf8')) as {
+      training: { curve: unknown[]; evaluations: { step: number }[]; loss: string };
+      gates: { pass: boolean }[];
+    };
+    expect(report.training).toMatchObject({ loss: 'ce', metric: 'top1' });
+    expect(report.training.curve).toHaveLength(6);
+    expect(report.training.evaluations.map(({ step }) => step)).toEqual([0, 3, 6]);
+    expect(report.gates).toMatchObject([{ pass: true }]);
+    // The stages are those of the commands: the same bytes.
+    const tuned = inFolder('hand-tuned.onnx');
+    expect(finetune(tuned, ...training)).toMatchObject({ exitCode: 0 });
+    expect(spawn(['convert', tuned, '-o', byHand])).toMatchObject({ exitCode: 0 });
+    expect(readFileSync(out)).toEqual(readFileSync(byHand));
+  }, 180_000);
+
+  it('takes no flag that has no effect', () => {
+    const code = (...more: string[]): string =>
+      (JSON.parse(spawn(['quantize', digits, ...data, ...more, '--json']).stdout) as { error: { code: string } }).error
+        .code;
+    expect(code('--steps', '3')).toBe('QAT_NEEDS_FINETUNE');
+    expect(code('--optimizer', 'adam')).toBe('QAT_NEEDS_FINETUNE');
+    expect(code('--finetune', '--format', 'dynamic')).toBe('QAT_NOT_FINETUNED');
+    const bare = spawn(['quantize', digits, '--finetune', '--json']);
+    expect(bare).toMatchObject({ exitCode: 2 });
+    expect(bare.stdout).toContain('QAT_NO_DATA');
+  }, 60_000);
 });
 
 describe('live BatchNormalization', () => {
