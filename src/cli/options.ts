@@ -36,7 +36,7 @@ export const options = {
   preprocess: text({
     group: data,
     describe:
-      'for images: a preset (imagenet) and/or "resize=256 crop=224 scale=1/255 mean=.485,.456,.406 std=.229,.224,.225"; for sound: "rate=16000" with "length=N" or "frame=512 hop=512 context=64"; for text: "tokenizer=tokenizer.json max-length=128"',
+      'for images: a preset (imagenet) and/or "resize=256 crop=224 scale=1/255 mean=.485,.456,.406 std=.229,.224,.225"; for sound: "rate=16000" with "length=N" or "frame=512 hop=512 context=64", or spectrograms: whisper, or "mel=80 fft=400 hop=160 log=ln"; for text: "tokenizer=tokenizer.json max-length=128"',
     expects: 'a preset such as imagenet, or key=value words',
   }),
   samples: integer({
