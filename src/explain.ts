@@ -13,8 +13,9 @@ import { loadModel } from './onnx/model-file.ts';
 import { openFused, survivors } from './pipeline/source.ts';
 import { readStamp, type Stamp } from './pipeline/stamp.ts';
 import type { FloatNode, RegionPlan } from './quantizable/plan.ts';
-import { planQuantization } from './quantizable/planner.ts';
-import { describeScheme, findTarget, leastOpset, resolveScheme } from './quantizable/scheme.ts';
+import { parseOverride } from './quantizable/overrides.ts';
+import { findTarget, resolveScheme } from './quantizable/scheme.ts';
+import { overriddenForm } from './quantized/formats/index.ts';
 import type { InspectOptions } from './inspect.ts';
 
 export type Explanation =
@@ -37,8 +38,13 @@ export type Explanation =
       readonly nodes: readonly NodeRow[];
     };
 
+export interface ExplainOptions extends InspectOptions {
+  /** See SchemeFlags. */
+  readonly override?: readonly string[];
+}
+
 /** @throws QdqError when the file cannot be read or loaded, for unknown targets and patterns, or when nothing can be quantized */
-export async function explainModel(path: string, options: InspectOptions = {}): Promise<Explanation> {
+export async function explainModel(path: string, options: ExplainOptions = {}): Promise<Explanation> {
   const file = loadModel(path);
   const model = modelFromProto(file.proto, file.dir);
   if ([...model.allNodes()].some((node) => node.is('DequantizeLinear'))) {
@@ -49,14 +55,16 @@ export async function explainModel(path: string, options: InspectOptions = {}): 
   }
   const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
   const scheme = resolveScheme(target, {});
-  const { model: fused, log } = await openFused(path, { threads: 1 }, { opset: leastOpset(scheme, target) });
-  const { regions, float } = planQuantization(fused, { ...options, target, scheme, fused: survivors(log) });
+  const form = overriddenForm('qdq', target, scheme, {}, (options.override ?? []).map(parseOverride));
+  const opset = Math.max(form.leastOpset, target.opset.least);
+  const { model: fused, log } = await openFused(path, { threads: 1 }, { opset });
+  const { regions, float } = form.plan(fused, { ...options, target, scheme, fused: survivors(log) });
   const { applied, refused } = log;
   return {
     kind: 'float',
     path,
     target: target.name,
-    scheme: `QDQ, ${describeScheme(scheme)}`,
+    scheme: form.description,
     applied,
     refused,
     regions,

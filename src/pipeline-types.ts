@@ -68,9 +68,13 @@ export interface SchemeFlags extends ObserverFlags {
   readonly accuracyLevel?: number;
   /** fp16, bf16: inputs and outputs stay float32. */
   readonly keepIo?: boolean;
+  /** qdq: scan opens LSTM, GRU and RNN, so that their products run in static int8. */
+  readonly recurrent?: 'keep' | 'scan';
   /** Node names, operator types or /regular expressions/; empty means everything. */
   readonly include: readonly string[];
   readonly exclude: readonly string[];
+  /** "PATTERN: key=value, ...": settings of single nodes, as flags name them, or format=float. */
+  readonly override?: readonly string[];
   /** Least width of an observed range, zero included, in real units: a narrower one is stretched upwards. */
   readonly minRange?: number;
   /** Calibration state file: ranges instead of `data`. */
@@ -220,7 +224,16 @@ export interface QuantizeOptions extends DataFlags, JudgeFlags, SchemeFlags, Rep
 }
 
 /** Settings of single formats. */
-type FormatOnly = 'format' | 'optimize' | 'weightObserver' | 'blockSize' | 'weightMethod' | 'accuracyLevel' | 'keepIo';
+type FormatOnly =
+  | 'format'
+  | 'optimize'
+  | 'weightObserver'
+  | 'blockSize'
+  | 'weightMethod'
+  | 'accuracyLevel'
+  | 'keepIo'
+  | 'override'
+  | 'recurrent';
 
 export interface PrepareOptions extends Omit<DataFlags, 'eval'>, Omit<SchemeFlags, FormatOnly>, RunFlags {
   readonly model: string;
@@ -230,6 +243,8 @@ export interface PrepareOptions extends Omit<DataFlags, 'eval'>, Omit<SchemeFlag
   readonly activationBits?: number;
   /** Bits of both in the first and the last layers; default 8. */
   readonly firstLastBits?: number;
+  /** Keep what folding BatchNormalization loses, so that fine-tuning can let it take part; default fold: do not. */
+  readonly bn?: 'fold' | 'train' | 'freeze';
   readonly externalData: ExternalDataMode;
 }
 
@@ -241,6 +256,8 @@ export interface PrepareResult {
   readonly weightBits: number;
   readonly activationBits: number;
   readonly firstLastBits: number;
+  /** Number of BatchNormalizations whose statistics were kept. */
+  readonly batchNorms: number;
   readonly warnings: readonly string[];
 }
 
@@ -274,6 +291,10 @@ export interface FinetuneOptions extends DataFlags, RunFlags {
   readonly scaleLr: number;
   /** Step after which scales rest. */
   readonly freezeScales?: number;
+  /** What becomes of BatchNormalization that `prepareModel` kept; default: what was said there. */
+  readonly bn?: 'fold' | 'train' | 'freeze';
+  /** With `bn` train: step after which running statistics take the place of those of the batch; default: half of the steps. */
+  readonly freezeBn?: number;
   readonly clipNorm?: number;
   readonly clipValue?: number;
   /** Batches per update. */
@@ -309,6 +330,8 @@ export interface FinetuneResult {
   readonly endedEarly: boolean;
   /** Number of trained values. */
   readonly parameters: number;
+  /** Number of BatchNormalizations that took part. */
+  readonly batchNorms: number;
   /** What the samples that judge said, at step 0 first: `top1`, `agreement` or `sqnr`. */
   readonly evaluations: readonly { readonly step: number; readonly name: string; readonly value: number }[];
   readonly training: readonly {
@@ -388,7 +411,8 @@ export interface CompareResult {
   readonly reportFiles?: readonly string[];
 }
 
-export interface SensitivityOptions extends DataFlags, RunFlags, Omit<SchemeFlags, 'format' | 'state'> {
+export interface SensitivityOptions
+  extends DataFlags, RunFlags, Omit<SchemeFlags, 'format' | 'state' | 'override' | 'recurrent'> {
   /** The float model. */
   readonly model: string;
   /** An int8 model made from it whose quantizers are judged; absent: it is quantized with these flags. */

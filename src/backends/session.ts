@@ -3,7 +3,6 @@
  * the model. The native library is loaded on first use, so that commands that need no runtime start fast.
  */
 import { createRequire } from 'node:module';
-import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type * as Ort from 'onnxruntime-node';
 import { backendErrors } from '../errors/backends.ts';
 import type { InputInfo } from '../data/sample.ts';
@@ -11,6 +10,7 @@ import type { Executor } from '../graph/executor.ts';
 import type { Model } from '../graph/model.ts';
 import type { DataTypeName, TensorValue, TypedArray } from '../onnx/data-types.ts';
 import type { SessionOptions } from './options.ts';
+import { release } from './release.ts';
 import { makeStub, type Stub } from './stub.ts';
 
 export interface Session {
@@ -93,7 +93,8 @@ export async function openSession(
         );
         const found = Object.entries(results).map(([key, tensor]) => [key, fromOrt(tensor as Ort.Tensor)] as const);
         if (!into) return Object.fromEntries(found);
-        discard(found.filter(([key]) => into[key]).map(([, { data }]) => data));
+        // What comes back for a given array is a copy of it.
+        release(found.filter(([key]) => into[key]).map(([, value]) => value));
         return Object.fromEntries(found.map(([key, value]) => [key, into[key] ?? value]));
       } catch (cause) {
         throw backendErrors.run(label, cause);
@@ -118,26 +119,6 @@ export function createExecutor(): Executor {
       }
     },
   };
-}
-
-let nowhere: MessagePort | undefined;
-
-/**
- * Frees arrays at once: what onnxruntime-node returns for a given array is a copy of it, and as garbage the copies would pile up
- * to tens of megabytes, each in memory that the process has not touched yet, which is slow. A message to a closed port takes
- * its buffers along into nothing.
- */
-function discard(arrays: readonly TypedArray[]): void {
-  if (!nowhere) {
-    const { port1, port2 } = new MessageChannel();
-    port2.close();
-    port1.unref();
-    nowhere = port1;
-  }
-  nowhere.postMessage(
-    undefined,
-    arrays.map(({ buffer }) => buffer as ArrayBuffer),
-  );
 }
 
 function toInfo(metadata: Ort.InferenceSession.ValueMetadata): InputInfo {

@@ -181,6 +181,18 @@ export const options = {
     describe: 'leave these float: node name, operator type or /regex/ (repeatable)',
     expects: 'a node name, an operator type or /regex/',
   }),
+  recurrent: choice(['keep', 'scan'], {
+    group: scheme,
+    describe:
+      'qdq: scan opens LSTM, GRU and RNN into products and a Scan, for static int8; smaller, and rarely faster than --format dynamic',
+    defaultText: 'keep',
+  }),
+  override: list({
+    group: scheme,
+    describe:
+      'settings of some nodes, "PATTERN: key=value, ..." with the names of flags: "/head/: activation-type=u16", "Gemm: format=dynamic", "Softmax: format=float" (repeatable, later ones win)',
+    expects: '"PATTERN: key=value, ...", such as "Gemm: format=dynamic"',
+  }),
   observer: choice(['minmax', 'percentile', 'entropy', 'mse', 'histogram', 'average'], {
     group: scheme,
     default: defaults.observer,
@@ -224,9 +236,9 @@ export const options = {
   }),
   loss: text({
     group: training,
-    describe: 'ce (labels), kl or mse (distillation), or a mix: "kl=1,ce=0.5"',
+    describe: 'ce (labels), kl, mse or features (distillation), or a mix: "kl=1,ce=0.5"',
     expects: 'a loss, or a mix such as "kl=1,ce=0.5"',
-    defaultText: 'ce with labels, else kl; mse without classes',
+    defaultText: 'ce with labels, else kl; "mse,features=.02" without classes',
   }),
   temperature: real({ group: training, min: 0.1, default: defaults.temperature, describe: 'of kl' }),
   labelSmoothing: real({ group: training, min: 0, max: 1, default: defaults.labelSmoothing, describe: 'of ce' }),
@@ -266,6 +278,18 @@ export const options = {
     describe: 'learning rate of scales, in parts of --lr',
   }),
   freezeScales: integer({ group: training, min: 0, describe: 'step after which scales rest' }),
+  bn: choice(['fold', 'train', 'freeze'], {
+    group: training,
+    describe:
+      'BatchNormalization: fold it into the weights, train with the statistics of each batch, or freeze them at the running ones',
+    defaultText: 'prepare: fold; finetune: as prepared',
+  }),
+  freezeBn: integer({
+    group: training,
+    min: 0,
+    describe: '--bn train: step after which running statistics are used, and rest',
+    defaultText: 'half of the steps',
+  }),
   clipNorm: real({ group: training, min: 0, describe: 'largest norm of the gradient' }),
   clipValue: real({ group: training, min: 0, describe: 'largest magnitude of each element of the gradient' }),
   accumulate: integer({ group: training, min: 1, default: defaults.accumulate, describe: 'batches per update' }),
@@ -496,6 +520,8 @@ export const schemeOptions = [
   'weightMethod',
   'accuracyLevel',
   'keepIo',
+  'override',
+  'recurrent',
   ...quantizerOptions,
 ] as const satisfies readonly OptionName[];
 export const trainingOptions = [
@@ -515,6 +541,8 @@ export const trainingOptions = [
   'scales',
   'scaleLr',
   'freezeScales',
+  'bn',
+  'freezeBn',
   'clipNorm',
   'clipValue',
   'accumulate',

@@ -19,6 +19,12 @@ export interface UpdateOptions extends OptimizerOptions {
   readonly clipValue: number | undefined;
 }
 
+/** What rests in a step: scales, and running statistics. */
+export interface Resting {
+  readonly scales: boolean;
+  readonly statistics: boolean;
+}
+
 /** Everything that changes from step to step. */
 export interface TrainingState {
   /** Steps done. */
@@ -40,9 +46,8 @@ const leastShrink = 0.1;
 const leastScale = 2 ** -64;
 
 /**
- * Moves `state` by one step. `gradients` is used up.
+ * Moves `state` by one step. `gradients` is used up; at a statistic it holds what the batch shows.
  * @param lr of this step
- * @param frozen scales rest
  * @returns the norm of the gradient, before it was clipped
  * @throws QAT_EXPLODING when a gradient is not finite
  */
@@ -52,12 +57,13 @@ export function update(
   parameters: readonly Parameter[],
   lr: number,
   options: UpdateOptions,
-  frozen: boolean,
+  resting: Resting,
 ): number {
-  const rest = options.scales === 'none' || frozen;
+  const rest = options.scales === 'none' || resting.scales;
   const values = state.parameters;
-  const length = totalLength(parameters);
-  for (const { kind, offset, length: own, levels, elements } of parameters) {
+  const learned = parameters.filter(({ kind }) => kind !== 'statistic');
+  const length = totalLength(learned);
+  for (const { kind, offset, length: own, levels, elements } of learned) {
     if (kind !== 'scale') continue;
     const factor = rest ? 0 : options.scales === 'log' ? 1 : 1 / Math.sqrt(elements! * levels!);
     for (let i = offset; i < offset + own; i++) {
@@ -67,7 +73,7 @@ export function update(
   const norm = normOf(gradients, length);
   if (!Number.isFinite(norm)) throw finetuneErrors.exploding(state.step + 1, culprit(gradients, parameters));
   clip(gradients, length, norm, options);
-  for (const { kind, offset, length: own } of parameters) {
+  for (const { kind, offset, length: own } of learned) {
     const segment = {
       from: offset,
       to: offset + own,
@@ -80,8 +86,24 @@ export function update(
       options.optimizer.step(segment, values, gradients, state.slots, state.step + 1, options);
     }
   }
+  if (!resting.statistics) follow(state, gradients, parameters);
   state.step++;
   return norm;
+}
+
+/** Running statistics move towards those of the batch; statistics stand behind all that is learned. */
+function follow(
+  { step, parameters: values }: TrainingState,
+  seen: Float32Array,
+  parameters: readonly Parameter[],
+): void {
+  for (const { name, kind, offset, length, momentum } of parameters) {
+    if (kind !== 'statistic') continue;
+    for (let i = offset; i < offset + length; i++) {
+      values[i] = momentum! * values[i]! + (1 - momentum!) * seen[i]!;
+      if (!Number.isFinite(values[i]!)) throw finetuneErrors.exploding(step + 1, name);
+    }
+  }
 }
 
 function moveScales(

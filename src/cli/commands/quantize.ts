@@ -37,6 +37,7 @@ export const quantize = defineCommand({
     ],
     ['quantize model.onnx --state ranges.state --eval test/ -o int8.onnx', "use the ranges of 'qdq calibrate'"],
     ['quantize model.onnx --data images/ --exclude Softmax --exclude "/head/"', 'leave some nodes float'],
+    ['quantize model.onnx --data images/ --override "/head/: activation-type=u16"', '16-bit activations in one part'],
   ],
   async run({ positionals, values, console }) {
     const model = positionals[0]!;
