@@ -215,6 +215,12 @@ export const options = {
       'least width of the range of an activation: narrower ones are stretched upwards (MinimumRealRange of onnxruntime)',
     defaultText: 'none',
   }),
+  range: list({
+    group: scheme,
+    describe:
+      'range of an activation, or of all that operators of a type give, in place of the observed one (repeatable)',
+    expects: 'NAME=LO,HI, such as features=-4,4 or Clip=0,6',
+  }),
   state: path({
     group: scheme,
     describe: "ranges from this file of 'qdq calibrate', or a table of onnxruntime or TensorRT, instead of --data",
@@ -510,6 +516,7 @@ export const quantizerOptions = [
   'include',
   'exclude',
   'minRange',
+  'range',
   ...observerOptions,
 ] as const satisfies readonly OptionName[];
 export const schemeOptions = [
