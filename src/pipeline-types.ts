@@ -77,6 +77,8 @@ export interface SchemeFlags extends ObserverFlags {
   readonly override?: readonly string[];
   /** Least width of an observed range, zero included, in real units: a narrower one is stretched upwards. */
   readonly minRange?: number;
+  /** "NAME=LO,HI": ranges that take the place of observed ones, of a tensor or of all that operators of a type give. */
+  readonly range?: readonly string[];
   /** Calibration state file: ranges instead of `data`. */
   readonly state?: string;
 }

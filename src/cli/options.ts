@@ -36,7 +36,7 @@ export const options = {
   preprocess: text({
     group: data,
     describe:
-      'for images: a preset (imagenet) and/or "resize=256 crop=224 scale=1/255 mean=.485,.456,.406 std=.229,.224,.225"; for sound: "rate=16000" with "length=N" or "frame=512 hop=512 context=64"; for text: "tokenizer=tokenizer.json max-length=128"',
+      'for images: a preset (imagenet) and/or "resize=256 crop=224 scale=1/255 mean=.485,.456,.406 std=.229,.224,.225"; for sound: "rate=16000" with "length=N" or "frame=512 hop=512 context=64", or spectrograms: whisper, or "mel=80 fft=400 hop=160 log=ln"; for text: "tokenizer=tokenizer.json max-length=128"',
     expects: 'a preset such as imagenet, or key=value words',
   }),
   samples: integer({
@@ -214,6 +214,12 @@ export const options = {
     describe:
       'least width of the range of an activation: narrower ones are stretched upwards (MinimumRealRange of onnxruntime)',
     defaultText: 'none',
+  }),
+  range: list({
+    group: scheme,
+    describe:
+      'range of an activation, or of all that operators of a type give, in place of the observed one (repeatable)',
+    expects: 'NAME=LO,HI, such as features=-4,4 or Clip=0,6',
   }),
   state: path({
     group: scheme,
@@ -515,6 +521,7 @@ export const quantizerOptions = [
   'include',
   'exclude',
   'minRange',
+  'range',
   ...observerOptions,
 ] as const satisfies readonly OptionName[];
 export const schemeOptions = [

@@ -1,5 +1,5 @@
 /** `qdq explain`: every fusion applied and refused, every node in int8 or left float, each with its reason; of two models side by side. */
-import type { Explanation } from '../../explain.ts';
+import type { Explanation, FixedRange } from '../../explain.ts';
 import type { PairExplanation } from '../../explain-pair.ts';
 import type { RegionPlan } from '../../quantizable/plan.ts';
 import { milliseconds, plural } from '../../report/format.ts';
@@ -45,6 +45,7 @@ function floatLines({
   applied,
   refused,
   regions,
+  fixed,
   float,
 }: Explanation & { kind: 'float' }): string[] {
   return [
@@ -64,12 +65,23 @@ function floatLines({
       regions.map((region) => [region.op, [region.node, ...region.clamps].join(' + '), remarks(region)]),
       [0, 1, 2],
     ),
+    ...(fixed.length === 0 ? [] : [`fixed: ${plural(fixed.length, 'range')} that no sample needs to tell`]),
+    ...columns(
+      fixed.map((each) => [each.op ?? '', each.tensor, limits(each)]),
+      [0, 1, 2],
+    ),
     `float: ${plural(float.length, 'node')}`,
     ...columns(
       float.map(({ op, node, reason }) => [op, node, reason]),
       [0, 1, 2],
     ),
   ];
+}
+
+function limits({ range, parameters }: FixedRange): string {
+  return parameters
+    ? `scale ${parameters.scale}, zero point ${parameters.zeroPoint}: the kernel of the target takes no other`
+    : `${range!.min} to ${range!.max}`;
 }
 
 function remarks({ quantizedOutput, format, override }: RegionPlan): string {
