@@ -280,7 +280,7 @@ export const options = {
   scales: choice(['lsq', 'log', 'none'], {
     group: training,
     default: defaults.scales,
-    describe: 'how scales are trained: with the gradient of LSQ, in the logarithm, or not at all',
+    describe: 'how scales are trained: with the gradient of LSQ (of up to 8 bits), in the logarithm, or not at all',
   }),
   scaleLr: real({
     group: training,

@@ -40,6 +40,12 @@ export function initialState(parameters: Float32Array, optimizer: Optimizer): Tr
   return { step: 0, parameters, slots };
 }
 
+/**
+ * With more codes than 8 bits have, LSQ lets scales rest: a value beyond the last code weighs as many steps as there are codes, one of
+ * them throws the scale off, and steps this fine have nothing to gain.
+ */
+const mostLevels = 255;
+
 /** A scale never falls below this part of what it is: a step too long would end at 0 or beyond. */
 const leastShrink = 0.1;
 /** Nor below this: the scale of a dead channel is pushed down step after step, and products with it must not underflow. */
@@ -59,13 +65,15 @@ export function update(
   options: UpdateOptions,
   resting: Resting,
 ): number {
-  const rest = options.scales === 'none' || resting.scales;
+  const rests = ({ levels }: Parameter): boolean =>
+    options.scales === 'none' || resting.scales || (options.scales === 'lsq' && levels! > mostLevels);
   const values = state.parameters;
   const learned = parameters.filter(({ kind }) => kind !== 'statistic');
   const length = totalLength(learned);
-  for (const { kind, offset, length: own, levels, elements } of learned) {
+  for (const parameter of learned) {
+    const { kind, offset, length: own, levels, elements } = parameter;
     if (kind !== 'scale') continue;
-    const factor = rest ? 0 : options.scales === 'log' ? 1 : 1 / Math.sqrt(elements! * levels!);
+    const factor = rests(parameter) ? 0 : options.scales === 'log' ? 1 : 1 / Math.sqrt(elements! * levels!);
     for (let i = offset; i < offset + own; i++) {
       gradients[i] = gradients[i]! * factor * (options.scales === 'log' ? values[i]! : 1);
     }
@@ -73,7 +81,8 @@ export function update(
   const norm = normOf(gradients, length);
   if (!Number.isFinite(norm)) throw finetuneErrors.exploding(state.step + 1, culprit(gradients, parameters));
   clip(gradients, length, norm, options);
-  for (const { kind, offset, length: own } of learned) {
+  for (const parameter of learned) {
+    const { kind, offset, length: own } = parameter;
     const segment = {
       from: offset,
       to: offset + own,
@@ -81,7 +90,7 @@ export function update(
       decay: kind === 'weight' ? options.weightDecay : 0,
     };
     if (kind === 'scale') {
-      if (!rest) moveScales(state, gradients, segment, options);
+      if (!rests(parameter)) moveScales(state, gradients, segment, options);
     } else {
       options.optimizer.step(segment, values, gradients, state.slots, state.step + 1, options);
     }

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { Model } from '../../src/graph/model.ts';
 import { random } from '../../src/data/random.ts';
 import type { Dataset, Sample } from '../../src/data/sample.ts';
 import { readAugment } from '../../src/qat/augment.ts';
@@ -18,7 +19,7 @@ import { showInside, withoutFakeQuants } from '../../src/qat/strip.ts';
 import { Engine } from '../../src/qat/engine.ts';
 import { createExecutor, openSession } from '../../src/backends/session.ts';
 import { makeStub } from '../../src/backends/stub.ts';
-import { buildForwardGraph, buildTrainingGraph } from '../../src/qat/training-graph.ts';
+import { buildForwardGraph, buildTrainingGraph, parameterFeeds } from '../../src/qat/training-graph.ts';
 import { run } from '../quantized/support.ts';
 import { eight, fakeQuantized, images, residual } from './support.ts';
 
@@ -131,6 +132,49 @@ describe('the training graph', () => {
     );
   });
 
+  it.each([
+    [16, 14, 0.02],
+    [12, 12, 0.1],
+  ])(
+    'at A%i W%i, codes in 16 bits, it has the gradient of the float model, nearly',
+    async (activations, weights, bound) => {
+      const gradient = async (model: Model): Promise<Map<string, Float32Array>> => {
+        model.opsets.set('', 21);
+        const { model: training, ...graph } = await buildTrainingGraph(
+          model,
+          [{ loss: 'kl', weight: 1, temperature: 1 }],
+          feeds,
+          batch,
+          traceShapes,
+          createExecutor(),
+        );
+        const values = gatherParameters(model, graph.parameters);
+        const session = await openSession(training, { simulate: true, level: 'basic' });
+        const data = Float32Array.from({ length: 20 }, (_, i) => i % 3);
+        const wanted = { type: 'float32' as const, dims: [batch, 5], data };
+        const inputs = { ...feeds, ...parameterFeeds(graph.parameters, values), [graph.teacher.get('y')!]: wanted };
+        const results = await session.run(inputs);
+        await session.dispose();
+        return new Map(
+          graph.parameters.map(({ name }, i) => [name, results[graph.gradients[i]!]!.data as Float32Array]),
+        );
+      };
+      const widths = { weights, activations, firstLast: weights };
+      // Ranges of larger samples: the mask leaves out what lies at the very ends, a good part of so few pooled features.
+      const larger = { x: { ...feeds.x, data: (feeds.x.data as Float32Array).map((value) => 1.5 * value) } };
+      const wide = await fakeQuantized(residual(), larger, widths, { activationType: 'uint16', weightType: 'int16' });
+      const casts = [...wide.graph.nodes()].filter((each) => each.is('Cast'));
+      expect(casts.length).toBeGreaterThan(8);
+      const [own, float] = [await gradient(wide), await gradient(residual())];
+      for (const name of ['w1', 'w2', 'w3', 'w4', 'w1_b', 'w4_b']) {
+        const [a, b] = [own.get(name)!, float.get(name)!];
+        // Rounding turns a Relu here and there, and masks the largest weight of some channels: parts of the whole.
+        const difference = Math.hypot(...a.map((value, i) => value - b[i]!));
+        expect(difference / Math.hypot(...b), name).toBeLessThan(bound);
+      }
+    },
+  );
+
   it('has the float model as teacher', async () => {
     const model = await fakeQuantized(residual(), feeds, eight);
     const [a, b] = [await run(residual(), feeds), await run(withoutFakeQuants(model), feeds)];
@@ -170,6 +214,17 @@ describe('an update', () => {
     expect(after({ scales: 'log', scaleLr: 1 })[4]).toBeCloseTo(0.5 * Math.exp(-0.1 * 0.5), 5);
     expect(after({ scales: 'none' })[4]).toBe(0.5);
     expect(after({}, { scales: true })[4]).toBe(0.5);
+  });
+
+  it('lets scales of more than 8 bits rest, unless they are trained in the logarithm', () => {
+    const wide = parameters.map((each) => ({ ...each, ...(each.kind === 'scale' && { levels: 2047 }) }));
+    const scaleAfter = (scales: 'lsq' | 'log'): number => {
+      const state = initialState(start(), options.optimizer);
+      update(state, Float32Array.of(1, 1, 1, 1, 1), wide, 0.1, { ...options, scales }, moving);
+      return state.parameters[4]!;
+    };
+    expect(scaleAfter('lsq')).toBe(0.5);
+    expect(scaleAfter('log')).toBeLessThan(0.5);
   });
 
   it('clips the gradient by value, and by norm', () => {
