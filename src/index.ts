@@ -101,6 +101,7 @@ export function measureSensitivity(options: Given<SensitivityOptions>): Promise<
 export { examine, type Diagnosis, type Finding } from './doctor.ts';
 export { describeBackends, type Backends, type BackendsOptions } from './machine.ts';
 export { explainModel, type Explanation } from './explain.ts';
+export { explainPair, type PairExplanation } from './explain-pair.ts';
 export { QdqError, type ErrorKind } from './errors.ts';
 export { inspectModel, type InspectOptions, type Inspection } from './inspect.ts';
 export { lintModel, type LintResult } from './lint.ts';

@@ -68,11 +68,17 @@ export interface SchemeFlags extends ObserverFlags {
   readonly accuracyLevel?: number;
   /** fp16, bf16: inputs and outputs stay float32. */
   readonly keepIo?: boolean;
+  /** qdq: scan opens LSTM, GRU and RNN, so that their products run in static int8. */
+  readonly recurrent?: 'keep' | 'scan';
   /** Node names, operator types or /regular expressions/; empty means everything. */
   readonly include: readonly string[];
   readonly exclude: readonly string[];
+  /** "PATTERN: key=value, ...": settings of single nodes, as flags name them, or format=float. */
+  readonly override?: readonly string[];
   /** Least width of an observed range, zero included, in real units: a narrower one is stretched upwards. */
   readonly minRange?: number;
+  /** "NAME=LO,HI": ranges that take the place of observed ones, of a tensor or of all that operators of a type give. */
+  readonly range?: readonly string[];
   /** Calibration state file: ranges instead of `data`. */
   readonly state?: string;
 }
@@ -220,7 +226,16 @@ export interface QuantizeOptions extends DataFlags, JudgeFlags, SchemeFlags, Rep
 }
 
 /** Settings of single formats. */
-type FormatOnly = 'format' | 'optimize' | 'weightObserver' | 'blockSize' | 'weightMethod' | 'accuracyLevel' | 'keepIo';
+type FormatOnly =
+  | 'format'
+  | 'optimize'
+  | 'weightObserver'
+  | 'blockSize'
+  | 'weightMethod'
+  | 'accuracyLevel'
+  | 'keepIo'
+  | 'override'
+  | 'recurrent';
 
 export interface PrepareOptions extends Omit<DataFlags, 'eval'>, Omit<SchemeFlags, FormatOnly>, RunFlags {
   readonly model: string;
@@ -417,7 +432,8 @@ export interface CompareResult {
   readonly reportFiles?: readonly string[];
 }
 
-export interface SensitivityOptions extends DataFlags, RunFlags, Omit<SchemeFlags, 'format' | 'state'> {
+export interface SensitivityOptions
+  extends DataFlags, RunFlags, Omit<SchemeFlags, 'format' | 'state' | 'override' | 'recurrent'> {
   /** The float model. */
   readonly model: string;
   /** An int8 model made from it whose quantizers are judged; absent: it is quantized with these flags. */

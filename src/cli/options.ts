@@ -36,7 +36,7 @@ export const options = {
   preprocess: text({
     group: data,
     describe:
-      'for images: a preset (imagenet) and/or "resize=256 crop=224 scale=1/255 mean=.485,.456,.406 std=.229,.224,.225"; for sound: "rate=16000" with "length=N" or "frame=512 hop=512 context=64"; for text: "tokenizer=tokenizer.json max-length=128"',
+      'for images: a preset (imagenet) and/or "resize=256 crop=224 scale=1/255 mean=.485,.456,.406 std=.229,.224,.225"; for sound: "rate=16000" with "length=N" or "frame=512 hop=512 context=64", or spectrograms: whisper, or "mel=80 fft=400 hop=160 log=ln"; for text: "tokenizer=tokenizer.json max-length=128"',
     expects: 'a preset such as imagenet, or key=value words',
   }),
   samples: integer({
@@ -181,6 +181,18 @@ export const options = {
     describe: 'leave these float: node name, operator type or /regex/ (repeatable)',
     expects: 'a node name, an operator type or /regex/',
   }),
+  recurrent: choice(['keep', 'scan'], {
+    group: scheme,
+    describe:
+      'qdq: scan opens LSTM, GRU and RNN into products and a Scan, for static int8; smaller, and rarely faster than --format dynamic',
+    defaultText: 'keep',
+  }),
+  override: list({
+    group: scheme,
+    describe:
+      'settings of some nodes, "PATTERN: key=value, ..." with the names of flags: "/head/: activation-type=u16", "Gemm: format=dynamic", "Softmax: format=float" (repeatable, later ones win)',
+    expects: '"PATTERN: key=value, ...", such as "Gemm: format=dynamic"',
+  }),
   observer: choice(['minmax', 'percentile', 'entropy', 'mse', 'histogram', 'average'], {
     group: scheme,
     default: defaults.observer,
@@ -202,6 +214,12 @@ export const options = {
     describe:
       'least width of the range of an activation: narrower ones are stretched upwards (MinimumRealRange of onnxruntime)',
     defaultText: 'none',
+  }),
+  range: list({
+    group: scheme,
+    describe:
+      'range of an activation, or of all that operators of a type give, in place of the observed one (repeatable)',
+    expects: 'NAME=LO,HI, such as features=-4,4 or Clip=0,6',
   }),
   state: path({
     group: scheme,
@@ -503,6 +521,7 @@ export const quantizerOptions = [
   'include',
   'exclude',
   'minRange',
+  'range',
   ...observerOptions,
 ] as const satisfies readonly OptionName[];
 export const schemeOptions = [
@@ -513,6 +532,8 @@ export const schemeOptions = [
   'weightMethod',
   'accuracyLevel',
   'keepIo',
+  'override',
+  'recurrent',
   ...quantizerOptions,
 ] as const satisfies readonly OptionName[];
 export const trainingOptions = [

@@ -91,6 +91,7 @@ const outputRow = z.strictObject({
   maxAbsAt: z.string().optional().describe('sample id'),
   meanAbs: real,
   argmaxAgreement: real.nullable().describe('null for outputs without a class axis'),
+  argmaxAgreementCi95: interval95.optional().describe('Wilson, over samples'),
   normL2: real.optional().describe('√(Σ(x−y)² / Σx²)'),
   kl: real
     .nullable()

@@ -56,7 +56,7 @@ describe('prepare, finetune, convert', () => {
 
     expect(spawn(['convert', tuned, '-o', int8])).toMatchObject({ exitCode: 0 });
     const words = ['compare', tuned, int8, '--data', images('test'), ...preprocess, '--json'];
-    const report = JSON.parse(spawn([...words, '--gate', 'agreement >= 0.999']).stdout) as {
+    const report = JSON.parse(spawn([...words, '--gate', 'agreement >= 0.999 by estimate']).stdout) as {
       verdict: string;
       placement: { int8: number; float: number };
     };

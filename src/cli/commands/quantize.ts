@@ -71,6 +71,7 @@ export const quantize = defineCommand({
       'train it with fake quantizers first, where 8 bits are too many',
     ],
     ['quantize model.onnx --data images/ --exclude Softmax --exclude "/head/"', 'leave some nodes float'],
+    ['quantize model.onnx --data images/ --override "/head/: activation-type=u16"', '16-bit activations in one part'],
   ],
   async run({ positionals, values, console }) {
     const model = positionals[0]!;
