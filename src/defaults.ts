@@ -34,6 +34,7 @@ export const defaults = {
   scales: 'lsq',
   scaleLr: 1,
   accumulate: 1,
+  cache: 64,
   evalEvery: 100,
   keep: 'last',
   checkpointEvery: 50,

@@ -313,6 +313,8 @@ export interface TrainingFlags {
   readonly workers: number;
   /** "flip crop=4 color=0.1", or a module. */
   readonly augment?: string;
+  /** Megabytes of decoded samples to keep, where they are used more than once. */
+  readonly cache: number;
   /** Steps between evaluations; 0: only at the ends. */
   readonly evalEvery: number;
   /** Evaluations without a better result after which training ends. */

@@ -309,6 +309,12 @@ export const options = {
     describe: 'for images: "flip crop=4 color=0.1"; or a module, (sample, random) => sample',
     expects: '"flip crop=4 color=0.1", or a .mjs module',
   }),
+  cache: integer({
+    group: training,
+    min: 0,
+    default: defaults.cache,
+    describe: 'megabytes of decoded samples to keep, where samples are used more than once; 0: none',
+  }),
   evalEvery: integer({
     group: training,
     min: 0,
@@ -559,6 +565,7 @@ export const trainingOptions = [
   'clipValue',
   'accumulate',
   'augment',
+  'cache',
   'evalEvery',
   'patience',
   'keep',

@@ -17,6 +17,7 @@ export function settingsOf({
   onProgress: _progress,
   onWarning: _warning,
   epochs: _epochs,
+  cache: _cache,
   report: _report,
   reportFormat: _reportFormat,
   htmlStatic: _htmlStatic,

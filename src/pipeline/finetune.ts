@@ -4,6 +4,7 @@
  */
 import { makeStub } from '../backends/stub.ts';
 import { join, parse } from 'node:path';
+import { cached } from '../data/cache.ts';
 import { join as joinSamples } from '../data/batch.ts';
 import { finetuneErrors } from '../errors/finetune.ts';
 import type { Model } from '../graph/model.ts';
@@ -143,7 +144,9 @@ export async function runFinetune(options: FinetuneOptions): Promise<Finetuned> 
     const started = performance.now();
     const firstStep = state.step;
     const target = scores && { classes: scores.classes, smoothing: options.labelSmoothing };
-    const request = { dataset: data.dataset, positions: data.positions, size, seed: options.seed, augment };
+    const repeats = data.positions !== undefined && steps * size > data.positions.length;
+    const dataset = cached(data.dataset, repeats ? options.cache * 2 ** 20 : 0);
+    const request = { dataset, positions: data.positions, size, seed: options.seed, augment };
     const endedEarly = await train(
       state,
       progress,
@@ -216,8 +219,8 @@ export async function runFinetune(options: FinetuneOptions): Promise<Finetuned> 
       stepMilliseconds: (seconds * 1000) / Math.max(1, state.step - firstStep),
       warnings,
     };
-    const { dataset, positions } = data;
-    return { result, evaluation: judged, trained: { dataset, selection: positions ?? { from: 0 } }, teacher };
+    const trained = { dataset: data.dataset, selection: data.positions ?? { from: 0 } };
+    return { result, evaluation: judged, trained, teacher };
   } finally {
     await engines.close();
   }

@@ -78,6 +78,14 @@ describe('prepare, finetune, convert', () => {
     }
   }, 180_000);
 
+  it('gives the same bytes with and without decoded samples being kept', () => {
+    const [kept, decoded] = [inFolder('kept.onnx'), inFolder('decoded.onnx')];
+    const words = ['--steps', '12', '--augment', 'crop=1 color=0.05'];
+    expect(finetune(kept, ...words)).toMatchObject({ exitCode: 0 });
+    expect(finetune(decoded, ...words, '--cache', '0')).toMatchObject({ exitCode: 0 });
+    expect(readFileSync(kept)).toEqual(readFileSync(decoded));
+  }, 60_000);
+
   it('says what is wrong, and what to try', () => {
     const failing = (...more: string[]): { code: string; message: string } => {
       const { exitCode, stdout } = finetune(inFolder('bad.onnx'), '--steps', '15', ...more);
