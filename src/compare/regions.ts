@@ -5,6 +5,7 @@
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
+import { keptLimiter, obstacleOf } from './unfused.ts';
 import { elementTypes, isFloat, type ElementTypes } from '../graph/element-types.ts';
 
 export interface Region {
@@ -39,7 +40,7 @@ export function findRegions(model: Model): Regions {
   const open = new Map<Node, string>();
   for (const node of model.allNodes()) {
     if (isQuantize(node) || isDequantize(node) || !readsDequantized(node, types)) continue;
-    const region = regionOf(node);
+    const region = regionOf(node, model.opset);
     const operand = floatOperand(node, types)?.name;
     if (region && operand === undefined) quantized.push(region);
     else if (region && operand !== undefined) floatWeight.push({ ...region, operand });
@@ -72,30 +73,26 @@ function floatOperand(node: Node, types: ElementTypes): Value | undefined {
   );
 }
 
-function regionOf(node: Node): Region | undefined {
-  const output = node.output();
-  if (output === undefined || node.outputs.filter((value) => value !== null && value.useCount > 0).length !== 1)
-    return undefined;
-  if (feedsQuantizersOnly(output)) return { node, results: [output], obstacle: undefined };
-  const activation = output.soleUser;
+function regionOf(node: Node, opset: number): Region | undefined {
+  const results = node.outputs.filter((value) => value !== null && value.useCount > 0) as Value[];
+  const [output] = results;
+  if (output === undefined) return undefined;
+  const dequantizers = node.inputs.flatMap((value) => (isDequantize(value?.producer) ? [value!.producer!] : []));
+  const obstacle = (quantized: readonly Value[]): string | undefined =>
+    obstacleOf(
+      node,
+      opset,
+      dequantizers,
+      quantized.flatMap((value) => [...value.users.keys()]),
+    );
+  if (results.every(feedsQuantizersOnly)) return { node, results, obstacle: obstacle(results) };
+  const activation = results.length === 1 ? output.soleUser : undefined;
   const activated = activation?.is('Relu', 'Clip') ? activation.output() : undefined;
   if (activated === undefined || !feedsQuantizersOnly(activated)) return undefined;
-  return { node, results: [output, activated], obstacle: keptActivation(activation!, activated) };
+  const why = obstacle([activated]) ?? keptLimiter(activation!, activated);
+  return { node, results: [output, activated], obstacle: why };
 }
 
 function feedsQuantizersOnly(value: Value): boolean {
   return !value.isOutput && value.users.size > 0 && [...value.users.keys()].every(isQuantize);
-}
-
-/** A Relu costs nothing when the quantizer cuts at 0 anyway, which it does when its zero point is the least code. */
-function keptActivation(activation: Node, activated: Value): string | undefined {
-  if (!activation.is('Relu')) return undefined;
-  for (const quantizer of activated.users.keys()) {
-    const zeroPoint = quantizer.constant(2);
-    if (zeroPoint === undefined || zeroPoint.type.bits > 16) continue;
-    const least = zeroPoint.type.name.startsWith('u') ? 0 : -(2 ** (zeroPoint.type.bits - 1));
-    if (zeroPoint.ints()[0] !== least)
-      return `the zero point after '${activation.label}' is not the least code, so the Relu cannot be dropped`;
-  }
-  return undefined;
 }
