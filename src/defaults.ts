@@ -9,6 +9,7 @@ import type {
   FinetuneOptions,
   FuseOptions,
   PrepareOptions,
+  QuantizeFinetunedOptions,
   QuantizeOptions,
   SensitivityOptions,
 } from './pipeline-types.ts';
@@ -50,6 +51,7 @@ type AnyOptions =
   | FuseOptions
   | CalibrateOptions
   | QuantizeOptions
+  | QuantizeFinetunedOptions
   | CompareOptions
   | PrepareOptions
   | ConvertOptions

@@ -33,6 +33,8 @@ import type {
   MergeResult,
   PrepareOptions,
   PrepareResult,
+  QuantizeFinetunedOptions,
+  QuantizeFinetunedResult,
   QuantizeOptions,
   QuantizeResult,
   SensitivityOptions,
@@ -66,6 +68,11 @@ export function quantizeModel(options: Given<QuantizeOptions>): Promise<Quantize
   return pipeline.quantizeModel(withDefaults<QuantizeOptions>(options));
 }
 
+/** Fake quantizers, training, int8 and the comparison in one: `prepareModel`, `finetuneModel`, `convertModel`, `compareModels`. */
+export function quantizeFinetuned(options: Given<QuantizeFinetunedOptions>): Promise<QuantizeFinetunedResult> {
+  return pipeline.quantizeFinetuned(withDefaults<QuantizeFinetunedOptions>(options));
+}
+
 /** Puts fake quantizers on a float model, calibrated on samples; writes it to `output`. */
 export function prepareModel(options: Given<PrepareOptions>): Promise<PrepareResult> {
   return pipeline.prepareModel(withDefaults<PrepareOptions>({ observer: 'mse', ...options }));
@@ -94,6 +101,7 @@ export function measureSensitivity(options: Given<SensitivityOptions>): Promise<
 export { examine, type Diagnosis, type Finding } from './doctor.ts';
 export { describeBackends, type Backends, type BackendsOptions } from './machine.ts';
 export { explainModel, type Explanation } from './explain.ts';
+export { explainPair, type PairExplanation } from './explain-pair.ts';
 export { QdqError, type ErrorKind } from './errors.ts';
 export { inspectModel, type InspectOptions, type Inspection } from './inspect.ts';
 export { lintModel, type LintResult } from './lint.ts';

@@ -77,6 +77,8 @@ export interface SchemeFlags extends ObserverFlags {
   readonly override?: readonly string[];
   /** Least width of an observed range, zero included, in real units: a narrower one is stretched upwards. */
   readonly minRange?: number;
+  /** "NAME=LO,HI": ranges that take the place of observed ones, of a tensor or of all that operators of a type give. */
+  readonly range?: readonly string[];
   /** Calibration state file: ranges instead of `data`. */
   readonly state?: string;
 }
@@ -243,6 +245,8 @@ export interface PrepareOptions extends Omit<DataFlags, 'eval'>, Omit<SchemeFlag
   readonly activationBits?: number;
   /** Bits of both in the first and the last layers; default 8. */
   readonly firstLastBits?: number;
+  /** Keep what folding BatchNormalization loses, so that fine-tuning can let it take part; default fold: do not. */
+  readonly bn?: 'fold' | 'train' | 'freeze';
   readonly externalData: ExternalDataMode;
 }
 
@@ -254,13 +258,23 @@ export interface PrepareResult {
   readonly weightBits: number;
   readonly activationBits: number;
   readonly firstLastBits: number;
+  /** Number of BatchNormalizations whose statistics were kept. */
+  readonly batchNorms: number;
   readonly warnings: readonly string[];
 }
 
-export interface FinetuneOptions extends DataFlags, RunFlags {
+export interface FinetuneOptions extends TrainingFlags, DataFlags, JudgeFlags, ReportFlags, RunFlags {
   /** A model with fake quantizers. */
   readonly model: string;
   readonly output: string;
+  /** As in QuantizeOptions, of the report; without `report` gates alone make the models be compared. */
+  readonly gates: readonly string[];
+  readonly layers?: boolean;
+  readonly externalData: ExternalDataMode;
+}
+
+/** How to train. */
+export interface TrainingFlags {
   /** Float model to distil from. Default: the model itself, as it is at first, without its fake quantizers. */
   readonly teacher?: string;
   /** Updates in all, or passes over the data; default 400 steps. */
@@ -287,6 +301,10 @@ export interface FinetuneOptions extends DataFlags, RunFlags {
   readonly scaleLr: number;
   /** Step after which scales rest. */
   readonly freezeScales?: number;
+  /** What becomes of BatchNormalization that `prepareModel` kept; default: what was said there. */
+  readonly bn?: 'fold' | 'train' | 'freeze';
+  /** With `bn` train: step after which running statistics take the place of those of the batch; default: half of the steps. */
+  readonly freezeBn?: number;
   readonly clipNorm?: number;
   readonly clipValue?: number;
   /** Batches per update. */
@@ -308,7 +326,14 @@ export interface FinetuneOptions extends DataFlags, RunFlags {
   readonly resume: boolean;
   /** JSON lines. */
   readonly log?: string;
-  readonly externalData: ExternalDataMode;
+}
+
+/** `quantize --finetune`: `samples` and `batch` are those of training. */
+export interface QuantizeFinetunedOptions
+  extends Omit<QuantizeOptions, FormatOnly>, TrainingFlags, Pick<PrepareOptions, 'activationBits' | 'firstLastBits'> {}
+
+export interface QuantizeFinetunedResult extends QuantizeResult {
+  readonly training: FinetuneResult;
 }
 
 export interface FinetuneResult {
@@ -322,6 +347,8 @@ export interface FinetuneResult {
   readonly endedEarly: boolean;
   /** Number of trained values. */
   readonly parameters: number;
+  /** Number of BatchNormalizations that took part. */
+  readonly batchNorms: number;
   /** What the samples that judge said, at step 0 first: `top1`, `agreement` or `sqnr`. */
   readonly evaluations: readonly { readonly step: number; readonly name: string; readonly value: number }[];
   readonly training: readonly {
@@ -332,6 +359,10 @@ export interface FinetuneResult {
   }[];
   readonly stepMilliseconds: number;
   readonly warnings: readonly string[];
+  /** With `report` or gates. */
+  readonly report?: Report;
+  readonly reportPath?: string;
+  readonly reportFiles?: readonly string[];
 }
 
 export interface ConvertOptions extends RunFlags {

@@ -9,22 +9,31 @@ import type { Session } from './session.ts';
 
 /** The session itself when it has no float16 ports. */
 export function withFloat32Ports(session: Session): Session {
-  const halves = new Set(session.inputs.filter(({ type }) => type === 'float16').map(({ name }) => name));
-  const widened = (info: InputInfo): InputInfo => (info.type === 'float16' ? { ...info, type: 'float32' } : info);
-  if (halves.size === 0 && !session.outputs.some(({ type }) => type === 'float16')) return session;
+  const isHalf = ({ type }: InputInfo): boolean => type === 'float16';
+  const widened = (info: InputInfo): InputInfo => (isHalf(info) ? { ...info, type: 'float32' } : info);
+  if (!session.inputs.some(isHalf) && !session.outputs.some(isHalf)) return session;
   return {
     inputs: session.inputs.map(widened),
     outputs: session.outputs.map(widened),
     async run(feeds, fetch) {
-      const narrow = ([name, value]: [string, TensorValue]): [string, TensorValue] =>
-        halves.has(name) && value.type === 'float32' ? [name, narrowed(value)] : [name, value];
-      const results = await session.run(Object.fromEntries(Object.entries(feeds).map(narrow)), fetch);
+      const results = await session.run(narrowedFor(session, feeds), fetch);
       return Object.fromEntries(
         Object.entries(results).map(([name, value]) => [name, value.type === 'float16' ? widenedValue(value) : value]),
       );
     },
     dispose: () => session.dispose(),
   };
+}
+
+/** Float32 feeds as the session takes them. */
+export function narrowedFor(
+  { inputs }: Session,
+  feeds: Readonly<Record<string, TensorValue>>,
+): Record<string, TensorValue> {
+  const halves = new Set(inputs.filter(({ type }) => type === 'float16').map(({ name }) => name));
+  const narrow = ([name, value]: [string, TensorValue]): [string, TensorValue] =>
+    halves.has(name) && value.type === 'float32' ? [name, narrowed(value)] : [name, value];
+  return Object.fromEntries(Object.entries(feeds).map(narrow));
 }
 
 function narrowed({ dims, data }: TensorValue): TensorValue {

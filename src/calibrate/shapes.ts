@@ -2,6 +2,7 @@
  * The real shapes and types of tensors, found by running one sample: onnxruntime works them out, whatever shape inference
  * could or could not say. Only shapes leave the graph, so tracing costs one inference and no memory.
  */
+import { narrowedFor } from '../backends/float32-ports.ts';
 import type { SessionOptions } from '../backends/options.ts';
 import { openSession } from '../backends/session.ts';
 import { calibrateErrors } from '../errors/calibrate.ts';
@@ -53,7 +54,7 @@ export async function traceTensors(
   );
   const session = await openSession(copy, { level: 'basic', ...options });
   try {
-    const results = await session.run(feeds);
+    const results = await session.run(narrowedFor(session, feeds));
     return new Map(
       probes.map(({ name, shape, sample }) => {
         const dims = Array.from(results[shape.name]!.data, Number);

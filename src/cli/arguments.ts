@@ -40,7 +40,7 @@ export function checkWords(
 export function positionalsOf(raw: RawArguments, command: Command): string[] {
   const words = raw._.slice(1);
   const missing = command.positionals[words.length];
-  if (missing) throw cliErrors.missingArgument(command.name, missing.name, usageOf(command));
+  if (missing && !missing.optional) throw cliErrors.missingArgument(command.name, missing.name, usageOf(command));
   const extra = command.positionals.at(-1)?.repeatable ? undefined : words[command.positionals.length];
   if (extra !== undefined) throw cliErrors.extraArgument(command.name, extra, usageOf(command));
   words.forEach((word, index) => {

@@ -13,6 +13,8 @@ export interface Positional {
   readonly describe: string;
   /** May be given several times; only the last of a command. */
   readonly repeatable?: boolean;
+  /** May be left out; only the last of a command. */
+  readonly optional?: boolean;
 }
 
 export interface Invocation<K extends OptionName> {
@@ -64,6 +66,6 @@ export function usageOf(command: Command): string {
   return ['qdq', command.name, ...command.positionals.map(written)].join(' ') + `${required.join('')} [options]`;
 }
 
-function written({ name, repeatable }: Positional): string {
-  return repeatable ? `${name}...` : name;
+function written({ name, repeatable, optional }: Positional): string {
+  return repeatable ? `${name}...` : optional ? `[${name}]` : name;
 }

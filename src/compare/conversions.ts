@@ -2,6 +2,7 @@
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
+import { moved } from './executed.ts';
 import { isDequantize, isQuantize } from './regions.ts';
 import type { ConversionRow } from './report.ts';
 
@@ -12,10 +13,10 @@ export function leftConversions(
   why: ReadonlyMap<Node, { readonly name: string; readonly reason: string }>,
 ): ConversionRow[] {
   const inputs = new Set(executed.graph.inputs);
-  const called = (node: Node): string => why.get(node)?.name ?? node.label;
+  const called = (node: Node): string => why.get(node)?.name ?? node.label.replace(moved, '');
   const because = (node: Node): string => {
     const known = why.get(node);
-    return known ? `'${known.name}' runs in float: ${known.reason}` : `'${node.label}' takes and gives float`;
+    return known ? `'${known.name}' runs in float: ${known.reason}` : `'${called(node)}' takes and gives float`;
   };
   return [...executed.allNodes()].filter(isConversion).map((node) => {
     const input = node.input(0) ?? undefined;
@@ -24,8 +25,8 @@ export function leftConversions(
     return {
       name: node.label,
       op: node.opType,
-      from: input?.producer ? called(input.producer) : (input?.name ?? ''),
-      to: [...users.map(called), ...(output?.isOutput ? [output.name] : [])],
+      from: input?.producer ? called(makerBehind(input.producer)) : (input?.name ?? ''),
+      to: [...users.map(readerBehind).map(called), ...(output?.isOutput ? [output.name] : [])],
       reason: reasonOf(node, input, output, users, inputs, because),
     };
   });
@@ -44,10 +45,27 @@ function reasonOf(
   if (isQuantize(node)) {
     if (input !== undefined && inputs.has(input)) return 'the input of the model is float';
     if (isDequantize(maker)) return 'codes of one scale become codes of another';
-    return maker ? because(maker) : 'what it quantizes comes from outside this graph';
+    return maker ? because(makerBehind(maker)) : 'what it quantizes comes from outside this graph';
   }
   if (output?.isOutput) return 'the output of the model is float';
   if (users.length > 0 && users.every(isQuantize)) return 'codes of one scale become codes of another';
   const reader = users.find((user) => !isQuantize(user));
-  return reader ? because(reader) : 'what it gives is read in an inner graph';
+  return reader ? because(readerBehind(reader)) : 'what it gives is read in an inner graph';
+}
+
+/** Nodes that onnxruntime puts in to change the layout, and no more. */
+function changesLayout(node: Node): boolean {
+  return (
+    node.is('ReorderInput', 'ReorderOutput') || (node.is('Transpose') && /^Transpose(_token_\d+)*$/.test(node.name))
+  );
+}
+
+function makerBehind(node: Node): Node {
+  const before = changesLayout(node) ? node.input(0)?.producer : undefined;
+  return before ? makerBehind(before) : node;
+}
+
+function readerBehind(node: Node): Node {
+  const after = changesLayout(node) ? node.output()?.soleUser : undefined;
+  return after ? readerBehind(after) : node;
 }

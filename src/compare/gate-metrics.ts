@@ -5,6 +5,7 @@ import { outputMetrics, taskMetrics } from './metrics/index.ts';
 import type { Task } from './metrics/judge.ts';
 import type { Better, OutputMetric, TaskMetric } from './metrics/metric.ts';
 import { tasks } from './metrics/tasks.ts';
+import { wilsonTrials } from './statistics.ts';
 import type { NodeRow, OutputRow, Report, TaskRow, TensorRow } from './report.ts';
 
 /** The results that gates read; a report is one. */
@@ -57,13 +58,14 @@ export const gateMetrics: readonly GateMetric[] = [
     better: 'higher',
     largestBound: 1,
     needs: [],
-    read({ task, outputs }) {
+    read({ task, outputs }, _target, bound) {
       const classifier = task[0]?.output;
       const row =
         outputs.find(({ name }) => name === classifier) ??
         outputs.find(({ argmaxAgreement }) => argmaxAgreement !== null);
-      const value = row?.argmaxAgreement ?? undefined;
-      return { value, why: 'no output has a class axis (rank 2 or 3, at least 2 classes)', hint: accuracyHint };
+      const [value, interval] = [row?.argmaxAgreement ?? undefined, row?.argmaxAgreementCi95];
+      const hint = moreTrials(value, interval, bound) ?? accuracyHint;
+      return { value, interval, why: 'no output has a class axis (rank 2 or 3, at least 2 classes)', hint };
     },
   },
   ...outputMetrics.map(worstOf),
@@ -205,6 +207,18 @@ function moreSamples({ n, delta, ci95 }: TaskRow, bound: number): string | undef
   return `too close to tell with ${n} samples: about ${needed} would settle it${met}`;
 }
 
+/** The same for a share of samples. */
+function moreTrials(
+  share: number | undefined,
+  interval: [number, number] | undefined,
+  bound: number,
+): string | undefined {
+  if (share === undefined || !interval || !(bound >= interval[0] && bound <= interval[1])) return undefined;
+  if (share === bound || bound === 1) return `no number of samples proves it: ask for less, or judge 'by estimate'`;
+  const met = share > bound ? "; the estimate itself is within the bound, 'by estimate' judges that" : '';
+  return `too close to tell with these samples: about ${wilsonTrials(share, bound)} would settle it${met}`;
+}
+
 /** An output metric of the output that is worst off. */
 function worstOf(metric: OutputMetric): GateMetric {
   return {
@@ -217,18 +231,20 @@ function worstOf(metric: OutputMetric): GateMetric {
       const names = outputs.map(({ name }) => name);
       if (!names.includes(target)) throw compareErrors.gateOutput(gate, target, names);
     },
-    read({ outputs }, target) {
+    read({ outputs }, target, bound) {
       const values = outputs.flatMap(({ name, ...row }) => {
         const value = row[metric.field];
         return value === null || value === undefined || (target !== undefined && name !== target)
           ? []
-          : [{ name, value }];
+          : [{ name, value, interval: metric.field === 'argmaxAgreement' ? row.argmaxAgreementCi95 : undefined }];
       });
       const [first, ...others] = values;
       if (!first) return { why: `no output of this shape has ${metric.id}` };
       const worse = (a: number, b: number): boolean => (metric.better === 'higher' ? a < b : a > b);
       const worst = others.reduce((least, row) => (worse(row.value, least.value) ? row : least), first);
-      return { value: worst.value, hint: `worst in output '${worst.name}': ${accuracyHint}` };
+      const { name, value, interval } = worst;
+      const hint = moreTrials(value, interval, bound) ?? accuracyHint;
+      return { value, ...(interval && { interval }), hint: `worst in output '${name}': ${hint}` };
     },
   };
 }

@@ -2,17 +2,11 @@
  * Where the nodes of a quantized model really run. onnxruntime is asked to write down the graph it executes; its integer
  * kernels, its float nodes and the conversions left between them are counted, and every float node gets a reason.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { openSession } from '../backends/session.ts';
-import { modelFromProto } from '../graph/from-proto.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
-import { onInterrupt } from '../interrupt.ts';
-import { loadModel } from '../onnx/model-file.ts';
 import { elementTypes, isFloat, isLowBit, type ElementTypes } from '../graph/element-types.ts';
 import { leftConversions } from './conversions.ts';
+import { executedModel, writtenNode } from './executed.ts';
 import { findRegions, type Region } from './regions.ts';
 import type { NodeRow, Placement } from './report.ts';
 
@@ -35,12 +29,6 @@ const noCompute = new Set([
 ]);
 
 /**
- * Below this the constants stay in the graph file: in files with external constants onnxruntime 1.30 writes those of If and
- * Loop bodies twice, which is not valid ONNX.
- */
-const inlineLimit = 2 ** 30;
-
-/**
  * @param emitted the quantized model as it was written
  * @param source what to open: its path, or the model itself when onnxruntime cannot read the file alone
  */
@@ -49,35 +37,9 @@ export async function findPlacement(
   source: string | Model,
   name: string,
   leftFloat: LeftFloat = [],
-): Promise<PlacementResult> {
-  return describePlacement(emitted, await executedModel(emitted, source, name), leftFloat);
-}
-
-/** The graph that onnxruntime runs, read back from the file it writes at session creation. */
-async function executedModel(emitted: Model, source: string | Model, name: string): Promise<Model> {
-  const folder = mkdtempSync(join(tmpdir(), 'qdq-'));
-  const remove = (): void => rmSync(folder, { recursive: true, force: true });
-  const release = onInterrupt(remove);
-  const path = join(folder, 'executed.onnx');
-  try {
-    const extra =
-      constantBytes(emitted) > inlineLimit ? { optimized_model_external_initializers_file_name: 'executed.data' } : {};
-    await (await openSession(source, { level: 'all', optimizedModelPath: path, extra }, name)).dispose();
-    const file = loadModel(path);
-    const model = modelFromProto(file.proto, file.dir);
-    file.close();
-    return model;
-  } finally {
-    remove();
-    release();
-  }
-}
-
-function constantBytes(model: Model): number {
-  let bytes = 0;
-  for (const graph of model.graph.graphs())
-    for (const value of graph.values.values()) bytes += value.initializer?.byteLength ?? 0;
-  return bytes;
+): Promise<PlacementResult & { readonly executed: Model }> {
+  const executed = await executedModel(emitted, source, name);
+  return { ...describePlacement(emitted, executed, leftFloat), executed };
 }
 
 /** Compares the two graphs. Nodes are matched by name, and where onnxruntime renames them by the values they make. */
@@ -102,7 +64,13 @@ export function describePlacement(emitted: Model, executed: Model, leftFloat: Le
   return { placement: { ...placement, left }, ...explained };
 }
 
-function kindOf(node: Node, types: ElementTypes): 'int8' | 'float' | 'conversion' | 'none' {
+/** Whether a node calculates with floats, as opposed to naming, shaping or holding them. */
+export function isCompute(node: Node, types: ElementTypes): boolean {
+  return kindOf(node, types) === 'float';
+}
+
+/** What a node of an executed graph counts as. */
+export function kindOf(node: Node, types: ElementTypes): 'int8' | 'float' | 'conversion' | 'none' {
   // The identity that keeps onnxruntime from fusing what was left float (quantized/barrier.ts).
   if (node.is('Sum') && node.inputs.length === 1) return 'none';
   if (conversions.has(node.opType)) return 'conversion';
@@ -145,7 +113,7 @@ function explainFloats(
   const written = new Map([...emitted.allNodes()].map((node) => [node.label, node]));
   for (const node of floats) {
     if (told.has(node)) continue;
-    const origin = written.get(node.label) ?? makerOf(node, emitted);
+    const origin = writtenNode(node, emitted, written);
     const name = origin?.label ?? node.label;
     const found = origin === undefined ? madeFromFloat : (reasons.get(origin) ?? noQuantizer);
     const reason = planned.get(name) ?? found;
@@ -158,16 +126,3 @@ function explainFloats(
 const notFused = 'stands between DequantizeLinear and QuantizeLinear, but onnxruntime did not fuse it';
 const madeFromFloat = 'onnxruntime made this node out of others that are float';
 const noQuantizer = 'no quantizer stands before it';
-
-/**
- * The written node behind one that onnxruntime renamed. It makes the same value, maybe with what followed it folded in; a node
- * in blocked layout is called after that value.
- */
-function makerOf(node: Node, emitted: Model): Node | undefined {
-  const result = /^(.*)_nchwc$/.exec(node.name)?.[1] ?? node.output()?.name ?? '';
-  let maker = emitted.graph.values.get(result)?.producer;
-  const last = maker;
-  const op = node.opType.replace(/^Fused/, '');
-  for (let steps = 0; maker && maker.opType !== op && steps < 3; steps++) maker = maker.input(0)?.producer;
-  return maker?.opType === op ? maker : last;
-}

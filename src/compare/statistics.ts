@@ -1,6 +1,9 @@
 /** Statistics of paired yes/no outcomes (McNemar 1947): was the change of a task metric chance? */
 import type { PairedCounts } from './metrics/metric.ts';
 
+/** Of the normal distribution: 95 % lie within. */
+const z95 = 1.959963984540054;
+
 /**
  * Two-sided exact p value of McNemar's test: the probability, were a flip equally likely in both directions, of a split at
  * least as uneven as this one. 1 when there is no flip.
@@ -27,8 +30,21 @@ export function pairedInterval(counts: PairedCounts): [number, number] {
   const lost = counts.onlyFloat + 0.5;
   const won = counts.onlyQuant + 0.5;
   const centre = (won - lost) / n;
-  const half = 1.959963984540054 * (Math.sqrt(lost + won - (won - lost) ** 2 / n) / n);
+  const half = z95 * (Math.sqrt(lost + won - (won - lost) ** 2 / n) / n);
   return [Math.max(-1, centre - half), Math.min(1, centre + half)];
+}
+
+/** 95 % confidence interval of a probability (Wilson 1927). @param share of `n` trials that came true, n > 0 */
+export function wilsonInterval(share: number, n: number): [number, number] {
+  const shrink = 1 + z95 ** 2 / n;
+  const centre = (share + z95 ** 2 / (2 * n)) / shrink;
+  const half = (z95 / shrink) * Math.sqrt((share * (1 - share)) / n + z95 ** 2 / (4 * n ** 2));
+  return [Math.max(0, centre - half), Math.min(1, centre + half)];
+}
+
+/** The least number of trials after which Wilson's interval around this share would no longer hold the bound. */
+export function wilsonTrials(share: number, bound: number): number {
+  return Math.ceil((z95 ** 2 * bound * (1 - bound)) / (share - bound) ** 2);
 }
 
 /** Linear interpolation between order statistics (type 7), as NumPy does by default. `q` from 0 to 1; values not empty. */

@@ -34,7 +34,12 @@ export class OutputTally {
       const worst = metric.better === 'higher' ? -Infinity : Infinity;
       const value = this.#nonFinite > 0 ? worst : accumulator.value();
       const at = this.#nonFinite > 0 ? undefined : accumulator.at?.();
-      return [[metric.field, value] as const, ...(at === undefined ? [] : [[`${metric.field}At`, at] as const])];
+      const interval = this.#nonFinite > 0 ? undefined : accumulator.interval?.();
+      return [
+        [metric.field, value] as const,
+        ...(at === undefined ? [] : [[`${metric.field}At`, at] as const]),
+        ...(interval === undefined ? [] : [[`${metric.field}Ci95`, interval] as const]),
+      ];
     });
     return {
       name: this.#name,

@@ -3,8 +3,11 @@ import { rangesOf, type CalibrationState } from '../calibrate/state.ts';
 import type { Ranges } from '../calibrate/ranges.ts';
 import { activationScheme, quantizerKey, type ActivationScheme, type Plan } from '../quantizable/plan.ts';
 
-/** By tensor, and by quantizerKey for tensors that are quantized a second time. */
-export function plannedRanges(state: CalibrationState, plan: Plan): Ranges {
+/**
+ * By tensor, and by quantizerKey for tensors that are quantized a second time.
+ * @param fixed ranges that take the place of observed ones
+ */
+export function plannedRanges(state: CalibrationState, plan: Plan, fixed: Ranges = new Map()): Ranges {
   const usual = rangesOf(state);
   const made = new Map<string, Ranges>();
   const rangesFor = ({ type }: ActivationScheme): Ranges => {
@@ -16,10 +19,10 @@ export function plannedRanges(state: CalibrationState, plan: Plan): Ranges {
   const all = new Map(usual);
   for (const tensor of plan.tensors) {
     const { name, conversions = [] } = tensor;
-    const own = rangesFor(activationScheme(plan, tensor)).get(name);
+    const own = fixed.get(name) ?? rangesFor(activationScheme(plan, tensor)).get(name);
     if (own) all.set(name, own);
     for (const as of conversions) {
-      const range = rangesFor(as).get(name);
+      const range = fixed.get(name) ?? rangesFor(as).get(name);
       if (range) all.set(quantizerKey({ tensor: name, as }), range);
     }
   }

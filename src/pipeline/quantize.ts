@@ -5,6 +5,7 @@ import type { Target } from '../backends/targets/target.ts';
 import { calibrate } from '../calibrate/calibrate.ts';
 import { confirmed } from '../calibrate/confirm.ts';
 import { healthOf, type Health } from '../calibrate/health.ts';
+import { fixedRanges } from '../calibrate/fixed-ranges.ts';
 import { widened } from '../calibrate/ranges.ts';
 import { notesOf, type CalibrationState } from '../calibrate/state.ts';
 import { compareModels } from '../compare/compare.ts';
@@ -75,6 +76,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   const wanted = form.plan(model, request);
   const given = [options.data, options.reader, options.state].some((source) => source !== undefined);
   const observed = form.rangesOptional && !given ? [] : observedTensors(wanted);
+  const fixed = fixedRanges(options.range ?? [], model, observed);
   const chosen = await chooseSamples(options, model, observed.length > 0, judged || !isLarge(file));
   const { dataset } = chosen.evaluation;
   checkGates(gates, {
@@ -86,7 +88,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
 
   const state = await calibrationState(options, source, observed, chosen);
   const samples = await settle(chosen);
-  const ranges: ReadonlyMap<string, Interval> = state ? plannedRanges(state, wanted) : new Map();
+  const ranges: ReadonlyMap<string, Interval> = state ? plannedRanges(state, wanted, fixed) : new Map();
   const plan = form.settle(model, request, wanted, ranges);
   const quantized = form.emit(model, plan, widened(ranges, options.minRange));
   writeStamp(quantized.model, plan, form.description, describeCalibration(state));

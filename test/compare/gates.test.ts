@@ -201,6 +201,21 @@ describe('evaluateGates', () => {
     expect(decide('agreement >= 0', { outputs, task: [] }).value).toBe(0.5);
   });
 
+  it('judges agreement by the worse end of its interval, of a named output and of the worst one too', () => {
+    const outputs = [{ ...output, argmaxAgreement: 0.97, argmaxAgreementCi95: [0.95, 0.982] as [number, number] }];
+    for (const gate of ['agreement >= 96%', 'output.agreement >= 96%', `output[${output.name}].agreement >= 96%`]) {
+      const row = decide(gate, { outputs });
+      expect(row).toMatchObject({ value: 0.97, interval: [0.95, 0.982], judged: 0.95, pass: false });
+      // 1.96² · 0.96 · 0.04 / 0.01² = 1475.2
+      expect(row.hint).toContain('about 1476 would settle it; the estimate itself is within the bound');
+      expect(decide(`${gate} by estimate`, { outputs }).pass).toBe(true);
+    }
+    expect(decide('agreement >= 94%', { outputs }).pass).toBe(true);
+    expect(decide('agreement < 98.1%', { outputs })).toMatchObject({ judged: 0.982, pass: false });
+    const certain = [{ ...output, argmaxAgreement: 1, argmaxAgreementCi95: [0.99, 1] as [number, number] }];
+    expect(decide('agreement >= 1', { outputs: certain }).hint).toContain('no number of samples proves it');
+  });
+
   it('says how many samples would tell when the bound lies within the interval', () => {
     // Half width 0.0055, distance 0.0036: 5000 · (0.0055 / 0.0036)².
     expect(decide('top1.drop <= 1.5%').hint).toBe('too close to tell with 5000 samples: about 11671 would settle it');

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { mcnemarExact, pairedInterval, quantile, spearman } from '../../src/compare/statistics.ts';
+import {
+  mcnemarExact,
+  pairedInterval,
+  quantile,
+  spearman,
+  wilsonInterval,
+  wilsonTrials,
+} from '../../src/compare/statistics.ts';
 
 /** Exact binomial tail in BigInt arithmetic. */
 function oracle(b: number, c: number): number {
@@ -70,5 +77,35 @@ describe('spearman', () => {
     // scipy.stats.spearmanr([1, 2, 2, 3, 5], [2, 1, 4, 4, 3]).statistic
     expect(spearman([1, 2, 2, 3, 5], [2, 1, 4, 4, 3])).toBeCloseTo(0.3947368421052632, 12);
     expect(spearman([1], [2])).toBeNaN();
+  });
+});
+
+describe('wilsonInterval', () => {
+  // Newcombe, Statistics in Medicine 17 (1998), table I, method 3.
+  it.each([
+    [81, 263, 0.2553, 0.3662],
+    [15, 148, 0.0624, 0.1605],
+    [0, 20, 0, 0.1611],
+    [1, 29, 0.0061, 0.1718],
+  ])('%d of %d', (hits, n, low, high) => {
+    const interval = wilsonInterval(hits / n, n);
+    expect(interval[0]).toBeCloseTo(low, 4);
+    expect(interval[1]).toBeCloseTo(high, 4);
+  });
+
+  it('leaves a bound out from as many trials on as wilsonTrials says', () => {
+    for (const [share, bound] of [
+      [1, 0.98],
+      [0.99, 0.97],
+      [0.95, 0.97],
+    ] as const) {
+      const n = wilsonTrials(share, bound);
+      const holds = (trials: number): boolean => {
+        const [low, high] = wilsonInterval(share, trials);
+        return low <= bound && bound <= high;
+      };
+      expect(holds(n + 1)).toBe(false);
+      expect(holds(n - 2)).toBe(true);
+    }
   });
 });

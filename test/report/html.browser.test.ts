@@ -74,7 +74,7 @@ describe.skipIf(chromiumPath === undefined)('the HTML report in chromium', { tim
       expect(found.pageWidth).toBeLessThanOrEqual(viewport.width);
       expect(found.overlaps).toEqual([]);
       expect(found.outside).toEqual([]);
-      expect(found.smallest).toBeGreaterThanOrEqual(size === 'phone' ? 8 : 10);
+      expect(found.smallest).toBeGreaterThanOrEqual(size === 'phone' ? 9 : 10);
     });
   }
 
@@ -90,6 +90,18 @@ describe.skipIf(chromiumPath === undefined)('the HTML report in chromium', { tim
     const strict = await open(renderHtml(layeredReport(24), { static: true }));
     expect(await strict.page.locator('script').count()).toBe(0);
     expect(strict.trouble).toEqual([]);
+  });
+
+  it('draws the error along the graph as wide as the screen, whole', async () => {
+    for (const viewport of Object.values(sizes)) {
+      const { page } = await open(renderHtml(layeredReport(24)), { viewport, javaScriptEnabled: false });
+      const plots = page.locator('#along svg[role=img], #along .compact svg');
+      const shown: number[] = [];
+      for (const plot of await plots.all()) if (await plot.isVisible()) shown.push((await plot.boundingBox())!.width);
+      expect(shown).toHaveLength(1);
+      expect(shown[0]).toBeLessThanOrEqual(viewport.width);
+      expect(shown[0]).toBeGreaterThan(0.8 * Math.min(viewport.width, 1068));
+    }
   });
 
   it('sorts and filters tables', async () => {

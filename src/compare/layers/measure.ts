@@ -5,12 +5,15 @@
  */
 import { withFloat32Ports } from '../../backends/float32-ports.ts';
 import type { SessionOptions } from '../../backends/options.ts';
+import { release } from '../../backends/release.ts';
 import { openSession, type Session } from '../../backends/session.ts';
+import { Counter } from '../../calibrate/kernels/counter.ts';
+import { traceTensors, type TracedTensor } from '../../calibrate/shapes.ts';
 import { batches } from '../../data/batch.ts';
 import { carrier } from '../../data/carry.ts';
 import type { Dataset, Selection } from '../../data/sample.ts';
 import type { Value } from '../../graph/value.ts';
-import type { TensorValue } from '../../onnx/data-types.ts';
+import { elementCount, type TensorValue } from '../../onnx/data-types.ts';
 import { feedsOf, filled, firstSample, samplesPerRun, type Feeds, type NamedSession } from '../feeds.ts';
 import { isComparable, toNumbers } from '../numbers.ts';
 import type { LayerFacts, TensorRow } from '../report-layers.ts';
@@ -18,7 +21,7 @@ import type { Pair, Pairing } from './pairing.ts';
 import { schemeOf, type Quantizer } from './quantizers.ts';
 import { ActivationTally } from './tally.ts';
 import { weightFacts } from './weights.ts';
-import { budget, canCut, tap, windowsOf, type Tapped } from './windows.ts';
+import { budget, canCut, tap, windowsOf, type Cut, type Tapped } from './windows.ts';
 
 export interface MeasureOptions {
   readonly pairing: Pairing;
@@ -44,13 +47,14 @@ export async function measureLayers(options: MeasureOptions): Promise<Layers> {
   const { pairing } = options;
   const inBody = 'it stands in the body of a node, from where no tensor can be taken out of a run';
   const taps: Tap[] = [];
+  const counter = new Counter();
   const excuses = new Map<Pair, string>();
   for (const pair of pairing.pairs) {
     if (pair.unpaired !== undefined) excuses.set(pair, pair.unpaired);
     else if (pair.quantizer?.kind === 'weight') continue;
     else if (pair.value.graph !== pairing.quant.graph || pair.origin!.graph !== pairing.reference.graph)
       excuses.set(pair, inBody);
-    else taps.push({ pair, tally: new ActivationTally(pair.quantizer) });
+    else taps.push({ pair, tally: new ActivationTally(pair.quantizer, counter) });
   }
   const n = taps.length === 0 ? 0 : await run(taps, excuses, options);
   const tallies = new Map(taps.map(({ pair, tally }) => [pair, tally]));
@@ -75,7 +79,8 @@ async function run(taps: readonly Tap[], excuses: Map<Pair, string>, options: Me
     const first = await firstSample(dataset, selection);
     const asked = carry.length > 0 ? 1 : options.batchSize;
     const { size, fixed } = samplesPerRun(sides.float, sides.quant, first, asked);
-    const traced = carry.length > 0 || (fixed && size > 1) ? undefined : await runSides(sides, first.inputs);
+    const traced =
+      carry.length > 0 || (fixed && size > 1) ? undefined : await trace(taps, first.inputs, sides, options);
     const room = fixed || !traced ? size : Math.min(size, fits(traced.float));
     // Samples that share a run would share their windows, and the result would depend on how many do.
     let cut = traced && room === 1 ? cutsOf(taps, traced, options.pairing) : uncut;
@@ -101,21 +106,23 @@ async function run(taps: readonly Tap[], excuses: Map<Pair, string>, options: Me
       }
       states.float.keep(made.float);
       states.quant.keep(made.quant);
+      const parts = { float: sides.float.tapped.parts(made.float, n), quant: sides.quant.tapped.parts(made.quant, n) };
       for (const { pair, tally } of taps) {
         if (excuses.has(pair)) continue;
         const { origin, value, quantizer } = pair;
-        const whole = made.float[origin!.name]!;
-        const elements = cut.quant.get(value.name);
-        if (elements === undefined) {
-          const why = add(tally, whole, made.quant[value.name]!, batch.size / rows, batch.size, quantizer);
+        const whole = made.float[origin!.name];
+        const y = parts.quant.get(value.name);
+        if (y === undefined) {
+          const why = add(tally, whole!, made.quant[value.name]!, batch.size / rows, batch.size, quantizer);
           if (why !== undefined) excuses.set(pair, why);
           continue;
         }
-        const x = cut.float.has(origin!.name)
-          ? sides.float.tapped.parts(made.float, origin!)
-          : windowsOf(elements, n).map(([from, to]) => whole.data.subarray(from, to));
-        tally.addWindows(x as readonly Float32Array[], sides.quant.tapped.parts(made.quant, value));
+        const x =
+          parts.float.get(origin!.name) ??
+          windowsOf(whole!.data.length, n).map(([from, to]) => whole!.data.subarray(from, to));
+        tally.addWindows(x as readonly Float32Array[], y);
       }
+      discard(made, feeds[0], states.float.outputs);
       n += batch.size;
       options.onProgress?.(n, 'from' in selection ? dataset.count : selection.length);
     }
@@ -125,10 +132,10 @@ async function run(taps: readonly Tap[], excuses: Map<Pair, string>, options: Me
   }
 }
 
-/** Elements of the tensors of which windows alone come out, by name, in each model. */
+/** The tensors of which windows alone come out, by name, in each model. */
 interface Cuts {
-  readonly float: ReadonlyMap<string, number>;
-  readonly quant: ReadonlyMap<string, number>;
+  readonly float: ReadonlyMap<string, Cut>;
+  readonly quant: ReadonlyMap<string, Cut>;
 }
 
 const uncut: Cuts = { float: new Map(), quant: new Map() };
@@ -147,6 +154,11 @@ interface Sides {
 interface Made {
   readonly float: Feeds;
   readonly quant: Feeds;
+}
+
+interface Traced {
+  readonly float: ReadonlyMap<string, TracedTensor>;
+  readonly quant: ReadonlyMap<string, TracedTensor>;
 }
 
 async function openSides(
@@ -190,28 +202,49 @@ async function runSides(
   return { float: { ...floatInputs, ...(await one(float, floatInputs)) }, quant: await one(quant, quantInputs) };
 }
 
+/** What one sample makes of the tensors in question; of the inputs of the float model too. */
+async function trace(
+  taps: readonly Tap[],
+  inputs: Feeds,
+  { float, quant }: Sides,
+  { pairing, threads }: MeasureOptions,
+): Promise<Traced> {
+  const names = { float: taps.map(({ pair }) => pair.origin!.name), quant: taps.map(({ pair }) => pair.value.name) };
+  return {
+    float: await traceTensors(pairing.reference, feedsOf(float, inputs), names.float, { threads }),
+    quant: await traceTensors(pairing.quant, feedsOf(quant, inputs), names.quant, { threads }),
+  };
+}
+
 /** Large tensors of one scale, alike in both models. */
-function cutsOf(taps: readonly Tap[], made: Made, { reference, quant }: Pairing): Cuts {
+function cutsOf(taps: readonly Tap[], made: Traced, { reference, quant }: Pairing): Cuts {
   if (!canCut(reference) || !canCut(quant)) return uncut;
-  const cut = { float: new Map<string, number>(), quant: new Map<string, number>() };
+  const cut = { float: new Map<string, Cut>(), quant: new Map<string, Cut>() };
   const whole = new Set<string>();
   for (const { pair } of taps) {
     const { origin, value, quantizer } = pair;
-    const [x, y] = [made.float[origin!.name]!, made.quant[value.name]!];
+    const [x, y] = [made.float.get(origin!.name)!, made.quant.get(value.name)!];
+    const elements = elementCount(x.dims);
     const types = quantizer ? ['int8', 'uint8'] : ['float32'];
     const alike = x.type === 'float32' && types.includes(y.type) && String(x.dims) === String(y.dims);
-    if (alike && quantizer?.axis === undefined && x.data.length > budget) {
-      cut.quant.set(value.name, x.data.length);
-      if (!origin!.isInput) cut.float.set(origin!.name, x.data.length);
+    if (alike && quantizer?.axis === undefined && elements > budget) {
+      cut.quant.set(value.name, { elements, type: y.type });
+      if (!origin!.isInput) cut.float.set(origin!.name, { elements, type: x.type });
     } else whole.add(origin!.name);
   }
   for (const name of whole) cut.float.delete(name);
   return cut;
 }
 
+/** Results of a run once they are summed up: all but the inputs and the state on its way to the next run. */
+function discard(made: Made, inputs: Feeds, state: readonly string[]): void {
+  const kept = new Set([...Object.values(inputs), ...state.flatMap((name) => [made.float[name]!, made.quant[name]!])]);
+  release([...Object.values(made.float), ...Object.values(made.quant)].filter((each) => !kept.has(each)));
+}
+
 /** How many samples may run at once. */
-function fits(made: Feeds): number {
-  const elements = Object.values(made).reduce((sum, { data }) => sum + data.length, 0);
+function fits(traced: Traced['float']): number {
+  const elements = [...traced.values()].reduce((sum, { dims }) => sum + elementCount(dims), 0);
   return Math.max(1, Math.floor(elementsPerRun / Math.max(1, elements)));
 }
 

@@ -4,6 +4,7 @@
  * came out of the quantized model is compared with the same values in the same loop.
  */
 import { binsOf, Histogram, joinHistograms, type Bins } from '../../calibrate/histogram.ts';
+import type { Counter } from '../../calibrate/kernels/counter.ts';
 import type { TypedArray } from '../../onnx/data-types.ts';
 import type { Numbers } from '../metrics/metric.ts';
 import { mostBins, type TensorRow } from '../report-layers.ts';
@@ -106,13 +107,15 @@ export function decibels(signal: number, noise: number): number {
 /** One activation of both models. */
 export class ActivationTally {
   readonly sums = new Sums();
-  readonly #histogram = new Histogram();
+  readonly #histogram: Histogram;
   readonly #quantizer: Quantizer | undefined;
   readonly #steps: readonly Step[];
   /** Samples so far: which blocks come next. */
   #seen = 0;
 
-  constructor(quantizer: Quantizer | undefined) {
+  /** @param counter may serve many tallies: one of its own takes 2 MB, of which every kind of value touches more */
+  constructor(quantizer: Quantizer | undefined, counter?: Counter) {
+    this.#histogram = new Histogram(counter);
     this.#quantizer = quantizer;
     this.#steps = quantizer ? stepsOf(quantizer) : [];
   }

@@ -28,13 +28,15 @@ interface Accumulator<Result> {
 export interface OutputAccumulator extends Accumulator<number | null> {
   /** The sample where the worst value was met, for metrics that know it. */
   at?(): string | undefined;
+  /** 95 % confidence interval of the value, for metrics that estimate what other samples would give. */
+  interval?(): [number, number] | undefined;
 }
 
 /** How far one output moved. Sees finite values only: an output with NaN or infinity gets the worst value of the metric. */
 export interface OutputMetric {
   /** In gates: `output.<id>`. */
   readonly id: string;
-  /** Its key in a row of `report.outputs`; `at()` stands under the same key with `At` appended. */
+  /** Its key in a row of `report.outputs`; `at()` and `interval()` stand under the same key with `At` and `Ci95` appended. */
   readonly field: 'sqnrDb' | 'cosine' | 'maxAbs' | 'meanAbs' | 'argmaxAgreement' | 'normL2' | 'kl';
   /** 'fraction' may be given in percent. */
   readonly unit: 'dB' | 'fraction' | 'a cosine' | 'units of the output' | 'times the signal' | 'nats';

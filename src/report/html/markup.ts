@@ -53,6 +53,8 @@ export interface Column<Row> {
   readonly show: (row: Row, index: number) => Child;
   /** What it sorts by, for numbers; such columns stand to the right. */
   readonly value?: (row: Row, index: number) => number | undefined;
+  /** Figures that are read as one: no line ends within, but on a phone. */
+  readonly unbroken?: boolean;
 }
 
 export interface TableOptions<Row> {
@@ -62,6 +64,9 @@ export interface TableOptions<Row> {
   /** Ties rows to marks of plots. */
   readonly key?: (row: Row, index: number) => number | undefined;
 }
+
+/** Longer tables scroll in a box of their own height. */
+const tallRows = 24;
 
 /** A table of its own scroll box, so that a wide one does not widen the page. */
 export function tableOf<Row>(
@@ -74,11 +79,14 @@ export function tableOf<Row>(
     el(
       'tr',
       { 'data-t': key?.(row, index) },
-      columns.map(({ show, value }) => {
+      columns.map(({ show, value, unbroken }) => {
         const number = value?.(row, index);
         return el(
           'td',
-          { class: value ? 'n' : undefined, 'data-v': number === undefined ? undefined : String(number) },
+          {
+            class: value ? 'n' : unbroken ? 'k' : undefined,
+            'data-v': number === undefined ? undefined : String(number),
+          },
           show(row, index),
         );
       }),
@@ -86,7 +94,7 @@ export function tableOf<Row>(
   );
   return el(
     'div',
-    { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': caption },
+    { class: rows.length > tallRows ? 'scroll tall' : 'scroll', tabindex: '0', role: 'region', 'aria-label': caption },
     el(
       'table',
       { class: sortable ? 'sortable' : undefined },

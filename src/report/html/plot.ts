@@ -154,9 +154,9 @@ export function label(
 
 export type Shape = 'circle' | 'diamond' | 'triangle';
 
-/** A mark that tells its figures when pointed at. `key` ties it to the same thing elsewhere on the page. */
+/** A mark that tells its figures when pointed at, if it has any to tell. `key` ties it to the same thing elsewhere on the page. */
 export function mark(shape: Shape, x: number, y: number, ink: Ink, told: string, key?: number, size = 4): Markup {
-  const title = el('title', {}, told);
+  const title = told !== '' && el('title', {}, told);
   const shared = { ...fill(ink), 'data-t': key };
   if (shape === 'circle') return el('circle', { cx: x, cy: y, r: size, ...shared }, title);
   const s = size * 1.25;
@@ -179,8 +179,8 @@ export function legend(...entries: readonly (readonly [Shape | 'bar' | 'dash', I
     'p',
     { class: 'legend' },
     entries.map(([shape, ink, text]) => [
-      el('svg', { width: 16, height: 14, 'aria-hidden': 'true' }, sign(shape, ink)),
-      ` ${text}  `,
+      el('span', {}, el('svg', { width: 16, height: 14, 'aria-hidden': 'true' }, sign(shape, ink)), ` ${text}`),
+      ' ',
     ]),
   );
 }

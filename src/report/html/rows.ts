@@ -47,7 +47,7 @@ export interface RowsOptions {
 const barHeight = 13;
 
 export function rowChart(rows: readonly Row[], options: RowsOptions): Markup {
-  const { title, axis, axisText = String, line, from, width = 500, names = 20, right = 110 } = options;
+  const { title, axis, axisText = String, line, from, width = 420, names = 18, right = 100 } = options;
   const values = rows.flatMap(({ bars = [], dots = [] }) => [
     ...bars.map(({ value }) => value),
     ...dots.flatMap(({ value, interval = [] }) => [value, ...interval]),

@@ -28,14 +28,33 @@ describe('the windows of a large tensor', () => {
 
   it('come out of the graph as they stand in the tensor', async () => {
     const h = model.graph.values.get('h')!;
-    const tapped = tap(model, [h], [], new Map([['h', elements]]));
+    const tapped = tap(model, [h], [], new Map([['h', { elements, type: 'float32' }]]));
     const session = await openSession(tapped.model);
     for (const sample of [0, 1, 3]) {
       const results = await session.run({ x: { ...feeds(1).x, data: x }, ...tapped.windows(sample) });
-      expect(tapped.parts(results, h)).toEqual(windowsOf(elements, sample).map(([from, to]) => x.subarray(from, to)));
+      expect(tapped.parts(results, sample).get('h')).toEqual(
+        windowsOf(elements, sample).map(([from, to]) => x.subarray(from, to)),
+      );
     }
     // Of another size the windows would be elsewhere.
     await expect(session.run({ ...feeds(2), ...tapped.windows(0) })).rejects.toThrow(/./);
+    await session.dispose();
+  });
+
+  it('of several tensors leave in one output of each type, each under its own name', async () => {
+    const [h, y] = ['h', 'y'].map((name) => model.graph.values.get(name)!);
+    const cut = { elements, type: 'float32' } as const;
+    const tapped = tap(model, [h!, y!, h!], ['y'], new Map(Object.entries({ h: cut, y: cut })));
+    const session = await openSession(tapped.model);
+    // The state leaves whole, whatever is cut out of it.
+    expect(session.outputs).toHaveLength(2);
+    // The last turn ends with an empty window.
+    for (const sample of [2, Math.ceil(elements / budget) - 1]) {
+      const results = await session.run({ x: { ...feeds(1).x, data: x }, ...tapped.windows(sample) });
+      const parts = tapped.parts(results, sample);
+      for (const [name, whole] of Object.entries({ h: x, y: results['y']!.data as Float32Array }))
+        expect(parts.get(name)).toEqual(windowsOf(elements, sample).map(([from, to]) => whole.subarray(from, to)));
+    }
     await session.dispose();
   });
 
@@ -43,7 +62,8 @@ describe('the windows of a large tensor', () => {
     const h = model.graph.values.get('h')!;
     const tapped = tap(model, [h, h], []);
     const session = await openSession(tapped.model);
-    expect(tapped.parts(await session.run(feeds(2)), h)[0]).toHaveLength(2 * elements);
+    expect((await session.run(feeds(2)))['h']!.data).toHaveLength(2 * elements);
+    expect(tapped.parts({}, 5).size).toBe(0);
     expect(tapped.windows(5)).toEqual({});
     await session.dispose();
   });

@@ -10,6 +10,7 @@ import { sqnr } from '../../../src/compare/metrics/sqnr.ts';
 import { top1 } from '../../../src/compare/metrics/top1.ts';
 import { top5 } from '../../../src/compare/metrics/top5.ts';
 import { reportSchema } from '../../../src/compare/report.ts';
+import { wilsonInterval } from '../../../src/compare/statistics.ts';
 
 function paired(
   dims: readonly number[],
@@ -84,6 +85,18 @@ describe('max-abs and mean-abs', () => {
 });
 
 describe('agreement', () => {
+  it('has the interval of as many trials as samples, however many tokens each has', () => {
+    const intervalOf = (output: PairedOutput) => {
+      const accumulator = agreement.create();
+      accumulator.add(output);
+      return accumulator.interval!();
+    };
+    const [one, tokens] = [paired([2, 2], [1, 2, 2, 1], [1, 2, 1, 2]), paired([2, 1, 2], [1, 2, 2, 1], [1, 2, 1, 2])];
+    expect(intervalOf(one)).toEqual(wilsonInterval(0.5, 2));
+    expect(intervalOf(tokens)).toEqual(wilsonInterval(0.5, 2));
+    expect(intervalOf(paired([2, 1], [1, 2], [1, 2]))).toBeUndefined();
+  });
+
   it('compares the argmax of the last axis', () => {
     expect(valueOf(agreement, paired([2, 3], [1, 2, 3, 9, 1, 1], [0, 0, 1, 1, 9, 1]))).toBe(0.5);
     expect(valueOf(agreement, paired([1, 2, 2], [1, 2, 2, 1], [1, 2, 2, 1]))).toBe(1);

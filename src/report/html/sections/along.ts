@@ -3,7 +3,20 @@ import type { TensorRow } from '../../../compare/report.ts';
 import { inUnit, shorten } from '../../format.ts';
 import { tensorName, worstTensors } from '../../words.ts';
 import { el, name, type Child } from '../markup.ts';
-import { extent, inside, label, legend, linear, mark, plot, polyline, stroke, type Frame } from '../plot.ts';
+import {
+  extent,
+  inside,
+  label,
+  legend,
+  linear,
+  mark,
+  plot,
+  polyline,
+  stroke,
+  type Frame,
+  type Ink,
+  type Shape,
+} from '../plot.ts';
 import type { Section } from '../section.ts';
 
 /** Above this nothing is to be seen: float32 itself has some 140 dB. */
@@ -41,12 +54,21 @@ interface Placed {
   readonly index: number;
 }
 
+/** The same plot as wide as a desktop, and as a phone: either would be unreadable on the other. */
 function draw(rows: readonly Placed[], gate: number | undefined): Child {
-  const frame: Frame = {
-    width: 1040,
-    height: 340,
-    title: 'SQNR in dB of every tensor in the order of the graph, alone and accumulated',
-  };
+  return [
+    el('div', { class: 'roomy' }, drawIn(roomy, rows, gate)),
+    // Where there is no style sheet to choose, the first is shown.
+    el('div', { class: 'compact', hidden: true, 'aria-hidden': 'true' }, drawIn(compact, rows, gate)),
+  ];
+}
+
+const title = 'SQNR in dB of every tensor in the order of the graph, alone and accumulated';
+const roomy: Frame = { width: 1040, height: 340, title };
+const compact: Frame = { width: 370, height: 320, title };
+
+function drawIn(frame: Frame, rows: readonly Placed[], gate: number | undefined): Child {
+  const wide = frame === roomy;
   const { x: across, y: up } = inside(frame);
   const values = rows.flatMap(({ row: { isolated, accumulated } }) => [isolated?.sqnrDb, accumulated?.sqnrDb]);
   const [low, high] = extent(
@@ -54,13 +76,25 @@ function draw(rows: readonly Placed[], gate: number | undefined): Child {
     [0, 50],
   );
   const y = linear([Math.min(Math.max(low, -20), 0), Math.min(Math.max(high, 20), ceiling)], up, 6);
-  const x = linear([0, rows.length + 1], across, 10);
+  const x = linear([0, rows.length + 1], across, wide ? 10 : 5);
   const at = (index: number): number => x(index + 1);
   const whole = rows.filter(({ row: { accumulated } }) => accumulated !== undefined);
-  const size = rows.length > 250 ? 2.5 : rows.length > 100 ? 3 : 4;
+  const size = (rows.length > 250 ? 2.5 : rows.length > 100 ? 3 : 4) * (wide ? 1 : 0.75);
+  // The twin is for the eye alone: what its marks tell when pointed at would double the file.
+  const say = (row: TensorRow, index: number): [told: string, key?: number] =>
+    wide ? [told(row, index), index] : [''];
+  const drawn = (shape: Shape, row: TensorRow, index: number, sqnr: number, ink: Ink, r: number): Child => {
+    const [words, key] = say(row, index);
+    return mark(shape, at(index), y(sqnr), ink, words, key, r);
+  };
   return plot(
     frame,
-    { x, y, xLabel: 'tensor, in the order of the graph (its number in the table)', yLabel: 'SQNR, dB' },
+    {
+      x,
+      y,
+      xLabel: `tensor, in the order of the graph${wide ? ' (its number in the table)' : ''}`,
+      yLabel: 'SQNR, dB',
+    },
     [
       gate !== undefined &&
         el('line', { x1: across[0], x2: across[1], y1: y(gate), y2: y(gate), ...stroke('text', 1.5, true) }),
@@ -68,30 +102,25 @@ function draw(rows: readonly Placed[], gate: number | undefined): Child {
         whole.map(({ row, index }) => [at(index), y(row.accumulated!.sqnrDb)]),
         'red',
       ),
-      whole.map(({ row, index }) =>
-        mark('diamond', at(index), y(row.accumulated!.sqnrDb), 'red', told(row, index), index, size * 0.8),
-      ),
+      whole.map(({ row, index }) => drawn('diamond', row, index, row.accumulated!.sqnrDb, 'red', size * 0.8)),
       rows
         .filter(({ row: { isolated } }) => isolated !== undefined)
         .map(({ row, index }) =>
-          mark(
-            row.kind === 'weight' ? 'triangle' : 'circle',
-            at(index),
-            y(row.isolated!.sqnrDb),
-            'blue',
-            told(row, index),
-            index,
-            size,
-          ),
+          drawn(row.kind === 'weight' ? 'triangle' : 'circle', row, index, row.isolated!.sqnrDb, 'blue', size),
         ),
-      ring(rows, at, y),
+      ring(rows, at, y, across),
     ],
-    true,
+    wide,
   );
 }
 
 /** Around the mark that is worst alone. */
-function ring(rows: readonly Placed[], at: (index: number) => number, y: (value: number) => number): Child {
+function ring(
+  rows: readonly Placed[],
+  at: (index: number) => number,
+  y: (value: number) => number,
+  [left, right]: readonly [number, number],
+): Child {
   const [worst] = worstTensors(rows.map(({ row }) => row));
   const found = rows.find(({ row }) => row === worst);
   if (!found) return undefined;
@@ -101,7 +130,12 @@ function ring(rows: readonly Placed[], at: (index: number) => number, y: (value:
     el(
       'g',
       { class: 'halo' },
-      label(cx, cy + 24, `worst alone: #${found.index + 1}`, cx > 960 ? 'end' : cx < 80 ? 'start' : 'middle'),
+      label(
+        cx,
+        cy + 24,
+        `worst alone: #${found.index + 1}`,
+        cx > right - 70 ? 'end' : cx < left + 70 ? 'start' : 'middle',
+      ),
     ),
   ];
 }

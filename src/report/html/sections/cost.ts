@@ -32,7 +32,7 @@ function size(report: Report): Child {
           bars: [{ value: bytesQuant / 1e6, ink: 'red', text: bytes(bytesQuant) }],
         },
       ],
-      { title: 'File sizes', axis: 'MB', from: 0, width: 500, names: 6, right: 80 },
+      { title: 'File sizes', axis: 'MB', from: 0, width: 420, names: 6, right: 70 },
     ),
   );
 }
@@ -58,9 +58,9 @@ function latency(report: Report): Child {
       title: 'Median latency',
       axis: 'ms',
       from: 0,
-      width: 500,
+      width: 420,
       names: 6,
-      right: 170,
+      right: 172,
     }),
   );
 }
@@ -93,8 +93,8 @@ function byOperator({ profile }: Report): Child {
       title: 'Latency by operator, float beside int8',
       axis: 'ms per run',
       from: 0,
-      names: 22,
-      right: 110,
+      names: 18,
+      right: 90,
     }),
     folded(
       `All ${ops.length} operators`,

@@ -22,7 +22,10 @@ export const outputs: Section = {
         { title: 'mean error', show: ({ meanAbs }) => digits(meanAbs, 3), value: ({ meanAbs }) => meanAbs },
         {
           title: 'agreement',
-          show: ({ argmaxAgreement: share }) => (share === null ? '' : inUnit(share, 'fraction')),
+          show: ({ argmaxAgreement: share, argmaxAgreementCi95: ends }) =>
+            share === null
+              ? ''
+              : `${inUnit(share, 'fraction')}${ends ? ` (${ends.map((end) => inUnit(end, 'fraction', 1)).join(' to ')})` : ''}`,
           value: ({ argmaxAgreement: share }) => share ?? undefined,
         },
       ],

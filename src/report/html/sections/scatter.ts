@@ -23,7 +23,7 @@ export const scatter: Section = {
 };
 
 function damage(rows: readonly Placed[]): Child {
-  const frame: Frame = { width: 500, height: 340, title: 'Isolated against accumulated SQNR of every activation' };
+  const frame: Frame = { width: 420, height: 320, title: 'Isolated against accumulated SQNR of every activation' };
   const { x: across, y: up } = inside(frame);
   const values = rows.flatMap(([{ isolated, accumulated }]) => [isolated!.sqnrDb, accumulated!.sqnrDb]);
   const [low, high] = extent(values, [0, 50]);
@@ -57,8 +57,8 @@ const ideal = 1 / Math.sqrt(12);
 
 function rounding(rows: readonly Placed[]): Child {
   const frame: Frame = {
-    width: 500,
-    height: 340,
+    width: 420,
+    height: 320,
     title: 'rmse/scale of every quantizer, on a logarithmic axis',
     top: 30,
   };

@@ -14,7 +14,8 @@ export const task: Section = {
     if (report.task.length === 0) return undefined;
     return [
       changes(report.task),
-      el('div', { class: 'two' }, figures(report.task), report.task.slice(0, 1).map(flips)),
+      figures(report.task),
+      el('div', { class: 'two' }, report.task.slice(0, 1).map(flips)),
       classes(report.classes),
       confusion(report),
     ];
@@ -43,7 +44,7 @@ function changes(rows: readonly TaskRow[]): Child {
       axis: 'change, percentage points',
       line: { value: 0, text: 'no change' },
       names: 14,
-      right: 150,
+      right: 140,
     },
   );
 }
@@ -59,6 +60,7 @@ function figures(rows: readonly TaskRow[]): Child {
       {
         title: '95 % interval',
         show: (row) => row.ci95 && `${taskFormats(row).change(row.ci95[0])} to ${taskFormats(row).change(row.ci95[1])}`,
+        unbroken: true,
       },
       { title: 'p', show: ({ p }) => (p === undefined ? '' : probability(p)), value: ({ p }) => p },
       { title: 'samples', show: ({ n }) => String(n), value: ({ n }) => n },

@@ -23,8 +23,8 @@ export function verdictStrip(report: Report): Markup {
       latency !== undefined && el('li', {}, el('b', {}, 'latency '), latency),
       el('li', {}, el('b', {}, 'runs '), `${report.placement.int8} nodes in int8, ${report.placement.float} in float`),
     ),
-    gates(report),
     cause(report),
+    gates(report),
     warnings(report),
     baseline(report),
   );
@@ -38,8 +38,8 @@ function gates({ gates }: Report): Child {
     [
       { title: '', show: ({ status }) => el('span', { class: `g ${status}` }, marks[status]) },
       { title: 'gate', show: (row) => [name(row.name), row.hint !== undefined && el('small', {}, row.hint)] },
-      { title: 'bound', show: ({ bound }) => bound },
-      { title: 'measured', show: ({ measured }) => measured },
+      { title: 'bound', show: ({ bound }) => bound, unbroken: true },
+      { title: 'measured', show: ({ measured }) => measured, unbroken: true },
     ],
     { caption: 'Gates' },
   );
@@ -52,7 +52,7 @@ function cause(report: Report): Child {
   return el(
     'div',
     { class: 'cause' },
-    el('p', {}, el('b', {}, `Likely cause, ${found.cause}: `), found.text),
+    el('p', {}, el('b', {}, `Likely cause, ${found.cause}, at `, name(found.node), ': '), found.text),
     found.tryFlag !== undefined && el('p', {}, el('b', {}, 'Try: '), name(found.tryFlag)),
     exclude.length > 0 &&
       el(

@@ -1,0 +1,25 @@
+/**
+ * Gives the memory of fetched tensors back at once. Each run of onnxruntime makes new arrays for its outputs, and V8, which sees only
+ * their small heads, lets tens of megabytes gather before it collects them. A buffer handed to a port that nobody reads any more
+ * is gone with the message (on Node 22 `buffer.transfer(0)` would say it more plainly; Node 20 has no such method).
+ */
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import type { TensorValue } from '../onnx/data-types.ts';
+
+let sink: MessagePort | undefined;
+
+/** The arrays of these tensors, and all others on the same buffers, have length 0 from here on. */
+export function release(tensors: Iterable<TensorValue>): void {
+  const buffers = new Set<ArrayBuffer>();
+  for (const { data } of tensors) if (data.buffer instanceof ArrayBuffer) buffers.add(data.buffer);
+  sink ??= closedPort();
+  sink.postMessage(null, [...buffers]);
+}
+
+function closedPort(): MessagePort {
+  const { port1, port2 } = new MessageChannel();
+  port2.close();
+  // Nothing is awaited on it: it must not keep the process alive.
+  port1.unref();
+  return port1;
+}
