@@ -9,6 +9,7 @@ import type {
   FinetuneOptions,
   FuseOptions,
   PrepareOptions,
+  QuantizeFinetunedOptions,
   QuantizeOptions,
   SensitivityOptions,
 } from './pipeline-types.ts';
@@ -33,6 +34,7 @@ export const defaults = {
   scales: 'lsq',
   scaleLr: 1,
   accumulate: 1,
+  cache: 64,
   evalEvery: 100,
   keep: 'last',
   checkpointEvery: 50,
@@ -50,6 +52,7 @@ type AnyOptions =
   | FuseOptions
   | CalibrateOptions
   | QuantizeOptions
+  | QuantizeFinetunedOptions
   | CompareOptions
   | PrepareOptions
   | ConvertOptions

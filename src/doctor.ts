@@ -39,6 +39,7 @@ export async function examine(): Promise<Diagnosis> {
     ...(runtime.status === 'fail' ? [] : [await checkInt8()]),
     checkCpu(),
     await checkSharp(),
+    await checkTokenizers(() => import('@huggingface/tokenizers')),
     checkMemory(),
     checkTemporaryFolder(tmpdir()),
     checkInstallSetting(),
@@ -135,6 +136,22 @@ async function checkSharp(): Promise<Finding> {
       status: 'warn',
       detail: 'the optional package sharp cannot be loaded: image folders cannot be read',
       hint: "'npm install sharp', or give the samples as .npy, .npz or a reader module",
+    };
+  }
+}
+
+export async function checkTokenizers(load: () => Promise<{ Tokenizer: unknown }>): Promise<Finding> {
+  const check = 'tokenizers';
+  try {
+    const { Tokenizer } = await load();
+    if (typeof Tokenizer !== 'function') throw new TypeError('@huggingface/tokenizers has no Tokenizer');
+    return { check, status: 'ok', detail: '@huggingface/tokenizers is installed: texts can be read' };
+  } catch {
+    return {
+      check,
+      status: 'warn',
+      detail: 'the optional package @huggingface/tokenizers cannot be loaded: texts cannot be read',
+      hint: "for .txt and .jsonl data 'npm install @huggingface/tokenizers'; tokens as .npy or .npz need nothing",
     };
   }
 }

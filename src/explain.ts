@@ -4,18 +4,31 @@
  */
 import { cpuInfo } from './backends/cpu.ts';
 import { targetOf } from './backends/targets/index.ts';
+import type { FixedParameters } from './backends/targets/target.ts';
 import { openModel } from './compare/model-facts.ts';
 import { findPlacement } from './compare/placement.ts';
 import type { NodeRow, Placement } from './compare/report.ts';
 import { modelFromProto } from './graph/from-proto.ts';
+import { valueFinder, type Model } from './graph/model.ts';
 import type { Applied, Refused } from './intrinsic/pass.ts';
 import { loadModel } from './onnx/model-file.ts';
+import type { Interval } from './ops/op.ts';
 import { openFused, survivors } from './pipeline/source.ts';
 import { readStamp, type Stamp } from './pipeline/stamp.ts';
-import type { FloatNode, RegionPlan } from './quantizable/plan.ts';
-import { planQuantization } from './quantizable/planner.ts';
-import { describeScheme, findTarget, leastOpset, resolveScheme } from './quantizable/scheme.ts';
+import type { FloatNode, RegionPlan, TensorPlan } from './quantizable/plan.ts';
+import { parseOverride } from './quantizable/overrides.ts';
+import { findTarget, resolveScheme } from './quantizable/scheme.ts';
+import { overriddenForm } from './quantized/formats/index.ts';
 import type { InspectOptions } from './inspect.ts';
+
+export interface FixedRange {
+  readonly tensor: string;
+  /** Type of the operator that gives it. */
+  readonly op?: string;
+  readonly range?: Interval;
+  /** Instead of a range: what the target's kernel insists on. */
+  readonly parameters?: FixedParameters;
+}
 
 export type Explanation =
   | {
@@ -26,6 +39,8 @@ export type Explanation =
       readonly applied: readonly Applied[];
       readonly refused: readonly Refused[];
       readonly regions: readonly RegionPlan[];
+      /** Activations whose range follows from their operator or from the kernel of the target: samples are not asked. */
+      readonly fixed: readonly FixedRange[];
       readonly float: readonly FloatNode[];
     }
   | {
@@ -37,8 +52,13 @@ export type Explanation =
       readonly nodes: readonly NodeRow[];
     };
 
+export interface ExplainOptions extends InspectOptions {
+  /** See SchemeFlags. */
+  readonly override?: readonly string[];
+}
+
 /** @throws QdqError when the file cannot be read or loaded, for unknown targets and patterns, or when nothing can be quantized */
-export async function explainModel(path: string, options: InspectOptions = {}): Promise<Explanation> {
+export async function explainModel(path: string, options: ExplainOptions = {}): Promise<Explanation> {
   const file = loadModel(path);
   const model = modelFromProto(file.proto, file.dir);
   if ([...model.allNodes()].some((node) => node.is('DequantizeLinear'))) {
@@ -49,17 +69,25 @@ export async function explainModel(path: string, options: InspectOptions = {}): 
   }
   const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
   const scheme = resolveScheme(target, {});
-  const { model: fused, log } = await openFused(path, { threads: 1 }, { opset: leastOpset(scheme, target) });
-  const { regions, float } = planQuantization(fused, { ...options, target, scheme, fused: survivors(log) });
+  const form = overriddenForm('qdq', target, scheme, {}, (options.override ?? []).map(parseOverride));
+  const opset = Math.max(form.leastOpset, target.opset.least);
+  const { model: fused, log } = await openFused(path, { threads: 1 }, { opset });
+  const { regions, float, tensors } = form.plan(fused, { ...options, target, scheme, fused: survivors(log) });
   const { applied, refused } = log;
   return {
     kind: 'float',
     path,
     target: target.name,
-    scheme: `QDQ, ${describeScheme(scheme)}`,
+    scheme: form.description,
     applied,
     refused,
     regions,
+    fixed: tensors.filter(({ source }) => source === 'fixed').map((tensor) => fixedRange(fused, tensor)),
     float,
   };
+}
+
+function fixedRange(model: Model, { name, range, parameters }: TensorPlan): FixedRange {
+  const op = valueFinder(model)(name)?.producer?.opType;
+  return { tensor: name, ...(op !== undefined && { op }), ...(range && { range }), ...(parameters && { parameters }) };
 }

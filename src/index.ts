@@ -33,6 +33,8 @@ import type {
   MergeResult,
   PrepareOptions,
   PrepareResult,
+  QuantizeFinetunedOptions,
+  QuantizeFinetunedResult,
   QuantizeOptions,
   QuantizeResult,
   SensitivityOptions,
@@ -64,6 +66,11 @@ export function exportCalibration(options: ExportOptions): ExportResult {
 /** The whole pipeline; writes the int8 model to `output`, also when a gate failed (`report.verdict`). */
 export function quantizeModel(options: Given<QuantizeOptions>): Promise<QuantizeResult> {
   return pipeline.quantizeModel(withDefaults<QuantizeOptions>(options));
+}
+
+/** Fake quantizers, training, int8 and the comparison in one: `prepareModel`, `finetuneModel`, `convertModel`, `compareModels`. */
+export function quantizeFinetuned(options: Given<QuantizeFinetunedOptions>): Promise<QuantizeFinetunedResult> {
+  return pipeline.quantizeFinetuned(withDefaults<QuantizeFinetunedOptions>(options));
 }
 
 /** Puts fake quantizers on a float model, calibrated on samples; writes it to `output`. */

@@ -68,11 +68,17 @@ export interface SchemeFlags extends ObserverFlags {
   readonly accuracyLevel?: number;
   /** fp16, bf16: inputs and outputs stay float32. */
   readonly keepIo?: boolean;
+  /** qdq: scan opens LSTM, GRU and RNN, so that their products run in static int8. */
+  readonly recurrent?: 'keep' | 'scan';
   /** Node names, operator types or /regular expressions/; empty means everything. */
   readonly include: readonly string[];
   readonly exclude: readonly string[];
+  /** "PATTERN: key=value, ...": settings of single nodes, as flags name them, or format=float. */
+  readonly override?: readonly string[];
   /** Least width of an observed range, zero included, in real units: a narrower one is stretched upwards. */
   readonly minRange?: number;
+  /** "NAME=LO,HI": ranges that take the place of observed ones, of a tensor or of all that operators of a type give. */
+  readonly range?: readonly string[];
   /** Calibration state file: ranges instead of `data`. */
   readonly state?: string;
 }
@@ -220,7 +226,16 @@ export interface QuantizeOptions extends DataFlags, JudgeFlags, SchemeFlags, Rep
 }
 
 /** Settings of single formats. */
-type FormatOnly = 'format' | 'optimize' | 'weightObserver' | 'blockSize' | 'weightMethod' | 'accuracyLevel' | 'keepIo';
+type FormatOnly =
+  | 'format'
+  | 'optimize'
+  | 'weightObserver'
+  | 'blockSize'
+  | 'weightMethod'
+  | 'accuracyLevel'
+  | 'keepIo'
+  | 'override'
+  | 'recurrent';
 
 export interface PrepareOptions extends Omit<DataFlags, 'eval'>, Omit<SchemeFlags, FormatOnly>, RunFlags {
   readonly model: string;
@@ -230,6 +245,8 @@ export interface PrepareOptions extends Omit<DataFlags, 'eval'>, Omit<SchemeFlag
   readonly activationBits?: number;
   /** Bits of both in the first and the last layers; default 8. */
   readonly firstLastBits?: number;
+  /** Keep what folding BatchNormalization loses, so that fine-tuning can let it take part; default fold: do not. */
+  readonly bn?: 'fold' | 'train' | 'freeze';
   readonly externalData: ExternalDataMode;
 }
 
@@ -241,13 +258,23 @@ export interface PrepareResult {
   readonly weightBits: number;
   readonly activationBits: number;
   readonly firstLastBits: number;
+  /** Number of BatchNormalizations whose statistics were kept. */
+  readonly batchNorms: number;
   readonly warnings: readonly string[];
 }
 
-export interface FinetuneOptions extends DataFlags, RunFlags {
+export interface FinetuneOptions extends TrainingFlags, DataFlags, JudgeFlags, ReportFlags, RunFlags {
   /** A model with fake quantizers. */
   readonly model: string;
   readonly output: string;
+  /** As in QuantizeOptions, of the report; without `report` gates alone make the models be compared. */
+  readonly gates: readonly string[];
+  readonly layers?: boolean;
+  readonly externalData: ExternalDataMode;
+}
+
+/** How to train. */
+export interface TrainingFlags {
   /** Float model to distil from. Default: the model itself, as it is at first, without its fake quantizers. */
   readonly teacher?: string;
   /** Updates in all, or passes over the data; default 400 steps. */
@@ -274,6 +301,10 @@ export interface FinetuneOptions extends DataFlags, RunFlags {
   readonly scaleLr: number;
   /** Step after which scales rest. */
   readonly freezeScales?: number;
+  /** What becomes of BatchNormalization that `prepareModel` kept; default: what was said there. */
+  readonly bn?: 'fold' | 'train' | 'freeze';
+  /** With `bn` train: step after which running statistics take the place of those of the batch; default: half of the steps. */
+  readonly freezeBn?: number;
   readonly clipNorm?: number;
   readonly clipValue?: number;
   /** Batches per update. */
@@ -282,6 +313,8 @@ export interface FinetuneOptions extends DataFlags, RunFlags {
   readonly workers: number;
   /** "flip crop=4 color=0.1", or a module. */
   readonly augment?: string;
+  /** Megabytes of decoded samples to keep, where they are used more than once. */
+  readonly cache: number;
   /** Steps between evaluations; 0: only at the ends. */
   readonly evalEvery: number;
   /** Evaluations without a better result after which training ends. */
@@ -295,7 +328,14 @@ export interface FinetuneOptions extends DataFlags, RunFlags {
   readonly resume: boolean;
   /** JSON lines. */
   readonly log?: string;
-  readonly externalData: ExternalDataMode;
+}
+
+/** `quantize --finetune`: `samples` and `batch` are those of training. */
+export interface QuantizeFinetunedOptions
+  extends Omit<QuantizeOptions, FormatOnly>, TrainingFlags, Pick<PrepareOptions, 'activationBits' | 'firstLastBits'> {}
+
+export interface QuantizeFinetunedResult extends QuantizeResult {
+  readonly training: FinetuneResult;
 }
 
 export interface FinetuneResult {
@@ -309,6 +349,8 @@ export interface FinetuneResult {
   readonly endedEarly: boolean;
   /** Number of trained values. */
   readonly parameters: number;
+  /** Number of BatchNormalizations that took part. */
+  readonly batchNorms: number;
   /** What the samples that judge said, at step 0 first: `top1`, `agreement` or `sqnr`. */
   readonly evaluations: readonly { readonly step: number; readonly name: string; readonly value: number }[];
   readonly training: readonly {
@@ -319,6 +361,10 @@ export interface FinetuneResult {
   }[];
   readonly stepMilliseconds: number;
   readonly warnings: readonly string[];
+  /** With `report` or gates. */
+  readonly report?: Report;
+  readonly reportPath?: string;
+  readonly reportFiles?: readonly string[];
 }
 
 export interface ConvertOptions extends RunFlags {
@@ -388,7 +434,8 @@ export interface CompareResult {
   readonly reportFiles?: readonly string[];
 }
 
-export interface SensitivityOptions extends DataFlags, RunFlags, Omit<SchemeFlags, 'format' | 'state'> {
+export interface SensitivityOptions
+  extends DataFlags, RunFlags, Omit<SchemeFlags, 'format' | 'state' | 'override' | 'recurrent'> {
   /** The float model. */
   readonly model: string;
   /** An int8 model made from it whose quantizers are judged; absent: it is quantized with these flags. */

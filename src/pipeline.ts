@@ -9,4 +9,5 @@ export { fuseModel } from './pipeline/fuse.ts';
 export { mergeCalibrations } from './pipeline/merge.ts';
 export { prepareModel } from './pipeline/prepare.ts';
 export { exportCalibration } from './pipeline/tables.ts';
+export { quantizeFinetuned } from './pipeline/quantize-finetuned.ts';
 export { quantizeModel } from './pipeline/quantize.ts';

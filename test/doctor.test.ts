@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { checkNode, checkTemporaryFolder, examine } from '../src/doctor.ts';
+import { checkNode, checkTemporaryFolder, checkTokenizers, examine } from '../src/doctor.ts';
 
 it('finds a machine that runs these tests healthy', async () => {
   const { healthy, findings } = await examine();
@@ -10,6 +10,7 @@ it('finds a machine that runs these tests healthy', async () => {
     'int8',
     'cpu',
     'sharp',
+    'tokenizers',
     'memory',
     'temporary-folder',
     'install-setting',
@@ -30,4 +31,13 @@ it('fails where nothing can be written', () => {
     status: 'fail',
     hint: expect.stringContaining('TMPDIR'),
   });
+});
+
+it('warns where texts cannot be read, and says what to install', async () => {
+  const broken = [() => Promise.reject(new Error('not found')), () => Promise.resolve({ Tokenizer: undefined })];
+  for (const load of broken)
+    expect(await checkTokenizers(load)).toMatchObject({
+      status: 'warn',
+      hint: expect.stringContaining('npm install @huggingface/tokenizers'),
+    });
 });

@@ -24,6 +24,7 @@ it('exports what it promises and nothing else', () => {
     'measureSensitivity',
     'mergeCalibrations',
     'prepareModel',
+    'quantizeFinetuned',
     'quantizeModel',
     'saveModel',
     'version',

@@ -10,6 +10,7 @@ import type { Executor } from '../graph/executor.ts';
 import type { Model } from '../graph/model.ts';
 import type { DataTypeName, TensorValue, TypedArray } from '../onnx/data-types.ts';
 import type { SessionOptions } from './options.ts';
+import { release } from './release.ts';
 import { makeStub, type Stub } from './stub.ts';
 
 export interface Session {
@@ -90,10 +91,11 @@ export async function openSession(
           inputs,
           into ? Object.fromEntries(names.map((name) => [name, places(name)])) : names,
         );
-        return Object.fromEntries(
-          // What comes back for a given array is a copy of it.
-          Object.entries(results).map(([key, tensor]) => [key, into?.[key] ?? fromOrt(tensor as Ort.Tensor)]),
-        );
+        const found = Object.entries(results).map(([key, tensor]) => [key, fromOrt(tensor as Ort.Tensor)] as const);
+        if (!into) return Object.fromEntries(found);
+        // What comes back for a given array is a copy of it.
+        release(found.filter(([key]) => into[key]).map(([, value]) => value));
+        return Object.fromEntries(found.map(([key, value]) => [key, into[key] ?? value]));
       } catch (cause) {
         throw backendErrors.run(label, cause);
       }

@@ -11,19 +11,22 @@ import type { Value } from '../graph/value.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import { append } from './probe.ts';
 
-/** Elements per tensor and row of the batch axis, where a stride can bring them down to it. */
-const budget = 50_000;
+/**
+ * Elements per tensor and row of the batch axis, where a stride can bring them down to it. Measured against 50,000: half the cost
+ * over plain inference in networks of the MobileNet kind, and 0.15 dB on SqueezeNet with 50 samples, the mean of three seeds.
+ */
+const budget = 12_288;
 
 /**
  * @param value float32, in the main graph
  * @param dims as traced; the first one is the batch axis
- * @returns float32, the same first dimension
+ * @returns float32, the same first dimension; the value itself where all of it is taken
  */
 export function sampleElements(value: Value, dims: readonly number[], all: boolean): Value {
   const { graph } = value;
   const [rows = 1, ...rest] = dims;
   const elements = rest.reduce((product, dim) => product * dim, 1);
-  if (all || rows === 0 || elements <= budget) return append(graph, 'Identity', [value]);
+  if (all || rows === 0 || elements <= budget) return value;
   let [image, strides] = [value, poolStrides(rest)];
   if (dims.length !== 4) {
     const line = Tensor.of('sample_line', 'int64', [4], BigInt64Array.of(0n, 1n, 1n, -1n));

@@ -102,11 +102,14 @@ export function buildStatistics(
       for (const column of wanted) take(tensor, probe, column);
       continue;
     }
-    const sample = sampleElements(asFloat32(tensor, probe), traced.dims, probe.elements === 'all');
+    const float32 = asFloat32(tensor, probe);
+    const taken = sampleElements(float32, traced.dims, probe.elements === 'all');
+    const whole = taken === float32;
+    // What the model is fed or returns anyway cannot leave under its own name.
+    const sample = taken.producer && !kept.includes(taken.name) ? taken : append(graph, 'Identity', [taken]);
     elements.push(sample);
     named.set(probe.tensor, sample.name);
     // What leaves whole is reduced in the layout in which it leaves, and tied by that.
-    const whole = sample.producer!.opType === 'Identity';
     const [source, seen] = whole
       ? [sample, { ...probe, traced: { ...traced, type: 'float32' as const } }]
       : [tensor, probe];

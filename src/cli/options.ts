@@ -36,7 +36,7 @@ export const options = {
   preprocess: text({
     group: data,
     describe:
-      'for images: a preset (imagenet) and/or "resize=256 crop=224 scale=1/255 mean=.485,.456,.406 std=.229,.224,.225"; for sound: "rate=16000" with "length=N" or "frame=512 hop=512 context=64"; for text: "tokenizer=tokenizer.json max-length=128"',
+      'for images: a preset (imagenet) and/or "resize=256 crop=224 scale=1/255 mean=.485,.456,.406 std=.229,.224,.225"; for sound: "rate=16000" with "length=N" or "frame=512 hop=512 context=64", or spectrograms: whisper, or "mel=80 fft=400 hop=160 log=ln"; for text: "tokenizer=tokenizer.json max-length=128"',
     expects: 'a preset such as imagenet, or key=value words',
   }),
   samples: integer({
@@ -181,6 +181,18 @@ export const options = {
     describe: 'leave these float: node name, operator type or /regex/ (repeatable)',
     expects: 'a node name, an operator type or /regex/',
   }),
+  recurrent: choice(['keep', 'scan'], {
+    group: scheme,
+    describe:
+      'qdq: scan opens LSTM, GRU and RNN into products and a Scan, for static int8; smaller, and rarely faster than --format dynamic',
+    defaultText: 'keep',
+  }),
+  override: list({
+    group: scheme,
+    describe:
+      'settings of some nodes, "PATTERN: key=value, ..." with the names of flags: "/head/: activation-type=u16", "Gemm: format=dynamic", "Softmax: format=float" (repeatable, later ones win)',
+    expects: '"PATTERN: key=value, ...", such as "Gemm: format=dynamic"',
+  }),
   observer: choice(['minmax', 'percentile', 'entropy', 'mse', 'histogram', 'average'], {
     group: scheme,
     default: defaults.observer,
@@ -203,11 +215,22 @@ export const options = {
       'least width of the range of an activation: narrower ones are stretched upwards (MinimumRealRange of onnxruntime)',
     defaultText: 'none',
   }),
+  range: list({
+    group: scheme,
+    describe:
+      'range of an activation, or of all that operators of a type give, in place of the observed one (repeatable)',
+    expects: 'NAME=LO,HI, such as features=-4,4 or Clip=0,6',
+  }),
   state: path({
     group: scheme,
     describe: "ranges from this file of 'qdq calibrate', or a table of onnxruntime or TensorRT, instead of --data",
   }),
 
+  finetune: flag({
+    group: training,
+    default: false,
+    describe: 'train the model with fake quantizers before it is made int8, as prepare, finetune and convert do',
+  }),
   teacher: path({
     group: training,
     describe: 'float model to distil from',
@@ -224,9 +247,9 @@ export const options = {
   }),
   loss: text({
     group: training,
-    describe: 'ce (labels), kl or mse (distillation), or a mix: "kl=1,ce=0.5"',
+    describe: 'ce (labels), kl, mse or features (distillation), or a mix: "kl=1,ce=0.5"',
     expects: 'a loss, or a mix such as "kl=1,ce=0.5"',
-    defaultText: 'ce with labels, else kl; mse without classes',
+    defaultText: 'ce with labels, else kl; "mse,features=.02" without classes',
   }),
   temperature: real({ group: training, min: 0.1, default: defaults.temperature, describe: 'of kl' }),
   labelSmoothing: real({ group: training, min: 0, max: 1, default: defaults.labelSmoothing, describe: 'of ce' }),
@@ -257,7 +280,7 @@ export const options = {
   scales: choice(['lsq', 'log', 'none'], {
     group: training,
     default: defaults.scales,
-    describe: 'how scales are trained: with the gradient of LSQ, in the logarithm, or not at all',
+    describe: 'how scales are trained: with the gradient of LSQ (of up to 8 bits), in the logarithm, or not at all',
   }),
   scaleLr: real({
     group: training,
@@ -266,6 +289,18 @@ export const options = {
     describe: 'learning rate of scales, in parts of --lr',
   }),
   freezeScales: integer({ group: training, min: 0, describe: 'step after which scales rest' }),
+  bn: choice(['fold', 'train', 'freeze'], {
+    group: training,
+    describe:
+      'BatchNormalization: fold it into the weights, train with the statistics of each batch, or freeze them at the running ones',
+    defaultText: 'prepare: fold; finetune: as prepared',
+  }),
+  freezeBn: integer({
+    group: training,
+    min: 0,
+    describe: '--bn train: step after which running statistics are used, and rest',
+    defaultText: 'half of the steps',
+  }),
   clipNorm: real({ group: training, min: 0, describe: 'largest norm of the gradient' }),
   clipValue: real({ group: training, min: 0, describe: 'largest magnitude of each element of the gradient' }),
   accumulate: integer({ group: training, min: 1, default: defaults.accumulate, describe: 'batches per update' }),
@@ -273,6 +308,12 @@ export const options = {
     group: training,
     describe: 'for images: "flip crop=4 color=0.1"; or a module, (sample, random) => sample',
     expects: '"flip crop=4 color=0.1", or a .mjs module',
+  }),
+  cache: integer({
+    group: training,
+    min: 0,
+    default: defaults.cache,
+    describe: 'megabytes of decoded samples to keep, where samples are used more than once; 0: none',
   }),
   evalEvery: integer({
     group: training,
@@ -490,6 +531,7 @@ export const quantizerOptions = [
   'include',
   'exclude',
   'minRange',
+  'range',
   ...observerOptions,
 ] as const satisfies readonly OptionName[];
 export const schemeOptions = [
@@ -500,6 +542,8 @@ export const schemeOptions = [
   'weightMethod',
   'accuracyLevel',
   'keepIo',
+  'override',
+  'recurrent',
   ...quantizerOptions,
 ] as const satisfies readonly OptionName[];
 export const trainingOptions = [
@@ -519,10 +563,13 @@ export const trainingOptions = [
   'scales',
   'scaleLr',
   'freezeScales',
+  'bn',
+  'freezeBn',
   'clipNorm',
   'clipValue',
   'accumulate',
   'augment',
+  'cache',
   'evalEvery',
   'patience',
   'keep',

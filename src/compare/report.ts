@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { causeRow, classRow, confusion, layerFacts, profile, sensitivity, tensorRow } from './report-layers.ts';
+import { training } from './report-training.ts';
 import { better, count, fraction, interval95, real } from './report-terms.ts';
 
 /** Grows when a reader of older reports would misread a newer one. */
@@ -203,6 +204,7 @@ export const reportSchema = z.strictObject({
   tensors: z.array(tensorRow).optional().describe('quantized tensors in the order of the graph'),
   causes: z.array(causeRow).optional().describe('why tensors are sick, most harmful first'),
   sensitivity: sensitivity.optional(),
+  training: training.optional(),
   classes: z.array(classRow).optional().describe('worst change first'),
   confusion: confusion.optional(),
   profile: profile.optional().describe('latency by operator'),
@@ -221,6 +223,7 @@ export type Placement = Report['placement'];
 export type Latency = NonNullable<Report['cost']['latencyMs']>;
 export type Warning = Report['warnings'][number];
 export type * from './report-layers.ts';
+export type * from './report-training.ts';
 export type ModelFile = Report['models']['float'];
 
 /** The published schema of report files (JSON Schema 2020-12), with a line end, as it stands in `report.schema.json`. */

@@ -53,6 +53,32 @@ export const calibrateErrors = {
       `tensor '${tensor}' is ${type}: only floating-point tensors have a range to observe`,
     ),
 
+  rangeSyntax: (text: string): QdqError =>
+    usageError(
+      'CALIBRATE_RANGE_SYNTAX',
+      `--range '${text}' is not of the form NAME=LO,HI`,
+      'name a tensor or an operator type, and two numbers: --range "features=-4,4"',
+    ),
+
+  rangeLimits: (text: string): QdqError =>
+    usageError(
+      'CALIBRATE_RANGE',
+      `--range '${text}' has no limits that a range can have`,
+      'the first number is smaller than the second, and 0 is between them or one of them: it must stay exact in int8',
+    ),
+
+  rangeTensor: (name: string, exists: boolean, known: readonly string[]): QdqError =>
+    usageError(
+      'CALIBRATE_RANGE_TENSOR',
+      exists
+        ? `--range: tensor '${name}' takes no range from samples: it is not quantized here, or its range follows from the model`
+        : `--range: no tensor that takes a range from samples is named '${name}' or comes from an operator of that type`,
+      didYouMean(name, known, known.length > 0 ? "'qdq explain MODEL' shows what is quantized" : 'this plan has none'),
+    ),
+
+  rangeTwice: (name: string): QdqError =>
+    usageError('CALIBRATE_RANGE', `--range: '${name}' is given twice`, 'leave out one of the two'),
+
   unknownObserver: (id: string, known: readonly string[]): QdqError =>
     usageError(
       'CALIBRATE_OBSERVER',

@@ -43,11 +43,52 @@ export const finetuneErrors = {
       'use --loss mse',
     ),
 
+  noActivations: (loss: string): QdqError =>
+    dataError(
+      'QAT_CLASSES',
+      `loss '${loss}' compares quantized activations, and the model has fake quantizers on weights alone`,
+      'use --loss mse, or prepare with --activation-bits 8',
+    ),
+
   nothingToTrain: (): QdqError =>
     dataError(
       'QAT_NOTHING_TO_TRAIN',
       'no constant of the model can be trained: none belongs to a layer or a fake quantizer on which the loss depends',
       "give a model of 'qdq prepare'; one of 'qdq convert' or 'qdq quantize' holds integers",
+    ),
+
+  noData: (): QdqError =>
+    usageError('QAT_NO_DATA', '--finetune trains on samples, and there are none', 'give --data or --reader'),
+
+  needsFinetune: (flag: string): QdqError =>
+    usageError(
+      'QAT_NEEDS_FINETUNE',
+      `${flag} is for training, and nothing is trained`,
+      'add --finetune, or leave it out',
+    ),
+
+  notFinetuned: (flag: string): QdqError =>
+    usageError('QAT_NOT_FINETUNED', `${flag} has no effect with --finetune`, 'leave it out'),
+
+  noNorms: (model: string, asked: string): QdqError =>
+    dataError(
+      'QAT_NO_NORMS',
+      `${model} holds no statistics of BatchNormalization, which ${asked} needs`,
+      "give --bn to 'qdq prepare' too, with a float model that still has its BatchNormalization",
+    ),
+
+  nothingLive: (model: string, asked: string): QdqError =>
+    dataError(
+      'QAT_NO_NORMS',
+      `${model} has no BatchNormalization behind a layer with a constant weight, which ${asked} could keep`,
+      'it may be folded already: leave --bn out, or export the model without folding (PyTorch: training=TrainingMode.PRESERVE)',
+    ),
+
+  freezeWithout: (mode: string): QdqError =>
+    usageError(
+      'QAT_FREEZE_BN',
+      `--freeze-bn is for --bn train, and this is ${mode}`,
+      'leave it out, or give --bn train',
     ),
 
   fewSamples: (count: number, batch: number): QdqError =>
@@ -132,6 +173,13 @@ export const finetuneErrors = {
       'QAT_TEACHER',
       `${path} does not match: it has no output '${output}', but ${known.map((name) => `'${name}'`).join(', ')}`,
       "give the float model that 'qdq prepare' was given, or leave out --teacher",
+    ),
+
+  teacherActivation: (path: string, name: string): QdqError =>
+    dataError(
+      'QAT_TEACHER',
+      `${path} does not match: it has no '${name}', an activation that the loss 'features' compares`,
+      "give the float model that 'qdq prepare' was given, leave out --teacher, or use a loss on outputs (kl, mse)",
     ),
 
   teacherShape: (path: string, output: string, own: readonly number[], wanted: readonly number[]): QdqError =>

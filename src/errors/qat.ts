@@ -40,6 +40,21 @@ export const qatErrors = {
       'export the model in inference mode, or keep its BatchNormalization frozen (--bn freeze)',
     ),
 
+  normCount: (node: string): QdqError =>
+    dataError(
+      'QAT_NORM_COUNT',
+      `a batch holds one value per channel behind '${node}': that has no variance`,
+      'raise --batch, use fewer --workers, or give --bn freeze',
+    ),
+
+  normRecord: (key: string, cause: unknown): QdqError =>
+    dataError(
+      'QAT_NORM_RECORD',
+      `the statistics of BatchNormalization in the metadata '${key}' are damaged`,
+      "make the model anew with 'qdq prepare --bn', or fine-tune it with --bn fold",
+      cause,
+    ),
+
   unroll: (node: string, opType: string, reason: string): QdqError =>
     dataError(
       'QAT_UNROLL',

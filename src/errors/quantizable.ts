@@ -90,6 +90,15 @@ export const planErrors = {
         : `--include ${optional} quantizes those too, or use --format qdq`,
     ),
 
+  noRecurrent: (left: readonly { readonly node: string; readonly reason: string }[]): QdqError =>
+    usageError(
+      'PLAN_NO_RECURRENT',
+      left.length === 0
+        ? '--recurrent scan: the model has no LSTM, GRU or RNN'
+        : `--recurrent scan can open no node: ${left.map(({ node, reason }) => `'${node}': ${reason}`).join('; ')}`,
+      'leave it out, or use --format dynamic, which multiplies recurrent weights in int8',
+    ),
+
   alreadyQuantized: (node: string): QdqError =>
     dataError(
       'PLAN_ALREADY_QUANTIZED',

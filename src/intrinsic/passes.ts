@@ -12,6 +12,7 @@ import { convOneD } from './conv1d.ts';
 import { deadCode } from './dead-code.ts';
 import { einsum } from './einsum.ts';
 import { gelu } from './gelu.ts';
+import { globalPool } from './global-pool.ts';
 import { hardSwish } from './hard-swish.ts';
 import { identity } from './identity.ts';
 import { inlineFunctions } from './inline-functions.ts';
@@ -42,6 +43,7 @@ export const passes: readonly Pass[] = [
   layerNorm,
   rmsNorm,
   reduceMeanToPool,
+  globalPool,
   noOps,
   layoutPairs,
   einsum,

@@ -3,12 +3,13 @@
  * Payloads are copied through one small buffer, whatever their size.
  */
 import { randomUUID } from 'node:crypto';
-import { closeSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { onnxErrors } from '../errors/onnx.ts';
 import { onInterrupt } from '../interrupt.ts';
 import { copyInto } from './bytes.ts';
 import { systemError } from './file.ts';
+import type { Journal } from './journal.ts';
 import type { Payload } from './messages.ts';
 
 /** Measured: 128 KiB stays in the cache between read and write; 1 MiB costs three times as much per byte to read. */
@@ -30,6 +31,9 @@ export class PendingFile {
   readonly path: string;
   readonly #temporary: string;
   readonly #expected: number;
+  readonly #journal: Journal | undefined;
+  /** Where the next bytes go. */
+  #position = 0;
   readonly #buffer = new Uint8Array(bufferSize);
   #filled = 0;
   #fd: number | undefined;
@@ -39,18 +43,26 @@ export class PendingFile {
   /**
    * @param path where the file is to appear, in an existing folder
    * @param expected its size in bytes, for the message when the disk is full
+   * @param journal of a file that outlives an interrupt: it is written on behind what the journal has verified
    * @throws ONNX_OUTPUT_FOLDER, ONNX_OUTPUT_NOT_A_FILE, ONNX_UNWRITABLE, ONNX_DISK_FULL
    */
-  constructor(path: string, expected: number) {
+  constructor(path: string, expected: number, journal?: Journal) {
     this.path = path;
     this.#expected = expected;
-    this.#temporary = join(dirname(path), `.${basename(path)}.${randomUUID().slice(0, 8)}.tmp`);
+    this.#journal = journal;
+    this.#temporary = journal?.file ?? join(dirname(path), `.${basename(path)}.${randomUUID().slice(0, 8)}.tmp`);
     this.#attempt(() => {
       if (!statSync(dirname(path), { throwIfNoEntry: false })?.isDirectory())
         throw onnxErrors.outputFolder(dirname(path));
       if (statSync(path, { throwIfNoEntry: false })?.isFile() === false) throw onnxErrors.outputNotAFile(path);
-      this.#fd = openSync(this.#temporary, 'wx');
-      this.#settled = onInterrupt(() => this.discard());
+      if (!journal) {
+        this.#fd = openSync(this.#temporary, 'wx');
+        this.#settled = onInterrupt(() => this.discard());
+        return;
+      }
+      this.#position = journal.byteLength;
+      this.#fd = openSync(this.#temporary, journal.byteLength > 0 ? 'r+' : 'w');
+      ftruncateSync(this.#fd, journal.byteLength);
     });
   }
 
@@ -58,7 +70,9 @@ export class PendingFile {
   write(payload: Payload, onBytes: (count: number) => void): void {
     for (let offset = 0; offset < payload.byteLength;) {
       const count = Math.min(payload.byteLength - offset, bufferSize - this.#filled);
-      copyInto(payload, offset, this.#buffer.subarray(this.#filled, this.#filled + count));
+      const piece = this.#buffer.subarray(this.#filled, this.#filled + count);
+      copyInto(payload, offset, piece);
+      this.#journal?.add(piece);
       this.#filled += count;
       offset += count;
       if (this.#filled === bufferSize) this.#flush();
@@ -77,6 +91,7 @@ export class PendingFile {
   /** Puts the closed file in its place. */
   commit(): void {
     this.#attempt(() => renameSync(this.#temporary, this.path));
+    this.#journal?.remove();
     this.#settled();
   }
 
@@ -85,12 +100,17 @@ export class PendingFile {
     if (this.#fd !== undefined) closeSync(this.#fd);
     this.#fd = undefined;
     rmSync(this.#temporary, { force: true });
+    this.#journal?.remove();
     this.#settled();
   }
 
   #flush(): void {
     this.#attempt(() => {
-      for (let done = 0; done < this.#filled;) done += writeSync(this.#fd!, this.#buffer, done, this.#filled - done);
+      for (let done = 0; done < this.#filled;) {
+        const count = writeSync(this.#fd!, this.#buffer, done, this.#filled - done, this.#position);
+        done += count;
+        this.#position += count;
+      }
     });
     this.#filled = 0;
   }

@@ -2,11 +2,14 @@
  * Saving: streams a model, and its external data where there is any, into new files. Nothing is half-written and no
  * input is overwritten. Memory does not grow with the model: payloads go from their source to the disk in pieces.
  */
+import { createHash } from 'node:crypto';
 import { basename, dirname, resolve } from 'node:path';
 import { onnxErrors } from '../errors/onnx.ts';
 import { protobufLimit, writeModel } from './codec.ts';
 import { dataLocations, externalEntries, externalPath, isExternal } from './external.ts';
+import { toBytes } from './bytes.ts';
 import { FileRange, folderOf, isSameFile } from './file.ts';
+import { Journal } from './journal.ts';
 import type { ModelProto, Payload, TensorProto } from './messages.ts';
 import { modelTensors, type ModelTensor } from './model-tensors.ts';
 import { PendingFile } from './pending-file.ts';
@@ -26,6 +29,11 @@ export interface SaveOptions {
   /** Files of this run that must not be overwritten, besides those that the model's payloads are read from. */
   readonly inputs?: readonly string[];
   readonly onProgress?: (bytesDone: number, bytesTotal: number) => void;
+  /**
+   * The writing of external data may be stopped and go on later, in the same place, with the same bytes at the end. Of everything
+   * that decides the bytes of payloads and that the graph does not say.
+   */
+  readonly resumeKey?: string;
 }
 
 export interface SavedModel {
@@ -57,7 +65,7 @@ export function saveModel(model: ModelProto, outPath: string, options: SaveOptio
   const parts = planParts(model, outPath, { ...options, sourceDir });
   const inputs = origin === undefined ? [] : [origin];
   refuseInputs(model, parts, sourceDir, [...inputs, ...(options.inputs ?? [])]);
-  const byteLength = writeParts(parts, options.onProgress);
+  const byteLength = writeParts(parts, options);
   return { path: outPath, ...(parts.length > 1 && { dataPath: parts[0]!.path }), byteLength };
 }
 
@@ -147,17 +155,34 @@ function refuseInputs(
 /** Where models were loaded from, so that a model without any large tensor is not saved over its own file either. */
 export const origins = new WeakMap<ModelProto, string>();
 
-function writeParts(parts: readonly Part[], onProgress?: SaveOptions['onProgress']): number {
+/** Names, types, places and settings of all tensors are in the model that goes with the data. */
+function openJournal(path: string, segments: readonly Payload[], { segments: model }: Part, key: string): Journal {
+  const hash = createHash('sha256').update(key);
+  for (const segment of model) hash.update(toBytes(segment));
+  return new Journal(
+    `${path}.unfinished`,
+    hash.digest('hex'),
+    segments.map(({ byteLength }) => byteLength),
+  );
+}
+
+function writeParts(parts: readonly Part[], { onProgress, resumeKey }: SaveOptions): number {
   const size = (segments: readonly Payload[]) => segments.reduce((sum, segment) => sum + segment.byteLength, 0);
   const total = parts.reduce((sum, { segments }) => sum + size(segments), 0);
   const files: PendingFile[] = [];
   let done = 0;
   const count = (bytes: number) => onProgress?.((done += bytes), total);
   try {
-    for (const { path, segments } of parts) {
-      const file = new PendingFile(path, total);
+    for (const [index, { path, segments }] of parts.entries()) {
+      const resumes = resumeKey !== undefined && parts.length > 1 && index === 0;
+      const journal = resumes ? openJournal(path, segments, parts[1]!, resumeKey) : undefined;
+      const file = new PendingFile(path, total, journal);
       files.push(file);
-      for (const segment of segments) file.write(segment, count);
+      if (journal && journal.byteLength > 0) count(journal.byteLength);
+      for (const segment of segments.slice(journal?.pieces ?? 0)) {
+        file.write(segment, count);
+        journal?.mark();
+      }
       file.close();
     }
     for (const file of files) file.commit();

@@ -6,7 +6,8 @@ import type { Node } from '../graph/node.ts';
 
 const noKernel = 'onnxruntime has no int8 kernel of it';
 const normalization = `${noKernel}, and a mean and a variance need more than 8 bits`;
-const recurrent = 'has no int8 kernel in static form: --format dynamic multiplies its weights in int8';
+const recurrent =
+  'has no int8 kernel in static form: --format dynamic multiplies its weights in int8, --recurrent scan opens it';
 
 const reasons: Readonly<Record<string, string>> = {
   LayerNormalization: normalization,

@@ -1,7 +1,8 @@
 /**
  * QuantizeLinear → DequantizeLinear around a float tensor is one unit, a fake quantizer, and has one gradient: that of the
  * straight-through estimator (Bengio et al. 2013) for the tensor, and that of LSQ (Esser et al. 2020) for the scale. Between the
- * two may stand a Clip of the codes, as PyTorch writes ranges that are narrower than the type.
+ * two may stand a Clip of the codes, as PyTorch writes ranges that are narrower than the type, and Casts that change no code
+ * around it: onnxruntime clips no 16-bit integers.
  *
  *   y = s · (clamp(round(x / s) + z, qmin, qmax) − z)
  *   dx = dy where (qmin − z)·s ≤ x ≤ (qmax − z)·s, else 0
@@ -13,7 +14,7 @@
 import { channelShape, sameDims, type Emitter } from '../graph/emitter.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
-import type { DataTypeName } from '../onnx/data-types.ts';
+import { dataTypeOfCode, type DataTypeName } from '../onnx/data-types.ts';
 import { dyOf, staticDims, wrapAxis, type GradientContext } from './gradient/context.ts';
 import type { OpSpec } from './op.ts';
 
@@ -27,12 +28,30 @@ interface FakeQuantizer {
 
 /** The fake quantizer that this DequantizeLinear ends; undefined for one that reads stored codes. */
 export function fakeQuantizerOf(dequantize: Node): FakeQuantizer | undefined {
-  let node = dequantize.input(0)?.producer;
+  let node = beforeCasts(dequantize);
   const clip = node?.is('Clip') ? node : undefined;
-  if (clip) node = clip.input(0)?.producer;
+  if (clip) node = beforeCasts(clip);
   if (!node?.is('QuantizeLinear')) return undefined;
   return { x: node.input(0)!, quantize: node, dequantize, clip };
 }
+
+/** The producer of input 0, seen through Casts to integers in which every code of 16 bits has a place, and back. */
+function beforeCasts(node: Node): Node | undefined {
+  let before = node.input(0)?.producer;
+  while (before?.is('Cast') && (isWide(before) || backToCodes(before))) before = before.input(0)?.producer;
+  return before;
+}
+
+const isWide = (cast: Node): boolean => ['int32', 'int64'].includes(castType(cast) ?? '');
+
+/** To the type from which the codes came: the QuantizeLinear at the other end of the chain writes it. */
+function backToCodes(cast: Node): boolean {
+  let node = cast.input(0)?.producer;
+  while (node?.is('Clip') || (node?.is('Cast') && isWide(node))) node = node.input(0)?.producer;
+  return node?.is('QuantizeLinear') === true && node.output()!.type === castType(cast);
+}
+
+const castType = (cast: Node): DataTypeName | undefined => dataTypeOfCode(cast.int('to', 0))?.name;
 
 /** A QuantizeLinear from whose codes those of this node are made, however far away. */
 function quantizerBefore(dequantize: Node): Node | undefined {

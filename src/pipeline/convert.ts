@@ -6,6 +6,7 @@ import { saveModel } from '../onnx/model-file.ts';
 import type { ConvertOptions, ConvertResult } from '../pipeline-types.ts';
 import { findFakeQuants } from '../qat/fake-quant.ts';
 import { lowerFakeQuant } from '../qat/lower.ts';
+import { dropNorms } from '../qat/norm-record.ts';
 import { repairWarnings } from './notes.ts';
 import { openFused, upgradeNotes } from './source.ts';
 import { restamp } from './stamp.ts';
@@ -18,6 +19,7 @@ export async function convertModel(options: ConvertOptions): Promise<ConvertResu
   const { file, model, upgrade } = await openFused(options.model, options);
   if (findFakeQuants(model).length === 0) throw finetuneErrors.notPrepared(options.model);
   const lowered = lowerFakeQuant(model);
+  dropNorms(lowered.model);
   restamp(lowered.model);
   const warnings = [...upgradeNotes(upgrade), ...repairWarnings(lowered.repaired)];
   for (const warning of warnings) options.onWarning?.(warning);

@@ -1,15 +1,15 @@
 /**
  * A finished model → a file, once it is proven. A small model is loaded and run before a byte of it is on disk. A large one is
- * written into a folder beside its place, so that its new constants are made once and never held, proven there, and moved.
+ * written into a folder beside its place, so that its new constants are made once and never held, proven there, and moved. The folder
+ * outlives a run that was stopped, and the same command goes on with what is in it.
  */
-import { mkdtempSync, renameSync, rmSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { withFloat32Ports } from '../backends/float32-ports.ts';
 import { openSession } from '../backends/session.ts';
 import { onnxErrors } from '../errors/onnx.ts';
 import type { Model } from '../graph/model.ts';
 import { modelToProto } from '../graph/to-proto.ts';
-import { onInterrupt } from '../interrupt.ts';
 import { FileRange, isSameFile } from '../onnx/file.ts';
 import { saveModel, type ModelFile, type SavedModel } from '../onnx/model-file.ts';
 import type { RunFlags, ExternalDataMode } from '../pipeline-types.ts';
@@ -79,13 +79,19 @@ async function prove(model: Model | string, options: DeliverOptions, samples: Sa
   }
 }
 
-function save(model: Model, source: ModelFile, path: string, options: DeliverOptions): SavedModel {
+function save(
+  model: Model,
+  source: ModelFile,
+  path: string,
+  options: DeliverOptions & { readonly resumeKey?: string },
+): SavedModel {
   const megabytes = (bytes: number): number => Math.round(bytes / 1e6);
   let told = -1;
   return saveModel(modelToProto(model), path, {
     externalData: options.externalData,
     sourceDir: source.dir,
     inputs: [source.path],
+    ...(options.resumeKey === undefined ? {} : { resumeKey: options.resumeKey }),
     onProgress(bytes, total) {
       if (megabytes(bytes) === told) return;
       told = megabytes(bytes);
@@ -106,28 +112,39 @@ async function deliverLarge(
     const taken = [source.path, ...source.externalFiles()].some((input) => isSameFile(place, input));
     if (taken) throw onnxErrors.outputIsInput(place);
   }
-  const folder = makeFolder(dirname(output));
-  const remove = (): void => rmSync(folder, { recursive: true, force: true });
-  const release = onInterrupt(remove);
+  const folder = `${output}.partial`;
+  makeFolder(folder);
   try {
     // One file of this size would be held in memory by whoever opens it; external data is mapped.
     const externalData = options.externalData === 'auto' ? 'always' : options.externalData;
-    const saved = save(model, source, join(folder, basename(output)), { ...options, externalData });
+    const saved = save(model, source, join(folder, basename(output)), {
+      ...options,
+      externalData,
+      resumeKey: identityOf(source),
+    });
     await prove(saved.path, options, samples);
     if (saved.dataPath !== undefined) renameSync(saved.dataPath, `${output}.data`);
     renameSync(saved.path, output);
     const dataPath = saved.dataPath === undefined ? {} : { dataPath: `${output}.data` };
     return { path: output, ...dataPath, byteLength: saved.byteLength, ran: samples !== undefined };
   } finally {
-    remove();
-    release();
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 
-function makeFolder(parent: string): string {
+/** What the weights are read from. Files of external data are too large to hash twice: their sizes and times stand for them. */
+function identityOf(source: ModelFile): string {
+  const files = source.externalFiles().map((path) => {
+    const { size, mtimeMs } = statSync(path);
+    return `${path} ${size} ${mtimeMs}`;
+  });
+  return [source.sha256(), ...files].join('\n');
+}
+
+function makeFolder(path: string): void {
   try {
-    return mkdtempSync(join(parent, '.qdq-'));
+    mkdirSync(path, { recursive: true });
   } catch (error) {
-    throw onnxErrors.unwritable(parent, error as NodeJS.ErrnoException);
+    throw onnxErrors.unwritable(path, error as NodeJS.ErrnoException);
   }
 }

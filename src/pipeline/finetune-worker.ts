@@ -12,7 +12,7 @@ await answer<EngineInit, EngineRequest, EngineReply>(async ({ spec, parameters, 
     if (request.kind === 'teach') return { outputs: await engine.teach(request.feeds, request.fetch) };
     values.set(parameters);
     if (request.kind === 'forward') return { outputs: await engine.forward(values, request.feeds, request.fetch) };
-    const result = await engine.step(values, request.shards, sums);
+    const result = await engine.step(values, request.shards, sums, request.phase);
     gradients.set(sums);
     return { result };
   };

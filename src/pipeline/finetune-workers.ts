@@ -20,7 +20,7 @@ type Feeds = Readonly<Record<string, TensorValue>>;
 type Outputs = Record<string, TensorValue>;
 
 export type EngineRequest =
-  | { readonly kind: 'step'; readonly shards: readonly Shard[] }
+  | { readonly kind: 'step'; readonly shards: readonly Shard[]; readonly phase: number }
   | { readonly kind: 'forward'; readonly feeds: Feeds; readonly fetch: readonly string[] | undefined }
   | { readonly kind: 'teach'; readonly feeds: Feeds; readonly fetch: readonly string[] | undefined };
 
@@ -46,7 +46,7 @@ function inThisThread(spec: EngineSpec, count: number): Engines {
   const engines = Array.from({ length: count }, () => new Engine(spec));
   return {
     count,
-    step: (worker, parameters, shards, gradients) => engines[worker]!.step(parameters, shards, gradients),
+    step: (worker, parameters, shards, gradients, phase) => engines[worker]!.step(parameters, shards, gradients, phase),
     forward: (parameters, feeds, fetch) => engines[0]!.forward(parameters, feeds, fetch),
     teach: (feeds, fetch) => engines[0]!.teach(feeds, fetch),
     close: async () => {
@@ -56,7 +56,7 @@ function inThisThread(spec: EngineSpec, count: number): Engines {
 }
 
 function inWorkers(spec: EngineSpec, count: number): Engines {
-  const length = totalLength(spec.graph.parameters);
+  const length = totalLength(spec.graphs[0]!.parameters);
   const shared = (): Float32Array => new Float32Array(new SharedArrayBuffer(length * 4));
   const parameters = shared();
   const gradients = Array.from({ length: count }, shared);
@@ -66,9 +66,9 @@ function inWorkers(spec: EngineSpec, count: number): Engines {
   );
   return {
     count,
-    async step(worker, values, shards, sums) {
+    async step(worker, values, shards, sums, phase) {
       parameters.set(values);
-      const { result } = await crew.ask(worker, { kind: 'step', shards });
+      const { result } = await crew.ask(worker, { kind: 'step', shards, phase });
       sums.set(gradients[worker]!);
       return result!;
     },

@@ -2,37 +2,43 @@
  * Fake-quantized model + samples → the same model, trained: quantization-aware fine-tuning with labels, or by distillation from
  * its own float weights or another float model. Gradients are a graph of standard operators that onnxruntime runs.
  */
-import { blockConvolutions, blockSize } from '../backends/blocked-conv.ts';
 import { makeStub } from '../backends/stub.ts';
-import type { Session } from '../backends/session.ts';
-import { evaluate, type Evaluation } from '../compare/evaluate.ts';
-import { join } from '../data/batch.ts';
+import { join, parse } from 'node:path';
+import { cached } from '../data/cache.ts';
+import { join as joinSamples } from '../data/batch.ts';
 import { finetuneErrors } from '../errors/finetune.ts';
-import { modelFromProto } from '../graph/from-proto.ts';
 import type { Model } from '../graph/model.ts';
 import { modelToProto } from '../graph/to-proto.ts';
-import { loadModel, saveModel } from '../onnx/model-file.ts';
+import { saveModel } from '../onnx/model-file.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import type { FinetuneOptions, FinetuneResult } from '../pipeline-types.ts';
 import { readAugment } from '../qat/augment.ts';
-import { findBiasGrids, onGrid } from '../qat/bias-grid.ts';
 import { stepsPerEpoch, trainingBatches } from '../qat/batches.ts';
-import { readCheckpoint, readOrNothing, checkpointPath, writeCheckpoint, type Evaluated } from '../qat/checkpoint.ts';
+import { writeCheckpoint, type Evaluated } from '../qat/checkpoint.ts';
 import { leastGradientOpset } from '../qat/differentiate.ts';
 import { findFakeQuants } from '../qat/fake-quant.ts';
+import { recordAt } from '../qat/live-norm.ts';
 import { parseLoss } from '../qat/losses/index.ts';
 import { hasClasses } from '../qat/losses/loss.ts';
+import { writeNorms } from '../qat/norm-record.ts';
 import { initialState } from '../qat/optimize.ts';
 import { optimizerOf } from '../qat/optimizers/index.ts';
 import { gatherParameters, type Parameter } from '../qat/parameters.ts';
-import { traceShapes } from '../qat/shapes.ts';
-import { withoutFakeQuants } from '../qat/strip.ts';
+import { showInside } from '../qat/strip.ts';
 import { train, type Metric, type Point, type Progress } from '../qat/trainer.ts';
-import { buildForwardGraph, buildTrainingGraph } from '../qat/training-graph.ts';
-import { createExecutor, openSession } from '../backends/session.ts';
+import { buildForwardGraph, quantizedActivations } from '../qat/training-graph.ts';
+import { viewOf } from '../qat/view.ts';
 import { firstShard, trainingData, type TrainingData } from './finetune-data.ts';
-import { startEngines, type Engines } from './finetune-workers.ts';
+import { buildPhases, normsFreezeAt, planNorms } from './finetune-graphs.ts';
+import { measure } from './finetune-judge.ts';
 import { trainingLog } from './finetune-log.ts';
+import { judging, reportTrained } from './finetune-report.ts';
+import { reportFiles } from './report-files.ts';
+import type { Samples } from './samples.ts';
+import { withScratch } from './scratch.ts';
+import { resumed, settingsOf } from './finetune-settings.ts';
+import { outputShapes, teacherOf } from './finetune-teacher.ts';
+import { startEngines } from './finetune-workers.ts';
 import { inputsOf, openFused, upgradeNotes } from './source.ts';
 import { restamp } from './stamp.ts';
 
@@ -43,6 +49,39 @@ const usualSteps = 400;
  * that is no number; the last checkpoint stays. The errors of model files and data.
  */
 export async function finetuneModel(options: FinetuneOptions): Promise<FinetuneResult> {
+  reportFiles(options);
+  const { result, evaluation, trained, teacher } = await runFinetune(options);
+  if (options.report === false || (options.report === undefined && options.gates.length === 0)) return result;
+  const judges = judging(evaluation, trained);
+  const warnings = [...result.warnings, ...judges.warnings];
+  for (const warning of judges.warnings) options.onWarning?.(warning);
+  return withScratch(options.output, async (folder) => {
+    const floatPath = options.teacher ?? join(folder, `${parse(options.model).name}.float.onnx`);
+    if (options.teacher === undefined) saveModel(modelToProto(teacher), floatPath, { externalData: 'auto' });
+    const { report, files } = await reportTrained(
+      {
+        floatPath,
+        quantPath: result.outputPath,
+        result: { ...result, warnings },
+        evaluation: judges.samples,
+        layers: options.layers,
+        more: {},
+      },
+      options,
+    );
+    return { ...result, warnings, report, ...(files.length > 0 && { reportPath: files[0]!, reportFiles: files }) };
+  });
+}
+
+/** What a training leaves for a report: the samples that judged, those that trained, and the float model. */
+export interface Finetuned {
+  readonly result: FinetuneResult;
+  readonly evaluation: Samples | undefined;
+  readonly trained: Samples;
+  readonly teacher: Model;
+}
+
+export async function runFinetune(options: FinetuneOptions): Promise<Finetuned> {
   const optimizer = optimizerOf(options.optimizer);
   if (options.loss !== undefined) parseLoss(options.loss, options.temperature);
   if (options.resume && options.checkpoint === undefined) throw finetuneErrors.resumeNowhere();
@@ -52,31 +91,27 @@ export async function finetuneModel(options: FinetuneOptions): Promise<FinetuneR
   if (findFakeQuants(model).length === 0) throw finetuneErrors.notPrepared(options.model);
   const inputs = inputsOf(model);
   const data = await trainingData(options, inputs);
-  const warnings = [...upgradeNotes(upgrade), ...data.warnings];
+  const normPlan = planNorms(model, options);
+  const warnings = [...upgradeNotes(upgrade), ...data.warnings, ...normPlan.warnings];
   for (const warning of warnings) options.onWarning?.(warning);
 
-  const feeds = join(await firstShard(data), inputs).inputs;
+  const feeds = joinSamples(await firstShard(data), inputs).inputs;
   const outputs = await outputShapes(model, feeds);
-  const lossText = options.loss ?? usualLoss(outputs, data);
+  const lossText = options.loss ?? usualLoss(outputs, data, model, options.teacher);
   const terms = parseLoss(lossText, options.temperature);
-  const teacher = options.teacher === undefined ? withoutFakeQuants(model) : openTeacher(options.teacher);
-  if (options.teacher !== undefined) await checkTeacher(options.teacher, teacher, feeds, outputs);
+  const teacher = await teacherOf(options.teacher, model, feeds, outputs);
   options.onProgress?.({ stage: 'building the gradient graph', done: 0, total: 1, unit: 'graphs' });
-  const { model: training, ...graph } = await buildTrainingGraph(
-    model,
-    terms,
-    feeds,
-    data.shard,
-    traceShapes,
-    createExecutor(),
-  );
-  blockConvolutions(training, await blockSize());
+  const { training, graphs } = await buildPhases(normPlan, terms, feeds, data.shard);
+  showInside(teacher, graphs[0]!.teacher.keys(), options.teacher ?? options.model);
+  const [{ parameters, target: scores }] = graphs as [(typeof graphs)[number]];
+  const modelParameters = parameters.filter(({ name }) => model.graph.values.has(name));
   options.onProgress?.({ stage: 'building the gradient graph', done: 1, total: 1, unit: 'graphs' });
   const engines = startEngines(
     {
-      training: makeStub(training, 'the training graph'),
-      graph,
-      forward: makeStub(buildForwardGraph(model, graph.parameters), 'the fake-quantized model'),
+      training,
+      graphs,
+      modelParameters,
+      forward: makeStub(buildForwardGraph(model, modelParameters), 'the fake-quantized model'),
       teacher: makeStub(teacher, 'the teacher'),
       inputs: inputs.map(({ name }) => name),
       threads: options.workers === 1 ? options.threads : 1,
@@ -89,31 +124,34 @@ export async function finetuneModel(options: FinetuneOptions): Promise<FinetuneR
     if (options.epochs !== undefined && perEpoch === undefined) throw finetuneErrors.epochsOfStream();
     const steps = options.steps ?? (options.epochs === undefined ? usualSteps : options.epochs * perEpoch!);
     const settings = { ...settingsOf(options), model: file.sha256(), loss: lossText, batch: data.batch, steps };
-    const from = resumed(options, settings, optimizer.slots, gatherParameters(model, graph.parameters).length);
-    const state = from?.state ?? initialState(gatherParameters(model, graph.parameters), optimizer);
+    const start = gatherParameters(normPlan.model, parameters);
+    const from = resumed(options, settings, optimizer.slots, start.length);
+    const state = from?.state ?? initialState(start, optimizer);
     const progress: Progress = from?.progress ?? { best: undefined, sinceBest: 0, firstLoss: undefined };
     const curve: Point[] = [...(from?.curve ?? [])];
     const evaluations: Evaluated[] = [...(from?.evaluations ?? [])];
     const log = options.log === undefined ? undefined : trainingLog(options.log, state.step);
-    const grids = findBiasGrids(model, graph.parameters);
+    const view = viewOf(normPlan.model, parameters, normPlan.norms);
     const judged = data.evaluation;
     const evaluateNow = judged
-      ? (parameters: Float32Array): Promise<Metric> => measure(engines, model, parameters, judged, data.shard)
+      ? (values: Float32Array): Promise<Metric> => measure(engines, model, values, judged, data.shard)
       : undefined;
     if (evaluateNow && state.step === 0) {
-      const before = await evaluateNow(onGrid(state.parameters, grids, state.parameters.slice()));
+      const before = await evaluateNow(view.evaluated(state.parameters, state.parameters.slice()));
       evaluations.push({ step: 0, ...before });
       log?.write({ step: 0, ...before });
     }
     const started = performance.now();
     const firstStep = state.step;
-    const target = graph.target && { classes: graph.target.classes, smoothing: options.labelSmoothing };
-    const request = { dataset: data.dataset, positions: data.positions, size, seed: options.seed, augment };
+    const target = scores && { classes: scores.classes, smoothing: options.labelSmoothing };
+    const repeats = data.positions !== undefined && steps * size > data.positions.length;
+    const dataset = cached(data.dataset, repeats ? options.cache * 2 ** 20 : 0);
+    const request = { dataset, positions: data.positions, size, seed: options.seed, augment };
     const endedEarly = await train(
       state,
       progress,
-      graph.parameters,
-      grids,
+      parameters,
+      view,
       trainingBatches(request, state.step),
       inputs,
       target,
@@ -124,6 +162,7 @@ export async function finetuneModel(options: FinetuneOptions): Promise<FinetuneR
         schedule: { name: options.schedule, steps, warmup: options.warmup },
         shard: data.shard,
         freezeScales: options.freezeScales ?? Infinity,
+        freezeNorms: normsFreezeAt(normPlan, options.freezeBn, steps),
         clipNorm: options.clipNorm,
         clipValue: options.clipValue,
         patience: options.patience,
@@ -156,11 +195,10 @@ export async function finetuneModel(options: FinetuneOptions): Promise<FinetuneR
     const best = progress.best;
     const useBest = best !== undefined && (options.keep === 'best' || endedEarly);
     const kept = useBest ? best.step : state.step;
-    writeParameters(
-      model,
-      graph.parameters,
-      useBest ? best.parameters : onGrid(state.parameters, grids, state.parameters),
-    );
+    const written = useBest ? best.parameters : view.evaluated(state.parameters, state.parameters.slice());
+    writeParameters(model, modelParameters, written);
+    if (normPlan.mode !== 'fold')
+      writeNorms(model, { mode: normPlan.mode, norms: view.norms.map((norm) => recordAt(written, norm)) });
     restamp(model);
     const saved = saveModel(modelToProto(model), options.output, {
       externalData: options.externalData,
@@ -168,18 +206,21 @@ export async function finetuneModel(options: FinetuneOptions): Promise<FinetuneR
       inputs: [file.path],
     });
     const seconds = (performance.now() - started) / 1000;
-    return {
+    const result = {
       outputPath: saved.path,
       loss: lossText,
       steps: state.step,
       keptStep: kept,
       endedEarly,
-      parameters: graph.parameters.reduce((sum, { length }) => sum + length, 0),
+      parameters: parameters.reduce((sum, { kind, length }) => sum + (kind === 'statistic' ? 0 : length), 0),
+      batchNorms: view.norms.length,
       evaluations,
       training: curve.map(({ step, loss, lr }) => ({ step, loss, lr, ...metricAt(evaluations, step) })),
       stepMilliseconds: (seconds * 1000) / Math.max(1, state.step - firstStep),
       warnings,
     };
+    const trained = { dataset: data.dataset, selection: data.positions ?? { from: 0 } };
+    return { result, evaluation: judged, trained, teacher };
   } finally {
     await engines.close();
   }
@@ -199,85 +240,19 @@ function shownMetric({ name, value }: Evaluated): string {
   return name === 'sqnr' ? `${value.toFixed(1)} dB` : `${(100 * value).toFixed(2)} %`;
 }
 
-/** With labels the task itself; without them the teacher: its classes, or everything it says. */
-function usualLoss(outputs: ReadonlyMap<string, readonly number[]>, { dataset, shard }: TrainingData): string {
+/**
+ * With labels the task itself; without them the teacher: its classes, or everything it says and, where that is the model without its
+ * fake quantizers, thinks.
+ */
+function usualLoss(
+  outputs: ReadonlyMap<string, readonly number[]>,
+  { dataset, shard }: TrainingData,
+  model: Model,
+  teacher: string | undefined,
+): string {
   const classifier = outputs.size === 1 && [...outputs.values()].every((dims) => hasClasses(dims, shard));
-  if (!classifier) return 'mse';
+  if (!classifier) return teacher === undefined && quantizedActivations(model).size > 0 ? 'mse,features=.02' : 'mse';
   return dataset.labelled ? 'ce' : 'kl';
-}
-
-/** Of one run; by name. */
-async function outputShapes(
-  model: Model,
-  feeds: Parameters<Session['run']>[0],
-): Promise<Map<string, readonly number[]>> {
-  const session = await openSession(model, { simulate: true, level: 'basic' }, 'the fake-quantized model');
-  try {
-    const results = await session.run(feeds);
-    return new Map(Object.entries(results).map(([name, { dims }]) => [name, dims]));
-  } finally {
-    await session.dispose();
-  }
-}
-
-function openTeacher(path: string): Model {
-  const file = loadModel(path);
-  return modelFromProto(file.proto, file.dir);
-}
-
-async function checkTeacher(
-  path: string,
-  teacher: Model,
-  feeds: Parameters<Session['run']>[0],
-  wanted: ReadonlyMap<string, readonly number[]>,
-): Promise<void> {
-  const missing = teacher.feeds.map(({ name }) => name).find((name) => !(name in feeds));
-  if (missing !== undefined) throw finetuneErrors.teacherInput(path, missing, Object.keys(feeds));
-  const found = await outputShapes(teacher, feeds);
-  for (const [name, dims] of wanted) {
-    const own = found.get(name);
-    if (!own) throw finetuneErrors.teacherOutput(path, name, [...found.keys()]);
-    if (own.join() !== dims.join()) throw finetuneErrors.teacherShape(path, name, own, dims);
-  }
-}
-
-/** The model as it stands against the float one, on the samples that judge. */
-async function measure(
-  engines: Engines,
-  model: Model,
-  parameters: Float32Array,
-  samples: NonNullable<TrainingData['evaluation']>,
-  batchSize: number,
-): Promise<Metric> {
-  const info = {
-    inputs: inputsOf(model),
-    outputs: model.graph.outputs.map((value) => ({
-      name: value.name,
-      type: value.type ?? 'float32',
-      dims: value.dims ?? [],
-    })),
-    dispose: async () => {},
-  };
-  const float: Session = { ...info, run: (feeds, fetch) => engines.teach(feeds, fetch) };
-  const quant: Session = { ...info, run: (feeds, fetch) => engines.forward(parameters, feeds, fetch) };
-  return metricOf(
-    await evaluate({
-      float: { name: 'the teacher', session: float },
-      quant: { name: 'the fake-quantized model', session: quant },
-      ...samples,
-      batchSize,
-    }),
-  );
-}
-
-/** What is right with labels, agreement with the teacher's classes without, and otherwise decibels over all outputs. */
-function metricOf({ labelled, task, outputs }: Evaluation): Metric {
-  const top1 = task.find(({ metric }) => metric === 'top1');
-  if (labelled && top1) return { name: 'top1', value: top1.quant };
-  const [only] = outputs;
-  if (outputs.length === 1 && only!.argmaxAgreement !== null)
-    return { name: 'agreement', value: only!.argmaxAgreement };
-  return { name: 'sqnr', value: outputs.reduce((sum, { sqnrDb }) => sum + sqnrDb, 0) / outputs.length };
 }
 
 function writeParameters(model: Model, parameters: readonly Parameter[], flat: Float32Array): void {
@@ -285,40 +260,4 @@ function writeParameters(model: Model, parameters: readonly Parameter[], flat: F
     const data = flat.slice(offset, offset + length);
     model.graph.values.get(name)!.initializer = Tensor.of(name, 'float32', [...dims], data);
   }
-}
-
-/** All that a byte of the result may depend on, by the name of the option. */
-function settingsOf({
-  model: _model,
-  output: _output,
-  threads: _threads,
-  command: _command,
-  log: _log,
-  resume: _resume,
-  checkpoint: _checkpoint,
-  checkpointEvery: _every,
-  externalData: _external,
-  onProgress: _progress,
-  onWarning: _warning,
-  epochs: _epochs,
-  ...rest
-}: FinetuneOptions): Record<string, unknown> {
-  return rest;
-}
-
-function resumed(
-  { checkpoint, resume, onWarning }: FinetuneOptions,
-  settings: Record<string, unknown>,
-  slots: readonly string[],
-  length: number,
-): ReturnType<typeof readCheckpoint> {
-  if (checkpoint === undefined) return undefined;
-  if (!resume) {
-    const path = checkpointPath(checkpoint);
-    if (readOrNothing(path)) throw finetuneErrors.checkpointThere(path);
-    return undefined;
-  }
-  const found = readCheckpoint(checkpoint, settings, slots, length);
-  onWarning?.(found ? `going on after step ${found.state.step}` : `no checkpoint in ${checkpoint}: starting anew`);
-  return found;
 }

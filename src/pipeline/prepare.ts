@@ -3,17 +3,22 @@
  * `quantize`, so that what is trained is what will run; weight scales are searched, activation ranges calibrated.
  */
 import { cpuInfo } from '../backends/cpu.ts';
-import { openSession } from '../backends/session.ts';
+import { createExecutor, openSession } from '../backends/session.ts';
 import { targetOf } from '../backends/targets/index.ts';
 import type { Scheme, Target } from '../backends/targets/target.ts';
 import { calibrate } from '../calibrate/calibrate.ts';
+import { fixedRanges } from '../calibrate/fixed-ranges.ts';
+import { widened, type Ranges } from '../calibrate/ranges.ts';
 import { notesOf, rangesOf, type CalibrationState } from '../calibrate/state.ts';
+import { finetuneErrors } from '../errors/finetune.ts';
 import type { Model } from '../graph/model.ts';
 import { modelToProto } from '../graph/to-proto.ts';
+import { fuse } from '../intrinsic/run.ts';
 import { saveModel } from '../onnx/model-file.ts';
 import type { PrepareOptions, PrepareResult } from '../pipeline-types.ts';
 import { emitFakeQuant } from '../qat/emit.ts';
 import { findFakeQuants } from '../qat/fake-quant.ts';
+import { findNorms, recordNorms, writeNorms, type NormRecords } from '../qat/norm-record.ts';
 import { checkWidths, containerBits, type Widths } from '../qat/widths.ts';
 import { observedTensors, type Plan } from '../quantizable/plan.ts';
 import { planQuantization } from '../quantizable/planner.ts';
@@ -28,6 +33,8 @@ import { inputsOf, openFused, survivors, upgradeNotes, type FusedSource } from '
 import { writeStamp } from './stamp.ts';
 import { readStateOrTable } from './tables.ts';
 
+/** What folds a BatchNormalization, or folds something else into one. */
+const foldingPasses = ['conv-bn', 'pad-fold', 'affine-pairs', 'affine-fold', 'bn-conv', 'lone-bn'];
 /** Quantizers per channel and Clip on 8-bit codes need it. */
 const leastFakeQuantOpset = 13;
 
@@ -36,20 +43,23 @@ export async function prepareModel(options: PrepareOptions): Promise<PrepareResu
   observerSettings(options);
   const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
   const { scheme, widths } = resolveWidths(target, options);
-  const source = await openFused(options.model, options, {
-    opset: Math.max(leastFakeQuantOpset, leastOpset(scheme, target)),
-  });
+  const opset = Math.max(leastFakeQuantOpset, leastOpset(scheme, target));
+  const { source, records, warnings: foldWarnings } = await openWithNorms(options, opset);
   const { file, model, log, upgrade } = source;
   const { include, exclude } = options;
   const request = { target, scheme, include, exclude, fused: survivors(log) };
   const wanted = planQuantization(model, request);
+  const fixed = fixedRanges(options.range ?? [], model, observedTensors(wanted));
   const { state, warnings: cautions, samples } = await observed(options, source, wanted);
-  const plan = planRanged(model, request, wanted, rangesOf(state));
-  const prepared = emitFakeQuant(model, plan, widths, (bits) => rangesOf(state, bits));
+  const ranges = (bits?: number): Ranges => new Map([...rangesOf(state, bits), ...fixed]);
+  const plan = planRanged(model, request, wanted, ranges());
+  const prepared = emitFakeQuant(model, plan, widths, (bits) => widened(ranges(bits), options.minRange));
   const description = `fake quantizers, ${describeScheme(scheme)}, W${widths.weights}A${widths.activations}`;
   writeStamp(prepared, plan, description, describeCalibration(state));
+  if (records) writeNorms(prepared, records);
   const warnings = [
     ...upgradeNotes(upgrade),
+    ...foldWarnings,
     ...cautions,
     ...notesOf(state),
     ...keptWarnings(model),
@@ -69,8 +79,29 @@ export async function prepareModel(options: PrepareOptions): Promise<PrepareResu
     weightBits: widths.weights,
     activationBits: widths.activations,
     firstLastBits: widths.firstLast,
+    batchNorms: records?.norms.length ?? 0,
     warnings,
   };
+}
+
+/**
+ * The fused model, and what of its BatchNormalization fine-tuning needs: read where it still stands by itself, but where
+ * constants are found and MatMul + Add are Gemm, and held against what fusion has made of it.
+ */
+async function openWithNorms(
+  options: PrepareOptions,
+  opset: number,
+): Promise<{ source: FusedSource; records?: NormRecords; warnings: readonly string[] }> {
+  const { bn = 'fold' } = options;
+  if (bn === 'fold') return { source: await openFused(options.model, options, { opset }), warnings: [] };
+  const source = await openFused(options.model, options, { opset, skip: foldingPasses });
+  const found = findNorms(source.model);
+  const rest = await fuse(source.model, { executor: createExecutor() });
+  const { norms, folded } = recordNorms(source.model, found);
+  if (norms.length === 0) throw finetuneErrors.nothingLive(options.model, `--bn ${bn}`);
+  const log = { applied: [...source.log.applied, ...rest.applied], refused: rest.refused };
+  const warnings = folded.map(({ node, reason }) => `BatchNormalization '${node}' stays folded: ${reason}`);
+  return { source: { ...source, log }, records: { mode: bn, norms }, warnings };
 }
 
 /** Containers by what the widths need; the ends of the network get 8 bits, or more where everything has more. */

@@ -5,8 +5,9 @@ import type { Target } from '../backends/targets/target.ts';
 import { calibrate } from '../calibrate/calibrate.ts';
 import { confirmed } from '../calibrate/confirm.ts';
 import { healthOf, type Health } from '../calibrate/health.ts';
+import { fixedRanges } from '../calibrate/fixed-ranges.ts';
 import { widened } from '../calibrate/ranges.ts';
-import { notesOf, rangesOf, type CalibrationState } from '../calibrate/state.ts';
+import { notesOf, type CalibrationState } from '../calibrate/state.ts';
 import { compareModels } from '../compare/compare.ts';
 import { checkGates, parseGate } from '../compare/gates.ts';
 import type { Report } from '../compare/report.ts';
@@ -16,9 +17,11 @@ import { pipelineErrors } from '../errors/pipeline.ts';
 import type { Model } from '../graph/model.ts';
 import type { QuantizeOptions, QuantizeResult } from '../pipeline-types.ts';
 import { observedTensors, type Plan } from '../quantizable/plan.ts';
+import { parseOverride } from '../quantizable/overrides.ts';
+import { openAllRecurrent } from '../quantizable/recurrent.ts';
 import { checkFormat, findTarget, resolveScheme } from '../quantizable/scheme.ts';
 import type { Form } from '../quantized/format.ts';
-import { formOf } from '../quantized/formats/index.ts';
+import { overriddenForm } from '../quantized/formats/index.ts';
 import { writeProvenance } from '../quantized/provenance.ts';
 import { openBaseline, recordBaseline } from './baseline.ts';
 import { deliver } from './deliver.ts';
@@ -34,6 +37,7 @@ import {
   unobservedWarnings,
 } from './notes.ts';
 import { observerSettings } from './observer.ts';
+import { plannedRanges } from './planned-ranges.ts';
 import { judgesOf } from './judges.ts';
 import { layerSamples } from './layers.ts';
 import { samplesProgress } from './progress.ts';
@@ -59,9 +63,11 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
   checkFormat(target, options.format);
   const scheme = resolveScheme(target, schemeRequest(options));
-  const form = formOf(options.format, scheme, formatFlags(options));
+  const overrides = (options.override ?? []).map(parseOverride);
+  const form = overriddenForm(options.format, target, scheme, formatFlags(options), overrides);
   const source = await openFused(options.model, options, { opset: Math.max(form.leastOpset, target.opset.least) });
   const { file, model, log, upgrade } = source;
+  const unopened = options.recurrent === 'scan' ? openAllRecurrent(model, options) : [];
   const judged = options.report !== false && fitsInMemory(file);
   if (!judged && gates.length > 0) throw pipelineErrors.gatesTooLarge(options.gates[0]!, sizeOf(file));
   const { include, exclude } = options;
@@ -70,6 +76,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   const wanted = form.plan(model, request);
   const given = [options.data, options.reader, options.state].some((source) => source !== undefined);
   const observed = form.rangesOptional && !given ? [] : observedTensors(wanted);
+  const fixed = fixedRanges(options.range ?? [], model, observed);
   const chosen = await chooseSamples(options, model, observed.length > 0, judged || !isLarge(file));
   const { dataset } = chosen.evaluation;
   checkGates(gates, {
@@ -81,7 +88,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
 
   const state = await calibrationState(options, source, observed, chosen);
   const samples = await settle(chosen);
-  const ranges: ReadonlyMap<string, Interval> = state ? rangesOf(state) : new Map();
+  const ranges: ReadonlyMap<string, Interval> = state ? plannedRanges(state, wanted, fixed) : new Map();
   const plan = form.settle(model, request, wanted, ranges);
   const quantized = form.emit(model, plan, widened(ranges, options.minRange));
   writeStamp(quantized.model, plan, form.description, describeCalibration(state));
@@ -91,6 +98,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
     ...samples.warnings,
     ...(state ? [...notesOf(state), ...shardWarnings(state)] : unobservedWarnings(wanted)),
     ...keptWarnings(model),
+    ...unopened.map(({ node, reason }) => `'${node}' was not opened to a Scan: ${reason}`),
     ...rangeWarnings(wanted, plan),
     ...repairWarnings(quantized.repaired),
     ...lintWarnings(quantized.model, target),
@@ -209,6 +217,7 @@ function judge(
       scheme: { ...plan.scheme },
       include: [...options.include],
       exclude: [...options.exclude],
+      ...(options.override?.length && { override: [...options.override] }),
     },
     leftFloat: plan.float,
     exactInt8: target.exactProducts && !targetOf(cpuInfo()).exactProducts,

@@ -12,8 +12,11 @@ import { parameterFeeds, type TrainingGraph } from './training-graph.ts';
 
 /** Plain data, so that it can be sent to a worker. */
 export interface EngineSpec {
-  readonly training: Stub;
-  readonly graph: Omit<TrainingGraph, 'model'>;
+  /** The training graphs, in the order in which they take over from each other; all have the same parameters. */
+  readonly training: readonly Stub[];
+  readonly graphs: readonly Omit<TrainingGraph, 'model'>[];
+  /** The parameters that the model itself has: those of training alone are folded into them. */
+  readonly modelParameters: readonly Parameter[];
   /** The model with its parameters as inputs. */
   readonly forward: Stub;
   /** Float; undefined when neither loss nor evaluation needs one. */
@@ -49,7 +52,7 @@ const trainingOptions: SessionOptions = {
 
 export class Engine {
   readonly #spec: EngineSpec;
-  #training: Session | undefined;
+  #training: { readonly phase: number; readonly session: Session } | undefined;
   #forward: Session | undefined;
   #teacher: Session | undefined;
 
@@ -59,15 +62,21 @@ export class Engine {
 
   /**
    * @param gradients is written: sums over the shards, in their order
+   * @param phase which of the training graphs
    */
-  async step(parameters: Float32Array, shards: readonly Shard[], gradients: Float32Array): Promise<StepResult> {
-    const { graph, threads, training } = this.#spec;
-    this.#training ??= await openSession(training, { ...trainingOptions, threads }, 'the training graph');
+  async step(
+    parameters: Float32Array,
+    shards: readonly Shard[],
+    gradients: Float32Array,
+    phase = 0,
+  ): Promise<StepResult> {
+    const graph = this.#spec.graphs[phase]!;
+    const training = await this.#trainingSession(phase);
     let loss = 0;
     const terms = graph.terms.map(() => 0);
     for (const [index, { feeds, target }] of shards.entries()) {
       const wanted = graph.teacher.size > 0 ? await this.teach(feeds, [...graph.teacher.keys()]) : {};
-      const results = await this.#training.run({
+      const results = await training.run({
         ...feeds,
         ...parameterFeeds(graph.parameters, parameters),
         ...Object.fromEntries([...graph.teacher].map(([output, input]) => [input, wanted[output]!])),
@@ -76,10 +85,24 @@ export class Engine {
       loss += (results[graph.loss]!.data as Float32Array)[0]!;
       graph.terms.forEach((name, i) => (terms[i] = terms[i]! + (results[name]!.data as Float32Array)[0]!));
       graph.parameters.forEach((parameter, i) => {
-        add(gradients, results[graph.gradients[i]!]!.data as Float32Array, parameter, index === 0);
+        const name = graph.gradients[i];
+        if (name !== undefined) add(gradients, results[name]!.data as Float32Array, parameter, index === 0);
       });
     }
     return { loss, terms };
+  }
+
+  /** One at a time: a phase that is over does not come back. */
+  async #trainingSession(phase: number): Promise<Session> {
+    if (this.#training?.phase !== phase) {
+      await this.#training?.session.dispose();
+      const options = { ...trainingOptions, threads: this.#spec.threads };
+      this.#training = {
+        phase,
+        session: await openSession(this.#spec.training[phase]!, options, 'the training graph'),
+      };
+    }
+    return this.#training!.session;
   }
 
   /** Outputs of the model as it stands, in simulation. */
@@ -88,9 +111,9 @@ export class Engine {
     feeds: Readonly<Record<string, TensorValue>>,
     fetch?: readonly string[],
   ): Promise<Record<string, TensorValue>> {
-    const { forward, graph, threads } = this.#spec;
+    const { forward, modelParameters, threads } = this.#spec;
     this.#forward ??= await openSession(forward, { ...trainingOptions, threads }, 'the fake-quantized model');
-    return this.#forward.run({ ...feeds, ...parameterFeeds(graph.parameters, parameters) }, fetch);
+    return this.#forward.run({ ...feeds, ...parameterFeeds(modelParameters, parameters) }, fetch);
   }
 
   /** Outputs of the float teacher. */
@@ -108,7 +131,7 @@ export class Engine {
   }
 
   async dispose(): Promise<void> {
-    for (const session of [this.#training, this.#forward, this.#teacher]) await session?.dispose();
+    for (const session of [this.#training?.session, this.#forward, this.#teacher]) await session?.dispose();
   }
 }
 

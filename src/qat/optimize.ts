@@ -19,6 +19,12 @@ export interface UpdateOptions extends OptimizerOptions {
   readonly clipValue: number | undefined;
 }
 
+/** What rests in a step: scales, and running statistics. */
+export interface Resting {
+  readonly scales: boolean;
+  readonly statistics: boolean;
+}
+
 /** Everything that changes from step to step. */
 export interface TrainingState {
   /** Steps done. */
@@ -34,15 +40,20 @@ export function initialState(parameters: Float32Array, optimizer: Optimizer): Tr
   return { step: 0, parameters, slots };
 }
 
+/**
+ * With more codes than 8 bits have, LSQ lets scales rest: a value beyond the last code weighs as many steps as there are codes, one of
+ * them throws the scale off, and steps this fine have nothing to gain.
+ */
+const mostLevels = 255;
+
 /** A scale never falls below this part of what it is: a step too long would end at 0 or beyond. */
 const leastShrink = 0.1;
 /** Nor below this: the scale of a dead channel is pushed down step after step, and products with it must not underflow. */
 const leastScale = 2 ** -64;
 
 /**
- * Moves `state` by one step. `gradients` is used up.
+ * Moves `state` by one step. `gradients` is used up; at a statistic it holds what the batch shows.
  * @param lr of this step
- * @param frozen scales rest
  * @returns the norm of the gradient, before it was clipped
  * @throws QAT_EXPLODING when a gradient is not finite
  */
@@ -52,14 +63,17 @@ export function update(
   parameters: readonly Parameter[],
   lr: number,
   options: UpdateOptions,
-  frozen: boolean,
+  resting: Resting,
 ): number {
-  const rest = options.scales === 'none' || frozen;
+  const rests = ({ levels }: Parameter): boolean =>
+    options.scales === 'none' || resting.scales || (options.scales === 'lsq' && levels! > mostLevels);
   const values = state.parameters;
-  const length = totalLength(parameters);
-  for (const { kind, offset, length: own, levels, elements } of parameters) {
+  const learned = parameters.filter(({ kind }) => kind !== 'statistic');
+  const length = totalLength(learned);
+  for (const parameter of learned) {
+    const { kind, offset, length: own, levels, elements } = parameter;
     if (kind !== 'scale') continue;
-    const factor = rest ? 0 : options.scales === 'log' ? 1 : 1 / Math.sqrt(elements! * levels!);
+    const factor = rests(parameter) ? 0 : options.scales === 'log' ? 1 : 1 / Math.sqrt(elements! * levels!);
     for (let i = offset; i < offset + own; i++) {
       gradients[i] = gradients[i]! * factor * (options.scales === 'log' ? values[i]! : 1);
     }
@@ -67,7 +81,8 @@ export function update(
   const norm = normOf(gradients, length);
   if (!Number.isFinite(norm)) throw finetuneErrors.exploding(state.step + 1, culprit(gradients, parameters));
   clip(gradients, length, norm, options);
-  for (const { kind, offset, length: own } of parameters) {
+  for (const parameter of learned) {
+    const { kind, offset, length: own } = parameter;
     const segment = {
       from: offset,
       to: offset + own,
@@ -75,13 +90,29 @@ export function update(
       decay: kind === 'weight' ? options.weightDecay : 0,
     };
     if (kind === 'scale') {
-      if (!rest) moveScales(state, gradients, segment, options);
+      if (!rests(parameter)) moveScales(state, gradients, segment, options);
     } else {
       options.optimizer.step(segment, values, gradients, state.slots, state.step + 1, options);
     }
   }
+  if (!resting.statistics) follow(state, gradients, parameters);
   state.step++;
   return norm;
+}
+
+/** Running statistics move towards those of the batch; statistics stand behind all that is learned. */
+function follow(
+  { step, parameters: values }: TrainingState,
+  seen: Float32Array,
+  parameters: readonly Parameter[],
+): void {
+  for (const { name, kind, offset, length, momentum } of parameters) {
+    if (kind !== 'statistic') continue;
+    for (let i = offset; i < offset + length; i++) {
+      values[i] = momentum! * values[i]! + (1 - momentum!) * seen[i]!;
+      if (!Number.isFinite(values[i]!)) throw finetuneErrors.exploding(step + 1, name);
+    }
+  }
 }
 
 function moveScales(

@@ -7,8 +7,11 @@ import type { Value } from '../graph/value.ts';
 import { specOf } from '../ops/index.ts';
 import { findFakeQuants, type FakeQuant } from './fake-quant.ts';
 
-/** weight: decays. bias: any other learned constant, which does not. scale: of a fake quantizer. */
-export type ParameterKind = 'weight' | 'bias' | 'scale';
+/**
+ * weight: decays. bias: any other learned constant, which does not. scale: of a fake quantizer. statistic: not learned, but
+ * moved towards what the batches show (running mean and variance).
+ */
+export type ParameterKind = 'weight' | 'bias' | 'scale' | 'statistic';
 
 export interface Parameter {
   readonly name: string;
@@ -20,6 +23,8 @@ export interface Parameter {
   /** Scale only: the largest code, counted from the zero point, and the elements per sample (or weight channel) it scales. */
   readonly levels?: number;
   readonly elements?: number;
+  /** Statistic only: the part of it that one step keeps. */
+  readonly momentum?: number;
 }
 
 /**

@@ -1,9 +1,11 @@
-/** Takes the fake quantizers off: what is left is the float model, the teacher of its own fake-quantized form. */
+/** The teacher: the float model that is left when the fake quantizers are taken off, or another that has the same values inside. */
+import { finetuneErrors } from '../errors/finetune.ts';
 import { modelFromProto } from '../graph/from-proto.ts';
 import type { Model } from '../graph/model.ts';
 import { forward } from '../graph/rewrite.ts';
 import { modelToProto } from '../graph/to-proto.ts';
 import { removeDead } from '../graph/walk.ts';
+import { dataType } from '../onnx/data-types.ts';
 import { findFakeQuants } from './fake-quant.ts';
 
 /** The given model is left as it is. */
@@ -21,4 +23,19 @@ export function withoutFakeQuants(source: Model): Model {
   }
   removeDead(model.graph);
   return model;
+}
+
+/**
+ * Makes outputs of the values that a loss compares, by name.
+ * @param path of the teacher's file, for errors
+ * @throws QAT_TEACHER when it has no such value
+ */
+export function showInside(teacher: Model, names: Iterable<string>, path: string): void {
+  for (const name of names) {
+    const value = teacher.graph.values.get(name);
+    if (!value?.producer) throw finetuneErrors.teacherActivation(path, name);
+    if (value.isOutput) continue;
+    value.setType(dataType('float32').code, value.dims);
+    teacher.graph.addOutput(value);
+  }
 }

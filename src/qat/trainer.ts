@@ -5,11 +5,11 @@
 import { finetuneErrors } from '../errors/finetune.ts';
 import type { InputInfo, Sample } from '../data/sample.ts';
 import { ahead } from './batches.ts';
-import { onGrid, type BiasGrid } from './bias-grid.ts';
 import type { Shard, StepResult } from './engine.ts';
 import { update, type TrainingState, type UpdateOptions } from './optimize.ts';
 import type { Parameter } from './parameters.ts';
 import { rateFactor, type Schedule } from './schedule.ts';
+import type { View } from './view.ts';
 import { shardsOf, type TargetRequest } from './targets.ts';
 
 /** The workers, as the loop sees them. */
@@ -21,6 +21,7 @@ export interface Workers {
     parameters: Float32Array,
     shards: readonly Shard[],
     gradients: Float32Array,
+    phase: number,
   ): Promise<StepResult>;
 }
 
@@ -47,6 +48,11 @@ export interface TrainOptions extends UpdateOptions {
   readonly shard: number;
   /** Step from which on scales rest. */
   readonly freezeScales: number;
+  /**
+   * Step from which on BatchNormalization uses its running statistics, which rest: the second training graph. Undefined when
+   * there is but one graph, in which statistics rest.
+   */
+  readonly freezeNorms: number | undefined;
   /** Steps between evaluations and between checkpoints; 0: none. */
   readonly evaluateEvery: number;
   readonly checkpointEvery: number;
@@ -54,7 +60,7 @@ export interface TrainOptions extends UpdateOptions {
   readonly patience: number | undefined;
 }
 
-/** What is kept beside the parameters: the best so far, its biases on their grid, and how many evaluations ago it was. */
+/** What is kept beside the parameters: the best so far, as it is evaluated, and how many evaluations ago it was. */
 export interface Progress {
   best: { readonly step: number; readonly metric: Metric; readonly parameters: Float32Array } | undefined;
   sinceBest: number;
@@ -84,7 +90,7 @@ export async function train(
   state: TrainingState,
   progress: Progress,
   parameters: readonly Parameter[],
-  grids: readonly BiasGrid[],
+  view: View,
   batches: AsyncGenerator<readonly Sample[]>,
   inputs: readonly InputInfo[],
   target: TargetRequest | undefined,
@@ -100,11 +106,14 @@ export async function train(
     while (state.step < schedule.steps) {
       const { value: samples } = (await source.next()) as IteratorYieldResult<readonly Sample[]>;
       const shards = shardsOf(samples, options.shard, inputs, target);
-      onGrid(state.parameters, grids, seen);
+      const { freezeNorms } = options;
+      const follows = freezeNorms !== undefined && state.step < freezeNorms;
+      const phase = freezeNorms === undefined || follows ? 0 : 1;
+      view.trained(state.parameters, seen);
       const results = await Promise.all(
         sums.map((sum, worker) => {
           const own = shards.filter((_, i) => i % workers.count === worker);
-          return own.length > 0 ? workers.step(worker, seen, own, sum) : undefined;
+          return own.length > 0 ? workers.step(worker, seen, own, sum, phase) : undefined;
         }),
       );
       const point = reduce(results, shards.length);
@@ -112,9 +121,12 @@ export async function train(
       const lr = options.lr * rateFactor(schedule, state.step);
       const used = results.flatMap((result, worker) => (result ? [sums[worker]!] : []));
       const gradients = mean(used, shards.length);
-      const norm = update(state, gradients, parameters, lr, options, state.step >= options.freezeScales);
+      const norm = update(state, gradients, parameters, lr, options, {
+        scales: state.step >= options.freezeScales,
+        statistics: !follows,
+      });
       hooks.onStep({ step: state.step, lr, norm, ...point });
-      if (await judge(state, progress, grids, options, hooks)) return true;
+      if (await judge(state, progress, view, options, hooks)) return true;
     }
     return false;
   } finally {
@@ -126,14 +138,14 @@ export async function train(
 async function judge(
   state: TrainingState,
   progress: Progress,
-  grids: readonly BiasGrid[],
+  view: View,
   { evaluateEvery, checkpointEvery, patience, schedule }: TrainOptions,
   hooks: TrainHooks,
 ): Promise<boolean> {
   const isLast = state.step === schedule.steps;
   let ends = false;
   if (hooks.evaluate && ((evaluateEvery > 0 && state.step % evaluateEvery === 0) || isLast)) {
-    const seen = onGrid(state.parameters, grids, new Float32Array(state.parameters.length));
+    const seen = view.evaluated(state.parameters, new Float32Array(state.parameters.length));
     const metric = await hooks.evaluate(seen);
     hooks.onEvaluation?.(state.step, metric);
     if (progress.best === undefined || metric.value > progress.best.metric.value) {

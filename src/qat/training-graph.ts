@@ -13,12 +13,16 @@ import { bypass } from '../graph/rewrite.ts';
 import { modelToProto } from '../graph/to-proto.ts';
 import type { Value } from '../graph/value.ts';
 import { removeDead } from '../graph/walk.ts';
+import { Tensor } from '../onnx/tensor.ts';
 import { dataType, elementCount, type TensorValue } from '../onnx/data-types.ts';
+import { staticDims } from '../ops/gradient/context.ts';
 import { specOf } from '../ops/index.ts';
 import { differentiate, influences } from './differentiate.ts';
 import { findFakeQuants } from './fake-quant.ts';
+import { enliven, normParameters, type Statistics } from './live-norm.ts';
 import { lossOf } from './losses/index.ts';
 import type { Compared, LossTerm } from './losses/loss.ts';
+import type { NormRecord } from './norm-record.ts';
 import { findParameters, gatherParameters, type Parameter } from './parameters.ts';
 import { resizeMaps } from './resize.ts';
 import { unrollRecurrent } from './unroll/unroll.ts';
@@ -30,9 +34,9 @@ export interface TrainingGraph {
   /** Names of the outputs: the loss, and its terms in the order they were asked for. */
   readonly loss: string;
   readonly terms: readonly string[];
-  /** By parameter, in their order. */
-  readonly gradients: readonly string[];
-  /** Inputs for the teacher's outputs, by the name of the output. */
+  /** By parameter, in their order; of a statistic what the batch shows, undefined where it rests. */
+  readonly gradients: readonly (string | undefined)[];
+  /** Inputs for what the teacher says, by the name of its value: an output, or an activation inside. */
   readonly teacher: ReadonlyMap<string, string>;
   /** Input for the targets, [batch, classes]; undefined without a loss on labels. */
   readonly target: { readonly name: string; readonly classes: number } | undefined;
@@ -41,9 +45,16 @@ export interface TrainingGraph {
 /** Reads types and shapes of all values from one run (`traceShapes`). */
 export type Trace = (model: Model, feeds: Readonly<Record<string, TensorValue>>) => Promise<void>;
 
+/** BatchNormalization that takes part, and with which statistics. */
+export interface LiveNorms {
+  readonly norms: readonly NormRecord[];
+  readonly statistics: Statistics;
+}
+
 /**
  * @param source fake-quantized, opset 16 or later
  * @param feeds one batch, in the size of all others
+ * @param live of a model of `unfoldNorms`
  * @throws QAT_CLASSES, QAT_NOTHING_TO_TRAIN; QAT_NOT_DIFFERENTIABLE with the nodes in the way
  */
 export async function buildTrainingGraph(
@@ -53,25 +64,29 @@ export async function buildTrainingGraph(
   batch: number,
   trace: Trace,
   executor: Executor,
+  live: LiveNorms = { norms: [], statistics: 'running' },
 ): Promise<TrainingGraph> {
   const model = modelFromProto(modelToProto(source), source.dir);
   const { graph } = model;
+  const inside = quantizedActivations(model);
   dropImpliedRelus(model);
   await trace(model, feeds);
-  const parameters = findParameters(model, (value) => elementCount(value.dims as number[]) / batch);
-  if (parameters.length === 0) throw finetuneErrors.nothingToTrain();
+  const own = findParameters(model, (value) => elementCount(value.dims as number[]) / batch);
+  if (own.length === 0) throw finetuneErrors.nothingToTrain();
+  const parameters = [...own, ...normParameters(live.norms, own)];
   unrollRecurrent(model);
   asInputs(graph, parameters);
+  const seen = enliven(graph, live.norms, live.statistics);
 
   const emit = new Emitter(graph, 'loss');
   const teacher = new Map<string, string>();
   let target: TrainingGraph['target'];
   const outputs = [...new Set(graph.outputs)];
-  const teacherOf = (output: Value): Value => {
-    const name = teacher.get(output.name);
+  const teacherOf = (asked: string, dims: readonly number[]): Value => {
+    const name = teacher.get(asked);
     if (name !== undefined) return graph.values.get(name)!;
-    const input = graph.addInput(`teacher/${output.name}`, dataType('float32').code, output.dims);
-    teacher.set(output.name, input.name);
+    const input = graph.addInput(`teacher/${asked}`, dataType('float32').code, dims);
+    teacher.set(asked, input.name);
     return input;
   };
   const targetOf = (output: Value): Value => {
@@ -80,8 +95,22 @@ export async function buildTrainingGraph(
     target = { name: input.name, classes: output.dims![1] as number };
     return input;
   };
+  const weightedBy = (value: Value, weight: number): { value: Value; weighted: Value } => ({
+    value,
+    weighted: weight === 1 ? value : emit.op('Mul', [value, emit.scalar(weight)]),
+  });
   const parts = terms.map(({ loss: id, weight, temperature }) => {
     const loss = lossOf(id);
+    emit.scope = `loss/${id}`;
+    if (loss.compares === 'activations') {
+      if (inside.size === 0) throw finetuneErrors.noActivations(id);
+      const errors = [...inside].map(([name, output]) => {
+        const dims = staticDims(output);
+        return loss.build(emit, { output, dims, wanted: teacherOf(name, dims) }, { batch, temperature });
+      });
+      const value = emit.op('Mul', [emit.op('Sum', errors), emit.scalar(1 / errors.length)]);
+      return weightedBy(value, weight);
+    }
     const compared = outputs.filter(
       (output) => loss.takes(output.dims as number[], batch) && output.type === 'float32',
     );
@@ -94,12 +123,11 @@ export async function buildTrainingGraph(
     const pairs = chosen.map((output): Compared => ({
       output,
       dims: output.dims as number[],
-      wanted: loss.needs === 'labels' ? targetOf(output) : teacherOf(output),
+      wanted: loss.needs === 'labels' ? targetOf(output) : teacherOf(output.name, output.dims as number[]),
     }));
-    emit.scope = `loss/${id}`;
     const values = pairs.map((pair) => loss.build(emit, pair, { batch, temperature }));
     const sum = values.length === 1 ? values[0]! : emit.op('Sum', values);
-    return { value: sum, weighted: weight === 1 ? sum : emit.op('Mul', [sum, emit.scalar(weight)]) };
+    return weightedBy(sum, weight);
   });
   emit.scope = 'loss';
   const total =
@@ -113,27 +141,33 @@ export async function buildTrainingGraph(
   const values = gatherParameters(source, parameters);
   await trace(model, { ...feeds, ...placeholders(graph, feeds), ...parameterFeeds(parameters, values) });
 
+  const learned = parameters.filter(({ kind }) => kind !== 'statistic');
   const wanted = influences(
     graph,
     loss,
-    parameters.map(({ name }) => graph.values.get(name)!),
+    learned.map(({ name }) => graph.values.get(name)!),
   );
-  const trained = parameters.filter(({ name }) => wanted.includes(graph.values.get(name)!));
+  const reached = new Set(wanted.map(({ name }) => name));
+  const trained = learned.filter(({ name }) => reached.has(name));
   if (trained.length === 0) throw finetuneErrors.nothingToTrain();
+  const others = learned.filter((parameter) => !trained.includes(parameter));
+  asConstants(graph, others, values);
   const gradients = differentiate(graph, loss, wanted, await resizeMaps(model, executor));
   // A gradient may be another's, or no node's result: each gets an output of its own.
-  const named = trained.map(({ name }) =>
-    new Emitter(graph, `gradient/${name}`).op('Identity', [gradients.get(graph.values.get(name)!)!]),
-  );
+  const statistics = parameters.filter(({ kind }) => kind === 'statistic');
+  const named = [...trained, ...statistics].map(({ name }) => {
+    const value = gradients.get(graph.values.get(name)!) ?? seen.get(name);
+    return value && new Emitter(graph, `gradient/${name}`).op('Identity', [value]);
+  });
   const termOutputs = parts.map(({ value }) => emit.op('Identity', [value]));
-  setOutputs(graph, [loss, ...termOutputs, ...named]);
+  setOutputs(graph, [loss, ...termOutputs, ...named.filter((value) => value !== undefined)]);
   removeDead(graph);
   return {
     model,
-    parameters: contiguous(trained),
+    parameters: contiguous([...trained, ...statistics]),
     loss: loss.name,
     terms: termOutputs.map(({ name }) => name),
-    gradients: named.map(({ name }) => name),
+    gradients: named.map((value) => value?.name),
     teacher,
     target,
   };
@@ -162,6 +196,24 @@ function asInputs(graph: Graph, parameters: readonly Parameter[]): void {
     value.isInput = true;
     value.setType(dataType('float32').code, dims);
     graph.inputs.push(value);
+  }
+}
+
+/** What the fake quantizers of activations make, by the name of what they quantize; inputs, which have no error to unlearn, apart. */
+export function quantizedActivations(model: Model): Map<string, Value> {
+  const found = findFakeQuants(model).filter(
+    ({ input, quantize }) => quantize.graph === model.graph && !input.isConstant && !input.isInput,
+  );
+  return new Map(found.map(({ input, dequantize }) => [input.name, dequantize[0]!.output()!]));
+}
+
+/** The reverse of `asInputs`, for those on which the loss does not depend. */
+function asConstants(graph: Graph, parameters: readonly Parameter[], flat: Float32Array): void {
+  for (const { name, dims, offset, length } of parameters) {
+    const value = graph.values.get(name)!;
+    value.initializer = Tensor.of(name, 'float32', [...dims], flat.slice(offset, offset + length));
+    value.isInput = false;
+    graph.inputs.splice(graph.inputs.indexOf(value), 1);
   }
 }
 

@@ -80,7 +80,7 @@ function clampsBehind(node: Node, selection: NodeSelection): Node[] {
   while (value) {
     const user = value.soleUser;
     if (!user || user.graph !== node.graph || user.input(0) !== value) break;
-    if (!specOf(user)?.clamp?.(user) || selection.reason(user) !== undefined) break;
+    if (!specOf(user)?.clamp?.(user) || selection.reason(user) !== undefined || selection.apart(user, node)) break;
     clamps.push(user);
     value = user.output();
   }

@@ -2,8 +2,28 @@
  * The plan: which tensors carry a quantizer, which of them share one, which nodes form int8 regions, and why every other node
  * stays float. Plain JSON, so that it can be written, read, diffed and explained; ranges come later.
  */
-import type { FixedParameters, Scheme, Spelling } from '../backends/targets/target.ts';
+import type {
+  ActivationType,
+  FixedParameters,
+  Scheme,
+  Spelling,
+  WeightRange,
+  WeightType,
+} from '../backends/targets/target.ts';
 import type { Interval, WeightLayout } from '../ops/op.ts';
+
+/** What an override says of activations. */
+export interface ActivationScheme {
+  readonly type: ActivationType;
+  readonly symmetric: boolean;
+}
+
+/** What an override says of a weight; whether it has a scale per channel, its axis says. */
+export interface WeightScheme {
+  readonly type: WeightType;
+  readonly range: WeightRange;
+  readonly observer?: string;
+}
 
 /** A quantized activation (or a constant that stands in the place of one). */
 export interface TensorPlan {
@@ -11,6 +31,12 @@ export interface TensorPlan {
   /** observe: needs a calibrated range. constant: its range is its content. fixed: `range` or `parameters`. share: uses `with`'s. */
   readonly source: 'observe' | 'constant' | 'fixed' | 'share';
   readonly with?: string;
+  /** share: the scheme in which `with` is read, where that is not its own. */
+  readonly withAs?: ActivationScheme;
+  /** Absent: the plan's scheme. */
+  readonly as?: ActivationScheme;
+  /** Schemes in which some nodes read it besides its own: a second quantizer for each. */
+  readonly conversions?: readonly ActivationScheme[];
   readonly range?: Interval;
   /** What the target's kernel insists on. */
   readonly parameters?: FixedParameters;
@@ -24,6 +50,8 @@ export interface WeightPlan {
   readonly axis?: number;
   /** See Operand.layout. */
   readonly layout?: WeightLayout;
+  /** Absent: the plan's scheme. */
+  readonly as?: WeightScheme;
 }
 
 /** A tensor as one input of a node. */
@@ -31,6 +59,8 @@ export interface Operand {
   readonly tensor: string;
   /** Input position. */
   readonly input: number;
+  /** The scheme in which it is read, where that is not the tensor's own: one of its conversions. */
+  readonly as?: ActivationScheme;
 }
 
 /** Nodes that run as one int8 kernel: quantizers stand on its edges only. */
@@ -50,6 +80,10 @@ export interface RegionPlan {
   readonly onCodes?: true;
   /** False when the kernel writes float: the outputs carry no quantizer. */
   readonly quantizedOutput: boolean;
+  /** The format it is written in, where that is not the plan's. */
+  readonly format?: string;
+  /** The overrides that made it so, as the user wrote them. */
+  readonly override?: string;
 }
 
 /** A weight that is kept in few bits for a node that runs in float. */
@@ -77,6 +111,17 @@ export interface Plan {
   /** Weights in few bits of nodes that run in float. */
   readonly stored?: readonly StoredWeight[];
   readonly float: readonly FloatNode[];
+  /** Of a model in several formats: the plan of each, by the key of its form. What stands above is all of them together. */
+  readonly parts?: readonly { readonly key: string; readonly plan: Plan }[];
+}
+
+export function activationScheme({ scheme }: Plan, { as }: { readonly as?: ActivationScheme }): ActivationScheme {
+  return as ?? { type: scheme.activationType, symmetric: scheme.activationSymmetric };
+}
+
+/** Names the quantizer by which an operand is read, and the range that calibration may have for it alone. */
+export function quantizerKey({ tensor, as }: Pick<Operand, 'tensor' | 'as'>): string {
+  return as ? `${tensor}@${as.type}${as.symmetric ? '=' : ''}` : tensor;
 }
 
 /** Names of the tensors whose ranges must be observed, in graph order. */
@@ -84,7 +129,8 @@ export function observedTensors(plan: Plan): string[] {
   return plan.tensors.filter((tensor) => tensor.source === 'observe').map((tensor) => tensor.name);
 }
 
-/** One weight read along two axes needs two quantized copies. */
-export function weightKey(weight: WeightPlan): string {
-  return weight.axis === undefined ? weight.name : `${weight.name}@${weight.axis}`;
+/** One weight read along two axes, or in two types, needs two quantized copies. */
+export function weightKey({ name, axis, as }: WeightPlan): string {
+  const scheme = as === undefined ? '' : `@${as.type} ${as.range} ${as.observer ?? ''}`;
+  return `${name}${axis === undefined ? '' : `@${axis}`}${scheme}`;
 }

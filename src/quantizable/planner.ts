@@ -17,14 +17,16 @@ import { keeperOf } from './keep.ts';
 import { keepEnds, storedWeights, type Goal } from './optimize.ts';
 import {
   weightKey,
+  type ActivationScheme,
   type FloatNode,
   type Operand,
   type Plan,
   type RegionPlan,
   type TensorPlan,
   type WeightPlan,
+  type WeightScheme,
 } from './plan.ts';
-import { selectNodes, type SelectionRequest } from './selection.ts';
+import { selectNodes, type NodeSelection, type SelectionRequest } from './selection.ts';
 
 export interface PlanRequest extends SelectionRequest {
   readonly target: Target;
@@ -45,12 +47,13 @@ export function planQuantization(model: Model, request: PlanRequest): Plan {
   const order = [...topologicalDeep(model.graph)];
   const keeper = keeperOf(model, request.unranged ?? new Set());
   const { target, scheme } = request;
+  const schemeOf = (node: Node): Scheme => request.overrides?.scheme(node) ?? scheme;
   const { activations: placed, followers } = target.placement;
   const { byNode, absorbed, reasons } = findCandidates(order, target, selection, keeper);
   if (request.optimize === 'accuracy') keepEnds(order, byNode, selection, reasons);
   const wanted = demands(order, byNode, followers);
   const int8 = decide(order, byNode, wanted, reasons, followers);
-  if (int8.size === 0) throw nothingToDo(order, reasons);
+  if (int8.size === 0 && !request.mayBeEmpty) throw nothingToDo(order, reasons);
 
   const regionOfOutput = new Map<Value, Candidate>();
   for (const candidate of int8.values()) for (const output of candidate.outputs) regionOfOutput.set(output, candidate);
@@ -67,13 +70,20 @@ export function planQuantization(model: Model, request: PlanRequest): Plan {
   const tensors = new Map<string, TensorPlan>();
   const weights = new Map<string, WeightPlan>();
   const regions: RegionPlan[] = [];
-  const addInput = (value: Value): void => {
-    if (tensors.has(value.name) || regionOfOutput.has(value)) return;
-    tensors.set(value.name, {
-      name: value.name,
-      source: value.isConstant ? 'constant' : 'observe',
-      int8Producer: false,
-    });
+  /** Plans the tensor unless it is planned. A node that wants it in another scheme than its own reads a conversion of it. */
+  const operandOf = (value: Value, input: number, wanted: ActivationScheme): Operand => {
+    const { name } = value;
+    const planned = tensors.get(name);
+    if (!planned && !regionOfOutput.has(value)) {
+      const source = value.isConstant ? 'constant' : 'observe';
+      tensors.set(name, { name, source, ...apart(wanted, scheme), int8Producer: false });
+    }
+    const own = planned && !same(planned.as ?? usual(scheme), wanted) ? planned : undefined;
+    if (!own) return { tensor: name, input };
+    const { conversions = [] } = own;
+    if (!conversions.some((each) => same(each, wanted)))
+      tensors.set(name, { ...own, conversions: [...conversions, wanted] });
+    return { tensor: name, input, as: wanted };
   };
   for (const node of order) {
     const candidate = int8.get(node);
@@ -86,14 +96,15 @@ export function planQuantization(model: Model, request: PlanRequest): Plan {
       const value = node.input(operand.index)!;
       if (operand.role === 'activation') {
         if (floatBranch.get(node) === operand.index) continue;
-        addInput(value);
-        activations.push({ tensor: value.name, input: operand.index });
+        activations.push(operandOf(value, operand.index, usual(schemeOf(node))));
       } else if (operand.role === 'weight') {
-        const axis = takesChannels(target, scheme, node) ? operand.axis : undefined;
+        const own = schemeOf(node);
+        const axis = takesChannels(target, own, node) ? operand.axis : undefined;
         const plan: WeightPlan = {
           name: value.name,
           ...(axis === undefined ? {} : { axis }),
           ...(operand.layout === undefined ? {} : { layout: operand.layout }),
+          ...weightApart(own, scheme),
         };
         weights.set(weightKey(plan), plan);
         weight = { ...plan, input: operand.index };
@@ -102,7 +113,10 @@ export function planQuantization(model: Model, request: PlanRequest): Plan {
       }
     }
     const quantizedOutput = outputs.some((output) => needsQuantizer(candidate, output));
-    if (quantizedOutput) for (const output of outputs) tensors.set(output.name, outputPlan(candidate, output, request));
+    if (quantizedOutput) {
+      for (const output of outputs)
+        tensors.set(output.name, outputPlan(candidate, output, request, schemeOf(node), activations));
+    }
     regions.push({
       node: node.label,
       op: node.opType,
@@ -112,7 +126,7 @@ export function planQuantization(model: Model, request: PlanRequest): Plan {
       ...(weight === undefined ? {} : { weight }),
       ...(bias === undefined ? {} : { bias }),
       outputs: outputs.map((output) => output.name),
-      ...(movesCodes(model.opset, request, candidate) ? { onCodes: true as const } : {}),
+      ...(movesCodes(model.opset, target, schemeOf(node), candidate) ? { onCodes: true as const } : {}),
       quantizedOutput: quantizedOutput && placed === 'edges',
     });
   }
@@ -129,11 +143,31 @@ export function planQuantization(model: Model, request: PlanRequest): Plan {
     weights: [...weights.values()],
     regions,
     ...(stored.length > 0 && { stored }),
-    float: floatNodes(order, int8, absorbed, reasons),
+    float: floatNodes(order, int8, absorbed, reasons, selection),
   };
 }
 
-function movesCodes(opset: number, { target, scheme }: PlanRequest, { node, rule }: Candidate): boolean {
+const usual = ({ activationType: type, activationSymmetric: symmetric }: Scheme): ActivationScheme => ({
+  type,
+  symmetric,
+});
+
+const same = (a: ActivationScheme, b: ActivationScheme): boolean => a.type === b.type && a.symmetric === b.symmetric;
+
+/** The scheme as a plan says it: nothing where it is that of the plan. */
+function apart(own: ActivationScheme, scheme: Scheme): { as?: ActivationScheme } {
+  return same(own, usual(scheme)) ? {} : { as: own };
+}
+
+function weightApart(
+  { weightType: type, weightRange: range, weightObserver: observer }: Scheme,
+  scheme: Scheme,
+): { as?: WeightScheme } {
+  if (type === scheme.weightType && range === scheme.weightRange && observer === scheme.weightObserver) return {};
+  return { as: { type, range, ...(observer === undefined ? {} : { observer }) } };
+}
+
+function movesCodes(opset: number, target: Target, scheme: Scheme, { node, rule }: Candidate): boolean {
   const { since = Infinity } = specOf(node)?.moveCodes ?? {};
   return target.movesCodes && scheme.activationType.endsWith('int8') && rule.output.kind === 'share' && opset >= since;
 }
@@ -160,17 +194,27 @@ function floatBranches(
   return branches;
 }
 
-function outputPlan({ node, rule }: Candidate, output: Value, { target, scheme }: PlanRequest): TensorPlan {
-  const base = { name: output.name, int8Producer: target.placement.activations === 'edges' };
-  const parameters = target.fixed[node.opType]?.[scheme.activationType];
+function outputPlan(
+  { node, rule }: Candidate,
+  output: Value,
+  { target, scheme }: PlanRequest,
+  own: Scheme,
+  activations: readonly Operand[],
+): TensorPlan {
+  const int8Producer = target.placement.activations === 'edges';
+  const base = { name: output.name, ...apart(usual(own), scheme), int8Producer };
+  const parameters = target.fixed[node.opType]?.[own.activationType];
   if (parameters) return { ...base, source: 'fixed', parameters };
   switch (rule.output.kind) {
     case 'observe':
       return { ...base, source: 'observe' };
     case 'fixed':
       return { ...base, source: 'fixed', range: rule.output.range };
-    case 'share':
-      return { ...base, source: 'share', with: node.input(rule.output.input)!.name };
+    case 'share': {
+      const { input } = rule.output;
+      const withAs = activations.find((operand) => operand.input === input)?.as;
+      return { ...base, source: 'share', with: node.input(input)!.name, ...(withAs && { withAs }) };
+    }
   }
 }
 
@@ -190,11 +234,12 @@ function floatNodes(
   int8: ReadonlyMap<Node, Candidate>,
   absorbed: ReadonlySet<Node>,
   reasons: ReadonlyMap<Node, string>,
+  selection: NodeSelection,
 ): FloatNode[] {
   const inRegion = new Set<Node>();
   for (const { node, clamps } of int8.values()) for (const member of [node, ...clamps]) inRegion.add(member);
   return order
-    .filter((node) => !inRegion.has(node) && !isQuantizer(node))
+    .filter((node) => !inRegion.has(node) && !isQuantizer(node) && !selection.foreign(node))
     .map((node) => ({
       node: node.label,
       op: node.opType,

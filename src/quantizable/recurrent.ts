@@ -1,16 +1,48 @@
 /**
- * GRU and RNN opened up: one product of the whole sequence with W, then a Scan whose body multiplies the state with R and
- * computes the gates. Equal in value; the products are MatMuls with constant weights, which have integer kernels, as the
- * operators themselves have not. (LSTM has one of its own: DynamicQuantizeLSTM.)
+ * LSTM, GRU and RNN opened up: one product of the whole sequence with W, then a Scan whose body multiplies the state with R and
+ * computes the gates. Equal in value; the products are MatMuls with constant weights, which have integer kernels in static form
+ * too, as the operators themselves have not. (In dynamic form LSTM has a kernel of its own: DynamicQuantizeLSTM.)
  */
-import { Graph } from '../graph/graph.ts';
+import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
-import { dataType, type DataTypeName, type TypedArray } from '../onnx/data-types.ts';
-import { Tensor } from '../onnx/tensor.ts';
+import type { Tensor } from '../onnx/tensor.ts';
+import { planErrors } from '../errors/quantizable.ts';
+import { ScanBuilder } from './scan-builder.ts';
+import { selectNodes, type SelectionRequest } from './selection.ts';
 
-const gatesOf: Readonly<Record<string, number>> = { GRU: 3, RNN: 1 };
-const activationsOf: Readonly<Record<string, string>> = { GRU: 'Sigmoid,Tanh', RNN: 'Tanh' };
+/** Gates, usual activations and positions of the initial states, by operator. */
+const cells: Readonly<Record<string, { gates: number; activations: string; states: readonly number[] }>> = {
+  LSTM: { gates: 4, activations: 'Sigmoid,Tanh,Tanh', states: [5, 6] },
+  GRU: { gates: 3, activations: 'Sigmoid,Tanh', states: [5] },
+  RNN: { gates: 1, activations: 'Tanh', states: [5] },
+};
+
+/**
+ * Opens, in place, every recurrent node with constant weights that --include and --exclude do not spare.
+ * @returns what was left as it is, with reasons
+ * @throws PLAN_NO_RECURRENT when there is none, or none can be opened
+ */
+export function openAllRecurrent(model: Model, request: SelectionRequest): { node: string; reason: string }[] {
+  const found = [...model.allNodes()].filter((node) => node.domain === '' && cells[node.opType]);
+  const { exclude = [] } = request;
+  const selection = selectNodes(model, { ...request, include: [], exclude: namedHere(exclude, found) });
+  const left: { node: string; reason: string }[] = [];
+  for (const node of found) {
+    const reason =
+      selection.reason(node) ??
+      (node.constant(1) && node.constant(2) ? cannotOpen(node) : 'its weights are computed at run time');
+    if (reason === undefined) openRecurrent(node, 'Sum');
+    else left.push({ node: node.label, reason });
+  }
+  if (left.length === found.length) throw planErrors.noRecurrent(left);
+  return left;
+}
+
+/** Patterns that name a recurrent node; others may name what is made of them, and are looked at later. */
+function namedHere(patterns: readonly string[], nodes: readonly Node[]): string[] {
+  return patterns.filter((pattern) => nodes.some(({ name, label, opType }) => [name, label, opType].includes(pattern)));
+}
 
 /** Why the node cannot be opened, or undefined. Its weights (inputs 1 and 2) are constant. */
 export function cannotOpen(node: Node): string | undefined {
@@ -18,23 +50,29 @@ export function cannotOpen(node: Node): string | undefined {
   if (node.input(4)) return 'its sequences have lengths of their own (sequence_lens)';
   if (node.input(3) && !node.constant(3)) return 'its bias is computed at run time';
   if (node.attributes.has('clip')) return 'it clips its gates';
+  if (node.input(7)) return 'it has peepholes';
+  if (node.int('input_forget', 0) !== 0) return 'its input and forget gates are coupled (input_forget)';
   const activations = node.attributes.get('activations');
   const names =
     activations?.kind === 'strings' ? activations.value.map((bytes) => new TextDecoder().decode(bytes)) : [];
   const directions = node.string('direction', 'forward') === 'bidirectional' ? 2 : 1;
-  const usual = Array.from({ length: directions }, () => activationsOf[node.opType]).join(',');
+  const usual = Array.from({ length: directions }, () => cells[node.opType]!.activations).join(',');
   return names.length > 0 && names.join(',') !== usual ? `its activations are ${names.join(', ')}` : undefined;
 }
 
-/** Opens the node, which leaves the graph. Returns the products with constant weights on the right. */
-export function openRecurrent(node: Node): Node[] {
+/**
+ * Opens the node, which leaves the graph. Returns the products with constant weights on the right.
+ * @param add what adds behind a product: onnxruntime rewrites MatMul and Add to a float Gemm, even between quantizers, and a Sum it
+ * leaves alone; behind products that are integer by themselves an Add is fused
+ */
+export function openRecurrent(node: Node, add: 'Add' | 'Sum' = 'Add'): Node[] {
   const graph = node.graph!;
-  const build = new Builder(graph, node, node.name || node.outputs.find((value) => value !== null)!.name);
+  const build = new ScanBuilder(graph, node, node.name || node.outputs.find((value) => value !== null)!.name);
   const direction = node.string('direction', 'forward');
   const count = direction === 'bidirectional' ? 2 : 1;
   const hidden = node.constant(2)!.dims[2]!;
   const results = Array.from({ length: count }, (_, index) =>
-    openDirection(node, build, index, hidden, direction === 'reverse' || index === 1),
+    openDirection(node, build, index, hidden, direction === 'reverse' || index === 1, add),
   );
   const axes = build.constant('axis', 'int64', [1], BigInt64Array.of(1n));
   const first = build.constant('first_axis', 'int64', [1], BigInt64Array.of(0n));
@@ -53,25 +91,28 @@ export function openRecurrent(node: Node): Node[] {
     1,
     0,
   );
-  join(
-    results.map(({ last }) => last),
-    first,
-    0,
-    1,
-  );
+  cells[node.opType]!.states.forEach((_, state) => {
+    join(
+      results.map(({ last }) => last[state]!),
+      first,
+      0,
+      1 + state,
+    );
+  });
   graph.remove(node);
   return build.products;
 }
 
-/** One direction: the states of all steps [steps, batch, hidden] and the last one [batch, hidden]. */
+/** One direction: the first state of all steps [steps, batch, hidden], and each state after the last one [batch, hidden]. */
 function openDirection(
   node: Node,
-  build: Builder,
+  build: ScanBuilder,
   index: number,
   hidden: number,
   reverse: boolean,
-): { all: Value; last: Value } {
-  const gates = gatesOf[node.opType]!;
+  add: string,
+): { all: Value; last: Value[] } {
+  const { gates, states: initial } = cells[node.opType]!;
   const rows = gates * hidden;
   const [w, r, bias] = [node.constant(1)!, node.constant(2)!, node.constant(3)];
   const after = node.int('linear_before_reset', 0) !== 0;
@@ -82,36 +123,49 @@ function openDirection(
     return biases[i]! + (isCandidate ? 0 : biases[rows + i]!);
   });
   const input = build.product(node.input(0)!, build.turned(`W${index}`, w, index), `input${index}`);
-  const projected = build.node('Add', [input, build.constant(`b${index}`, 'float32', [rows], early)]).output()!;
-  const scan = build.scan(projected, initialState(node, build, index, hidden), reverse);
-  const { body, state, step } = scan;
-  const next = node.is('GRU')
-    ? gruCell(body, state, step, r, index, hidden, after ? biases.slice(rows + 2 * hidden) : undefined)
-    : body
-        .node('Tanh', [
-          body.node('Add', [body.product(state, body.turned(`R${index}`, r, index), `state${index}`), step]).output()!,
-        ])
-        .output()!;
-  body.graph.addOutput(next);
-  body.graph.addOutput(body.node('Identity', [next]).output()!);
-  return { last: scan.node.output(0)!, all: scan.node.output(1)! };
+  const projected = build.node(add, [input, build.constant(`b${index}`, 'float32', [rows], early)]).output()!;
+  const starts = initial.map((position) => initialState(node, build, index, hidden, position));
+  const scan = build.scan(projected, starts, reverse, { state: hidden, step: rows });
+  const { body, states, step } = scan;
+  const turned = (): Value => body.product(states[0]!, body.turned(`R${index}`, r, index), `state${index}`);
+  const next = ((): Value[] => {
+    if (node.is('LSTM')) return lstmCell(body, states[1]!, body.one(add, turned(), step), hidden);
+    if (node.is('RNN')) return [body.one('Tanh', body.one(add, turned(), step))];
+    return [
+      gruCell(body, states[0]!, step, r, index, hidden, add, after ? biases.slice(rows + 2 * hidden) : undefined),
+    ];
+  })();
+  for (const value of [...next, body.one('Identity', next[0]!)]) body.output(value, hidden);
+  return { last: next.map((_, state) => scan.node.output(state)!), all: scan.node.output(next.length)! };
+}
+
+/** c' = σ(f)·c + σ(i)·tanh(g), h' = σ(o)·tanh(c'), from the gates i, o, f, g side by side. */
+function lstmCell(body: ScanBuilder, cell: Value, gates: Value, hidden: number): Value[] {
+  // One Sigmoid for the three that lie together.
+  const open = body.one('Sigmoid', body.part(gates, 0, 3 * hidden));
+  const [i, o, f] = [0, 1, 2].map((gate) => body.part(open, gate * hidden, (gate + 1) * hidden)) as [
+    Value,
+    Value,
+    Value,
+  ];
+  const fresh = body.one('Mul', i, body.one('Tanh', body.part(gates, 3 * hidden, 4 * hidden)));
+  const next = body.one('Add', body.one('Mul', f, cell), fresh);
+  return [body.one('Mul', o, body.one('Tanh', next)), next];
 }
 
 /** h' = h~ + z·(h - h~) with z, r = σ(…), h~ = tanh(p + r·(R h + b)), or tanh(p + R (r·h)) when the reset comes first. */
 function gruCell(
-  body: Builder,
+  body: ScanBuilder,
   state: Value,
   step: Value,
   r: Tensor,
   direction: number,
   hidden: number,
+  add: string,
   candidateBias: Float32Array | undefined,
 ): Value {
-  const one = (op: string, ...inputs: Value[]): Value => body.node(op, inputs).output()!;
-  const part = (value: Value, from: number, to: number): Value => {
-    const bound = (n: number, name: string): Value => body.constant(name, 'int64', [1], BigInt64Array.of(BigInt(n)));
-    return one('Slice', value, bound(from, `from${from}`), bound(to, `to${to}`), bound(-1, 'last_axis'));
-  };
+  const one = body.one.bind(body);
+  const part = body.part.bind(body);
   const [zr, all] = [2 * hidden, 3 * hidden];
   let gates: Value;
   let candidate: (reset: Value) => Value;
@@ -122,18 +176,18 @@ function gruCell(
     candidate = (reset) => one('Mul', reset, biased);
   } else {
     const early = body.product(state, body.turned(`R${direction}`, r, direction, 0, zr), `state${direction}`);
-    gates = one('Sigmoid', one('Add', part(step, 0, zr), early));
+    gates = one('Sigmoid', one(add, part(step, 0, zr), early));
     const weight = body.turned(`Rh${direction}`, r, direction, zr, all);
     candidate = (reset) => body.product(one('Mul', reset, state), weight, `candidate${direction}`);
   }
   const [update, reset] = [part(gates, 0, hidden), part(gates, hidden, zr)];
-  const made = one('Tanh', one('Add', part(step, zr, all), candidate(reset)));
+  const made = one('Tanh', one(add, part(step, zr, all), candidate(reset)));
   return one('Add', made, one('Mul', update, one('Sub', state, made)));
 }
 
 /** Row `index` of the given initial states, or zeros for every sequence of the batch. */
-function initialState(node: Node, build: Builder, index: number, hidden: number): Value {
-  const given = node.input(5);
+function initialState(node: Node, build: ScanBuilder, index: number, hidden: number, position: number): Value {
+  const given = node.input(position);
   if (given) {
     const at = build.constant(`direction${index}`, 'int64', [], BigInt64Array.of(BigInt(index)));
     const picked = build.node('Gather', [given, at]);
@@ -145,69 +199,4 @@ function initialState(node: Node, build: Builder, index: number, hidden: number)
   const dims = build.node('Concat', [batch, build.constant('hidden', 'int64', [1], BigInt64Array.of(BigInt(hidden)))]);
   dims.setInt('axis', 0);
   return build.node('ConstantOfShape', [dims.output()!]).output()!;
-}
-
-/** Makes nodes in one graph, before an anchor or at its end, all named after the node that is opened. */
-class Builder {
-  readonly graph: Graph;
-  /** Shared with the builders of bodies. */
-  readonly products: Node[];
-  readonly #anchor: Node | undefined;
-  readonly #base: string;
-  readonly #constants = new Map<string, Value>();
-  /** Where constants stand: in the graph of the opened node, not in a body. */
-  readonly #home: Graph;
-
-  constructor(graph: Graph, anchor: Node | undefined, base: string, products: Node[] = [], home = graph) {
-    this.graph = graph;
-    this.#anchor = anchor;
-    this.#base = base;
-    this.products = products;
-    this.#home = home;
-  }
-
-  node(op: string, inputs: readonly Value[], outputs = [`${this.#base}_${op}`]): Node {
-    const node = this.graph.makeNode(op, inputs, { outputs });
-    node.name = node.output()?.name ?? this.#home.names.unique(`${this.#base}_${op}`);
-    return this.#anchor ? this.graph.insertBefore(node, this.#anchor) : this.graph.append(node);
-  }
-
-  constant(name: string, type: DataTypeName, dims: readonly number[], data: TypedArray): Value {
-    const found = this.#constants.get(name);
-    if (found) return found;
-    const value = this.#home.addInitializer(Tensor.of(`${this.#base}_${name}`, type, dims, data));
-    this.#constants.set(name, value);
-    return value;
-  }
-
-  /** Rows from..to of one direction of [directions, rows, columns], transposed: [columns, to - from]. */
-  turned(name: string, tensor: Tensor, direction: number, from = 0, to = tensor.dims[1]!): Value {
-    const [rows, columns] = [tensor.dims[1]!, tensor.dims[2]!];
-    const all = tensor.floats();
-    const data = new Float32Array((to - from) * columns);
-    for (let row = from; row < to; row++) {
-      const at = (direction * rows + row) * columns;
-      for (let c = 0; c < columns; c++) data[c * (to - from) + row - from] = all[at + c]!;
-    }
-    return this.constant(name, 'float32', [columns, to - from], data);
-  }
-
-  product(value: Value, weight: Value, name: string): Value {
-    const node = this.node('MatMul', [value, weight], [`${this.#base}_${name}`]);
-    this.products.push(node);
-    return node.output()!;
-  }
-
-  /** A Scan over the first axis of `sequence`; its body has the state and one step, and lacks its two outputs. */
-  scan(sequence: Value, initial: Value, reverse: boolean): { node: Node; body: Builder; state: Value; step: Value } {
-    const node = this.node('Scan', [initial, sequence], [`${this.#base}_last`, `${this.#base}_states`]);
-    const graph = new Graph(`${this.#base}_cell`, this.graph.names, node);
-    node.attributes.set('body', { kind: 'graph', value: graph });
-    node.setInt('num_scan_inputs', 1);
-    for (const name of ['scan_input_directions', 'scan_output_directions']) node.setInts(name, [reverse ? 1 : 0]);
-    const float = dataType('float32').code;
-    const body = new Builder(graph, undefined, this.#base, this.products, this.#home);
-    const state = graph.addInput(`${this.#base}_state`, float);
-    return { node, body, state, step: graph.addInput(`${this.#base}_step`, float) };
-  }
 }

@@ -1,4 +1,5 @@
-/** --include and --exclude: a node name, an operator type, or /a regular expression/ over both. */
+/** --include, --exclude and --override: a node name, an operator type, or /a regular expression/ over both. */
+import type { Scheme } from '../backends/targets/target.ts';
 import { planErrors } from '../errors/quantizable.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
@@ -8,6 +9,21 @@ export interface SelectionRequest {
   readonly exclude?: readonly string[];
   /** Nodes of the original model that fusion merged into others: original label → surviving label. */
   readonly fused?: ReadonlyMap<string, string>;
+  readonly overrides?: NodeOverrides | undefined;
+  /** A plan in which nothing is quantized is no error: it is one of several of the model. */
+  readonly mayBeEmpty?: boolean;
+}
+
+/** What overrides say of single nodes, as one plan of the model sees it. */
+export interface NodeOverrides {
+  /** Those that hold for the node, as the user wrote them; undefined: none. */
+  text(node: Node): string | undefined;
+  /** True for a node that another plan speaks of, because it is written in another format. */
+  foreign(node: Node): boolean;
+  /** True for a node that is to stay float. */
+  float(node: Node): boolean;
+  /** Undefined: the scheme of the plan. */
+  scheme(node: Node): Scheme | undefined;
 }
 
 export interface NodeSelection {
@@ -15,34 +31,48 @@ export interface NodeSelection {
   reason(node: Node): string | undefined;
   /** True when the user named this node or its type: stronger than a target's preference. */
   wanted(node: Node): boolean;
+  /** True when another plan speaks of this node. */
+  foreign(node: Node): boolean;
+  /** True when an override holds for the node and not for `host`, so that they cannot be one region. */
+  apart(node: Node, host: Node): boolean;
 }
 
-type Test = (node: Node) => boolean;
+export type NodeTest = (node: Node) => boolean;
 
 /** Throws when a pattern matches nothing, with the nearest name. */
 export function selectNodes(model: Model, request: SelectionRequest): NodeSelection {
-  const include = compile(model, 'include', request.include ?? [], request.fused);
-  const exclude = compile(model, 'exclude', request.exclude ?? [], request.fused);
+  const include = compilePatterns(model, 'include', request.include ?? [], request.fused);
+  const exclude = compilePatterns(model, 'exclude', request.exclude ?? [], request.fused);
+  const { overrides } = request;
   return {
     reason(node) {
+      if (overrides?.foreign(node)) return `written in another format by --override '${overrides.text(node)}'`;
       const excluded = exclude.find(({ test }) => test(node));
       if (excluded) return `excluded by --exclude ${excluded.pattern}`;
       if (include.length > 0 && !include.some(({ test }) => test(node))) return 'not matched by --include';
-      return undefined;
+      return overrides?.float(node) ? `left float by --override '${overrides.text(node)}'` : undefined;
     },
-    wanted: (node) => include.some(({ test }) => test(node)),
+    wanted: (node) => include.some(({ test }) => test(node)) || overrides?.text(node) !== undefined,
+    foreign: (node) => overrides?.foreign(node) ?? false,
+    apart(node, host) {
+      const own = overrides?.text(node);
+      return own !== undefined && own !== overrides?.text(host);
+    },
   };
 }
 
-function compile(
+type PatternFlag = 'include' | 'exclude' | 'override';
+
+/** @throws PLAN_NO_MATCH, PLAN_BAD_PATTERN */
+export function compilePatterns(
   model: Model,
-  flag: 'include' | 'exclude',
+  flag: PatternFlag,
   patterns: readonly string[],
   fused: ReadonlyMap<string, string> | undefined,
-): { pattern: string; test: Test }[] {
+): { pattern: string; test: NodeTest }[] {
   return patterns.map((pattern) => {
     const survivor = fused?.get(pattern);
-    const test: Test = isRegex(pattern)
+    const test: NodeTest = isRegex(pattern)
       ? matcher(flag, pattern)
       : (node) => node.name === pattern || node.label === pattern || node.opType === pattern || node.label === survivor;
     if (![...model.allNodes()].some(test)) {
@@ -59,7 +89,7 @@ function isRegex(pattern: string): boolean {
   return /^\/.+\/[imsu]*$/.test(pattern);
 }
 
-function matcher(flag: 'include' | 'exclude', pattern: string): Test {
+function matcher(flag: PatternFlag, pattern: string): NodeTest {
   const end = pattern.lastIndexOf('/');
   try {
     const regex = new RegExp(pattern.slice(1, end), pattern.slice(end + 1));

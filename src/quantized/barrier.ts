@@ -45,13 +45,21 @@ function hasIntegerKernel(node: Node): boolean {
   return computed.length > 0 && computed.every((value) => comesFromCodes(value!.producer));
 }
 
+function movesValues(node: Node): boolean {
+  const rule = specOf(node)?.quantize?.(node);
+  return rule !== undefined && typeof rule !== 'string' && rule.output.kind === 'share';
+}
+
 function comesFromCodes(producer: Node | undefined): boolean {
   return producer?.is('DequantizeLinear') ?? false;
 }
 
-/** The quantizer that is the only reader of the node's result, or of the Relu or Clip behind it, which would be removed. */
+/**
+ * The quantizer that is the only reader of the node's result, or of what stands between: a Relu or Clip, which would be removed, or
+ * an operator that only moves values, behind which onnxruntime takes the quantizer forward to the node.
+ */
 function quantizerBehind(node: Node): Node | undefined {
   let user = node.output()?.soleUser;
-  while (user && specOf(user)?.clamp) user = user.output()?.soleUser;
+  while (user && (specOf(user)?.clamp || movesValues(user))) user = user.output()?.soleUser;
   return user?.is('QuantizeLinear') ? user : undefined;
 }

@@ -35,6 +35,8 @@ export interface FormatFlags {
   readonly weightMethod?: 'rtn' | 'hqq' | undefined;
   readonly accuracyLevel?: number | undefined;
   readonly keepIo?: boolean | undefined;
+  /** What becomes of LSTM, GRU and RNN before the plan is made. */
+  readonly recurrent?: 'keep' | 'scan' | undefined;
 }
 
 /** A format with its settings. */
@@ -62,6 +64,13 @@ export interface Format {
   readonly summary: string;
   /** The flags it reads; any other is an error. */
   readonly reads: readonly (keyof FormatFlags)[];
+  /** Its plan can follow a scheme of each node (SelectionRequest.overrides); others have one form for each scheme. */
+  readonly perNode?: true;
+  /**
+   * Nodes in it can stand beside nodes in other formats; absent: they cannot. Parts are written in this order: what keeps the
+   * names of tensors first, what changes the types of tensors last. observes: it must know ranges.
+   */
+  readonly mixes?: { readonly order: number; readonly observes: boolean };
   /** @throws usage errors for settings that contradict each other or that no kernel runs */
   configure(scheme: Scheme, flags: FormatFlags): Form;
 }

@@ -62,6 +62,7 @@ export function planNodes<Settings>(
   const refusals = new Set<string>();
   const onRequest = new Set<string>();
   for (const node of topologicalDeep(model.graph)) {
+    if (selection.foreign(node)) continue;
     const rule = ruleOf(node, rules);
     const reason = ((): string | undefined => {
       if (!rule) return `the ${format} format leaves ${node.opType} as it is`;
@@ -91,7 +92,7 @@ export function planNodes<Settings>(
       quantizedOutput: false,
     });
   }
-  if (regions.length === 0) {
+  if (regions.length === 0 && !request.mayBeEmpty) {
     throw planErrors.noNodes(
       format,
       rules.flatMap(({ types: t }) => t),

@@ -3,13 +3,13 @@ import { quantizedErrors } from '../errors/quantized.ts';
 import type { Value } from '../graph/value.ts';
 import type { Tensor } from '../onnx/tensor.ts';
 import type { Interval } from '../ops/op.ts';
-import { weightKey, type Plan, type TensorPlan } from '../quantizable/plan.ts';
+import { activationScheme, quantizerKey, weightKey, type Plan, type TensorPlan } from '../quantizable/plan.ts';
 import { repairOverflow } from './bias.ts';
-import { activationParams, type QuantParams } from './params.ts';
+import { activationParams, representable, type QuantParams } from './params.ts';
 import { weightScales, type WeightScales } from './weights.ts';
 
 export interface Parameters {
-  /** By tensor name. */
+  /** By quantizerKey: the tensor's own by its name, conversions by name and scheme. */
   readonly activations: ReadonlyMap<string, QuantParams>;
   /** By weight key. */
   readonly weights: ReadonlyMap<string, WeightScales>;
@@ -23,16 +23,27 @@ export function resolveParameters(
 ): Parameters {
   const constantOf = (name: string): Tensor => find(name)!.constant!;
   const activations = new Map<string, QuantParams>();
+  const intervals = new Map<string, Interval>();
   for (const tensor of plan.tensors) {
-    if (tensor.source === 'share') activations.set(tensor.name, activations.get(tensor.with!)!);
-    else if (tensor.parameters)
-      activations.set(tensor.name, { type: plan.scheme.activationType, ...tensor.parameters });
-    else {
+    const { name, conversions = [] } = tensor;
+    const { type, symmetric } = activationScheme(plan, tensor);
+    if (tensor.source === 'share') {
+      const from = quantizerKey({ tensor: tensor.with!, ...(tensor.withAs && { as: tensor.withAs }) });
+      activations.set(name, activations.get(from)!);
+      intervals.set(name, intervals.get(from)!);
+    } else if (tensor.parameters) {
+      activations.set(name, { type, ...tensor.parameters });
+      intervals.set(name, representable({ type, ...tensor.parameters }, symmetric));
+    } else {
       const range = rangeOf(tensor, ranges, constantOf);
-      activations.set(
-        tensor.name,
-        activationParams(range, plan.scheme.activationType, plan.scheme.activationSymmetric),
-      );
+      activations.set(name, activationParams(range, type, symmetric));
+      intervals.set(name, range);
+    }
+    for (const as of conversions) {
+      const key = quantizerKey({ tensor: name, as });
+      const range = ranges.get(key) ?? intervals.get(name)!;
+      activations.set(key, activationParams(range, as.type, as.symmetric));
+      intervals.set(key, range);
     }
   }
   const weights = new Map<string, WeightScales>();
@@ -40,9 +51,10 @@ export function resolveParameters(
     const request = {
       type: plan.scheme.weightType,
       range: plan.scheme.weightRange,
+      observer: plan.scheme.weightObserver,
+      ...weight.as,
       axis: weight.axis,
       layout: weight.layout,
-      observer: plan.scheme.weightObserver,
     };
     weights.set(weightKey(weight), weightScales(constantOf(weight.name), request));
   }
@@ -50,7 +62,7 @@ export function resolveParameters(
   for (const { weight, bias, activations: inputs } of plan.regions) {
     if (!weight || !bias || plan.spelling.bias === 'float') continue;
     const { scales } = weights.get(weightKey(weight))!;
-    const channels = repairOverflow(constantOf(bias.tensor), activations.get(inputs[0]!.tensor)!.scale, scales);
+    const channels = repairOverflow(constantOf(bias.tensor), activations.get(quantizerKey(inputs[0]!))!.scale, scales);
     if (channels.length > 0) repaired.push({ weight: weight.name, channels: channels.length });
   }
   return { activations, weights, repaired };

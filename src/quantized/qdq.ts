@@ -17,7 +17,7 @@ import { dataType } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import { specOf } from '../ops/index.ts';
 import type { Interval } from '../ops/op.ts';
-import { weightKey, type Plan, type RegionPlan } from '../quantizable/plan.ts';
+import { activationScheme, quantizerKey, weightKey, type Plan, type RegionPlan } from '../quantizable/plan.ts';
 import { guardFloatNodes } from './barrier.ts';
 import { quantizeBias } from './bias.ts';
 import { dequantizeBehind, dequantizeIn, placeCodes, type Placed } from './dequantize.ts';
@@ -35,20 +35,22 @@ export function emitQdq(source: Model, plan: Plan, ranges: ReadonlyMap<string, I
 
   const origins = new Map<string, string>();
   const weightIn = weightWriter(plan, parameters, find, origins);
+  const symmetric = new Map(plan.tensors.map((tensor) => [tensor.name, activationScheme(plan, tensor).symmetric]));
   for (const [region, node] of nodeOf) {
     if (region.weight) node.setInput(region.weight.input, weightIn(weightKey(region.weight), node.graph!));
     if (region.weight?.layout === 'table') dequantizeBehind(node);
     if (region.bias && plan.spelling.bias !== 'float')
       node.setInput(region.bias.input, emitBias(node, region, plan, parameters));
-    if (region.quantizedOutput) absorbClamps(node, region, plan, parameters);
+    if (region.quantizedOutput) absorbClamps(node, region, symmetric.get(region.outputs[0]!)!, parameters);
   }
 
   const readers = new Map<string, Reader[]>();
   for (const [region, node] of nodeOf) {
-    for (const { tensor, input } of region.activations) {
-      const list = readers.get(tensor);
+    for (const operand of region.activations) {
+      const { input } = operand;
+      const list = readers.get(quantizerKey(operand));
       if (list) list.push({ node, input });
-      else readers.set(tensor, [{ node, input }]);
+      else readers.set(quantizerKey(operand), [{ node, input }]);
     }
   }
   const written = new Map<QuantParams, [Value, Value]>();
@@ -58,11 +60,15 @@ export function emitQdq(source: Model, plan: Plan, ranges: ReadonlyMap<string, I
     const reading = readers.get(tensor.name) ?? [];
     const made =
       tensor.source === 'constant'
-        ? emitConstant(value, params, plan, reading)
+        ? emitConstant(value, params, plan, symmetric.get(tensor.name)!, reading)
         : emitActivation(value, tensor.int8Producer, params, reading, written, plan.spelling.readers).map(
             (quantize) => quantize.output()!.name,
           );
     for (const codesName of made) origins.set(codesName, tensor.name);
+    for (const as of tensor.conversions ?? []) {
+      const key = quantizerKey({ tensor: tensor.name, as });
+      convert(value, parameters.activations.get(key)!, as.symmetric, readers.get(key) ?? [], written, plan);
+    }
   }
   for (const [region, node] of nodeOf) if (region.onCodes) moveCodes(node);
   const int8 = new Set(nodeOf.values());
@@ -134,7 +140,7 @@ function emitBias(
   parameters: Parameters,
 ): Value {
   const name = bias!.tensor;
-  const inputScale = parameters.activations.get(activations[0]!.tensor)!.scale;
+  const inputScale = parameters.activations.get(quantizerKey(activations[0]!))!.scale;
   const { scales: weightScales } = parameters.weights.get(weightKey(weight!))!;
   const quantized = quantizeBias(node.constant(bias!.input)!, inputScale, weightScales, `${name}_quantized`);
   const { scales } = quantized;
@@ -145,9 +151,9 @@ function emitBias(
 }
 
 /** Removes the limiting activations behind a region whose output codes cannot leave the limits anyway. */
-function absorbClamps(node: Node, region: RegionPlan, plan: Plan, parameters: Parameters): void {
+function absorbClamps(node: Node, region: RegionPlan, symmetric: boolean, parameters: Parameters): void {
   const params = parameters.activations.get(region.outputs[0]!)!;
-  const range = representable(params, plan.scheme.activationSymmetric);
+  const range = representable(params, symmetric);
   const slack = params.scale / 2;
   for (let i = 0; i < region.clamps.length; i++) {
     const value = node.output()!;
@@ -164,11 +170,12 @@ function absorbClamps(node: Node, region: RegionPlan, plan: Plan, parameters: Pa
 function emitConstant(
   value: Value,
   params: QuantParams,
-  { scheme, spelling }: Plan,
+  { spelling }: Plan,
+  symmetric: boolean,
   readers: readonly Reader[],
 ): string[] {
   const { name } = value;
-  const quantized = quantizeTensor(value.constant!, params, scheme.activationSymmetric, `${name}_quantized`);
+  const quantized = quantizeTensor(value.constant!, params, symmetric, `${name}_quantized`);
   const zero = codes(params.type, 1).fill(params.zeroPoint);
   const source = spelling.weights === 'pairs' ? value : undefined;
   const placed = placeCodes(value.graph, quantized, Float32Array.of(params.scale), zero, undefined, source);
@@ -220,6 +227,27 @@ export function emitActivation(
   redirect(outside, sharing === 'share', dequantizeFor);
   for (const quantize of quantizers) quantize.setInput(0, value);
   return quantizers;
+}
+
+/**
+ * Readers that want the tensor in another scheme than its own. Behind an int8 producer they read what the tensor's quantizers let
+ * through (DequantizeLinear → QuantizeLinear of the other type); a float value or a constant is quantized for them anew.
+ */
+function convert(
+  value: Value,
+  params: QuantParams,
+  symmetric: boolean,
+  readers: readonly Reader[],
+  written: Map<QuantParams, [Value, Value]>,
+  plan: Plan,
+): void {
+  if (value.isConstant) return void emitConstant(value, params, plan, symmetric, readers);
+  const groups = new Map<Value, Reader[]>();
+  for (const reader of readers) {
+    const read = reader.node.input(reader.input)!;
+    groups.set(read, [...(groups.get(read) ?? []), reader]);
+  }
+  for (const [read, some] of groups) emitActivation(read, false, params, some, written, plan.spelling.readers);
 }
 
 /** Each reader reads what is made for its graph or, unless they share, for itself. */

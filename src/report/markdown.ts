@@ -14,6 +14,7 @@ import {
   modelNames,
   sizeWords,
   taskFormats,
+  trainingWords,
   worstTensors,
 } from './words.ts';
 
@@ -33,6 +34,7 @@ export function renderMarkdown(report: Report): string {
       gates(report, rows),
       task(report, rows),
       cause(report),
+      training(report),
       outputs(report, rows),
       tensors(report, Math.min(rows, mostTensors)),
       sensitivity(report, rows),
@@ -97,6 +99,10 @@ function cause(report: Report): string {
   if (!found) return '';
   const remedy = found.tryFlag === undefined ? '' : ` **Try** ${named(found.tryFlag)}`;
   return `**Likely cause:** ${told(found.text)}${remedy}`;
+}
+
+function training({ training: found }: Report): string {
+  return found ? `**trained** ${told(trainingWords(found))}` : '';
 }
 
 function outputs({ outputs, data }: Report, most: number): string {

@@ -8,7 +8,16 @@ import { clean, digits, inUnit, milliseconds, plural, probability, wrap } from '
 import { healthLines } from './health.ts';
 import type { Renderer } from './renderer.ts';
 import { table } from './table.ts';
-import { gateWords, latencyWords, modelNames, because, sizeWords, taskFormats, worstTensors } from './words.ts';
+import {
+  gateWords,
+  latencyWords,
+  modelNames,
+  because,
+  sizeWords,
+  taskFormats,
+  trainingWords,
+  worstTensors,
+} from './words.ts';
 
 export interface TerminalOptions {
   readonly color: boolean;
@@ -43,6 +52,7 @@ export function renderTerminal(
     outputLines(context),
     tensorLines(context),
     causeLines(context),
+    trainingLines(context),
     placementLines(context),
     calibrationLines(context),
     profileLines(context),
@@ -177,6 +187,10 @@ function causeLines(context: Context): string[] {
     lines.push(indented(`leave float: ${flags}${met}`, 1, width));
   }
   return lines;
+}
+
+function trainingLines({ report: { training }, width }: Context): string[] {
+  return training ? [indented(`trained ${trainingWords(training)}`, 1, width)] : [];
 }
 
 /** As a POSIX shell wants it. */

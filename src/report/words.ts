@@ -1,5 +1,5 @@
 /** What renderers say alike: the verdict in words, the cost, a gate's figures, and which tensors to look at first. */
-import type { CauseRow, GateRow, Report, TaskRow, TensorRow } from '../compare/report.ts';
+import type { CauseRow, GateRow, Report, TaskRow, TensorRow, Training } from '../compare/report.ts';
 import { bytes, digits, distinct, inUnit, milliseconds, percent, plural, points } from './format.ts';
 
 /** The verdict in words, with what most likely went wrong. Holds names of the model: callers escape it. */
@@ -95,6 +95,22 @@ export function ascending(a: number, b: number): number {
 /** What most likely went wrong, with what to try next. */
 export function likelyCause({ causes, verdict }: Report): CauseRow | undefined {
   return verdict === 'pass' ? undefined : causes?.[0];
+}
+
+/** How fine-tuning went: "400 steps, loss kl 0.31 to 0.02, top1 75.20% to 81.00%". The ends of the loss are means of a tenth. */
+export function trainingWords({ steps, keptStep, endedEarly, loss, curve, evaluations, metric }: Training): string {
+  const tenth = Math.max(1, Math.floor(curve.length / 10));
+  const meanLoss = (points: Training['curve']): string =>
+    digits(points.reduce((sum, point) => sum + point.loss, 0) / Math.max(1, points.length), 3);
+  const unit = metric === 'sqnr' ? 'dB' : 'fraction';
+  const [before, after] = [evaluations[0], evaluations.at(-1)];
+  return [
+    `${plural(steps, 'step')}${endedEarly ? ', ended early' : ''}${keptStep === steps ? '' : `, step ${keptStep} kept`}`,
+    `loss ${loss} ${meanLoss(curve.slice(0, tenth))} to ${meanLoss(curve.slice(-tenth))}`,
+    ...(metric !== undefined && evaluations.length > 1
+      ? [`${metric} ${inUnit(before!.value, unit)} to ${inUnit(after!.value, unit)}`]
+      : []),
+  ].join(', ');
 }
 
 /** A condition that failed, as one line: "top1.drop <= 1.00%: 0.86%, at worst 1.31%". */

@@ -35,19 +35,19 @@ describe.each([9, 21])('sampleElements, operator set %i', (opset) => {
   });
 
   it('takes rows and columns of images at the least stride that fits', async () => {
-    // 16 x 81 x 81 is too much; a stride of 2 leaves 16 x 41 x 41.
-    const taken = await positions([2, 16, 81, 81], opset);
+    // 4 x 81 x 81 is too much; a stride of 2 leaves 4 x 41 x 41.
+    const taken = await positions([2, 4, 81, 81], opset);
     const expected: number[] = [];
-    for (let plane = 0; plane < 32; plane++)
+    for (let plane = 0; plane < 8; plane++)
       for (let y = 0; y < 81; y += 2) for (let x = 0; x < 81; x += 2) expected.push((plane * 81 + y) * 81 + x);
     expect(taken).toEqual(expected);
   });
 
   it('takes other ranks evenly, and every position of the last dimension', async () => {
-    // 98,304 elements: every second would miss half of the 768 channels, so every fifth it is: neither 2, 3 nor 4 will do.
-    const taken = await positions([1, 128, 768], opset);
+    // 24,576 elements: every second would miss half of the 768 channels, so every fifth it is: neither 2, 3 nor 4 will do.
+    const taken = await positions([1, 32, 768], opset);
     expect(taken.slice(0, 3)).toEqual([0, 5, 10]);
     expect(new Set(taken.map((position) => position % 768)).size).toBe(768);
-    expect(taken).toHaveLength(Math.ceil(98_304 / 5));
+    expect(taken).toHaveLength(Math.ceil(24_576 / 5));
   });
 });

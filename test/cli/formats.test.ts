@@ -35,10 +35,41 @@ describe('qdq quantize --format', () => {
     ['qoperator', ['--activation-type', 'u16'], 2, /8 bits only, not for uint16/],
     ['qdq', ['--activation-type', 's8', '--weight-type', 'u8'], 2, /--weight-type s8/],
     ['qdq', ['--weight-type', 'f8'], 2, /8-bit floats/],
+    ['qdq', ['--recurrent', 'scan'], 2, /the model has no LSTM, GRU or RNN/],
+    ['dynamic', ['--recurrent', 'scan'], 2, /--recurrent means nothing to --format dynamic/],
   ])('%s %j ends with a remedy', async (format, flags, code, message) => {
     const { exitCode, stderr } = await quantize(format, ...flags, '--no-report', '--data', 'random');
     expect(stderr).toMatch(message);
     expect(exitCode).toBe(code);
+  });
+
+  it('--override: a model in several types and formats, named in the recipe and explained', async () => {
+    const overrides = ['Gemm: format=dynamic', '/pointwise/: activation-type=u16'];
+    const flags = overrides.flatMap((text) => ['--override', text]);
+    const report = join(folder, 'mixed.json');
+    const made = await quantize('qdq', ...flags, '--data', 'random', '--samples', '4', '--report', report);
+    expect(made.stderr).not.toMatch(/error/);
+    expect(made.exitCode).toBe(0);
+    expect(JSON.parse(readFileSync(report, 'utf8')).recipe).toMatchObject({ override: overrides });
+    const { stdout } = await run(['explain', digits, ...flags]);
+    expect(stdout).toMatch(/dynamic, by --override 'Gemm: format=dynamic'/);
+    expect(stdout).toMatch(/Conv .*by --override '\/pointwise\/: activation-type=u16'/);
+    const float = await run(['explain', digits, '--override', 'Gemm: format=float']);
+    expect(float.stdout).toMatch(/left float by --override 'Gemm: format=float'/);
+  });
+
+  it.each([
+    [['--override', 'Gem: format=dynamic'], /did you mean 'Gemm'/],
+    [['--override', 'Gemm: formt=dynamic'], /did you mean 'format'/],
+    [['--override', 'Relu: format=weight-only'], /changes nothing/],
+    [
+      ['--override', 'Conv: activation-type=s8 weight-type=u8'],
+      /int8 activations cannot be combined with uint8 weights/,
+    ],
+  ])('%j ends with a remedy', async (flags, message) => {
+    const { exitCode, stderr } = await quantize('qdq', ...flags, '--no-report', '--data', 'random');
+    expect(stderr).toMatch(message);
+    expect(exitCode).toBe(2);
   });
 
   it('leaves nothing behind when it ends with an error', async () => {

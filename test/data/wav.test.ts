@@ -192,4 +192,26 @@ describe('audioResampler', () => {
     const clip = sine(8000, 440);
     expect(audioResampler(8000, 8000)(clip)).toBe(clip);
   });
+
+  it('makes spectrograms of clips, in either layout, and says which clip is too short', async () => {
+    const root = folder({ 'a.wav': wave(ramp(800)), 'b.wav': wave(ramp(100)) });
+    const preprocess = 'rate=8000 mel=6 fft=128 hop=64 log=none center=none';
+    const [bands, turned] = await Promise.all(
+      [
+        ['n', 1, 6, 12],
+        ['n', 12, 6],
+      ].map(async (dims) => readAll(await openData({ path: root, preprocess }, [input('x', dims)]))),
+    );
+    const [x, y] = [bands![0]!.inputs['x']!, turned![0]!.inputs['x']!];
+    expect([x.dims, y.dims]).toEqual([
+      [1, 1, 6, 12],
+      [1, 12, 6],
+    ]);
+    for (let band = 0; band < 6; band++)
+      for (let time = 0; time < 12; time++) expect(y.data[time * 6 + band]).toBe(x.data[band * 12 + time]);
+    // 832 samples: the end of the clip and all but the first window of the short one are silent.
+    expect(bands![1]!.inputs['x']!.data[11]).toBe(0);
+    const free = await openData({ path: root, preprocess }, [input('x', ['n', 6, 't'])]);
+    expect((await failure(readAll(free))).message).toContain("'b.wav' has 100 samples, fewer than one window of 128");
+  });
 });

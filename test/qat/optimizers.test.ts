@@ -114,7 +114,7 @@ describe('a loss', () => {
     expect(() => parseLoss('lk', 1)).toThrow(/unknown loss 'lk'/);
     for (const wrong of ['', 'kl=', 'kl=0', 'kl=1,kl=2', 'ce;kl', 'ce=-1'])
       expect(() => parseLoss(wrong, 1)).toThrow(/is not a loss or a mix|unknown loss/);
-    expect(losses.map(({ id }) => id)).toEqual(['ce', 'kl', 'mse']);
+    expect(losses.map(({ id }) => id)).toEqual(['ce', 'kl', 'mse', 'features']);
   });
 
   it('refuses labels that are no classes, by the name of the sample', () => {

@@ -44,7 +44,7 @@ it('trains through Resize, LSTM and LayerNormalization', async () => {
   const results = await session.run({ ...feeds, ...teacher, ...parameterFeeds(training.parameters, flat) });
   await session.dispose();
   training.gradients.forEach((name, i) => {
-    expect(results[name]!.dims).toEqual(training.parameters[i]!.dims);
-    expect((results[name]!.data as Float32Array).some((value) => Math.abs(value) > 1e-6)).toBe(true);
+    expect(results[name!]!.dims).toEqual(training.parameters[i]!.dims);
+    expect((results[name!]!.data as Float32Array).some((value) => Math.abs(value) > 1e-6)).toBe(true);
   });
 });

@@ -1,35 +1,47 @@
-/** GRU and RNN opened up give what onnxruntime's own kernels give. */
+/** LSTM, GRU and RNN opened up give what onnxruntime's own kernels give. */
 import { describe, expect, it } from 'vitest';
 import { checkModel } from '../../src/graph/spec.ts';
-import { cannotOpen, openRecurrent } from '../../src/quantizable/recurrent.ts';
+import { cannotOpen, openAllRecurrent, openRecurrent } from '../../src/quantizable/recurrent.ts';
 import { buildModel, f32, float, node, type AttributeSpec, type ModelSpec } from '../support/build.ts';
+import { calibrate } from '../../src/calibrate/calibrate.ts';
+import { rangesOf } from '../../src/calibrate/state.ts';
+import { observedTensors } from '../../src/quantizable/plan.ts';
+import { planQuantization } from '../../src/quantizable/planner.ts';
+import { emitQdq } from '../../src/quantized/qdq.ts';
+import { datasetOf, sha } from '../calibrate/samples.ts';
 import { feed, gaussian } from '../quantized/forms.ts';
-import { run, sqnr } from '../quantized/support.ts';
+import { anyCpu, run, sqnr } from '../quantized/support.ts';
 
 const [steps, batch, input, hidden] = [4, 2, 6, 5];
 
 function recurrent(op: string, attributes: Record<string, AttributeSpec>, withState = true): ModelSpec {
   const directions = attributes['direction'] === 'bidirectional' ? 2 : 1;
-  const rows = { GRU: 3, RNN: 1 }[op]! * hidden;
+  const rows = { LSTM: 4, GRU: 3, RNN: 1 }[op]! * hidden;
+  const lstm = op === 'LSTM';
   return {
     inputs: { x: [steps, 'batch', input], ...(withState ? { h: [directions, 'batch', hidden] } : {}) },
-    outputs: ['y', 'yh'],
+    outputs: ['y', 'yh', ...(lstm ? ['yc'] : [])],
     initializers: {
       w: f32([directions, rows, input], gaussian(directions * rows * input)),
       r: f32([directions, rows, hidden], gaussian(directions * rows * hidden, 2)),
       b: f32([directions, 2 * rows], gaussian(directions * 2 * rows, 3)),
     },
     nodes: [
-      node(op, ['x', 'w', 'r', 'b', ...(withState ? ['', 'h'] : [])], ['y', 'yh'], {
-        hidden_size: hidden,
-        ...attributes,
-      }),
+      node(
+        op,
+        ['x', 'w', 'r', 'b', ...(withState ? ['', 'h', ...(lstm ? ['h'] : [])] : [])],
+        ['y', 'yh', ...(lstm ? ['yc'] : [])],
+        {
+          hidden_size: hidden,
+          ...attributes,
+        },
+      ),
     ],
   };
 }
 
 describe('recurrent operators opened up', () => {
-  for (const op of ['GRU', 'RNN']) {
+  for (const op of ['LSTM', 'GRU', 'RNN']) {
     for (const direction of ['forward', 'reverse', 'bidirectional']) {
       for (const linear of op === 'GRU' ? [0, 1] : [0]) {
         it(`${op} ${direction}${linear ? ', reset after the product' : ''}`, async () => {
@@ -49,7 +61,7 @@ describe('recurrent operators opened up', () => {
           checkModel(model);
           const real = await run(model, feeds);
           // The same arithmetic in float32, in another order.
-          for (const name of ['y', 'yh'])
+          for (const name of Object.keys(expected.outputs))
             expect(sqnr(expected.outputs[name]!, real.outputs[name]!)).toBeGreaterThan(110);
         });
       }
@@ -65,5 +77,55 @@ describe('recurrent operators opened up', () => {
     expect(reason({ activations: ['Sigmoid', 'Relu'] })).toBe('its activations are Sigmoid, Relu');
     expect(reason({ activations: ['Sigmoid', 'Tanh'] })).toBeUndefined();
     expect(reason({ layout: 1 })).toMatch(/batch first/);
+  });
+});
+
+describe('static int8', () => {
+  it.each(['LSTM', 'GRU', 'RNN'])('%s opened to a Scan multiplies in int8, inside and outside its body', async (op) => {
+    const linear = op === 'GRU' ? { linear_before_reset: 1 } : {};
+    const model = buildModel(recurrent(op, { direction: 'bidirectional', ...linear }));
+    const feeds = { x: feed([steps, batch, input]), h: feed([2, batch, hidden], 9) };
+    const expected = await run(model, feeds);
+    expect(openAllRecurrent(model, {})).toEqual([]);
+    const plan = planQuantization(model, { target: anyCpu, scheme: anyCpu.scheme });
+    const state = await calibrate(model, observedTensors(plan), datasetOf([{ id: 'one', inputs: feeds }]), [0], {
+      modelSha256: sha,
+      observer: 'minmax',
+      observerOptions: {},
+      threads: 1,
+    });
+    const { model: int8 } = emitQdq(model, plan, rangesOf(state));
+    checkModel(int8);
+    const real = await run(int8, feeds);
+    // W and R of both directions.
+    expect(real.types.filter((type) => type === 'MatMulIntegerToFloat')).toHaveLength(4);
+    expect(real.types).not.toContain(op);
+    // Two products of 8-bit operands add 35 to 40 dB of noise each; gates squash it, and the state carries it along four steps.
+    for (const name of Object.keys(expected.outputs))
+      expect(sqnr(expected.outputs[name]!, real.outputs[name]!)).toBeGreaterThan(25);
+  });
+
+  it('says what it leaves, and ends where there is nothing to open', () => {
+    const open =
+      (spec: ModelSpec, request = {}) =>
+      () =>
+        openAllRecurrent(buildModel(spec), request);
+    expect(open(recurrent('GRU', { clip: float(3) }))).toThrow(
+      expect.objectContaining({ code: 'PLAN_NO_RECURRENT', message: expect.stringContaining('clips its gates') }),
+    );
+    expect(open(recurrent('LSTM', {}), { exclude: ['LSTM'] })).toThrow(
+      expect.objectContaining({ message: expect.stringContaining('--exclude LSTM') }),
+    );
+    expect(open({ inputs: { x: [1] }, outputs: ['y'], nodes: [node('Relu', ['x'], ['y'])] })).toThrow(
+      expect.objectContaining({ message: expect.stringContaining('no LSTM, GRU or RNN') }),
+    );
+    const two = recurrent('RNN', {});
+    const both = {
+      ...two,
+      outputs: ['y', 'z'],
+      nodes: [...two.nodes, node('GRU', ['x', 'w3', 'r3'], ['z'], { hidden_size: hidden, layout: 0, clip: float(1) })],
+    };
+    const initializers = { ...two.initializers, w3: f32([1, 3 * hidden, input]), r3: f32([1, 3 * hidden, hidden]) };
+    expect(open({ ...both, initializers })()).toEqual([{ node: 'n_z', reason: 'it clips its gates' }]);
   });
 });

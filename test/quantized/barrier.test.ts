@@ -56,3 +56,21 @@ it.each(['AveragePool', 'Sigmoid'])(
     expect(float).not.toContain(`QLinear${op}`);
   },
 );
+
+it('a Conv left float stays float although only a MaxPool stands between it and the quantizer', async () => {
+  const model = buildModel({
+    inputs: { x: [1, 4, 6, 6] },
+    outputs: ['y'],
+    initializers: { w1: f32([4, 4, 3, 3]), w2: f32([4, 4, 1, 1]), w3: f32([4, 4, 1, 1]) },
+    nodes: [
+      node('Conv', ['x', 'w1'], ['a']),
+      node('Conv', ['a', 'w2'], ['b'], {}, { name: 'kept' }),
+      node('MaxPool', ['b'], ['c'], { kernel_shape: [2, 2] }),
+      node('Conv', ['c', 'w3'], ['y']),
+    ],
+  });
+  const { model: int8 } = await quantize(model, x, planFor(model, {}, undefined, undefined, ['kept']));
+  const { types } = await run(int8, x);
+  expect(types.filter((type) => type === 'QLinearConv')).toHaveLength(2);
+  expect(types.filter((type) => /^(Fused)?Conv$/.test(type))).toHaveLength(1);
+});

@@ -2,7 +2,7 @@
  * A report with every section, of a made-up network of any number of layers: figures follow smooth laws, so that the same size
  * gives the same report, and one layer is broken (its scale 16 times too small) as in the examples of the field.
  */
-import type { CauseRow, ClassRow, Report, Sensitivity, TensorRow } from '../../src/compare/report.ts';
+import type { CauseRow, ClassRow, Report, Sensitivity, TensorRow, Training } from '../../src/compare/report.ts';
 import { sampleReport, top1 } from './sample-report.ts';
 
 /** A wave without a pattern that the eye finds, from -1 to 1. */
@@ -83,6 +83,28 @@ function tensorsOf(layers: number): TensorRow[] {
     const made = activation(i, i === broken, accumulated);
     return i % 3 === 2 ? [made] : [weight(i), made];
   }).flat();
+}
+
+/** A loss that falls along a wave, judged ten times. */
+export function trainingOfSteps(steps: number): Training {
+  return {
+    loss: 'kl=1,ce=0.5',
+    steps,
+    keptStep: steps - 20,
+    endedEarly: false,
+    parameters: 269_722,
+    stepMs: 310.25,
+    curve: Array.from({ length: steps }, (_, i) => ({
+      step: i + 1,
+      loss: 0.9 * Math.exp((-4 * i) / steps) + 0.08 + 0.03 * wave(i),
+      lr: 0.001 * (1 + Math.cos((Math.PI * i) / steps)),
+    })),
+    evaluations: Array.from({ length: 11 }, (_, i) => ({
+      step: (i * steps) / 10,
+      value: 0.86 - 0.11 * Math.exp(-i / 2) + 0.003 * wave(i),
+    })),
+    metric: 'top1',
+  };
 }
 
 const sensitivityOf = (tensors: readonly TensorRow[]): Sensitivity => {
@@ -279,6 +301,7 @@ export function layeredReport(layers = 24, changes: Partial<Report> = {}): Repor
     tensors,
     causes: causesOf(tensors),
     sensitivity: sensitivityOf(tensors),
+    training: trainingOfSteps(200),
     classes,
     confusion: {
       output: 'logits',
@@ -365,6 +388,7 @@ export function hostileReport(): Report {
       layers: attacks.map((node) => ({ node, op: node, fast: 10, alone: 9 })),
       exclude: attacks,
     },
+    training: { ...report.training!, loss: attack(0) },
     classes: report.classes!.map((row, i) => ({ ...row, name: attack(i) })),
     profile: { runs: 3, ops: attacks.map((op) => ({ op, floatMs: 1, quantMs: 2 })) },
     environment: { ...report.environment, cpu: attack(3) },

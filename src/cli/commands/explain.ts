@@ -1,6 +1,7 @@
 /** `qdq explain`: every fusion applied and refused, every node in int8 or left float, each with its reason; of two models side by side. */
-import type { Explanation } from '../../explain.ts';
+import type { Explanation, FixedRange } from '../../explain.ts';
 import type { PairExplanation } from '../../explain-pair.ts';
+import type { RegionPlan } from '../../quantizable/plan.ts';
 import { milliseconds, plural } from '../../report/format.ts';
 import { defineCommand } from '../command.ts';
 import { dataOptions, recipeOptions } from '../options.ts';
@@ -14,7 +15,7 @@ export const explain = defineCommand({
     { name: 'MODEL', describe: 'a float model, or an int8 model' },
     { name: 'INT8', describe: 'the model quantized from it: placement and latency side by side', optional: true },
   ],
-  options: ['target', 'optimize', 'include', 'exclude', ...dataOptions, 'threads', ...recipeOptions],
+  options: ['target', 'optimize', 'include', 'exclude', 'override', ...dataOptions, 'threads', ...recipeOptions],
   examples: [
     ['explain model.onnx', 'what quantize would do, node by node, and why'],
     ['explain model.int8.onnx', 'what onnxruntime really runs in int8, and why the rest is float'],
@@ -44,6 +45,7 @@ function floatLines({
   applied,
   refused,
   regions,
+  fixed,
   float,
 }: Explanation & { kind: 'float' }): string[] {
   return [
@@ -60,11 +62,12 @@ function floatLines({
     ),
     `int8 on ${target}: ${plural(regions.length, 'region')} (${scheme})`,
     ...columns(
-      regions.map(({ op, node, clamps, quantizedOutput }) => [
-        op,
-        [node, ...clamps].join(' + '),
-        quantizedOutput ? '' : 'writes float',
-      ]),
+      regions.map((region) => [region.op, [region.node, ...region.clamps].join(' + '), remarks(region)]),
+      [0, 1, 2],
+    ),
+    ...(fixed.length === 0 ? [] : [`fixed: ${plural(fixed.length, 'range')} that no sample needs to tell`]),
+    ...columns(
+      fixed.map((each) => [each.op ?? '', each.tensor, limits(each)]),
       [0, 1, 2],
     ),
     `float: ${plural(float.length, 'node')}`,
@@ -73,6 +76,20 @@ function floatLines({
       [0, 1, 2],
     ),
   ];
+}
+
+function limits({ range, parameters }: FixedRange): string {
+  return parameters
+    ? `scale ${parameters.scale}, zero point ${parameters.zeroPoint}: the kernel of the target takes no other`
+    : `${range!.min} to ${range!.max}`;
+}
+
+function remarks({ quantizedOutput, format, override }: RegionPlan): string {
+  return [
+    ...(quantizedOutput || format !== undefined ? [] : ['writes float']),
+    ...(format === undefined ? [] : [format]),
+    ...(override === undefined ? [] : [`by --override '${override}'`]),
+  ].join(', ');
 }
 
 function int8Lines({ path, stamp, placement, nodes }: Explanation & { kind: 'int8' }): string[] {

@@ -1,8 +1,9 @@
 /** `qdq finetune`: quantization-aware training of a model with fake quantizers. */
 import { cliErrors } from '../../errors/cli.ts';
 import { defineCommand } from '../command.ts';
-import { dataOptions, recipeOptions, trainingOptions } from '../options.ts';
-import { checkOutput, shown } from '../paths.ts';
+import { dataOptions, recipeOptions, reportOptions, trainingOptions } from '../options.ts';
+import { conclude } from '../conclude.ts';
+import { checkOutput, checkReport, shown } from '../paths.ts';
 import { runFlags } from '../run-flags.ts';
 import { plural } from '../../report/format.ts';
 import type { FinetuneResult } from '../../pipeline-types.ts';
@@ -17,6 +18,8 @@ export const finetune = defineCommand({
     ...trainingOptions,
     ...dataOptions,
     'eval',
+    ...reportOptions,
+    'layers',
     'workers',
     'threads',
     ...recipeOptions,
@@ -26,6 +29,7 @@ export const finetune = defineCommand({
     ['finetune qat.onnx --data images/ --preprocess imagenet -o tuned.onnx', 'with the labels of the class folders'],
     ['finetune qat.onnx --data images/ --loss kl -o tuned.onnx', 'without labels: learn from the float model'],
     ['finetune qat.onnx --data images/ --loss "kl=1,ce=0.5" --epochs 3 --augment "flip crop=4" -o tuned.onnx', 'both'],
+    ['finetune qat.onnx --data images/ --report run.html -o tuned.onnx', 'with the curve, and what the model is worth'],
     ['finetune qat.onnx --data images/ --checkpoint run/ --resume -o tuned.onnx', 'go on after it was stopped'],
   ],
   async run({ positionals, values, console }) {
@@ -37,12 +41,16 @@ export const finetune = defineCommand({
     ];
     checkOutput('--output', output, inputs);
     if (values.log !== undefined) checkOutput('--log', values.log, [...inputs, output]);
+    await checkReport(values, [...inputs, output]);
     if (values.workers > 1 && values.threads !== undefined)
       throw cliErrors.conflict('--threads', '--workers', 'each worker has one thread');
     const { finetuneModel } = await import('../../pipeline.ts');
-    const result = await finetuneModel({ ...values, output, model, ...runFlags(values, console) });
+    const { gate: gates, ...rest } = values;
+    const result = await finetuneModel({ ...rest, gates, output, model, ...runFlags(values, console) });
     console.result(result, () => render(result));
-    return 0;
+    const { report, reportPath } = result;
+    if (reportPath !== undefined) console.note(`wrote ${shown(reportPath)}`);
+    return report ? conclude(report, values, console) : 0;
   },
 });
 

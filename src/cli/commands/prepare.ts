@@ -15,6 +15,7 @@ export const prepare = defineCommand({
     'externalData',
     'activationBits',
     'firstLastBits',
+    'bn',
     ...dataOptions,
     ...quantizerOptions,
     'state',
@@ -26,6 +27,7 @@ export const prepare = defineCommand({
   examples: [
     ['prepare model.onnx --data images/ --preprocess imagenet -o qat.onnx', '8 bits, as quantize would do it'],
     ['prepare model.onnx --data images/ --weight-bits 4 --activation-bits 4 -o qat.onnx', '4 bits, 8 at both ends'],
+    ['prepare model.onnx --data images/ --bn train -o qat.onnx', 'with BatchNormalization that trains too'],
     ['finetune qat.onnx --data images/ -o tuned.onnx', 'then train it'],
     ['convert tuned.onnx -o model.int8.onnx', 'and make it int8'],
   ],
@@ -41,8 +43,9 @@ export const prepare = defineCommand({
   },
 });
 
-function render({ outputPath, plan, quantizers, ...bits }: PrepareResult): string {
+function render({ outputPath, plan, quantizers, batchNorms, ...bits }: PrepareResult): string {
   const widths = `W${bits.weightBits}A${bits.activationBits}, first and last layers ${bits.firstLastBits} bits`;
   const nodes = `${plural(quantizers, 'fake quantizer')} around ${plural(plan.quantizedNodes, 'node')}, ${plan.floatNodes} left float`;
-  return `${widths}: ${nodes}   ${shown(outputPath)}`;
+  const live = batchNorms === 0 ? '' : `, ${plural(batchNorms, 'live BatchNormalization')}`;
+  return `${widths}: ${nodes}${live}   ${shown(outputPath)}`;
 }

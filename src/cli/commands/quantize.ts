@@ -3,12 +3,40 @@
  * written.
  */
 import { cliErrors } from '../../errors/cli.ts';
+import { finetuneErrors } from '../../errors/finetune.ts';
 import { conclude } from '../conclude.ts';
 import { defineCommand } from '../command.ts';
-import { dataOptions, recipeOptions, reportOptions, schemeOptions } from '../options.ts';
+import {
+  dataOptions,
+  options as table,
+  recipeOptions,
+  reportOptions,
+  schemeOptions,
+  trainingOptions,
+  flagOf,
+  type OptionName,
+  type Values,
+} from '../options.ts';
 import { checkOutput, checkReport, defaultOutput, defaultReport, shown } from '../paths.ts';
 import { runFlags } from '../run-flags.ts';
 import type { QuantizeResult } from '../../pipeline-types.ts';
+
+/** What only --finetune reads, and what it does not read. */
+const finetuneOnly = [
+  ...trainingOptions,
+  'activationBits',
+  'firstLastBits',
+  'workers',
+] as const satisfies readonly OptionName[];
+const notFinetuned = [
+  'format',
+  'optimize',
+  'weightObserver',
+  'blockSize',
+  'weightMethod',
+  'accuracyLevel',
+  'keepIo',
+] as const satisfies readonly OptionName[];
 
 export const quantize = defineCommand({
   name: 'quantize',
@@ -23,6 +51,8 @@ export const quantize = defineCommand({
     'externalData',
     ...reportOptions,
     'layers',
+    'finetune',
+    ...finetuneOnly,
     'threads',
     ...recipeOptions,
   ],
@@ -36,7 +66,12 @@ export const quantize = defineCommand({
       'exit with 1 when the gate fails',
     ],
     ['quantize model.onnx --state ranges.state --eval test/ -o int8.onnx', "use the ranges of 'qdq calibrate'"],
+    [
+      'quantize model.onnx --data images/ --finetune --weight-bits 4 --activation-bits 4',
+      'train it with fake quantizers first, where 8 bits are too many',
+    ],
     ['quantize model.onnx --data images/ --exclude Softmax --exclude "/head/"', 'leave some nodes float'],
+    ['quantize model.onnx --data images/ --override "/head/: activation-type=u16"', '16-bit activations in one part'],
   ],
   async run({ positionals, values, console }) {
     const model = positionals[0]!;
@@ -44,14 +79,17 @@ export const quantize = defineCommand({
     const report = values.report ?? defaultReport(output);
     const inputs = [
       model,
-      ...[values.data, values.reader, values.state, values.eval].filter((path) => path !== undefined),
+      ...[values.data, values.reader, values.state, values.eval, values.teacher].filter((path) => path !== undefined),
     ];
     checkOutput('--output', output, inputs);
     await checkReport({ ...values, report }, inputs);
     if (report === output) throw cliErrors.samePaths('--output', '--report', report);
-    const { quantizeModel } = await import('../../pipeline.ts');
-    const { gate: gates, ...rest } = values;
-    const result = await quantizeModel({ ...rest, gates, model, output, report, ...runFlags(values, console) });
+    checkMode(values);
+    if (values.log !== undefined) checkOutput('--log', values.log, [...inputs, output]);
+    const { quantizeFinetuned, quantizeModel } = await import('../../pipeline.ts');
+    const { gate: gates, finetune, ...rest } = values;
+    const request = { ...rest, gates, model, output, report, ...runFlags(values, console) };
+    const result: QuantizeResult = await (finetune ? quantizeFinetuned(request) : quantizeModel(request));
     console.note(`wrote ${shown(result.outputPath)}`);
     const compared = result.report;
     if (!compared) {
@@ -64,6 +102,20 @@ export const quantize = defineCommand({
     return conclude(compared, values, console);
   },
 });
+
+/** Every flag given must have an effect. @throws QAT_NEEDS_FINETUNE, QAT_NOT_FINETUNED, CLI_CONFLICT */
+function checkMode(
+  values: Values<(typeof finetuneOnly)[number] | (typeof notFinetuned)[number] | 'finetune' | 'threads'>,
+): void {
+  const idle = (values.finetune ? notFinetuned : finetuneOnly).find((key) => {
+    const { default: usual } = table[key] as { readonly default?: unknown };
+    return values[key] !== undefined && values[key] !== usual;
+  });
+  if (idle !== undefined && values.finetune) throw finetuneErrors.notFinetuned(`--${flagOf(idle)}`);
+  if (idle !== undefined) throw finetuneErrors.needsFinetune(`--${flagOf(idle)}`);
+  if (values.workers > 1 && values.threads !== undefined)
+    throw cliErrors.conflict('--threads', '--workers', 'each worker has one thread');
+}
 
 /** What there is to say about a model that was not compared. */
 function planLines({ plan }: QuantizeResult): string {

@@ -9,6 +9,7 @@ import { indexedDataset } from '../dataset.ts';
 import { folderTree } from '../file-tree.ts';
 import type { LabelledFile } from '../labels.ts';
 import { listFiles, type FileList } from '../listing.ts';
+import { logMel } from '../log-mel.ts';
 import { audioResampler } from '../resample-audio.ts';
 import type { Dataset, InputInfo } from '../sample.ts';
 import { readWav, readWavHeader, type WavHeader } from '../wav.ts';
@@ -42,6 +43,7 @@ async function openWav({ target: { path, kind }, inputs, preprocess: text }: Ope
     return preprocess.rate ?? header.rate;
   });
   const { frames } = preprocess;
+  const render = renderer(preprocess, input);
   const counts: number[] = [];
   for (let i = 0; i < files.length; i++)
     counts.push(frames ? await frameCount(`${root}/${files.at(i).name}`, preprocess) : 1);
@@ -74,7 +76,7 @@ async function openWav({ target: { path, kind }, inputs, preprocess: text }: Ope
         async read(position) {
           const { file, frame } = place(position);
           const clip = await clipOf(file.name);
-          const tensor = tensorOf(cut(clip, frame, preprocess), input);
+          const tensor = render(cut(clip, frame, preprocess), file.name);
           const { name, label } = file;
           return {
             id: id(position),
@@ -129,9 +131,27 @@ function cut(clip: Float32Array, frame: number, { length, frames }: AudioPreproc
   return part;
 }
 
-function tensorOf(data: Float32Array, input: InputInfo): TensorValue {
-  const dims = input.dims.map((_, axis) => (axis === input.dims.length - 1 ? data.length : 1));
-  return { type: input.type, dims, data: convert(data, 'float32', input.type) };
+/** Makes the tensor of a sample of its part of a clip. */
+function renderer(
+  { mel }: AudioPreprocess,
+  { dims, type }: InputInfo,
+): (part: Float32Array, where: string) => TensorValue {
+  const shaped = (last: readonly number[], data: Float32Array): TensorValue => {
+    const others = Array.from({ length: dims.length - last.length }, () => 1);
+    return { type, dims: [...others, ...last], data: convert(data, 'float32', type) };
+  };
+  if (!mel) return (part) => shaped([part.length], part);
+  const spectrogram = logMel(mel);
+  return (part, where) => {
+    const data = spectrogram(part);
+    const times = data.length / mel.mel;
+    if (times < 1) throw dataErrors.audioTooShort(where, part.length, mel.fft);
+    if (mel.layout === 'mel-time') return shaped([mel.mel, times], data);
+    return shaped(
+      [times, mel.mel],
+      data.map((_, i) => data[(i % mel.mel) * times + Math.floor(i / mel.mel)]!),
+    );
+  };
 }
 
 /** The first position of each file, and the number of all. */

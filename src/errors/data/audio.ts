@@ -36,6 +36,57 @@ export const audio = {
       'give .npy, .npz, .safetensors or --reader for this model',
     ),
 
+  notASpectrogramInput: (input: Input): QdqError =>
+    usageError(
+      'DATA_NOT_AUDIO',
+      `${expects(input)}: spectrograms feed a float input whose last two dimensions are bands and time and whose others are 1`,
+      'leave mel out for a model that takes the sound itself, or give .npy, .npz, .safetensors or --reader',
+    ),
+
+  audioNeedsMel: (key: string): QdqError =>
+    usageError(
+      'PREPROCESS_MEL',
+      `--preprocess: ${key} is of spectrograms, but there is no mel`,
+      `add mel=BANDS or leave ${key} out`,
+    ),
+
+  audioMelAlone: (key: string): QdqError =>
+    usageError(
+      'PREPROCESS_MEL',
+      `--preprocess: both mel and ${key} are given`,
+      'a spectrogram is of a whole clip, of length=SAMPLES; its windows are fft long and hop apart',
+    ),
+
+  audioMelNeeds: (key: 'rate' | 'fft'): QdqError =>
+    usageError(
+      'PREPROCESS_MEL',
+      `--preprocess: mel needs ${key}`,
+      key === 'rate'
+        ? 'say at which rate the model listens: rate=16000'
+        : 'say how long a window is, in samples: fft=400',
+    ),
+
+  audioBands: (bands: number, layout: string, input: Input): QdqError =>
+    usageError(
+      'PREPROCESS_SHAPE',
+      `--preprocess: mel=${bands} layout=${layout} does not fit: ${expects(input)}`,
+      'change mel, or the order of the last two dimensions (layout=mel-time or layout=time-mel)',
+    ),
+
+  audioWindows: (length: number, made: number, fitting: number | undefined, input: Input): QdqError =>
+    usageError(
+      'PREPROCESS_SHAPE',
+      `--preprocess: length=${length} makes ${made} windows, but ${expects(input)}`,
+      fitting === undefined ? 'give more samples' : `length=${fitting} fits; see hop, center and last, too`,
+    ),
+
+  audioTooShort: (name: string, length: number, fft: number): QdqError =>
+    dataError(
+      'DATA_WAV',
+      `'${name}' has ${length} samples, fewer than one window of ${fft}`,
+      'give length=SAMPLES, to which clips are filled up, or leave center=none out',
+    ),
+
   audioNeedsFrame: (key: string): QdqError =>
     usageError(
       'PREPROCESS_FRAME',

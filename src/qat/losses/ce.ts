@@ -5,6 +5,7 @@ export const ce: Loss = {
   id: 'ce',
   summary: 'cross-entropy with the labels',
   needs: 'labels',
+  compares: 'outputs',
   takes: hasClasses,
   build(emit, { output, wanted }, { batch }) {
     const terms = emit.op('Mul', [wanted, emit.op('LogSoftmax', [output], { axis: 1 })]);

@@ -1,11 +1,12 @@
 /** Every loss, and the words of `--loss`. To add one: write its file and list it here. */
 import { finetuneErrors } from '../../errors/finetune.ts';
 import { ce } from './ce.ts';
+import { features } from './features.ts';
 import { kl } from './kl.ts';
 import type { Loss, LossTerm } from './loss.ts';
 import { mse } from './mse.ts';
 
-export const losses: readonly Loss[] = [ce, kl, mse];
+export const losses: readonly Loss[] = [ce, kl, mse, features];
 
 /** @throws QAT_LOSS_NAME with the nearest one */
 export function lossOf(id: string): Loss {

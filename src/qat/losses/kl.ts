@@ -9,6 +9,7 @@ export const kl: Loss = {
   id: 'kl',
   summary: "divergence from the float teacher's class probabilities",
   needs: 'teacher',
+  compares: 'outputs',
   takes: hasClasses,
   build(emit, { output, wanted }, { batch, temperature }) {
     const cooled = (value: Value): Value =>

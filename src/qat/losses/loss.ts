@@ -12,10 +12,10 @@ export interface LossTerm {
 }
 
 export interface Compared {
-  /** Output of the model that is trained, float32. */
+  /** Of the model that is trained, float32. */
   readonly output: Value;
   readonly dims: readonly number[];
-  /** Same shape: the teacher's output, or target probabilities. */
+  /** Same shape: what the teacher has there, or target probabilities. */
   readonly wanted: Value;
 }
 
@@ -30,6 +30,8 @@ export interface Loss {
   /** One line for help and docs. */
   readonly summary: string;
   readonly needs: 'labels' | 'teacher';
+  /** What of the model it judges: its outputs, or the activations that are quantized inside. */
+  readonly compares: 'outputs' | 'activations';
   /** Whether it can judge an output of this shape. */
   takes(dims: readonly number[], batch: number): boolean;
   /** Appends nodes; returns one number, the mean over the batch. */

@@ -20,6 +20,7 @@ export const dynamic: Format = {
   name: 'dynamic',
   summary: 'weights in int8, activations quantized at run time (MatMulInteger, DynamicQuantizeLSTM)',
   reads: ['weightType', 'perTensor', 'reduceRange'],
+  mixes: { order: 0, observes: false },
   configure(scheme) {
     if (!scheme.weightType.endsWith('int8')) throw formatErrors.eightBits('dynamic', scheme.weightType);
     // DynamicQuantizeLinear knows u8 only.

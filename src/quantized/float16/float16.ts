@@ -20,6 +20,7 @@ export const float16: Format = {
   name: 'fp16',
   summary: 'float16 constants and arithmetic, for GPUs and WebGPU',
   reads: ['keepIo'],
+  mixes: { order: 2, observes: false },
   configure(_scheme, { keepIo = true }) {
     return {
       format: 'fp16',
@@ -49,6 +50,7 @@ function plan(model: Model, request: PlanRequest, ranges: ReadonlyMap<string, In
   const float: FloatNode[] = [];
   const names = new Set<string>();
   for (const node of topologicalDeep(model.graph)) {
+    if (selection.foreign(node)) continue;
     const values = node.outputs.filter((value) => value !== null);
     const reason = reasonForFloat(node, isFloat, ranges, selection);
     if (reason !== undefined) float.push({ node: node.label, op: node.opType, reason });
@@ -56,7 +58,10 @@ function plan(model: Model, request: PlanRequest, ranges: ReadonlyMap<string, In
     if (unobservable(node.graph!) || node.is('Constant')) continue;
     for (const value of values) if (isFloat(value)) names.add(value.name);
   }
-  for (const input of model.feeds) if (isFloat(input)) names.add(input.name);
+  for (const input of model.feeds) {
+    const read = [...input.users.keys()].some((node) => !selection.foreign(node));
+    if (isFloat(input) && read) names.add(input.name);
+  }
   const { target, scheme } = request;
   return {
     target: target.name,

@@ -1,29 +1,50 @@
 /** All formats by name. To add one: write its file and list it here. */
-import type { Scheme } from '../../backends/targets/target.ts';
+import type { Scheme, Target } from '../../backends/targets/target.ts';
 import { formatErrors } from '../../errors/formats.ts';
 import { dynamic } from '../dynamic/dynamic.ts';
 import type { Form, Format, FormatFlags } from '../format.ts';
+import type { Override } from '../../quantizable/overrides.ts';
 import { bfloat16 } from '../float16/bfloat16.ts';
 import { float16 } from '../float16/float16.ts';
 import { qoperator } from '../qoperator/qoperator.ts';
 import { weightOnly } from '../weight-only/weight-only.ts';
+import { mixedForm } from './mixed.ts';
 import { qdq } from './qdq.ts';
 
 export const formats: readonly Format[] = [qdq, qoperator, dynamic, weightOnly, float16, bfloat16];
 
 /** @throws FORMAT_UNKNOWN; FORMAT_FLAG for a flag that the format does not read; what the format itself refuses */
 export function formOf(name: string, scheme: Scheme, flags: FormatFlags): Form {
-  const format = formats.find((each) => each.name === name);
-  if (!format) {
-    throw formatErrors.unknown(
-      name,
-      formats.map((each) => each.name),
-    );
-  }
+  const format = findFormat(name);
   for (const flag of Object.keys(flags) as (keyof FormatFlags)[]) {
     if (flags[flag] === undefined || format.reads.includes(flag)) continue;
     const readers = formats.filter(({ reads }) => reads.includes(flag)).map((each) => each.name);
     throw formatErrors.notRead(flag, name, readers);
   }
   return format.configure(scheme, flags);
+}
+
+/**
+ * The form with overrides of single nodes.
+ * @throws as `formOf`; OVERRIDE_MIX and what schemes and formats refuse, with the override that says it
+ */
+export function overriddenForm(
+  name: string,
+  target: Target,
+  scheme: Scheme,
+  flags: FormatFlags,
+  overrides: readonly Override[],
+): Form {
+  const form = formOf(name, scheme, flags);
+  if (overrides.length === 0) return form;
+  return mixedForm({ format: findFormat(name), form, flags, target, formats, formOf }, overrides);
+}
+
+function findFormat(name: string): Format {
+  const format = formats.find((each) => each.name === name);
+  if (format) return format;
+  throw formatErrors.unknown(
+    name,
+    formats.map((each) => each.name),
+  );
 }

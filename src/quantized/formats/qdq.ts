@@ -8,11 +8,22 @@ import { emitQdq } from '../qdq.ts';
 export const qdq: Format = {
   name: 'qdq',
   summary: 'QuantizeLinear and DequantizeLinear around float operators, fused by the runtime',
-  reads: ['activationType', 'weightType', 'perTensor', 'symmetric', 'reduceRange', 'optimize', 'weightObserver'],
-  configure: (scheme) => ({
+  reads: [
+    'activationType',
+    'weightType',
+    'perTensor',
+    'symmetric',
+    'reduceRange',
+    'optimize',
+    'weightObserver',
+    'recurrent',
+  ],
+  perNode: true,
+  mixes: { order: 1, observes: true },
+  configure: (scheme, { recurrent }) => ({
     format: 'qdq',
     description: `QDQ, ${describeScheme(scheme)}`,
-    settings: {},
+    settings: recurrent === undefined ? {} : { recurrent },
     leastOpset: leastOpset(scheme),
     plan: planQuantization,
     settle: planRanged,

@@ -17,6 +17,7 @@ export const qoperator: Format = {
   name: 'qoperator',
   summary: 'operators on codes: QLinearConv, QLinearMatMul, QGemm, QLinearAdd, ...',
   reads: ['activationType', 'weightType', 'perTensor', 'symmetric', 'reduceRange', 'optimize'],
+  perNode: true,
   configure(scheme) {
     for (const type of [scheme.activationType, scheme.weightType]) {
       if (!type.endsWith('int8')) throw formatErrors.eightBits('qoperator', type);

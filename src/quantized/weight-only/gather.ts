@@ -2,8 +2,7 @@
 import { replaceNode } from '../../graph/rewrite.ts';
 import type { NodeRule } from '../node-rules.ts';
 import { noTable } from '../../ops/table.ts';
-import { packCodes } from './blocks.ts';
-import { blocksOf, packedConstants } from './matmul.ts';
+import { packedConstants } from './matmul.ts';
 import { blockFor, type BlockSettings } from './settings.ts';
 
 export const gather: NodeRule<BlockSettings> = {
@@ -24,22 +23,8 @@ export const gather: NodeRule<BlockSettings> = {
       table,
       [`table_Q${bits}`, 'table_scales', 'table_zero_points'],
       () => {
-        if (settings.method === 'rtn') {
-          const request = { weights: table.constant!, layout: 'rows', rows, cols, padded: false } as const;
-          return packedConstants(request, [rows, (cols * bits) / 8], block, settings);
-        }
-        const made = blocksOf(table.constant!.floats(), rows, cols, block, settings);
-        const blocks = Math.ceil(cols / block);
-        const zeros = made.zeroPoints && packCodes(made.zeroPoints, rows, bits);
-        return [
-          {
-            type: 'uint8',
-            dims: [rows, (cols * bits) / 8],
-            data: packCodes(unpadded(made.codes, rows, cols), rows, bits),
-          },
-          { type: 'float32', dims: [rows, blocks], data: made.scales },
-          zeros && { type: 'uint8', dims: [rows, zeros.length / rows], data: zeros },
-        ];
+        const request = { weights: table.constant!, layout: 'rows', rows, cols, padded: false } as const;
+        return packedConstants(request, [rows, (cols * bits) / 8], block, settings);
       },
     );
     const inputs = [codes!, node.input(1)!, scales!, ...(zeroPoints ? [zeroPoints] : [])];
@@ -55,12 +40,3 @@ export const gather: NodeRule<BlockSettings> = {
     replaceNode(node, replacement);
   },
 };
-
-/** Rows without what pads their last block: here rows lie as they are long. */
-function unpadded(codes: Uint8Array, rows: number, cols: number): Uint8Array {
-  const stride = codes.length / rows;
-  if (stride === cols) return codes;
-  const out = new Uint8Array(rows * cols);
-  for (let row = 0; row < rows; row++) out.set(codes.subarray(row * stride, row * stride + cols), row * cols);
-  return out;
-}

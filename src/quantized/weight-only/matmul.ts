@@ -3,8 +3,6 @@ import type { Node } from '../../graph/node.ts';
 import { replaceNode } from '../../graph/rewrite.ts';
 import type { Tensor } from '../../onnx/tensor.ts';
 import type { Constant, NodeRule, Writer } from '../node-rules.ts';
-import { packCodes, quantizeBlocks, transpose, type Blocks } from './blocks.ts';
-import { quantizeBlocksHqq } from './hqq.ts';
 import { packBlocks, type PackRequest } from './packer.ts';
 import { blockFor, type BlockSettings } from './settings.ts';
 
@@ -77,10 +75,6 @@ function matrixConstants(
   block: number,
   settings: BlockSettings,
 ): readonly (Constant | undefined)[] {
-  if (settings.method === 'hqq') {
-    const values = tensor.floats();
-    return blockConstants(rows ? values : transpose(values, k, n), n, k, block, settings);
-  }
   const dims = [n, Math.ceil(k / block), (block * settings.bits) / 8];
   return packedConstants(
     { weights: tensor, layout: rows ? 'rows' : 'columns', rows: n, cols: k, padded: true },
@@ -90,54 +84,30 @@ function matrixConstants(
   );
 }
 
-/** Constants that are made of the weights when they are read. @param dims of the codes */
+/**
+ * Codes, scales and, unless symmetric, zero points, made of the weights when they are read. Of MatMulNBits: B [N, blocks, blockSize ·
+ * bits / 8], scales [N, blocks] and zero points [N, ⌈blocks · bits / 8⌉], the layout of the operator's specification.
+ * @param dims of the codes
+ */
 export function packedConstants(
-  request: Omit<PackRequest, 'weights' | 'blockSize' | 'bits' | 'symmetric'> & { readonly weights: Tensor },
+  request: Omit<PackRequest, 'weights' | 'blockSize' | 'bits' | 'symmetric' | 'hqq'> & { readonly weights: Tensor },
   dims: readonly number[],
   blockSize: number,
-  { bits, symmetric }: BlockSettings,
+  { bits, symmetric, method }: BlockSettings,
 ): readonly (Constant | undefined)[] {
   const { rows, cols } = request;
   const weights = request.weights.payload();
-  const { codes, scales, zeroPoints } = packBlocks({ ...request, weights, blockSize, bits, symmetric });
+  const { codes, scales, zeroPoints } = packBlocks({
+    ...request,
+    weights,
+    blockSize,
+    bits,
+    symmetric,
+    hqq: method === 'hqq',
+  });
   return [
     { type: 'uint8', dims, data: codes },
     { type: 'float32', dims: [rows, Math.ceil(cols / blockSize)], data: scales },
     zeroPoints && { type: 'uint8', dims: [rows, zeroPoints.byteLength / rows], data: zeroPoints },
   ];
-}
-
-/**
- * B [N, blocks, blockSize · bits / 8], scales [N, blocks] and, packed in the same way, zero points [N, ⌈blocks · bits / 8⌉]:
- * the layout of the operator's specification.
- */
-function blockConstants(
-  values: Float32Array,
-  n: number,
-  k: number,
-  block: number,
-  settings: BlockSettings,
-): readonly (Constant | undefined)[] {
-  const { bits } = settings;
-  const blocks = Math.ceil(k / block);
-  const { codes, scales, zeroPoints } = blocksOf(values, n, k, block, settings);
-  const zeros = zeroPoints && packCodes(zeroPoints, n, bits);
-  return [
-    { type: 'uint8', dims: [n, blocks, (block * bits) / 8], data: packCodes(codes, n, bits) },
-    { type: 'float32', dims: [n, blocks], data: scales },
-    zeros && { type: 'uint8', dims: [n, zeros.length / n], data: zeros },
-  ];
-}
-
-/** Blocks by the method that was asked for. */
-export function blocksOf(
-  values: Float32Array,
-  rows: number,
-  cols: number,
-  block: number,
-  { bits, symmetric, method }: BlockSettings,
-): Blocks {
-  return method === 'hqq'
-    ? quantizeBlocksHqq(values, rows, cols, block, bits)
-    : quantizeBlocks(values, rows, cols, block, bits, symmetric);
 }

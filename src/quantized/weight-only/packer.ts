@@ -1,9 +1,9 @@
 /**
- * Block quantization, round to nearest, of weights of any size: rows of the result are made panel by panel in WebAssembly, when
+ * Block quantization, round to nearest or HQQ, of weights of any size: rows of the result are made panel by panel in WebAssembly, when
  * they are read, so that saving a model holds one panel and not the tensor. The scales and zero points of all panels, a small
  * part of the whole, are kept from the reading of the codes until they are read themselves.
  *
- * Bit for bit what quantizeBlocks and packCodes give (blocks.ts), which say what the kernel computes.
+ * Bit for bit what quantizeBlocks and packCodes (blocks.ts) and quantizeBlocksHqq (hqq.ts) give, which say what the kernel computes.
  */
 import { copyInto } from '../../onnx/bytes.ts';
 import type { ByteSource, Payload } from '../../onnx/messages.ts';
@@ -21,6 +21,8 @@ export interface PackRequest {
   readonly blockSize: number;
   readonly bits: BlockBits;
   readonly symmetric: boolean;
+  /** Scales and zero points by HQQ (hqq.ts); not of symmetric blocks. */
+  readonly hqq?: boolean;
   /** Whether the codes that pad the last block of a row are written. */
   readonly padded: boolean;
 }
@@ -195,7 +197,7 @@ class Packer {
 
   /** Makes a panel: codes from `scratchSize` on, behind them scales and zero points. Returns their addresses. */
   #run(first: number, count: number): [scales: number, zeroPoints: number] {
-    const { weights, layout, rows, cols, blockSize, bits, symmetric } = this.#request;
+    const { weights, layout, rows, cols, blockSize, bits, symmetric, hqq } = this.#request;
     const kernels = load();
     // The kernel takes four rows at a time: what stands beside the last ones is computed and never read.
     const padded = Math.ceil(count / 4) * 4;
@@ -204,7 +206,7 @@ class Packer {
     const sourceAt = align(zerosAt + padded * this.#blocks);
     reserve(kernels.memory, sourceAt + padded * 4 * (layout === 'rows' ? cols : blockSize));
     const bytes = new Uint8Array(kernels.memory.buffer);
-    const settings = [blockSize, bits, Number(symmetric)] as const;
+    const settings = [blockSize, bits, symmetric ? 1 : hqq ? 2 : 0] as const;
     if (layout === 'rows') {
       copyInto(weights, first * cols * 4, bytes.subarray(sourceAt, sourceAt + count * cols * 4));
       const results = [scratchSize, this.#stride, scalesAt, zerosAt, this.#blocks] as const;

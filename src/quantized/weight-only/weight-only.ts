@@ -15,6 +15,7 @@ export const weightOnly: Format = {
   name: 'weight-only',
   summary: 'weights in blocks of 2, 4 or 8 bits, activations in float (MatMulNBits)',
   reads: ['weightBits', 'blockSize', 'weightMethod', 'accuracyLevel', 'symmetric'],
+  mixes: { order: 0, observes: false },
   configure(_scheme, flags) {
     const settings = blockSettings(flags);
     const { bits, blockSize, symmetric, method } = settings;

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { toBytes } from '../../../src/onnx/bytes.ts';
 import { packCodes, quantizeBlocks, transpose, type BlockBits } from '../../../src/quantized/weight-only/blocks.ts';
+import { quantizeBlocksHqq } from '../../../src/quantized/weight-only/hqq.ts';
 import { packBlocks, type PackedBlocks } from '../../../src/quantized/weight-only/packer.ts';
 
 const shapes = fc.record({
@@ -10,7 +11,7 @@ const shapes = fc.record({
   cols: fc.integer({ min: 1, max: 150 }),
   blockSize: fc.constantFrom(16, 32, 64, 128),
   bits: fc.constantFrom<BlockBits>(2, 4, 8),
-  symmetric: fc.boolean(),
+  method: fc.constantFrom('rtn' as const, 'symmetric' as const, 'hqq' as const),
   layout: fc.constantFrom('rows' as const, 'columns' as const),
   seed: fc.integer(),
   // Tiny and huge weights too: scales below and near the normal numbers.
@@ -30,8 +31,11 @@ function weightsOf({ rows, cols, seed, exponent }: Shape): Float32Array {
 
 const bytesOf = (values: Float32Array): Uint8Array => new Uint8Array(values.buffer);
 
-function scalar(weights: Float32Array, { rows, cols, blockSize, bits, symmetric }: Shape, padded: boolean) {
-  const { codes, scales, zeroPoints } = quantizeBlocks(weights, rows, cols, blockSize, bits, symmetric);
+function scalar(weights: Float32Array, { rows, cols, blockSize, bits, method }: Shape, padded: boolean) {
+  const { codes, scales, zeroPoints } =
+    method === 'hqq'
+      ? quantizeBlocksHqq(weights, rows, cols, blockSize, bits)
+      : quantizeBlocks(weights, rows, cols, blockSize, bits, method === 'symmetric');
   const stride = codes.length / rows;
   const kept = padded
     ? codes
@@ -42,6 +46,13 @@ function scalar(weights: Float32Array, { rows, cols, blockSize, bits, symmetric 
     zeroPoints: zeroPoints && packCodes(zeroPoints, rows, bits),
   };
 }
+
+/** The shape as the packer takes it. */
+const request = ({ method, ...shape }: Shape) => ({
+  ...shape,
+  symmetric: method === 'symmetric',
+  hqq: method === 'hqq',
+});
 
 const all = ({ codes, scales, zeroPoints }: PackedBlocks) => ({
   codes: toBytes(codes),
@@ -57,24 +68,43 @@ describe('packBlocks', () => {
         const { layout, rows, cols } = shape;
         const padded = layout === 'columns' || (cols * shape.bits) % 8 !== 0;
         const stored = layout === 'rows' ? weights : transpose(weights, rows, cols);
-        const packed = packBlocks({ ...shape, weights: bytesOf(stored), padded });
+        const packed = packBlocks({ ...request(shape), weights: bytesOf(stored), padded });
         expect(all(packed)).toEqual(scalar(weights, shape, padded));
       }),
       { numRuns: 300 },
     );
   });
 
+  it('equals quantizeBlocksHqq where an outlier is cut off, and for weights without any order', () => {
+    const weights = Float32Array.from({ length: 8 * 256 }, (_, i) => Math.sin(i * i) * (i % 97 === 0 ? 1e8 : 1));
+    for (const bits of [2, 4, 8] as const) {
+      const shape = {
+        rows: 8,
+        cols: 256,
+        blockSize: 64,
+        bits,
+        method: 'hqq',
+        layout: 'rows',
+        seed: 0,
+        exponent: 0,
+      } as const;
+      const packed = packBlocks({ ...request(shape), weights: bytesOf(weights), padded: true });
+      expect(all(packed)).toEqual(scalar(weights, shape, true));
+      expect(all(packed)).not.toEqual(scalar(weights, { ...shape, method: 'rtn' }, true));
+    }
+  });
+
   it('makes large tensors in panels, read in any order and pieces, of several tensors in turn', () => {
     const shape: Shape = {
-      ...{ rows: 9000, cols: 1024, blockSize: 128, bits: 4, symmetric: false },
+      ...{ rows: 9000, cols: 1024, blockSize: 128, bits: 4, method: 'rtn' },
       ...{ layout: 'columns', seed: 7, exponent: 0 },
     };
     const weights = weightsOf(shape);
     const stored = bytesOf(transpose(weights, shape.rows, shape.cols));
     const expected = scalar(weights, shape, true);
     const [first, second] = [
-      packBlocks({ ...shape, weights: stored, padded: true }),
-      packBlocks({ ...shape, weights: stored, padded: true }),
+      packBlocks({ ...request(shape), weights: stored, padded: true }),
+      packBlocks({ ...request(shape), weights: stored, padded: true }),
     ];
     expect(Buffer.compare(toBytes(first.scales), expected.scales)).toBe(0);
     const codes = new Uint8Array(first.codes.byteLength);

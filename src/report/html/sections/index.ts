@@ -10,6 +10,7 @@ import { scatter } from './scatter.ts';
 import { sensitivity } from './sensitivity.ts';
 import { task } from './task.ts';
 import { tensors } from './tensors.ts';
+import { training } from './training.ts';
 
 export const sections: readonly Section[] = [
   along,
@@ -18,6 +19,7 @@ export const sections: readonly Section[] = [
   outputs,
   tensors,
   sensitivity,
+  training,
   cost,
   placement,
   health,

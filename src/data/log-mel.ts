@@ -1,0 +1,155 @@
+/**
+ * Log-mel spectrograms, as speech models are fed with: windows of sound, their spectra, the energy in bands that are evenly spaced
+ * to the ear, and its logarithm. The definitions are those of librosa (`filters.mel`, `feature.melspectrogram`), which PyTorch's
+ * torchaudio and Whisper share up to the options. Sums are in float64, rounded once.
+ */
+import { realTransform } from './fft.ts';
+
+export const windows = ['hann', 'hamming', 'none'] as const;
+export const centers = ['reflect', 'zero', 'none'] as const;
+export const scales = ['slaney', 'htk'] as const;
+export const norms = ['slaney', 'none'] as const;
+export const logs = ['ln', 'log10', 'db', 'whisper', 'none'] as const;
+
+export interface MelOptions {
+  /** Hz. */
+  readonly rate: number;
+  /** Number of bands. */
+  readonly mel: number;
+  /** Samples of a spectrum, of the window in its middle, and from one window to the next. */
+  readonly fft: number;
+  readonly win: number;
+  readonly hop: number;
+  /** Periodic. */
+  readonly window: (typeof windows)[number];
+  /** What stands around the clip, so that the first window is centred on its first sample; none: windows lie inside. */
+  readonly center: (typeof centers)[number];
+  /** Whether the last window is left out, as Whisper does. */
+  readonly last: 'keep' | 'drop';
+  /** Slaney: linear below 1 kHz, logarithmic above. HTK: 2595 log10(1 + f / 700). */
+  readonly scale: (typeof scales)[number];
+  /** Slaney: bands of equal area. None: of equal height. */
+  readonly norm: (typeof norms)[number];
+  /** Hz. */
+  readonly fmin: number;
+  readonly fmax: number;
+  /** Exponent of the magnitude. */
+  readonly power: 1 | 2;
+  /** db: 10 log10. whisper: log10, at most 8 below the largest, plus 4, over 4. */
+  readonly log: (typeof logs)[number];
+  /** Energies below count as this much. */
+  readonly floor: number;
+  /** Taken off at the end, and what the rest is divided by. */
+  readonly mean: number;
+  readonly std: number;
+}
+
+type Framing = Pick<MelOptions, 'fft' | 'hop' | 'center' | 'last'>;
+
+/** Windows in a clip of so many samples; below 1 there are none. */
+export function windowCount(length: number, { fft, hop, center, last }: Framing): number {
+  const room = center === 'none' ? length - fft : length + 2 * (fft >> 1) - fft;
+  return room < 0 ? 0 : Math.floor(room / hop) + (last === 'drop' ? 0 : 1);
+}
+
+/** The least samples in which there are so many windows. */
+export function samplesFor(windows: number, { fft, hop, center, last }: Framing): number {
+  const room = (windows - (last === 'drop' ? 0 : 1)) * hop;
+  return center === 'none' ? room + fft : room + fft - 2 * (fft >> 1);
+}
+
+export type Spectrogram = (clip: Float32Array) => Float32Array;
+
+/** What turns clips into [mel, windows], band by band. */
+export function logMel(options: MelOptions): Spectrogram {
+  const { mel, fft, hop, center, power } = options;
+  const shape = windowOf(options);
+  const bands = melBands(options);
+  const { powers } = realTransform(fft);
+  const spectrum = new Float64Array((fft >> 1) + 1);
+  const part = new Float64Array(fft);
+  const before = center === 'none' ? 0 : fft >> 1;
+  return (clip) => {
+    const count = Math.max(0, windowCount(clip.length, options));
+    const energies = new Float64Array(mel * count);
+    for (let t = 0; t < count; t++) {
+      for (let i = 0; i < fft; i++) part[i] = shape[i]! * at(clip, t * hop - before + i, center);
+      powers(part, spectrum);
+      if (power === 1) spectrum.forEach((value, k) => (spectrum[k] = Math.sqrt(value)));
+      for (let band = 0; band < mel; band++) {
+        const { first, weights } = bands[band]!;
+        let sum = 0;
+        for (let k = 0; k < weights.length; k++) sum += weights[k]! * spectrum[first + k]!;
+        energies[band * count + t] = sum;
+      }
+    }
+    return compress(energies, options);
+  };
+}
+
+function at(clip: Float32Array, position: number, center: MelOptions['center']): number {
+  if (position >= 0 && position < clip.length) return clip[position]!;
+  if (center !== 'reflect' || clip.length === 0) return 0;
+  // There and back again, the ends once each.
+  const period = Math.max(1, 2 * (clip.length - 1));
+  const folded = ((position % period) + period) % period;
+  return clip[folded < clip.length ? folded : period - folded]!;
+}
+
+/** In the middle of `fft` samples. */
+function windowOf({ window, win, fft }: MelOptions): Float64Array {
+  const shape = new Float64Array(fft);
+  const begin = (fft - win) >> 1;
+  const base = window === 'hann' ? 0.5 : window === 'hamming' ? 0.54 : 1;
+  for (let i = 0; i < win; i++) shape[begin + i] = base - (1 - base) * Math.cos((2 * Math.PI * i) / win);
+  return shape;
+}
+
+interface Band {
+  /** Of the first frequency with a weight. */
+  readonly first: number;
+  readonly weights: Float64Array;
+}
+
+/** Triangles between neighbouring points that are evenly spaced on the scale. */
+function melBands({ rate, mel, fft, scale, norm, fmin, fmax }: MelOptions): Band[] {
+  const { toMel, toHz } = scaleOf[scale];
+  const [low, high] = [toMel(fmin), toMel(fmax)];
+  const points = Float64Array.from({ length: mel + 2 }, (_, i) => toHz(low + ((high - low) * i) / (mel + 1)));
+  return Array.from({ length: mel }, (_, band) => {
+    const [left, peak, right] = [points[band]!, points[band + 1]!, points[band + 2]!];
+    const height = norm === 'slaney' ? 2 / (right - left) : 1;
+    const all = Float64Array.from({ length: (fft >> 1) + 1 }, (_, k) => {
+      const hz = (k * rate) / fft;
+      return height * Math.max(0, Math.min((hz - left) / (peak - left), (right - hz) / (right - peak)));
+    });
+    const first = all.findIndex((weight) => weight > 0);
+    const end = all.findLastIndex((weight) => weight > 0) + 1;
+    return first < 0 ? { first: 0, weights: new Float64Array(0) } : { first, weights: all.slice(first, end) };
+  });
+}
+
+/** Slaney's Auditory Toolbox: 3 mel per 200 Hz up to 1 kHz, then 27 per factor of 6.4. */
+const [knee, kneeMel, step] = [1000, 15, Math.log(6.4) / 27];
+const scaleOf = {
+  slaney: {
+    toMel: (hz: number) => (hz < knee ? (3 * hz) / 200 : kneeMel + Math.log(hz / knee) / step),
+    toHz: (mel: number) => (mel < kneeMel ? (200 * mel) / 3 : knee * Math.exp(step * (mel - kneeMel))),
+  },
+  htk: {
+    toMel: (hz: number) => 2595 * Math.log10(1 + hz / 700),
+    toHz: (mel: number) => 700 * (10 ** (mel / 2595) - 1),
+  },
+} as const;
+
+function compress(energies: Float64Array, { log, floor, mean, std }: MelOptions): Float32Array {
+  const least = (value: number): number => Math.max(value, floor);
+  if (log === 'ln') energies.forEach((value, i) => (energies[i] = Math.log(least(value))));
+  else if (log === 'db') energies.forEach((value, i) => (energies[i] = 10 * Math.log10(least(value))));
+  else if (log !== 'none') energies.forEach((value, i) => (energies[i] = Math.log10(least(value))));
+  if (log === 'whisper') {
+    const top = energies.reduce((most, value) => Math.max(most, value), -Infinity);
+    energies.forEach((value, i) => (energies[i] = (Math.max(value, top - 8) + 4) / 4));
+  }
+  return Float32Array.from(energies, (value) => (value - mean) / std);
+}
