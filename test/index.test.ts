@@ -13,6 +13,7 @@ it('exports what it promises and nothing else', () => {
     'describeBackends',
     'examine',
     'explainModel',
+    'explainPair',
     'exportCalibration',
     'finetuneModel',
     'fromOnnxProto',

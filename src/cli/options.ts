@@ -226,8 +226,9 @@ export const options = {
     describe: "ranges from this file of 'qdq calibrate', or a table of onnxruntime or TensorRT, instead of --data",
   }),
 
-  finetune: flag({
+  withFinetuning: flag({
     group: training,
+    flag: 'finetune',
     default: false,
     describe: 'train the model with fake quantizers before it is made int8, as prepare, finetune and convert do',
   }),
@@ -298,7 +299,7 @@ export const options = {
   freezeBn: integer({
     group: training,
     min: 0,
-    describe: '--bn train: step after which running statistics are used, and rest',
+    describe: 'step after which --bn train uses running statistics and lets them rest',
     defaultText: 'half of the steps',
   }),
   clipNorm: real({ group: training, min: 0, describe: 'largest norm of the gradient' }),

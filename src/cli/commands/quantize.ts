@@ -51,7 +51,7 @@ export const quantize = defineCommand({
     'externalData',
     ...reportOptions,
     'layers',
-    'finetune',
+    'withFinetuning',
     ...finetuneOnly,
     'threads',
     ...recipeOptions,
@@ -87,9 +87,9 @@ export const quantize = defineCommand({
     checkMode(values);
     if (values.log !== undefined) checkOutput('--log', values.log, [...inputs, output]);
     const { quantizeFinetuned, quantizeModel } = await import('../../pipeline.ts');
-    const { gate: gates, finetune, ...rest } = values;
+    const { gate: gates, withFinetuning, ...rest } = values;
     const request = { ...rest, gates, model, output, report, ...runFlags(values, console) };
-    const result: QuantizeResult = await (finetune ? quantizeFinetuned(request) : quantizeModel(request));
+    const result: QuantizeResult = await (withFinetuning ? quantizeFinetuned(request) : quantizeModel(request));
     console.note(`wrote ${shown(result.outputPath)}`);
     const compared = result.report;
     if (!compared) {
@@ -105,13 +105,13 @@ export const quantize = defineCommand({
 
 /** Every flag given must have an effect. @throws QAT_NEEDS_FINETUNE, QAT_NOT_FINETUNED, CLI_CONFLICT */
 function checkMode(
-  values: Values<(typeof finetuneOnly)[number] | (typeof notFinetuned)[number] | 'finetune' | 'threads'>,
+  values: Values<(typeof finetuneOnly)[number] | (typeof notFinetuned)[number] | 'withFinetuning' | 'threads'>,
 ): void {
-  const idle = (values.finetune ? notFinetuned : finetuneOnly).find((key) => {
+  const idle = (values.withFinetuning ? notFinetuned : finetuneOnly).find((key) => {
     const { default: usual } = table[key] as { readonly default?: unknown };
     return values[key] !== undefined && values[key] !== usual;
   });
-  if (idle !== undefined && values.finetune) throw finetuneErrors.notFinetuned(`--${flagOf(idle)}`);
+  if (idle !== undefined && values.withFinetuning) throw finetuneErrors.notFinetuned(`--${flagOf(idle)}`);
   if (idle !== undefined) throw finetuneErrors.needsFinetune(`--${flagOf(idle)}`);
   if (values.workers > 1 && values.threads !== undefined)
     throw cliErrors.conflict('--threads', '--workers', 'each worker has one thread');
