@@ -20,6 +20,7 @@ export const defaults = {
   observer: 'mse',
   exact: false,
   externalData: 'auto',
+  storage: 'int8',
   workers: 1,
   saveEvery: 10,
   lr: 0.002,

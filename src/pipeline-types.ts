@@ -371,11 +371,15 @@ export interface ConvertOptions extends RunFlags {
   /** A model with fake quantizers: of `prepareModel` or `finetuneModel`, or a QDQ model of another tool. */
   readonly model: string;
   readonly output: string;
+  /** In how many bits weights of four bits or fewer are stored; the kernels are the same. */
+  readonly storage: 'int8' | 'int4';
   readonly externalData: ExternalDataMode;
 }
 
 export interface ConvertResult {
   readonly outputPath: string;
+  /** Number of constants stored in four bits. */
+  readonly fourBits: number;
   /** Number of constants that became integer codes, and of biases that became int32. */
   readonly weights: number;
   readonly biases: number;

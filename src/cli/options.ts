@@ -356,6 +356,11 @@ export const options = {
   partial: flag({ group: result, default: false, describe: 'merge although shards are missing' }),
 
   for: choice(['transformers.js'], { group: result, describe: 'runtime whose set of files to make' }),
+  storage: choice(['int8', 'int4'], {
+    group: result,
+    default: defaults.storage,
+    describe: 'bits in which the file holds weights of four bits or fewer; they run in the same int8 kernels',
+  }),
   output: path({ group: result, alias: 'o', describe: 'file to write' }),
   externalData: choice(['auto', 'always', 'never'], {
     group: result,

@@ -19,6 +19,15 @@ export const finetuneErrors = {
       "make one with 'qdq prepare'",
     ),
 
+  nothingNarrow: (model: string, wider: readonly string[]): QdqError =>
+    dataError(
+      'QAT_STORAGE',
+      wider.length === 0
+        ? `${model} has no constants in 8-bit codes that four bits could store`
+        : `no weight of ${model} fits four bits: '${wider[0]}' and ${wider.length - 1} more use wider codes`,
+      "'qdq prepare --weight-bits 4' makes weights of four bits; or leave out --storage int4",
+    ),
+
   unknownLoss: (id: string, known: readonly string[]): QdqError =>
     usageError('QAT_LOSS_NAME', `unknown loss '${id}'`, didYouMean(id, known, `known losses: ${known.join(', ')}`)),
 

@@ -7,19 +7,26 @@ import type { ConvertOptions, ConvertResult } from '../pipeline-types.ts';
 import { findFakeQuants } from '../qat/fake-quant.ts';
 import { lowerFakeQuant } from '../qat/lower.ts';
 import { dropNorms } from '../qat/norm-record.ts';
+import { leastInt4Opset, storeFourBits } from '../qat/storage.ts';
 import { repairWarnings } from './notes.ts';
 import { openFused, upgradeNotes } from './source.ts';
 import { restamp } from './stamp.ts';
 
 /**
- * @throws QAT_NOT_PREPARED when the model holds no fake quantizer; the errors of model files. The output exists only when
+ * @throws QAT_NOT_PREPARED when the model holds no fake quantizer; QAT_STORAGE when no weight fits four bits; the errors of model files. The output exists only when
  * onnxruntime has loaded it.
  */
 export async function convertModel(options: ConvertOptions): Promise<ConvertResult> {
-  const { file, model, upgrade } = await openFused(options.model, options);
+  const { file, model, upgrade } = await openFused(
+    options.model,
+    options,
+    options.storage === 'int4' ? { opset: leastInt4Opset } : {},
+  );
   if (findFakeQuants(model).length === 0) throw finetuneErrors.notPrepared(options.model);
   const lowered = lowerFakeQuant(model);
   dropNorms(lowered.model);
+  const { stored, wider } = options.storage === 'int4' ? storeFourBits(lowered.model) : { stored: 0, wider: [] };
+  if (options.storage === 'int4' && stored === 0) throw finetuneErrors.nothingNarrow(options.model, wider);
   restamp(lowered.model);
   const warnings = [...upgradeNotes(upgrade), ...repairWarnings(lowered.repaired)];
   for (const warning of warnings) options.onWarning?.(warning);
@@ -32,5 +39,5 @@ export async function convertModel(options: ConvertOptions): Promise<ConvertResu
     inputs: [file.path],
   });
   const { weights, biases, absorbed } = lowered;
-  return { outputPath: saved.path, weights, biases, absorbed, warnings };
+  return { outputPath: saved.path, weights, biases, absorbed, fourBits: stored, warnings };
 }

@@ -34,7 +34,7 @@ export async function quantizeFinetuned(options: QuantizeFinetunedOptions): Prom
       evaluation,
       trained,
     } = await runFinetune({ ...options, ...between, model: prepared, output: tuned });
-    const converted = await convertModel({ ...options, model: tuned, output });
+    const converted = await convertModel({ ...options, model: tuned, output, storage: 'int8' });
     const judges = judging(evaluation, trained);
     for (const warning of judges.warnings) options.onWarning?.(warning);
     const warnings = [

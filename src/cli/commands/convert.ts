@@ -11,10 +11,11 @@ export const convert = defineCommand({
   positionals: [
     { name: 'MODEL', describe: 'a model with QuantizeLinear/DequantizeLinear around float weights (.onnx)' },
   ],
-  options: ['output', 'externalData', 'threads', ...recipeOptions],
+  options: ['output', 'storage', 'externalData', 'threads', ...recipeOptions],
   required: ['output'],
   examples: [
     ['convert tuned.onnx -o model.int8.onnx', 'weights and biases to integers'],
+    ['convert tuned.onnx --storage int4 -o model.int4.onnx', 'weights of 4 bits in half the size; the same kernels'],
     ['compare model.onnx model.int8.onnx --data test/', 'then judge it'],
   ],
   async run({ positionals, values, console }) {
@@ -24,8 +25,13 @@ export const convert = defineCommand({
     const { convertModel } = await import('../../pipeline.ts');
     const result = await convertModel({ ...values, output, model, ...runFlags(values, console) });
     console.result(result, () => {
-      const { weights, biases, absorbed, outputPath } = result;
-      const counts = [plural(weights, 'constant'), `${biases} biases`, `${absorbed} Relu and Clip absorbed`];
+      const { weights, biases, absorbed, fourBits, outputPath } = result;
+      const four = fourBits === 0 ? '' : ` (${fourBits} in 4 bits)`;
+      const counts = [
+        `${plural(weights, 'constant')}${four}`,
+        `${biases} biases`,
+        `${absorbed} Relu and Clip absorbed`,
+      ];
       return `${counts.join(', ')}   ${shown(outputPath)}`;
     });
     return 0;
