@@ -19,6 +19,23 @@ describe('global-pool', () => {
     expect(ops).toEqual(['GlobalAveragePool']);
   });
 
+  it('takes a plane that follows from the input and the nodes between, the batch being symbolic', async () => {
+    const { ops } = await fuseChecked(
+      {
+        inputs: { x: ['n', 3, 4, 5] },
+        outputs: ['y'],
+        nodes: [
+          node('MaxPool', ['x'], ['a'], { kernel_shape: [2, 2], strides: [2, 2] }),
+          node('Relu', ['a'], ['b']),
+          node('AveragePool', ['b'], ['y'], { kernel_shape: [2, 2] }),
+        ],
+      },
+      feeds,
+      tolerance,
+    );
+    expect(ops).toEqual(['MaxPool', 'Relu', 'GlobalAveragePool']);
+  });
+
   it.each<[string, readonly DimSpec[], Record<string, AttributeSpec>]>([
     ['a smaller window', ['n', 3, 4, 5], { kernel_shape: [4, 4] }],
     ['padding', ['n', 3, 4, 5], { kernel_shape: [4, 5], pads: [0, 0, 1, 0] }],
