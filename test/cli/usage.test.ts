@@ -55,7 +55,7 @@ describe('words', () => {
       ['fuse', 'm', '--gate', 'x'],
       'CLI_UNKNOWN_OPTION',
       /'--gate' of fuse/,
-      /option of quantize, compare/,
+      /option of quantize, finetune, compare/,
     ],
     ['missing positional', ['quantize'], 'CLI_MISSING_ARGUMENT', /MODEL is missing/, /usage: qdq quantize MODEL/],
     [

@@ -108,7 +108,7 @@ function drawIn(frame: Frame, rows: readonly Placed[], gate: number | undefined)
         .map(({ row, index }) =>
           drawn(row.kind === 'weight' ? 'triangle' : 'circle', row, index, row.isolated!.sqnrDb, 'blue', size),
         ),
-      ring(rows, at, y, across),
+      ring(rows, at, y, across, up),
     ],
     wide,
   );
@@ -120,24 +120,37 @@ function ring(
   at: (index: number) => number,
   y: (value: number) => number,
   [left, right]: readonly [number, number],
+  up: readonly [number, number],
 ): Child {
   const [worst] = worstTensors(rows.map(({ row }) => row));
   const found = rows.find(({ row }) => row === worst);
   if (!found) return undefined;
   const [cx, cy] = [at(found.index), y(found.row.isolated!.sqnrDb)];
+  const side = cx > right - 70 ? 'end' : cx < left + 70 ? 'start' : 'middle';
+  const from = cx - (side === 'end' ? 110 : side === 'start' ? 0 : 55);
+  const drawn = rows.flatMap(({ row: { isolated, accumulated }, index }) =>
+    [isolated, accumulated].flatMap((error) => (error ? [[at(index), y(error.sqnrDb)] as const] : [])),
+  );
+  const [top, bottom] = [Math.min(...up), Math.max(...up)];
+  const below = [24, -16, 40, -32, 56, -48].map((shift) => cy + shift).filter((at) => at > top + 12 && at < bottom - 4);
+  const baseline = quietest(below.length > 0 ? below : [cy + 24], drawn, [from, from + 110]);
   return [
     el('circle', { cx, cy, r: 9, ...stroke('text', 1.5) }),
-    el(
-      'g',
-      { class: 'halo' },
-      label(
-        cx,
-        cy + 24,
-        `worst alone: #${found.index + 1}`,
-        cx > right - 70 ? 'end' : cx < left + 70 ? 'start' : 'middle',
-      ),
-    ),
+    el('g', { class: 'halo' }, label(cx, baseline, `worst alone: #${found.index + 1}`, side)),
   ];
+}
+
+/** The baseline, of those proposed, where a line of text between two x covers the fewest points; the first of equals. */
+function quietest(
+  baselines: readonly number[],
+  points: readonly (readonly [x: number, y: number])[],
+  [from, to]: readonly [number, number],
+): number {
+  const covered = baselines.map(
+    (baseline) =>
+      points.filter(([x, y]) => x > from - 8 && x < to + 8 && y > baseline - 18 && y < baseline + 10).length,
+  );
+  return baselines[covered.indexOf(Math.min(...covered))]!;
 }
 
 function worstLine(tensors: readonly TensorRow[]): Child {
