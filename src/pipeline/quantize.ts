@@ -43,7 +43,7 @@ import { layerSamples } from './layers.ts';
 import { samplesProgress } from './progress.ts';
 import { reportFiles, writeReportFiles } from './report-files.ts';
 import { judgingSamples } from './generated.ts';
-import { anySample, everySample, settle, splitSamples, type SamplePlan } from './samples.ts';
+import { anySample, settle, splitSamples, type SamplePlan } from './samples.ts';
 import { describeCalibration, formatFlags, schemeRequest, summarizePlan } from './scheme.ts';
 import { readStateOrTable } from './tables.ts';
 import { writeStamp } from './stamp.ts';
@@ -132,14 +132,9 @@ function chooseSamples(
   const inputs = inputsOf(model);
   const given = options.data ?? options.reader ?? options.eval;
   if (!calibrates && !runs && given === undefined) return anySample(options, inputs);
-  if (!calibrates) return judgingSamples(options, options.model, inputs);
-  return options.state !== undefined && options.eval !== undefined
-    ? everySample(options, options.eval, inputs).then((evaluation) => ({
-        calibration: evaluation,
-        evaluation,
-        warnings: [],
-      }))
-    : splitSamples(options, inputs);
+  // A state needs no samples; with --data those that it was made of, by the same seed, are not judged.
+  const ready = options.state !== undefined && (options.eval !== undefined || given === undefined);
+  return calibrates && !ready ? splitSamples(options, inputs) : judgingSamples(options, options.model, inputs);
 }
 
 async function calibrationState(

@@ -16,9 +16,9 @@ const data = [
 ];
 const state = inFolder('ranges.state');
 
-async function quantized(from: string): Promise<{ graph: Uint8Array; stderr: string }> {
+async function quantized(from: string, samples = data): Promise<{ graph: Uint8Array; stderr: string }> {
   const out = inFolder('out.onnx');
-  const { exitCode, stderr } = await run(['quantize', digits, '--state', from, ...data, '--no-report', '-o', out]);
+  const { exitCode, stderr } = await run(['quantize', digits, '--state', from, ...samples, '--no-report', '-o', out]);
   expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
   return { graph: onnx.GraphProto.encode(onnx.ModelProto.decode(readFileSync(out)).graph!).finish(), stderr };
 }
@@ -38,6 +38,12 @@ beforeAll(async () => {
     state,
   ];
   expect(await run(words)).toMatchObject({ exitCode: 0 });
+});
+
+it('a state needs no samples: the int8 model is the same, and what it is run on is said to be generated', async () => {
+  const { graph, stderr } = await quantized(state, []);
+  expect(graph).toEqual((await quantized(state)).graph);
+  expect(stderr).toContain('RANDOM NUMBERS');
 });
 
 describe('export', () => {
