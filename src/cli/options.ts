@@ -79,7 +79,8 @@ export const quantizerOptions = [
   'range',
   ...observerOptions,
 ] as const satisfies readonly OptionName[];
-export const schemeOptions = [
+/** How what is quantized is written: a model with fake quantizers is in one form only. */
+export const formOptions = [
   'format',
   'optimize',
   'weightObserver',
@@ -89,8 +90,8 @@ export const schemeOptions = [
   'keepIo',
   'override',
   'recurrent',
-  ...quantizerOptions,
 ] as const satisfies readonly OptionName[];
+export const schemeOptions = [...formOptions, ...quantizerOptions] as const satisfies readonly OptionName[];
 export const trainingOptions = [
   'teacher',
   'steps',

@@ -31,6 +31,12 @@ const names = (weight: string): Record<'gamma' | 'mean' | 'variance' | 'grid', s
   grid: `${weight}/bias_grid`,
 });
 
+/** The tensors of a live layer, by name: what training knows of it. */
+function partsOf({ weight, bias }: NormRecord): readonly string[] {
+  const { gamma, mean, variance, grid } = names(weight);
+  return [weight, bias, gamma, mean, variance, grid];
+}
+
 /** The layer that multiplies this weight, behind its fake quantizer or without one. */
 function layerOf(graph: Graph, { weight }: NormRecord): Node | undefined {
   const value = graph.values.get(weight);
@@ -105,14 +111,8 @@ export function enliven(graph: Graph, norms: readonly NormRecord[], statistics: 
   const seen = new Map<string, Value>();
   for (const record of norms) {
     const own = names(record.weight);
-    const [weight, beta, gamma, mean, variance, grid] = [
-      record.weight,
-      record.bias,
-      own.gamma,
-      own.mean,
-      own.variance,
-      own.grid,
-    ].map((name) => graph.values.get(name)!) as [Value, Value, Value, Value, Value, Value];
+    const parts = partsOf(record).map((name) => graph.values.get(name)!);
+    const [weight, beta, gamma, mean, variance, grid] = parts as [Value, Value, Value, Value, Value, Value];
     const reader = weight.soleUser!;
     const layer = reader.is('QuantizeLinear') ? fakeQuantAt(reader)!.dequantize[0]!.output()!.soleUser! : reader;
     const { dims } = weight;
@@ -181,15 +181,7 @@ export interface PlacedNorm {
 export function placeNorms(model: Model, norms: readonly NormRecord[], parameters: readonly Parameter[]): PlacedNorm[] {
   const byName = new Map(parameters.map((parameter) => [parameter.name, parameter]));
   return norms.flatMap((record) => {
-    const own = names(record.weight);
-    const [weight, bias, gamma, mean, variance, grid] = [
-      record.weight,
-      record.bias,
-      own.gamma,
-      own.mean,
-      own.variance,
-      own.grid,
-    ].map((name) => byName.get(name));
+    const [weight, bias, gamma, mean, variance, grid] = partsOf(record).map((name) => byName.get(name));
     if (!weight || !bias || !gamma || !mean || !variance || !grid) return [];
     const axis = outputAxis(layerOf(model.graph, record)!)!;
     return [{ record, axis, weight, bias, gamma, mean, variance, grid }];

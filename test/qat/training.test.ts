@@ -19,39 +19,50 @@ import { showInside, withoutFakeQuants } from '../../src/qat/strip.ts';
 import { Engine } from '../../src/qat/engine.ts';
 import { createExecutor, openSession } from '../../src/backends/session.ts';
 import { makeStub } from '../../src/backends/stub.ts';
-import { buildForwardGraph, buildTrainingGraph, parameterFeeds } from '../../src/qat/training-graph.ts';
+import {
+  buildForwardGraph,
+  buildTrainingGraph,
+  parameterFeeds,
+  type TrainingGraph,
+} from '../../src/qat/training-graph.ts';
+import type { LossTerm } from '../../src/qat/losses/loss.ts';
 import { run } from '../quantized/support.ts';
 import { eight, fakeQuantized, images, residual } from './support.ts';
 
 const batch = 4;
 const feeds = { x: images(batch) };
 
+type Graph = Omit<TrainingGraph, 'model'>;
+
+async function trainingGraph(model: Model, terms: readonly LossTerm[]): Promise<{ training: Model; graph: Graph }> {
+  const built = await buildTrainingGraph(model, terms, feeds, batch, traceShapes, createExecutor());
+  const { model: training, ...graph } = built;
+  return { training, graph };
+}
+
+function engineFor(model: Model, training: Model, graph: Graph, teacher: Model): Engine {
+  return new Engine({
+    training: [makeStub(training, 'training')],
+    graphs: [graph],
+    modelParameters: graph.parameters,
+    forward: makeStub(buildForwardGraph(model, graph.parameters), 'forward'),
+    teacher: makeStub(teacher, 'teacher'),
+    inputs: ['x'],
+    threads: 1,
+  });
+}
+
 describe('the training graph', () => {
   it('has the gradient of the loss: what a small step along it changes is its square, for the last layer', async () => {
     const model = await fakeQuantized(residual(), feeds, eight);
     const terms = [{ loss: 'kl', weight: 1, temperature: 1 }];
-    const { model: training, ...graph } = await buildTrainingGraph(
-      model,
-      terms,
-      feeds,
-      batch,
-      traceShapes,
-      createExecutor(),
-    );
+    const { training, graph } = await trainingGraph(model, terms);
     const kinds = (kind: string): string[] =>
       graph.parameters.filter((each) => each.kind === kind).map(({ name }) => name);
     expect(kinds('weight').sort()).toEqual(['w1', 'w2', 'w3', 'w4']);
     expect(kinds('bias').sort()).toEqual(['w1_b', 'w2_b', 'w3_b', 'w4_b']);
     expect(kinds('scale').length).toBeGreaterThan(8);
-    const engine = new Engine({
-      training: [makeStub(training, 'training')],
-      graphs: [graph],
-      modelParameters: graph.parameters,
-      forward: makeStub(buildForwardGraph(model, graph.parameters), 'forward'),
-      teacher: makeStub(withoutFakeQuants(model), 'teacher'),
-      inputs: ['x'],
-      threads: 1,
-    });
+    const engine = engineFor(model, training, graph, withoutFakeQuants(model));
     const values = gatherParameters(model, graph.parameters);
     const gradients = new Float32Array(values.length);
     const { loss } = await engine.step(values, [{ feeds }], gradients);
@@ -78,25 +89,10 @@ describe('the training graph', () => {
   it('compares what is quantized inside with the teacher: the mean of the relative errors, by another way', async () => {
     const model = await fakeQuantized(residual(), feeds, eight);
     const terms = [{ loss: 'features', weight: 0.5, temperature: 1 }];
-    const { model: training, ...graph } = await buildTrainingGraph(
-      model,
-      terms,
-      feeds,
-      batch,
-      traceShapes,
-      createExecutor(),
-    );
+    const { training, graph } = await trainingGraph(model, terms);
     const teacher = withoutFakeQuants(model);
     showInside(teacher, graph.teacher.keys(), 'float.onnx');
-    const engine = new Engine({
-      training: [makeStub(training, 'training')],
-      graphs: [graph],
-      modelParameters: graph.parameters,
-      forward: makeStub(buildForwardGraph(model, graph.parameters), 'forward'),
-      teacher: makeStub(teacher, 'teacher'),
-      inputs: ['x'],
-      threads: 1,
-    });
+    const engine = engineFor(model, training, graph, teacher);
     const values = gatherParameters(model, graph.parameters);
     const { loss, terms: parts } = await engine.step(values, [{ feeds }], new Float32Array(values.length));
     await engine.dispose();

@@ -14,6 +14,7 @@ import {
   schemeOptions,
   trainingOptions,
   flagOf,
+  formOptions,
   type OptionName,
   type Values,
 } from '../options.ts';
@@ -21,21 +22,12 @@ import { checkOutput, checkReport, defaultOutput, defaultReport, shown } from '.
 import { runFlags } from '../run-flags.ts';
 import type { QuantizeResult } from '../../pipeline-types.ts';
 
-/** What only --finetune reads, and what it does not read. */
+/** What only --finetune reads, and what it does not read: formOptions. */
 const finetuneOnly = [
   ...trainingOptions,
   'activationBits',
   'firstLastBits',
   'workers',
-] as const satisfies readonly OptionName[];
-const notFinetuned = [
-  'format',
-  'optimize',
-  'weightObserver',
-  'blockSize',
-  'weightMethod',
-  'accuracyLevel',
-  'keepIo',
 ] as const satisfies readonly OptionName[];
 
 export const quantize = defineCommand({
@@ -105,9 +97,9 @@ export const quantize = defineCommand({
 
 /** Every flag given must have an effect. @throws QAT_NEEDS_FINETUNE, QAT_NOT_FINETUNED, CLI_CONFLICT */
 function checkMode(
-  values: Values<(typeof finetuneOnly)[number] | (typeof notFinetuned)[number] | 'withFinetuning' | 'threads'>,
+  values: Values<(typeof finetuneOnly)[number] | (typeof formOptions)[number] | 'withFinetuning' | 'threads'>,
 ): void {
-  const idle = (values.withFinetuning ? notFinetuned : finetuneOnly).find((key) => {
+  const idle = (values.withFinetuning ? formOptions : finetuneOnly).find((key) => {
     const { default: usual } = table[key] as { readonly default?: unknown };
     return values[key] !== undefined && values[key] !== usual;
   });

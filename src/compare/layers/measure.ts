@@ -3,35 +3,36 @@
  * quantized one on the kernels that will really run it. From the quantized model leave codes, a quarter of the bytes of floats, and
  * of large tensors only what will be looked at (windows.ts). Everything is folded into sums at once: memory does not grow with samples.
  */
-import { withFloat32Ports } from '../../backends/float32-ports.ts';
-import type { SessionOptions } from '../../backends/options.ts';
-import { release } from '../../backends/release.ts';
-import { openSession, type Session } from '../../backends/session.ts';
 import { Counter } from '../../calibrate/kernels/counter.ts';
-import { traceTensors, type TracedTensor } from '../../calibrate/shapes.ts';
 import { batches } from '../../data/batch.ts';
 import { carrier } from '../../data/carry.ts';
 import type { Dataset, Selection } from '../../data/sample.ts';
 import type { Value } from '../../graph/value.ts';
 import { elementCount, type TensorValue } from '../../onnx/data-types.ts';
-import { feedsOf, filled, firstSample, samplesPerRun, type Feeds, type NamedSession } from '../feeds.ts';
+import { filled, firstSample, samplesPerRun, type Feeds } from '../feeds.ts';
 import { isComparable, toNumbers } from '../numbers.ts';
 import type { LayerFacts, TensorRow } from '../report-layers.ts';
-import type { Pair, Pairing } from './pairing.ts';
+import type { Pair } from './pairing.ts';
 import { schemeOf, type Quantizer } from './quantizers.ts';
+import {
+  cutsOf,
+  discard,
+  openSides,
+  runSides,
+  trace,
+  uncut,
+  type Made,
+  type SideOptions,
+  type Traced,
+} from './sides.ts';
 import { ActivationTally } from './tally.ts';
 import { weightFacts } from './weights.ts';
-import { budget, canCut, tap, windowsOf, type Cut, type Tapped } from './windows.ts';
+import { windowsOf } from './windows.ts';
 
-export interface MeasureOptions {
-  readonly pairing: Pairing;
-  /** How messages call the two models. */
-  readonly names: { readonly float: string; readonly quant: string };
+export interface MeasureOptions extends SideOptions {
   readonly dataset: Dataset;
   readonly selection: Selection;
   readonly batchSize?: number | undefined;
-  readonly threads: number;
-  readonly exactInt8: boolean;
   readonly onProgress?: ((done: number, total: number | undefined) => void) | undefined;
 }
 
@@ -73,20 +74,21 @@ interface Tap {
 async function run(taps: readonly Tap[], excuses: Map<Pair, string>, options: MeasureOptions): Promise<number> {
   const { dataset, selection } = options;
   const carry = dataset.carry ?? [];
+  const pairs = taps.map(({ pair }) => pair);
   const states = { float: carrier(carry), quant: carrier(carry) };
-  let sides = await openSides(taps, states.float.outputs, options, uncut);
+  let sides = await openSides(pairs, states.float.outputs, options, uncut);
   try {
     const first = await firstSample(dataset, selection);
     const asked = carry.length > 0 ? 1 : options.batchSize;
     const { size, fixed } = samplesPerRun(sides.float, sides.quant, first, asked);
     const traced =
-      carry.length > 0 || (fixed && size > 1) ? undefined : await trace(taps, first.inputs, sides, options);
+      carry.length > 0 || (fixed && size > 1) ? undefined : await trace(pairs, first.inputs, sides, options);
     const room = fixed || !traced ? size : Math.min(size, fits(traced.float));
     // Samples that share a run would share their windows, and the result would depend on how many do.
-    let cut = traced && room === 1 ? cutsOf(taps, traced, options.pairing) : uncut;
+    let cut = traced && room === 1 ? cutsOf(pairs, traced, options.pairing) : uncut;
     const reopen = async (): Promise<void> => {
       await sides.dispose();
-      sides = await openSides(taps, states.float.outputs, options, cut);
+      sides = await openSides(pairs, states.float.outputs, options, cut);
     };
     if (cut.quant.size > 0) await reopen();
     let n = 0;
@@ -130,116 +132,6 @@ async function run(taps: readonly Tap[], excuses: Map<Pair, string>, options: Me
   } finally {
     await sides.dispose();
   }
-}
-
-/** The tensors of which windows alone come out, by name, in each model. */
-interface Cuts {
-  readonly float: ReadonlyMap<string, Cut>;
-  readonly quant: ReadonlyMap<string, Cut>;
-}
-
-const uncut: Cuts = { float: new Map(), quant: new Map() };
-
-interface Side extends NamedSession {
-  readonly tapped: Tapped;
-}
-
-interface Sides {
-  readonly float: Side;
-  readonly quant: Side;
-  dispose(): Promise<void>;
-}
-
-/** What the two models made; the float one's inputs are there too. */
-interface Made {
-  readonly float: Feeds;
-  readonly quant: Feeds;
-}
-
-interface Traced {
-  readonly float: ReadonlyMap<string, TracedTensor>;
-  readonly quant: ReadonlyMap<string, TracedTensor>;
-}
-
-async function openSides(
-  taps: readonly Tap[],
-  state: readonly string[],
-  { pairing, names, threads, exactInt8 }: MeasureOptions,
-  cut: Cuts,
-): Promise<Sides> {
-  const sessions: Session[] = [];
-  const dispose = async (): Promise<void> => {
-    for (const session of sessions.splice(0)) await session.dispose();
-  };
-  const open = async (name: string, tapped: Tapped, settings: SessionOptions): Promise<Side> => {
-    const session = withFloat32Ports(await openSession(tapped.model, { threads, ...settings }, name));
-    sessions.push(session);
-    return { name, session, tapped };
-  };
-  try {
-    const origins = [...new Set(taps.map(({ pair }) => pair.origin!))].filter(({ isInput }) => !isInput);
-    // A graph without any output does not load: where only inputs are quantized, its own stay.
-    const tapping = origins.length > 0 ? origins : pairing.reference.graph.outputs;
-    const float = await open(names.float, tap(pairing.reference, tapping, state, cut.float), {});
-    const values = taps.map(({ pair }) => pair.value);
-    const quant = await open(names.quant, tap(pairing.quant, values, state, cut.quant), { exactInt8 });
-    return { float, quant, dispose };
-  } catch (error) {
-    await dispose();
-    throw error;
-  }
-}
-
-/** @param sample how many samples were before this run */
-async function runSides(
-  { float, quant }: Sides,
-  floatInputs: Feeds,
-  quantInputs = floatInputs,
-  sample = 0,
-): Promise<Made> {
-  const one = (side: Side, inputs: Feeds): Promise<Feeds> =>
-    side.session.run(feedsOf(side, { ...inputs, ...side.tapped.windows(sample) }));
-  return { float: { ...floatInputs, ...(await one(float, floatInputs)) }, quant: await one(quant, quantInputs) };
-}
-
-/** What one sample makes of the tensors in question; of the inputs of the float model too. */
-async function trace(
-  taps: readonly Tap[],
-  inputs: Feeds,
-  { float, quant }: Sides,
-  { pairing, threads }: MeasureOptions,
-): Promise<Traced> {
-  const names = { float: taps.map(({ pair }) => pair.origin!.name), quant: taps.map(({ pair }) => pair.value.name) };
-  return {
-    float: await traceTensors(pairing.reference, feedsOf(float, inputs), names.float, { threads }),
-    quant: await traceTensors(pairing.quant, feedsOf(quant, inputs), names.quant, { threads }),
-  };
-}
-
-/** Large tensors of one scale, alike in both models. */
-function cutsOf(taps: readonly Tap[], made: Traced, { reference, quant }: Pairing): Cuts {
-  if (!canCut(reference) || !canCut(quant)) return uncut;
-  const cut = { float: new Map<string, Cut>(), quant: new Map<string, Cut>() };
-  const whole = new Set<string>();
-  for (const { pair } of taps) {
-    const { origin, value, quantizer } = pair;
-    const [x, y] = [made.float.get(origin!.name)!, made.quant.get(value.name)!];
-    const elements = elementCount(x.dims);
-    const types = quantizer ? ['int8', 'uint8'] : ['float32'];
-    const alike = x.type === 'float32' && types.includes(y.type) && String(x.dims) === String(y.dims);
-    if (alike && quantizer?.axis === undefined && elements > budget) {
-      cut.quant.set(value.name, { elements, type: y.type });
-      if (!origin!.isInput) cut.float.set(origin!.name, { elements, type: x.type });
-    } else whole.add(origin!.name);
-  }
-  for (const name of whole) cut.float.delete(name);
-  return cut;
-}
-
-/** Results of a run once they are summed up: all but the inputs and the state on its way to the next run. */
-function discard(made: Made, inputs: Feeds, state: readonly string[]): void {
-  const kept = new Set([...Object.values(inputs), ...state.flatMap((name) => [made.float[name]!, made.quant[name]!])]);
-  release([...Object.values(made.float), ...Object.values(made.quant)].filter((each) => !kept.has(each)));
 }
 
 /** How many samples may run at once. */
