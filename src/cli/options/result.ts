@@ -49,7 +49,7 @@ export const result = {
   measure: integer({
     group,
     min: 1,
-    describe: 'measure only this many layers, the most harmful of a first look at 4 samples',
+    describe: 'measure only this many layers, the most harmful of a first look at 16 samples',
     defaultText: 'all',
   }),
   into: path({ group, describe: 'report of quantize or compare to add the result to' }),

@@ -1,6 +1,6 @@
 /**
  * What each layer costs when it is quantized, measured at the outputs of the model, not guessed from the size of its weights.
- * A first look at a few samples orders the layers; then each is measured alone, and as the only one left float; and the
+ * A first look at a few samples (first-look.ts) orders the layers; then each is measured alone, and as the only one left float; and the
  * shortest list of layers to leave float that meets a bound is searched for in that order.
  */
 import { openSession, type Session } from '../../backends/session.ts';
@@ -9,8 +9,10 @@ import type { TensorValue } from '../../onnx/data-types.ts';
 import { compareErrors } from '../../errors/compare.ts';
 import { evaluate, type Evaluation } from '../evaluate.ts';
 import type { Gate } from '../gates.ts';
+import type { Judge } from '../metrics/judge.ts';
 import type { Sensitivity } from '../report-layers.ts';
 import { spearman } from '../statistics.ts';
+import { firstLook, firstLookSize, SampleErrors } from './first-look.ts';
 import type { Pairing } from './pairing.ts';
 import { buildSwitchable, type Layer } from './switchable.ts';
 
@@ -35,8 +37,6 @@ export interface SensitivityResult extends Omit<Sensitivity, 'until'> {
   readonly reached?: number;
 }
 
-/** Samples of the first look: where a range clips, few samples show it (ResNet-20: rank correlation 0.84 with 4, 0.87 with 16). */
-const firstLook = 16;
 /** Float outputs kept for all passes, in elements; beyond it the float model runs again. */
 const mostKept = 2 ** 26;
 /** Lists longer than this are not tried without each of their members. */
@@ -50,7 +50,6 @@ export async function measureSensitivity(options: SensitivityOptions): Promise<S
   for await (const sample of options.dataset.samples(options.selection)) samples.push(sample);
   const session = await openSession(model, { threads, simulate: true }, 'the model with switched quantizers');
   try {
-    const look = figures(session, layers, samples.slice(0, firstLook), options);
     const measured = figures(session, layers, samples, options);
     const measures = Math.min(layers.length, options.measure);
     const total = layers.length + 2 * measures + 1;
@@ -59,7 +58,14 @@ export async function measureSensitivity(options: SensitivityOptions): Promise<S
       options.onProgress?.(++done, total);
       return value;
     };
-    const base = step(await measured(layers));
+    const errors = new SampleErrors();
+    const base = step(await measured(layers, errors));
+    // Samples that hand their state on to the next are looked at from the first.
+    const few =
+      (options.dataset.carry ?? []).length > 0
+        ? samples.slice(0, firstLookSize)
+        : firstLook(errors.perSample()).map((at) => samples[at]!);
+    const look = figures(session, layers, few, options);
     const rows: { layer: Layer; fast: number; alone?: number; leftFloat?: number }[] = [];
     for (const layer of layers) rows.push({ layer, fast: step(await look([layer])) });
     const harm = (value: number): number => (gate.metric.better === 'higher' ? -value : value);
@@ -107,7 +113,7 @@ function descending(a: number, b: number): number {
   return a < b ? 1 : a > b ? -1 : 0;
 }
 
-type Figure = (on: readonly Layer[]) => Promise<number>;
+type Figure = (on: readonly Layer[], judge?: Judge) => Promise<number>;
 
 /** The figure of the gate with these layers quantized, against the float outputs of the same samples. */
 function figures(
@@ -127,7 +133,7 @@ function figures(
   };
   const switched = (on: readonly Layer[]): Session => withFlags(session, layers, on);
   const float = remembered(switched([]));
-  return async (on) => {
+  return async (on, judge) => {
     float.rewind();
     const evaluation = await evaluate({
       float: { name: 'the float model', session: float.session },
@@ -135,6 +141,7 @@ function figures(
       dataset: memory,
       selection: { from: 0 },
       batchSize,
+      judges: judge && [judge],
     });
     return valueOf(gate, evaluation);
   };
