@@ -118,6 +118,15 @@ export function plot(frame: Frame, axes: Axes | undefined, marks: Child, wide = 
   );
 }
 
+/** The same plot as wide as a desktop, and as a phone: either would be unreadable on the other. */
+export function twoWidths(roomy: Child, compact: Child): Child {
+  return [
+    el('div', { class: 'roomy' }, roomy),
+    // Where there is no style sheet to choose, the first is shown.
+    el('div', { class: 'compact', hidden: true, 'aria-hidden': 'true' }, compact),
+  ];
+}
+
 function drawAxes(frame: Frame, axes: Axes): Markup[] {
   const { x, y, xLabel, yLabel, xText = String, yText = String } = axes;
   const {

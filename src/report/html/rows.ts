@@ -21,7 +21,7 @@ export interface Dot {
 
 export interface Row {
   readonly name: string;
-  /** Told when pointed at. */
+  /** Told when pointed at; nothing when empty. */
   readonly told: string;
   readonly bars?: readonly Bar[];
   readonly dots?: readonly Dot[];
@@ -100,7 +100,7 @@ function drawRow(row: Row, y: number, height: number, x: (value: number) => numb
   return el(
     'g',
     {},
-    el('title', {}, told),
+    told !== '' && el('title', {}, told),
     el(
       'text',
       {

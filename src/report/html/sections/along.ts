@@ -13,6 +13,7 @@ import {
   plot,
   polyline,
   stroke,
+  twoWidths,
   type Frame,
   type Ink,
   type Shape,
@@ -43,7 +44,7 @@ export const along: Section = {
         ['diamond', 'red', 'activation, both models run whole'],
         ...(line ? [['dash', 'text', `gate ${line.id}`] as const] : []),
       ),
-      draw(rows, line?.bound),
+      twoWidths(drawIn(roomy, rows, line?.bound), drawIn(compact, rows, line?.bound)),
       worstLine(tensors!),
     ];
   },
@@ -52,15 +53,6 @@ export const along: Section = {
 interface Placed {
   readonly row: TensorRow;
   readonly index: number;
-}
-
-/** The same plot as wide as a desktop, and as a phone: either would be unreadable on the other. */
-function draw(rows: readonly Placed[], gate: number | undefined): Child {
-  return [
-    el('div', { class: 'roomy' }, drawIn(roomy, rows, gate)),
-    // Where there is no style sheet to choose, the first is shown.
-    el('div', { class: 'compact', hidden: true, 'aria-hidden': 'true' }, drawIn(compact, rows, gate)),
-  ];
 }
 
 const title = 'SQNR in dB of every tensor in the order of the graph, alone and accumulated';

@@ -1,7 +1,7 @@
 /** What every layer costs: the metric with this layer alone quantized, and with this layer alone left float. */
 import { digits, inUnit } from '../../format.ts';
-import { el, folded, name, tableOf } from '../markup.ts';
-import { legend } from '../plot.ts';
+import { el, folded, name, tableOf, type Child } from '../markup.ts';
+import { legend, twoWidths } from '../plot.ts';
 import { rowChart, type Dot } from '../rows.ts';
 import type { Section } from '../section.ts';
 
@@ -26,20 +26,27 @@ export const sensitivity: Section = {
         text: value(alone ?? fast),
       };
     });
+    const chart = (drawn: typeof rows, room: { width: number; names: number; right: number }): Child =>
+      rowChart(drawn, {
+        title: `${metric} layer by layer`,
+        axis: `${metric}, ${unit}`,
+        line: { value: base, text: `all quantized: ${value(base)}` },
+        ...room,
+      });
     return [
       legend(
         ['circle', 'blue', 'only this layer quantized (triangle: estimated)'],
         ['diamond', 'red', 'only this layer left float'],
         ['dash', 'text', 'everything quantized'],
       ),
-      rowChart(rows, {
-        title: `${metric} layer by layer`,
-        axis: `${metric}, ${unit}`,
-        line: { value: base, text: `all quantized: ${value(base)}` },
-        width: 600,
-        names: 30,
-        right: 90,
-      }),
+      twoWidths(
+        chart(rows, { width: 600, names: 30, right: 90 }),
+        // The twin is for the eye alone.
+        chart(
+          rows.map((row) => ({ ...row, told: '' })),
+          { width: 370, names: 17, right: 72 },
+        ),
+      ),
       el(
         'p',
         {},
