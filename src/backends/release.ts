@@ -8,8 +8,8 @@ import type { TensorValue } from '../onnx/data-types.ts';
 
 let sink: MessagePort | undefined;
 
-/** The arrays of these tensors, and all others on the same buffers, have length 0 from here on. */
-export function release(tensors: Iterable<TensorValue>): void {
+/** The data of these tensors, and all other arrays on the same buffers, have length 0 from here on. */
+export function release(tensors: Iterable<Pick<TensorValue, 'data'>>): void {
   const buffers = new Set<ArrayBuffer>();
   for (const { data } of tensors) if (data.buffer instanceof ArrayBuffer) buffers.add(data.buffer);
   sink ??= closedPort();

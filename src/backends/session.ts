@@ -73,6 +73,8 @@ export async function openSession(
       const stub = 'bytes' in source ? source : makeStub(source, label);
       if (stub.folder !== undefined) entries['model_external_initializers_file_folder_path'] = stub.folder;
       native = await ort.InferenceSession.create(stub.bytes, { ...config, extra: { session: entries } });
+      // onnxruntime has read it, and with large constants inline it is as large as the model.
+      if (stub !== source) release([{ data: stub.bytes }]);
     }
   } catch (cause) {
     if (cause instanceof Error && cause.name === 'QdqError') throw cause;

@@ -3,6 +3,7 @@ import { largestBatch } from '../data/batch.ts';
 import type { Batch, InputInfo, Sample } from '../data/sample.ts';
 import { calibrateErrors } from '../errors/calibrate.ts';
 import type { Model } from '../graph/model.ts';
+import type { Elements } from './statistics-reader.ts';
 import { elementCount, type TensorValue, type TypedArray } from '../onnx/data-types.ts';
 
 export interface Batching {
@@ -50,10 +51,9 @@ export function feedsOf(batch: Batch, batching: Batching): Batch['inputs'] {
 }
 
 /** Elements of the real samples alone; those of a tensor without a batch axis, which has them once for all, are all real. */
-export function realElements({ dims, data }: TensorValue, { size }: Batch, batching: Batching): Float32Array {
-  const elements = data as Float32Array;
-  if (!batching.fixed || size === batching.size || (dims[0] ?? 1) % batching.size !== 0) return elements;
-  return elements.subarray(0, (elements.length / batching.size) * size);
+export function realElements({ rows, data }: Elements, { size }: Batch, batching: Batching): Float32Array {
+  if (!batching.fixed || size === batching.size || rows % batching.size !== 0) return data;
+  return data.subarray(0, (data.length / batching.size) * size);
 }
 
 /** One sample of the batch as the model takes it. */

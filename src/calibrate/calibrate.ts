@@ -21,7 +21,7 @@ import { planProbes } from './plan.ts';
 import { activationFinder } from './probe.ts';
 import type { CalibrationState } from './state.ts';
 import { StatisticsRun } from './statistics-run.ts';
-import type { Suspect } from './statistics.ts';
+import type { Suspect } from './statistics-reader.ts';
 
 export interface CalibrateOptions {
   /** Hash of the model's file: the state is refused for any other. */

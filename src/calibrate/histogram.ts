@@ -4,7 +4,7 @@
  * pages of one sign and exponent each, of which a tensor fills a few dozen; sorted by page they are a canonical form.
  */
 import type { TypedArray } from '../onnx/data-types.ts';
-import { Counter, pageBins, pagesEach, type Floats } from './kernels/counter.ts';
+import { Counter, pageBins, pagesEach, partsOf, type Floats } from './kernels/counter.ts';
 
 const exponentShift = 23;
 const mantissaShift = exponentShift - Math.log2(pageBins);
@@ -22,8 +22,11 @@ export class Histogram {
     this.#counter = counter;
   }
 
-  /** At most 2^32 - 1 values at once. */
   add(values: Floats): void {
+    for (const part of partsOf(values)) this.#add(part);
+  }
+
+  #add(values: Floats): void {
     const counter = this.#counter;
     counter.count(values);
     // After the first samples a tensor has its pages, and no other need be looked at.

@@ -1,5 +1,5 @@
 /**
- * Where the elements of a run land: in arrays of the accumulator's own memory, made once, so that they are read where
+ * Where outputs of a run land: in arrays of the accumulator's own memory, made once, so that their elements are read where
  * onnxruntime wrote them. The first run tells their shapes. A run whose inputs have other shapes lands anywhere, and so do all
  * from the first on whose outputs did not fit although its inputs did: their shapes depend on the data.
  */
@@ -12,25 +12,38 @@ type Tensors = Readonly<Record<string, TensorValue>>;
 /** Larger outputs together would crowd a memory of 4 GiB. */
 const most = 2 ** 31;
 
+interface Place {
+  readonly output: string;
+  readonly dims: readonly number[];
+  readonly address: number;
+}
+
 export class LandingStrip {
   readonly #landing: Landing | undefined;
+  /** What was allocated so far, and serves every session in turn. */
+  #region = { address: 0, bytes: 0 };
   /** Dimensions of the inputs for which the places hold. */
   #inputs = '';
-  #places: readonly { readonly tensor: string; readonly dims: readonly number[]; readonly address: number }[] = [];
+  #places: readonly Place[] = [];
   #into: readonly (readonly [string, TensorValue])[] | undefined;
-  #state: 'new' | 'ready' | 'off';
+  #state!: 'new' | 'ready' | 'off';
 
   constructor(landing: Landing | undefined) {
     this.#landing = landing;
-    this.#state = landing ? 'new' : 'off';
+    this.renew();
   }
 
-  /** @param outputs names of the outputs with elements, float32, by tensor */
-  async run(session: Session, feeds: Tensors, outputs: ReadonlyMap<string, string>): Promise<Tensors> {
+  /** For another session, whose outputs have other shapes. */
+  renew(): void {
+    this.#state = this.#landing ? 'new' : 'off';
+    this.#into = undefined;
+  }
+
+  /** @param outputs names of the outputs to land, float32 */
+  async run(session: Session, feeds: Tensors, outputs: readonly string[]): Promise<Tensors> {
     if (this.#state === 'ready' && dimsOf(feeds) === this.#inputs) {
-      const into = this.#arrays().map(([tensor, array]): [string, TensorValue] => [outputs.get(tensor)!, array]);
       try {
-        return await session.run(feeds, undefined, Object.fromEntries(into));
+        return await session.run(feeds, undefined, Object.fromEntries(this.#arrays()));
       } catch {
         // Whatever it was, it shows again without them.
         this.#state = 'off';
@@ -41,28 +54,34 @@ export class LandingStrip {
     return results;
   }
 
-  #allocate(feeds: Tensors, results: Tensors, outputs: ReadonlyMap<string, string>): void {
-    const tensors = Array.from(outputs, ([tensor, output]) => ({ tensor, dims: results[output]!.dims }));
-    const bytes = (dims: readonly number[]): number => 4 * elementCount(dims);
-    const all = tensors.reduce((sum, { dims }) => sum + bytes(dims), 0);
+  #allocate(feeds: Tensors, results: Tensors, outputs: readonly string[]): void {
+    let bytes = 0;
+    const offsets = outputs.map((output): Place => {
+      const { dims } = results[output]!;
+      const address = bytes;
+      bytes += 64 * Math.ceil((Float32Array.BYTES_PER_ELEMENT * elementCount(dims)) / 64);
+      return { output, dims, address };
+    });
     this.#state = 'off';
-    if (all === 0 || all > most) return;
+    if (bytes === 0 || bytes > most) return;
     try {
-      this.#places = tensors.map((each) => ({ ...each, address: this.#landing!.allocate(bytes(each.dims)) }));
-      this.#inputs = dimsOf(feeds);
-      this.#state = 'ready';
+      if (bytes > this.#region.bytes) this.#region = { address: this.#landing!.allocate(bytes), bytes };
     } catch (error) {
       // Without the memory it takes longer, and no more.
-      if (!(error instanceof RangeError)) throw error;
+      if (error instanceof RangeError) return;
+      throw error;
     }
+    this.#places = offsets.map((place) => ({ ...place, address: this.#region.address + place.address }));
+    this.#inputs = dimsOf(feeds);
+    this.#state = 'ready';
   }
 
   /** Made anew when the memory has grown: the old ones are cut off from it. */
   #arrays(): readonly (readonly [string, TensorValue])[] {
     const { buffer } = this.#landing!;
     if (this.#into?.[0]![1].data.buffer !== buffer) {
-      this.#into = this.#places.map(({ tensor, dims, address }) => [
-        tensor,
+      this.#into = this.#places.map(({ output, dims, address }) => [
+        output,
         { type: 'float32', dims, data: new Float32Array(buffer, address, elementCount(dims)) },
       ]);
     }

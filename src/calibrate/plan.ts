@@ -12,7 +12,7 @@ import type { Observer } from './observers/observer.ts';
 import { activationFinder, copyModel, outermostOwner, setOutputs } from './probe.ts';
 import { saturationOf } from './saturation.ts';
 import { traceTensors } from './shapes.ts';
-import type { Column, Probe } from './statistics.ts';
+import type { Probe } from './statistics.ts';
 
 /** bfloat16 is not among them: onnxruntime-node cannot even name its type. */
 export const floatTypes: ReadonlySet<DataTypeName> = new Set(['float32', 'float64', 'float16']);
@@ -43,8 +43,8 @@ export async function planProbes(
     const type = typeOf(tensor);
     if (type !== undefined && !floatTypes.has(type)) throw calibrateErrors.notFloat(tensor, type);
     const nonnegative = isNonnegative(find(tensor), signs);
-    const needed: Column[] = observer.needs.filter((statistic) => !(statistic === 'min' && nonnegative));
-    const columns: Column[] = stops.delete(tensor) ? [...needed, 'nan'] : needed;
+    const needed = observer.needs.filter((statistic) => !(statistic === 'min' && nonnegative));
+    const columns: Probe['columns'] = stops.delete(tensor) ? [...needed, 'nan'] : needed;
     const limits = observer.saturates ? saturationOf(find(tensor)) : undefined;
     return { tensor, traced: traces.get(tensor), columns, limits, elements };
   });

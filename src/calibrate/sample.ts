@@ -20,31 +20,44 @@ const budget = 12_288;
 /**
  * @param value float32, in the main graph
  * @param dims as traced; the first one is the batch axis
- * @returns float32, the same first dimension; the value itself where all of it is taken
+ * @returns float32, the same first dimension; the value itself where all of it is taken. `length` is the number of elements
  */
-export function sampleElements(value: Value, dims: readonly number[], all: boolean): Value {
+export function sampleElements(
+  value: Value,
+  dims: readonly number[],
+  all: boolean,
+): { readonly value: Value; readonly length: number } {
   const { graph } = value;
   const [rows = 1, ...rest] = dims;
   const elements = rest.reduce((product, dim) => product * dim, 1);
-  if (all || rows === 0 || elements <= budget) return value;
-  let [image, strides] = [value, poolStrides(rest)];
+  if (all || rows === 0 || elements <= budget) return { value, length: rows * elements };
+  let [image, strides, shape] = [value, poolStrides(rest), rest];
   if (dims.length !== 4) {
     const line = Tensor.of('sample_line', 'int64', [4], BigInt64Array.of(0n, 1n, 1n, -1n));
     image = append(graph, 'Reshape', [value, graph.addInitializer(line)]);
     strides = [1, flatStride(elements, rest.at(-1)!)];
+    shape = [1, 1, elements];
   }
   const sample = append(graph, 'MaxPool', [image]);
   sample.producer!.setInts('kernel_shape', [1, 1]);
   sample.producer!.setInts('strides', strides);
-  return sample;
+  return { value: sample, length: rows * pooled(shape, strides) };
 }
 
 /** The least stride that fits the budget, the same for both axes. */
-function poolStrides([channels = 1, height = 1, width = 1]: readonly number[]): number[] {
+function poolStrides(dims: readonly number[]): number[] {
+  const [, height = 1, width = 1] = dims;
   let stride = 1;
-  const taken = (): number => channels * Math.ceil(height / stride) * Math.ceil(width / stride);
-  while (taken() > budget && stride < Math.max(height, width)) stride++;
+  while (pooled(dims, [stride, stride]) > budget && stride < Math.max(height, width)) stride++;
   return [stride, stride];
+}
+
+/** Elements left of channels × rows × columns. */
+function pooled(
+  [channels = 1, height = 1, width = 1]: readonly number[],
+  [down = 1, across = 1]: readonly number[],
+): number {
+  return channels * Math.ceil(height / down) * Math.ceil(width / across);
 }
 
 function flatStride(elements: number, last: number): number {

@@ -10,15 +10,12 @@ import type { Interval } from '../ops/op.ts';
 import { LandingStrip } from './landing.ts';
 import type { Landing } from './observers/observer.ts';
 import { Saturation } from './saturation.ts';
-import { buildStatistics, statisticsReader, type Probe, type StatisticsGraph, type Suspect } from './statistics.ts';
+import { statisticsByName, statisticsReader, type Reading } from './statistics-reader.ts';
+import { buildStatistics, type Probe, type StatisticsGraph } from './statistics.ts';
 
 type Tensors = Readonly<Record<string, TensorValue>>;
 
-export interface RunStatistics {
-  readonly values: ReturnType<ReturnType<typeof statisticsReader>>['values'];
-  readonly suspect: Suspect | undefined;
-  /** Sampled elements by tensor, in the order of the names. */
-  readonly elements: readonly (TensorValue | undefined)[];
+export interface RunStatistics extends Reading {
   /** All that the graph returned. */
   readonly results: Tensors;
 }
@@ -42,6 +39,12 @@ export class StatisticsRun {
   /** By tensor: whether it may be left out one day. */
   readonly #limited: readonly boolean[];
   #saturation: Saturation | undefined;
+  /** Whether every run so far had the shapes of the first sample. */
+  #rigid: boolean;
+  /** What the open session leaves out. */
+  #full: ReadonlyMap<string, Interval> = new Map();
+  /** Outputs to land. */
+  #landed: readonly string[] = [];
   #graph!: StatisticsGraph;
   #session: Session | undefined;
   #read!: ReturnType<typeof statisticsReader>;
@@ -54,6 +57,7 @@ export class StatisticsRun {
     this.#plan = plan;
     this.#strip = new LandingStrip(plan.landing);
     this.#saturation = new Saturation(plan.probes, plan.names);
+    this.#rigid = plan.probes.every(({ traced, elements }) => elements === 'none' || !traced?.dims.includes(0));
     const limited = new Set(plan.probes.filter(({ limits }) => limits).map(({ tensor }) => tensor));
     this.#limited = plan.names.map((name) => limited.has(name));
   }
@@ -66,19 +70,30 @@ export class StatisticsRun {
 
   /** Whether the elements of a tensor leave the graph. */
   hasElements(tensor: string): boolean {
-    return this.#graph.elements.has(tensor);
+    const { parts, elements } = this.#graph;
+    const joined = parts.some(({ columns }) =>
+      columns.some((each) => each.column === 'elements' && each.tensor === tensor),
+    );
+    return joined || elements.has(tensor);
   }
 
   /** The arrays of `values` are reused at every call. */
   async run(feeds: Tensors): Promise<RunStatistics> {
     const start = performance.now();
-    const results = await this.#strip.run(this.#session!, feeds, this.#graph.elements);
+    let results = await this.#land(feeds);
     this.#running += performance.now() - start;
     this.#runs++;
-    const statistics = this.#read(this.#vector(results));
-    this.#saturation?.add(statistics.values);
-    const elements = this.#plan.names.map((name) => results[this.#graph.elements.get(name) ?? '']);
-    return { ...statistics, values: { ...statistics.values, limited: this.#limited }, elements, results };
+    let reading = this.#read(results);
+    if (!reading) {
+      // Shapes differ from those of the first sample, now and perhaps ever again.
+      this.#rigid = false;
+      await this.#reopen(this.#full);
+      results = await this.#land(feeds);
+      // The loose form knows but one kind of list, of channels, whose number no sample changes.
+      reading = this.#read(results)!;
+    }
+    this.#saturation?.add(reading.values);
+    return { ...reading, values: { ...reading.values, limited: this.#limited }, results };
   }
 
   /**
@@ -90,18 +105,13 @@ export class StatisticsRun {
   async slim(feeds: Tensors, results: Tensors, left: number): Promise<boolean> {
     const full = this.#saturation?.due((this.#opening * this.#runs) / this.#running, left);
     if (!full) return false;
-    const before = byColumn(this.#graph, this.#vector(results));
-    // One session at a time: two would need the memory of two.
-    await this.dispose();
-    await this.#open(new Map(full));
-    const after = byColumn(
-      this.#graph,
-      this.#vector(await this.#strip.run(this.#session!, feeds, this.#graph.elements)),
-    );
-    if ([...after].every(([column, value]) => Object.is(value, before.get(column)))) return true;
+    const before = statisticsByName(this.#graph, results);
+    // Later finds do not belong to this session.
+    await this.#reopen(new Map(full));
+    const after = statisticsByName(this.#graph, await this.#land(feeds));
+    if ([...after].every(([name, value]) => Object.is(value, before.get(name)))) return true;
     this.#saturation = undefined;
-    await this.dispose();
-    await this.#open(new Map());
+    await this.#reopen(new Map());
     return false;
   }
 
@@ -110,31 +120,29 @@ export class StatisticsRun {
     this.#session = undefined;
   }
 
+  /** One session at a time: two would need the memory of two. */
+  async #reopen(full: ReadonlyMap<string, Interval>): Promise<void> {
+    await this.dispose();
+    await this.#open(full);
+  }
+
   async #open(full: ReadonlyMap<string, Interval>): Promise<void> {
     const { model, probes, names, kept, byChannel, options } = this.#plan;
+    this.#full = full;
     const left = probes.map((probe) =>
       full.has(probe.tensor) ? { ...probe, columns: probe.columns.filter((column) => column === 'nan') } : probe,
     );
-    this.#graph = buildStatistics(model, left, kept, byChannel);
+    this.#graph = buildStatistics(model, left, { kept, byChannel, rigid: this.#rigid });
     this.#read = statisticsReader(this.#graph, names, full);
+    const lists = this.#rigid ? this.#graph.parts.map(({ output }) => output) : [...this.#graph.elements.values()];
+    this.#landed = probes.some(({ elements }) => elements !== 'none') ? lists : [];
+    this.#strip.renew();
     const start = performance.now();
     this.#session = await openSession(this.#graph.model, options);
     this.#opening = performance.now() - start;
   }
 
-  #vector(results: Tensors): Float32Array {
-    return results[this.#graph.output]!.data as Float32Array;
+  #land(feeds: Tensors): Promise<Tensors> {
+    return this.#strip.run(this.#session!, feeds, this.#landed);
   }
-}
-
-/** Without ties, whose values mean nothing. */
-function byColumn({ columns }: StatisticsGraph, vector: Float32Array): Map<string, number> {
-  const values = new Map<string, number>();
-  let at = 0;
-  for (const { tensor, column, length } of columns) {
-    const wanted = column === 'tie' ? 0 : length;
-    for (let i = 0; i < wanted; i++) values.set(`${column} ${i} ${tensor}`, vector[at + i]!);
-    at += length;
-  }
-  return values;
 }

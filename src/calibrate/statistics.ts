@@ -7,9 +7,12 @@
  *   reduction is up to twice as fast.
  * - Statistics of the last layer are appended first, because onnxruntime walks backwards from the leaves: each then runs right
  *   after its producer, while the tensor is in cache, and the tensor is freed at once.
- * - Everything is joined by one Concat: a second one would run all of its statistics after those of the first.
- * - Elements for histograms leave as outputs of their own, sampled in the graph (sample.ts). Their maximum goes into the Concat,
- *   which ties them, too, to the moment after their producer.
+ * - Everything is joined by one Concat: a second one would run all of its statistics after those of the first, unless the two
+ *   share no layer.
+ * - Elements for histograms, sampled in the graph (sample.ts), leave in one of two forms. In the rigid one they are joined by the
+ *   same Concat, in parts of a few megabytes: one output costs far less than one per tensor. Where each list lies then follows
+ *   from the shapes of the first sample, and a mark behind each proves it. In the loose form every tensor's elements are an output
+ *   of their own, of any shape; their maximum goes into the Concat, which ties them, too, to the moment after their producer.
  */
 import type { Graph } from '../graph/graph.ts';
 import type { Model } from '../graph/model.ts';
@@ -17,20 +20,23 @@ import type { Value } from '../graph/value.ts';
 import { dataType } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import type { Interval } from '../ops/op.ts';
-import type { BatchStatistics, Statistic } from './observers/observer.ts';
+import type { Statistic } from './observers/observer.ts';
 import { lift, reductions } from './lift.ts';
 import { sampleElements } from './sample.ts';
 import { activationFinder, append, copyModel, outermostOwner, setOutputs } from './probe.ts';
 import type { TracedTensor } from './shapes.ts';
 
-/** `nan` is a sum: NaN when any element is NaN; its value means nothing else. `tie` means nothing, but fixes the order. */
-export type Column = Statistic | 'nan' | 'tie';
+/**
+ * `nan` is a sum: NaN when any element is NaN; its value means nothing else. `tie` means nothing, but fixes the order. `elements`
+ * are those of a rigid form, and `mark` the constant behind them.
+ */
+export type Column = Statistic | 'nan' | 'tie' | 'elements' | 'mark';
 
 export interface Probe {
   readonly tensor: string;
   /** Undefined inside a body, where a run cannot tell them: its branch may not be taken. */
   readonly traced: TracedTensor | undefined;
-  readonly columns: readonly Column[];
+  readonly columns: readonly (Statistic | 'nan')[];
   /** Once its range fills these, its extremes may be left out (saturation.ts). */
   readonly limits?: Interval | undefined;
   /** Which elements leave the graph. */
@@ -40,32 +46,47 @@ export interface Probe {
 export interface StatisticsColumn {
   readonly tensor: string;
   readonly column: Column;
-  /** Elements: 1 or, of a maximum, one per channel. */
+  /** Floats: 1 or, of a maximum, one per channel. */
   readonly length: number;
+  /** Of elements: the rows of the batch axis they are from. */
+  readonly rows?: number;
+}
+
+/** An output of joined columns, float32, one after the other. */
+export interface StatisticsPart {
+  readonly output: string;
+  readonly columns: readonly StatisticsColumn[];
 }
 
 export interface StatisticsGraph {
   readonly model: Model;
-  /** Name of the output with the statistics, float32. */
-  readonly output: string;
-  /** Names of the outputs with elements, float32, by tensor. */
+  readonly parts: readonly StatisticsPart[];
+  /** Names of the outputs with elements of a loose form, float32, by tensor. */
   readonly elements: ReadonlyMap<string, string>;
-  /** What the elements of the output are, one after the other. */
-  readonly columns: readonly StatisticsColumn[];
 }
+
+export interface StatisticsForm {
+  /** Outputs of the model that the copy returns as well. */
+  readonly kept?: readonly string[];
+  /** Runs are of one sample, and maxima of images leave the graph channel by channel. */
+  readonly byChannel?: boolean;
+  /** Every run has the shapes that were traced; not for tensors without elements. */
+  readonly rigid?: boolean;
+}
+
+/** Behind the elements of a tensor: found where the next column should begin, it says that no list has another length. */
+export const mark = Math.fround(-1.2345678e-33);
+/** Bytes after which a part ends. Much larger ones cost a page fault per page: the allocator gives them back each time. */
+const partBytes = 4 << 20;
 
 const pools = { max: 'GlobalMaxPool', nan: 'GlobalAveragePool', min: undefined, tie: undefined } as const;
 const reductionOf = { max: reductions.max, min: reductions.min, nan: reductions.sum, tie: reductions.max } as const;
+type Reduced = keyof typeof reductionOf;
 
-/**
- * @param kept outputs of the model that the copy returns as well
- * @param byChannel runs are of one sample, and maxima of images leave the graph channel by channel
- */
 export function buildStatistics(
   model: Model,
   probes: readonly Probe[],
-  kept: readonly string[] = [],
-  byChannel = false,
+  { kept = [], byChannel = false, rigid = false }: StatisticsForm = {},
 ): StatisticsGraph {
   const copy = copyModel(model);
   const { graph } = copy;
@@ -74,25 +95,35 @@ export function buildStatistics(
   const rank = commonest(
     probes.flatMap(({ columns, traced }) => columns.map(() => Math.max(1, traced?.dims.length ?? 1))),
   );
-  const shape = graph.addInitializer(Tensor.of('statistics_shape', 'int64', [rank], new BigInt64Array(rank).fill(1n)));
-  const lengthwise = BigInt64Array.from({ length: rank }, (_, axis) => (axis === 0 ? -1n : 1n));
-  const list = graph.addInitializer(Tensor.of('statistics_list', 'int64', [rank], lengthwise));
-  const columns: StatisticsColumn[] = [];
-  const values: Value[] = [];
+  const constant = (name: string, numbers: BigInt64Array): Value =>
+    graph.addInitializer(Tensor.of(name, 'int64', [rank], numbers));
+  const shape = constant('statistics_shape', new BigInt64Array(rank).fill(1n));
+  const list = constant(
+    'statistics_list',
+    BigInt64Array.from({ length: rank }, (_, axis) => (axis === 0 ? -1n : 1n)),
+  );
+  const marked = graph.addInitializer(
+    Tensor.of(
+      'statistics_mark',
+      'float32',
+      Array.from({ length: rank }, () => 1),
+      Float32Array.of(mark),
+    ),
+  );
+  const joined = new Joined(graph);
   const elements: Value[] = [];
-  const join = (value: Value, tensor: string, dims: readonly number[] | undefined, column: Column): void => {
+  const join = (value: Value, tensor: string, dims: readonly number[] | undefined, column: Reduced): void => {
     const shaped = dims?.length === rank ? value : append(value.graph, 'Reshape', [value, shape]);
-    values.push(lift(shaped, reductionOf[column], shape));
-    columns.push({ tensor, column, length: 1 });
+    joined.push(lift(shaped, reductionOf[column], shape), { tensor, column, length: 1 });
   };
   /** The statistic of `source`, which holds the same values as the probe's tensor. */
-  const take = (source: Value, probe: Probe, column: Column): void => {
+  const take = (source: Value, probe: Probe, column: Reduced): void => {
     const { tensor, traced } = probe;
     // What may be left out later (saturation.ts) has no health: it would depend on when.
     if (!byChannel || column !== 'max' || probe.limits || !hasChannels(find(tensor), traced))
       return join(reduce(source, probe, column), tensor, traced?.dims, column);
-    values.push(append(graph, 'Reshape', [channelMaxima(source, probe, model.opset), list]));
-    columns.push({ tensor, column, length: traced!.dims[1]! });
+    const maxima = append(graph, 'Reshape', [channelMaxima(source, probe, model.opset), list]);
+    joined.push(maxima, { tensor, column, length: traced!.dims[1]! });
   };
   const named = new Map<string, string>();
   for (const probe of lastLayerFirst(graph, probes, find)) {
@@ -103,7 +134,14 @@ export function buildStatistics(
       continue;
     }
     const float32 = asFloat32(tensor, probe);
-    const taken = sampleElements(float32, traced.dims, probe.elements === 'all');
+    const { value: taken, length } = sampleElements(float32, traced.dims, probe.elements === 'all');
+    if (rigid) {
+      for (const column of wanted) take(tensor, probe, column);
+      const elementsColumn = { column: 'elements', length, rows: traced.dims[0] ?? 1 } as const;
+      joined.push(append(graph, 'Reshape', [taken, list]), { tensor: probe.tensor, ...elementsColumn });
+      joined.push(marked, { tensor: probe.tensor, column: 'mark', length: 1 });
+      continue;
+    }
     const whole = taken === float32;
     // What the model is fed or returns anyway cannot leave under its own name.
     const sample = taken.producer && !kept.includes(taken.name) ? taken : append(graph, 'Identity', [taken]);
@@ -117,11 +155,44 @@ export function buildStatistics(
     if (!whole || wanted.length === 0)
       join(append(graph, reductionOf.tie.op, [sample]), probe.tensor, undefined, 'tie');
   }
-  const output = append(graph, 'Concat', values);
-  output.producer!.setInt('axis', 0);
+  const parts = joined.parts();
   const outputs = graph.outputs.filter(({ name }) => kept.includes(name));
-  setOutputs(graph, [output, ...elements, ...outputs]);
-  return { model: copy, output: output.name, elements: named, columns };
+  setOutputs(graph, [...parts.map(({ output }) => graph.values.get(output)!), ...elements, ...outputs]);
+  return { model: copy, parts, elements: named };
+}
+
+/** Columns on their way to the outputs that join them. */
+class Joined {
+  readonly #graph: Graph;
+  readonly #parts: StatisticsPart[] = [];
+  #values: Value[] = [];
+  #columns: StatisticsColumn[] = [];
+  #bytes = 0;
+
+  constructor(graph: Graph) {
+    this.#graph = graph;
+  }
+
+  push(value: Value, column: StatisticsColumn): void {
+    // A mark stays with its elements.
+    if (this.#bytes >= partBytes && column.column !== 'mark') this.#end();
+    this.#values.push(value);
+    this.#columns.push(column);
+    this.#bytes += Float32Array.BYTES_PER_ELEMENT * column.length;
+  }
+
+  parts(): StatisticsPart[] {
+    this.#end();
+    return this.#parts;
+  }
+
+  #end(): void {
+    if (this.#values.length === 0) return;
+    const output = append(this.#graph, 'Concat', this.#values);
+    output.producer!.setInt('axis', 0);
+    this.#parts.push({ output: output.name, columns: this.#columns });
+    [this.#values, this.#columns, this.#bytes] = [[], [], 0];
+  }
 }
 
 function commonest(numbers: readonly number[]): number {
@@ -140,7 +211,7 @@ function lastLayerFirst(graph: Graph, probes: readonly Probe[], find: (name: str
 }
 
 /** One element, of the rank of the tensor, in its graph. */
-function reduce(tensor: Value, probe: Probe, column: Column): Value {
+function reduce(tensor: Value, probe: Probe, column: Reduced): Value {
   const { graph } = tensor;
   const { traced, columns } = probe;
   let value = asFloat32(tensor, probe);
@@ -202,60 +273,4 @@ function isBlocked({ producer }: Value, reach = 3): boolean {
     keepsLayout.has(producer.opType) &&
     producer.inputs.some((input) => input && isBlocked(input, reach - 1))
   );
-}
-
-export interface Suspect {
-  readonly tensor: string;
-  readonly value: number;
-  /** False for a sum, which may overflow although every element is finite. */
-  readonly certain: boolean;
-}
-
-/**
- * Turns the output of the graph into statistics by tensor; the arrays are reused at every call. `suspect` is a statistic
- * that is not finite, one that proves something is wrong if there is any.
- * @param known extremes that are not computed
- */
-export function statisticsReader(
-  { columns }: StatisticsGraph,
-  tensors: readonly string[],
-  known: ReadonlyMap<string, Interval> = new Map(),
-): (vector: Float32Array) => {
-  values: BatchStatistics & Required<Pick<BatchStatistics, 'channels'>>;
-  suspect: Suspect | undefined;
-} {
-  const position = new Map(tensors.map((tensor, index) => [tensor, index]));
-  const channels: (Float32Array | undefined)[] = tensors.map(() => undefined);
-  const values = { min: new Float32Array(tensors.length), max: new Float32Array(tensors.length), channels };
-  return (vector) => {
-    let suspect: Suspect | undefined;
-    values.min.fill(0);
-    for (const [tensor, { min, max }] of known) {
-      values.min[position.get(tensor)!] = min;
-      values.max[position.get(tensor)!] = max;
-    }
-    let at = 0;
-    for (const { tensor, column, length } of columns) {
-      const value = length === 1 ? vector[at]! : largest(vector, at, at + length);
-      if (length > 1) channels[position.get(tensor)!] = vector.subarray(at, at + length);
-      at += length;
-      if (column === 'min' || column === 'max') values[column][position.get(tensor)!] = value;
-      else if (column === 'nan' && !Number.isFinite(value)) suspect ??= { tensor, value, certain: false };
-    }
-    for (let i = 0; i < tensors.length; i++) {
-      const [min, max] = [values.min[i]!, values.max[i]!];
-      const empty = max === -Infinity && min >= 0;
-      if (empty) values.min[i] = Infinity;
-      else if (!Number.isFinite(min - max) && !suspect?.certain)
-        suspect = { tensor: tensors[i]!, value: min - max, certain: true };
-    }
-    return { values, suspect };
-  };
-}
-
-/** NaN if one is. */
-function largest(vector: Float32Array, begin: number, end: number): number {
-  let most = -Infinity;
-  for (let i = begin; i < end; i++) most = Math.max(most, vector[i]!);
-  return most;
 }

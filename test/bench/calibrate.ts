@@ -105,7 +105,7 @@ async function overInference(
   let slimmed = false;
   const observe = async (slim: boolean): Promise<void> => {
     const { values, elements: taken, results } = await statistics.run(feeds);
-    accumulator.add({ ...values, elements: taken.map((each) => each?.data as Float32Array | undefined) });
+    accumulator.add({ ...values, elements: taken.map((each) => each?.data) });
     // As in a long calibration: the first looks come early and cost a session.
     if (slim) slimmed = (await statistics.slim(feeds, results, Infinity)) || slimmed;
   };

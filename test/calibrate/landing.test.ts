@@ -18,7 +18,7 @@ const negation = buildModel({
 async function runs(landing: Landing | undefined, feeds: readonly TensorValue[], model = negation, watch?: () => void) {
   const session: Session = await openSession(model);
   const strip = new LandingStrip(landing);
-  const outputs = new Map(model.graph.outputs.map(({ name }) => [`elements of ${name}`, name]));
+  const outputs = model.graph.outputs.map(({ name }) => name);
   const found: { values: number[]; inside: boolean }[] = [];
   for (const x of feeds) {
     const { data, dims } = (await strip.run(session, { x }, outputs))['y']!;

@@ -5,7 +5,7 @@ import { observerOf } from '../../src/calibrate/observers/index.ts';
 import { planProbes } from '../../src/calibrate/plan.ts';
 import { saturationOf } from '../../src/calibrate/saturation.ts';
 import { StatisticsRun } from '../../src/calibrate/statistics-run.ts';
-import type { TensorValue } from '../../src/onnx/data-types.ts';
+import type { Elements } from '../../src/calibrate/statistics-reader.ts';
 import { buildModel, f32, node, scalar } from '../support/build.ts';
 import { mobilenet, quantizedActivations } from '../support/networks.ts';
 import { datasetOf, floatSamples, sha } from './samples.ts';
@@ -19,11 +19,11 @@ const samples = floatSamples(20, [1, 3, 32, 32], 'input').map(({ id, inputs: { i
 }));
 
 /** Quicker than to compare one element at a time. */
-function same(a: TensorValue | undefined, b: TensorValue | undefined): boolean {
+function same(a: Elements | undefined, b: Elements | undefined): boolean {
   return a === undefined || b === undefined ? a === b : bytesOf(a).equals(bytesOf(b));
 }
 
-function bytesOf({ data }: TensorValue): Buffer {
+function bytesOf({ data }: Elements): Buffer {
   return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
 }
 

@@ -1,10 +1,13 @@
 /** The augmented graph against min and max computed in JavaScript from the fetched tensors. */
 import { describe, expect, it } from 'vitest';
 import { openSession } from '../../src/backends/session.ts';
+import { Counter } from '../../src/calibrate/kernels/counter.ts';
 import { minmax } from '../../src/calibrate/observers/minmax.ts';
 import { planProbes } from '../../src/calibrate/plan.ts';
 import { copyModel, setOutputs } from '../../src/calibrate/probe.ts';
-import { buildStatistics, statisticsReader } from '../../src/calibrate/statistics.ts';
+import { StatisticsRun } from '../../src/calibrate/statistics-run.ts';
+import { statisticsReader } from '../../src/calibrate/statistics-reader.ts';
+import { buildStatistics } from '../../src/calibrate/statistics.ts';
 import type { Model } from '../../src/graph/model.ts';
 import { checkModel } from '../../src/graph/spec.ts';
 import { modelToProto } from '../../src/graph/to-proto.ts';
@@ -22,7 +25,7 @@ async function observe(model: Model, tensors: readonly string[], feeds: Feeds, t
   const session = await openSession(graph.model, { simulate: true });
   const results = await session.run(feeds);
   await session.dispose();
-  const { values, suspect } = statisticsReader(graph, tensors)(results[graph.output]!.data as Float32Array);
+  const { values, suspect } = statisticsReader(graph, tensors)(results)!;
   return { ranges: Array.from(values.min, (min, i) => [min, values.max[i]!]), suspect, graph };
 }
 
@@ -107,28 +110,85 @@ describe('buildStatistics', () => {
     expect((await observe(model, ['y'], { x: floats([2], (i) => i + 1) }, traced)).ranges).toEqual([[1, 2]]);
   });
 
-  it.each(['sampled', 'all'] as const)('brings elements out beside the same statistics: %s', async (elements) => {
-    const model = mobilenet({ width: 0.5, size: 96, classes: 10 });
+  it.each([
+    ['sampled', true],
+    ['sampled', false],
+    ['all', true],
+    ['all', false],
+  ] as const)('brings elements out beside the same statistics: %s, rigid %s', async (elements, rigid) => {
+    const model = mobilenet({ width: 0.5, size: 160, classes: 10 });
     const tensors = quantizedActivations(model);
-    const feeds = { input: floats([1, 3, 96, 96], (i) => Math.sin(i * 1.37)) };
-    const graph = buildStatistics(model, await planProbes(model, tensors, minmax, feeds, {}, elements));
+    const feeds = { input: floats([1, 3, 160, 160], (i) => Math.sin(i * 1.37)) };
+    const graph = buildStatistics(model, await planProbes(model, tensors, minmax, feeds, {}, elements), { rigid });
     checkModel(graph.model);
+    expect(graph.elements.size).toBe(rigid ? 0 : tensors.length);
+    expect(graph.parts.length > 1).toBe(rigid && elements === 'all');
     const session = await openSession(graph.model, { simulate: true });
     const results = await session.run(feeds);
     await session.dispose();
-    const { values } = statisticsReader(graph, tensors)(results[graph.output]!.data as Float32Array);
+    const { values, elements: taken } = statisticsReader(graph, tensors)(results)!;
     const { ranges } = await observe(model, tensors, feeds);
     const sizes = tensors.map((tensor, i) => {
-      const { data } = results[graph.elements.get(tensor)!]!;
+      const { data, rows } = taken[i]!;
       const [min, max] = ranges[i]!;
       const tolerance = 1e-5 * (max! - min!);
+      expect(rows).toBe(1);
       expect(Math.abs(values.max[i]! - max!), tensor).toBeLessThanOrEqual(tolerance);
       expect(Math.abs(values.min[i]! - min!), tensor).toBeLessThanOrEqual(tolerance);
-      for (const x of data as Float32Array) if (x < min! - tolerance || x > max! + tolerance) expect.fail(tensor);
+      for (const x of data) if (x < min! - tolerance || x > max! + tolerance) expect.fail(tensor);
       return data.length;
     });
     if (elements === 'sampled') expect(Math.max(...sizes)).toBeLessThanOrEqual(12_288);
     else expect(Math.max(...sizes)).toBeGreaterThan(12_288);
+  });
+
+  it('gives the same elements in both forms, samples of other shapes and shapes that depend on the data included', async () => {
+    const model = buildModel({
+      inputs: { x: ['n', 3, 'h', 'w'] },
+      initializers: {
+        zero: scalar('float32', 0),
+        flat: i64([-1]),
+        w: f32(
+          [4, 3, 3, 3],
+          Array.from({ length: 108 }, (_, i) => Math.sin(i)),
+        ),
+      },
+      nodes: [
+        node('Conv', ['x', 'w'], ['conv']),
+        node('Reshape', ['conv', 'flat'], ['line']),
+        // What one of them gains the other loses: their lengths together are always the same.
+        node('Greater', ['line', 'zero'], ['p']),
+        node('Not', ['p'], ['q']),
+        node('Compress', ['line', 'p'], ['above']),
+        node('Compress', ['line', 'q'], ['below']),
+      ],
+      outputs: ['above', 'below'],
+    });
+    const names = ['x', 'conv', 'above', 'below'];
+    const sample = (seed: number, side: number) => ({ x: floats([1, 3, side, side], (i) => Math.sin(i * i + seed)) });
+    const first = sample(0, 12);
+    const probes = await planProbes(model, names, minmax, first, {}, 'sampled');
+    const plan = { model, probes, names, kept: [], byChannel: true, options: { simulate: true } };
+    for (const later of [sample(5, 12), sample(5, 200), sample(7, 9)]) {
+      const runs = [
+        await StatisticsRun.open({ ...plan, landing: new Counter() }),
+        await StatisticsRun.open({ ...plan, landing: undefined }),
+      ];
+      const found: unknown[] = [];
+      for (const feeds of [first, later, first, first]) {
+        const session = await openSession(model);
+        const { above, below } = await session.run(feeds);
+        await session.dispose();
+        for (const run of runs) {
+          const { elements, values } = await run.run(feeds);
+          expect([...elements[2]!.data]).toEqual([...(above!.data as Float32Array)]);
+          expect([...elements[3]!.data]).toEqual([...(below!.data as Float32Array)]);
+          found.push([elements.map((each) => [...each!.data]), [...values.min], [...values.max]]);
+        }
+      }
+      for (let i = 0; i < found.length; i += 2) expect(found[i]).toEqual(found[i + 1]);
+      for (const run of runs) await run.dispose();
+    }
   });
 
   it('looks for minima only where values can be negative', async () => {
@@ -164,7 +224,7 @@ describe('buildStatistics', () => {
     const types = [...graph.model.graph.nodes()].map(({ opType }) => opType);
     expect(types.filter((type) => type === 'Conv')).toHaveLength(1);
     expect(types).not.toContain('Gemm');
-    expect(graph.model.graph.outputs.map(({ name }) => name)).toEqual([graph.output]);
+    expect(graph.model.graph.outputs.map(({ name }) => name)).toEqual(graph.parts.map(({ output }) => output));
   });
 
   it('refuses tensors without a range', async () => {

@@ -12,10 +12,11 @@ export const pageBins = 1 << (exponentShift - mantissaShift);
 /** Signs times exponents. */
 export const pagesEach = 512;
 
-/** See count.wat. */
-const tables = 4;
-const tableBins = pagesEach * pageBins;
-const tablesEnd = 4 * tables * tableBins;
+/** Counters of each bin, uint16; see count.wat. */
+const lanes = 4;
+const tableEnd = Uint16Array.BYTES_PER_ELEMENT * lanes * pagesEach * pageBins;
+/** Floats that may be counted between two drains: all of them may be alike. */
+export const mostCounted = lanes * 0xffff;
 const blockLength = 1 << 14;
 const memoryPage = 1 << 16;
 
@@ -31,9 +32,9 @@ interface Kernels {
 export type Floats = { readonly address: number; readonly length: number } | Float32Array;
 
 export class Counter {
-  readonly #memory = new WebAssembly.Memory({ initial: tablesEnd / memoryPage, maximum: memoryPage });
+  readonly #memory = new WebAssembly.Memory({ initial: tableEnd / memoryPage, maximum: memoryPage });
   readonly #kernels: Kernels;
-  #end = tablesEnd;
+  #end = tableEnd;
   #block: number | undefined;
 
   /** @param kernels 'scalar' counts the same in JavaScript, for a machine without WebAssembly SIMD */
@@ -68,7 +69,7 @@ export class Counter {
     return values.buffer === this.#memory.buffer ? { address: values.byteOffset, length: values.length } : values;
   }
 
-  /** Counts values; until they are drained, nothing else may be counted. */
+  /** Counts values, at most `mostCounted`; until they are drained, nothing else may be counted. */
   count(values: Floats): void {
     if ('address' in values) return this.#kernels.count(values.address, values.length);
     this.#block ??= this.allocate(4 * blockLength);
@@ -111,21 +112,32 @@ function compile(): WebAssembly.Module | undefined {
   }
 }
 
-/** The same in JavaScript. One table is enough: what is drained is the sum of all. */
+/** At most `mostCounted` of them at a time. */
+export function* partsOf(values: Floats): Generator<Floats> {
+  for (let from = 0; from < values.length; from += mostCounted) {
+    const length = Math.min(mostCounted, values.length - from);
+    yield 'address' in values
+      ? { address: values.address + Float32Array.BYTES_PER_ELEMENT * from, length }
+      : values.subarray(from, from + length);
+  }
+}
+
+/** The same in JavaScript. */
 function scalarKernels(memory: WebAssembly.Memory): Kernels {
   return {
     count(from, length) {
-      const counts = new Uint32Array(memory.buffer, 0, tableBins);
+      const counts = new Uint16Array(memory.buffer, 0, lanes * pagesEach * pageBins);
       const bits = new Uint32Array(memory.buffer, from, length);
-      for (let i = 0; i < length; i++) counts[bits[i]! >>> mantissaShift]!++;
+      for (let i = 0; i < length; i++) counts[lanes * (bits[i]! >>> mantissaShift) + (i % lanes)]!++;
     },
     drain(page, to) {
-      const counts = new Uint32Array(memory.buffer, 4 * page * pageBins, pageBins);
+      const length = lanes * pageBins;
+      const counts = new Uint16Array(memory.buffer, page * length * Uint16Array.BYTES_PER_ELEMENT, length);
       const sums = new Float64Array(memory.buffer, to, pageBins);
       let drained = 0;
-      for (let bin = 0; bin < pageBins; bin++) {
-        sums[bin]! += counts[bin]!;
-        drained += counts[bin]!;
+      for (let i = 0; i < length; i++) {
+        sums[Math.floor(i / lanes)]! += counts[i]!;
+        drained += counts[i]!;
       }
       counts.fill(0);
       return drained;

@@ -1,7 +1,7 @@
 /** Counts by WebAssembly SIMD equal those of its scalar twin and those by hand. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Counter, pageBins, pagesEach } from '../../../src/calibrate/kernels/counter.ts';
+import { Counter, mostCounted, pageBins, pagesEach, partsOf } from '../../../src/calibrate/kernels/counter.ts';
 
 const counters = { simd: new Counter('simd'), scalar: new Counter('scalar') };
 
@@ -56,6 +56,23 @@ describe('counters', () => {
         },
       ),
     );
+  });
+
+  it('count as many alike as they say, and hand more in parts', () => {
+    for (const length of [mostCounted, mostCounted - 1, mostCounted - 3]) {
+      for (const counter of Object.values(counters))
+        expect(count(counter, new Float32Array(length)).get(0)![0]).toBe(length);
+    }
+    const parts = [...partsOf({ address: 64, length: 2 * mostCounted + 5 })];
+    expect(parts.map((part) => part.length)).toEqual([mostCounted, mostCounted, 5]);
+    expect(parts.map((part) => 'address' in part && part.address)).toEqual(
+      [0, 1, 2].map((i) => 64 + 4 * i * mostCounted),
+    );
+    const values = Float32Array.from({ length: mostCounted + 2 }, (_, i) => i);
+    expect([...partsOf(values)].map((part) => [part.length, part instanceof Float32Array && part[0]])).toEqual([
+      [mostCounted, 0],
+      [2, mostCounted],
+    ]);
   });
 
   it('count more than fits a block, and more than 2^16 alike', () => {
