@@ -13,6 +13,8 @@ let sink: MessagePort | undefined;
  * three times the time of the inference. It has 32 MiB as its limit; the memory is never touched.
  */
 const comesAndGoes = 31 << 20;
+/** Of more than that together, the last array waits for the next call: below it nothing goes back to the system. */
+let held: ArrayBuffer | undefined;
 
 /** The data of these tensors, and all other arrays on the same buffers, have length 0 from here on. */
 export function release(tensors: Iterable<Pick<TensorValue, 'data'>>): void {
@@ -22,7 +24,13 @@ export function release(tensors: Iterable<Pick<TensorValue, 'data'>>): void {
     sink = closedPort();
     if (process.platform === 'linux') sink.postMessage(null, [new ArrayBuffer(comesAndGoes)]);
   }
-  sink.postMessage(null, [...buffers]);
+  const total = [...buffers].reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const last = [...buffers].at(-1);
+  const waiting = total > comesAndGoes && 4 * last!.byteLength < total ? last! : undefined;
+  const freed = [...buffers].filter((each) => each !== waiting);
+  if (held) freed.push(held);
+  held = waiting && structuredClone(waiting, { transfer: [waiting] });
+  sink.postMessage(null, freed);
 }
 
 function closedPort(): MessagePort {

@@ -70,7 +70,7 @@ export interface StatisticsForm {
   readonly kept?: readonly string[];
   /** Runs are of one sample, and maxima of images leave the graph channel by channel. */
   readonly byChannel?: boolean;
-  /** Every run has the shapes that were traced; not for tensors without elements. */
+  /** Every run has the shapes that were traced; not for tensors without elements. Else what the reader finds does not fit. */
   readonly rigid?: boolean;
 }
 
@@ -122,7 +122,7 @@ export function buildStatistics(
     // What may be left out later (saturation.ts) has no health: it would depend on when.
     if (!byChannel || column !== 'max' || probe.limits || !hasChannels(find(tensor), traced))
       return join(reduce(source, probe, column), tensor, traced?.dims, column);
-    const maxima = append(graph, 'Reshape', [channelMaxima(source, probe, model.opset), list]);
+    const maxima = append(graph, 'Reshape', [channelMaxima(source, probe, model.opset, rigid), list]);
     joined.push(maxima, { tensor, column, length: traced!.dims[1]! });
   };
   const named = new Map<string, string>();
@@ -226,12 +226,16 @@ function hasChannels(tensor: Value, traced: TracedTensor | undefined): boolean {
   return traced?.dims.length === 4 && traced.dims[0] === 1 && !traced.dims.includes(0) && isBlocked(tensor);
 }
 
-/** [1, C, 1, 1], whatever the number of images in a sample: no dearer than the maximum of the whole, of which it is the first half. */
-function channelMaxima(tensor: Value, probe: Probe, opset: number): Value {
+/**
+ * [1, C, 1, 1] of the one image of a rigid form, else [1, C] or more ones, whatever the number of images: no dearer than the maximum
+ * of the whole, of which it is the first half.
+ */
+function channelMaxima(tensor: Value, probe: Probe, opset: number, rigid: boolean): Value {
   const { graph } = tensor;
   const value = asFloat32(tensor, probe);
   const pooled = !probe.columns.includes('min') && isBlocked(value);
   const source = pooled ? append(graph, pools.max, [value]) : value;
+  if (pooled && rigid) return source;
   const axes = pooled ? [0] : [0, 2, 3];
   if (opset < 18) {
     const maxima = append(graph, reductionOf.max.op, [source]);
