@@ -129,15 +129,17 @@ export async function calibrate(
     samples,
     idsHash: ids.digest('hex'),
     notes: [
-      batching.note,
       batching.fixed ? filledUp : undefined,
-      observer.oneByOne && asked > 1 && batching.size === 1
-        ? `observer '${observer.id}' takes 1 sample at a time`
-        : undefined,
       ...inBodies.map(
         (name) => `tensor '${name}' stands in the body of a node: its range is its smallest and largest value`,
       ),
     ].filter((note) => note !== undefined),
+    remarks: [
+      batching.note,
+      observer.oneByOne && asked > 1 && batching.size === 1
+        ? `observer '${observer.id}' takes 1 sample at a time`
+        : undefined,
+    ].filter((remark) => remark !== undefined),
     ...(skipped && { skipped }),
     arrays: accumulator.state(),
   };

@@ -32,6 +32,8 @@ export interface CalibrationState {
   readonly shards?: Shards | undefined;
   /** What is to be said of the model and the observer, whatever the samples. */
   readonly notes: readonly string[];
+  /** What is to be said of this run and its flags. It does not go into the file: equal samples make equal bytes. */
+  readonly remarks?: readonly string[] | undefined;
   /** Bad samples of the selection that were left out. */
   readonly skipped?: SkippedRecord | undefined;
   readonly arrays: ObserverState;
@@ -88,7 +90,7 @@ const record = z.strictObject({
 
 /** @throws ONNX_OUTPUT_FOLDER, ONNX_OUTPUT_NOT_A_FILE, ONNX_UNWRITABLE, ONNX_DISK_FULL: the same for every file qdq writes */
 export function writeState(path: string, state: CalibrationState): void {
-  const { arrays, ...rest } = state;
+  const { arrays, remarks: _, ...rest } = state;
   // The schema fixes the order of the keys, so that equal states make equal bytes.
   const text = JSON.stringify(record.parse({ schema: stateSchema, ...rest }));
   const bytes = encodeSafetensors({ arrays, metadata: { format, state: text } });
@@ -113,8 +115,8 @@ export function readState(path: string, modelSha256?: string): CalibrationState 
 }
 
 /** What a reader of the result should know, one line each. */
-export function notesOf({ notes, skipped }: CalibrationState): string[] {
-  return [...notes, ...skippedWarnings(skipped)];
+export function notesOf({ notes, remarks = [], skipped }: CalibrationState): string[] {
+  return [...notes, ...remarks, ...skippedWarnings(skipped)];
 }
 
 /**

@@ -133,7 +133,8 @@ describe('calibrate', () => {
   it('says so when a larger batch is not possible', async () => {
     const single = buildModel({ inputs: { x: [1, 2] }, nodes: [node('Neg', ['x'], ['y'])], outputs: ['y'] });
     const state = await run(single, ['y'], [row('a', 1, 2), row('b', 3, 4)], { batchSize: 8 });
-    expect(state.notes).toEqual(['the model takes 1 sample at a time']);
+    expect(state.remarks).toEqual(['the model takes 1 sample at a time']);
+    expect(state.notes).toEqual([]);
     await expect(run(single, ['y'], [row('a', 1, 2)], { batchSize: 0 })).rejects.toMatchObject({
       code: 'CALIBRATE_BATCH_SIZE',
     });

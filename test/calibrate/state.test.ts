@@ -4,7 +4,14 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeSafetensors, encodeSafetensors } from '../../src/calibrate/safetensors.ts';
-import { rangesOf, readState, stateSchema, writeState, type CalibrationState } from '../../src/calibrate/state.ts';
+import {
+  notesOf,
+  rangesOf,
+  readState,
+  stateSchema,
+  writeState,
+  type CalibrationState,
+} from '../../src/calibrate/state.ts';
 import { sha } from './samples.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'qdq-state-'));
@@ -54,6 +61,9 @@ describe('state files', () => {
       ['input', { min: -1.5, max: Math.fround(0.1) }],
       ['β "quoted"', { min: 0, max: 6 }],
     ]);
+    writeState(b, { ...state, remarks: ['of this run'] });
+    expect(readFileSync(b)).toEqual(readFileSync(a));
+    expect(notesOf({ ...state, remarks: ['of this run'] })).toEqual(['a note', 'of this run']);
     const { preprocess: _, ...rest } = state;
     writeState(a, { ...rest, preprocess: undefined });
     expect(readState(a)).toEqual({ ...state, preprocess: undefined });
