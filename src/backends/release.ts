@@ -24,10 +24,10 @@ export function release(tensors: Iterable<Pick<TensorValue, 'data'>>): void {
     sink = closedPort();
     if (process.platform === 'linux') sink.postMessage(null, [new ArrayBuffer(comesAndGoes)]);
   }
-  const total = [...buffers].reduce((sum, { byteLength }) => sum + byteLength, 0);
-  const last = [...buffers].at(-1);
-  const waiting = total > comesAndGoes && 4 * last!.byteLength < total ? last! : undefined;
-  const freed = [...buffers].filter((each) => each !== waiting);
+  const freed = [...buffers];
+  const total = freed.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  // A last one that is most of all would double the memory.
+  const waiting = total > comesAndGoes && 4 * freed.at(-1)!.byteLength < total ? freed.pop() : undefined;
   if (held) freed.push(held);
   held = waiting && structuredClone(waiting, { transfer: [waiting] });
   sink.postMessage(null, freed);

@@ -1,6 +1,7 @@
 /**
- * The augmented graph at work: a session, what it returns as statistics, and where its elements land. When enough tensors can
- * grow no further, a session without their extremes takes over, if it gives the very same for all others.
+ * The augmented graph at work: a session, what it returns as statistics, and where its elements land. It begins in the rigid form;
+ * the first sample of other shapes makes it go on in the loose one. When enough tensors can grow no further, a session without their
+ * extremes takes over, if it gives the very same for all others.
  */
 import type { SessionOptions } from '../backends/options.ts';
 import { openSession, type Session } from '../backends/session.ts';

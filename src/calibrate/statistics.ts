@@ -70,7 +70,7 @@ export interface StatisticsForm {
   readonly kept?: readonly string[];
   /** Runs are of one sample, and maxima of images leave the graph channel by channel. */
   readonly byChannel?: boolean;
-  /** Every run has the shapes that were traced; not for tensors without elements. Else what the reader finds does not fit. */
+  /** Every run has the shapes that were traced, or else the reader finds that its outputs do not fit. No traced dimension may be 0. */
   readonly rigid?: boolean;
 }
 
