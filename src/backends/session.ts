@@ -9,6 +9,7 @@ import type { InputInfo } from '../data/sample.ts';
 import type { Executor } from '../graph/executor.ts';
 import type { Model } from '../graph/model.ts';
 import type { DataTypeName, TensorValue, TypedArray } from '../onnx/data-types.ts';
+import { markIn, saysWritten } from './in-place.ts';
 import type { SessionOptions } from './options.ts';
 import { release } from './release.ts';
 import { makeStub, type Stub } from './stub.ts';
@@ -80,27 +81,29 @@ export async function openSession(
     if (cause instanceof Error && cause.name === 'QdqError') throw cause;
     throw backendErrors.load(label, cause);
   }
+  const mark = markIn(native.outputMetadata);
+  const all = native.outputNames.filter((each) => each !== mark);
   return {
     inputs: native.inputMetadata.map(toInfo),
-    outputs: native.outputMetadata.map(toInfo),
-    async run(feeds, fetch, into) {
+    outputs: native.outputMetadata.filter((each) => each.name !== mark).map(toInfo),
+    async run(feeds, fetch = all, into = {}) {
       const inputs: Record<string, Ort.Tensor> = {};
       for (const [key, value] of Object.entries(feeds)) inputs[key] = toOrt(ort, value);
-      const places = (name: string): Ort.Tensor | null => (into?.[name] ? toOrt(ort, into[name]) : null);
+      const places: Record<string, Ort.Tensor | null> = {};
+      const inPlace = mark !== undefined && fetch.every((key) => into[key]);
+      if (inPlace) places[mark] = null;
+      for (const key of fetch) places[key] = into[key] ? toOrt(ort, into[key]) : null;
+      let results: Ort.InferenceSession.OnnxValueMapType = {};
       try {
-        const names = fetch ?? native.outputNames;
-        const results = await native.run(
-          inputs,
-          into ? Object.fromEntries(names.map((name) => [name, places(name)])) : names,
-        );
-        const found = Object.entries(results).map(([key, tensor]) => [key, fromOrt(tensor as Ort.Tensor)] as const);
-        if (!into) return Object.fromEntries(found);
-        // What comes back for a given array is a copy of it.
-        release(found.filter(([key]) => into[key]).map(([, value]) => value));
-        return Object.fromEntries(found.map(([key, value]) => [key, into[key] ?? value]));
+        results = await native.run(inputs, places);
       } catch (cause) {
-        throw backendErrors.run(label, cause);
+        if (!inPlace || !saysWritten(cause)) throw backendErrors.run(label, cause);
       }
+      const found = Object.entries(results).map(([key, tensor]) => [key, fromOrt(tensor as Ort.Tensor)] as const);
+      // What comes back for a given array is a copy of it.
+      const copies = found.filter(([key]) => into[key]);
+      if (copies.length > 0) release(copies.map(([, value]) => value));
+      return { ...Object.fromEntries(found), ...into };
     },
     async dispose() {
       if (options.profile !== undefined) native.endProfiling();

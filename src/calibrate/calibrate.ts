@@ -82,6 +82,7 @@ export async function calibrate(
   const alone = batching.size === 1;
   const statistics = await StatisticsRun.open({
     ...{ model, probes, names, kept: state.outputs, byChannel: alone, landing, options: sessionOptions },
+    runs: (total ?? Infinity) / batching.size,
   });
   // Past samples are garbage whose weight lies outside V8's heap: a young generation that may grow lets it lie for long.
   setFlagsFromString('--semi-space-growth-factor=1');
@@ -90,8 +91,9 @@ export async function calibrate(
       const batch = { ...drawn, inputs: state.feeds(drawn) };
       if (samples > 0) options.onState?.(samples, () => accumulator.state());
       const feeds = feedsOf(batch, batching);
-      const { values, suspect, elements, results } = await statistics.run(feeds);
-      state.keep(results);
+      const run = await statistics.run(feeds);
+      const { values, suspect, elements } = run;
+      state.keep(run.results);
       if (suspect) {
         const singly = batch.ids.map((id, i) => ({ id, inputs: sampleFeeds(batch, i, batching) }));
         const found =
@@ -107,7 +109,7 @@ export async function calibrate(
       for (const id of batch.ids) ids.update(`${id}\n`);
       samples += batch.size;
       options.onProgress?.(samples, total);
-      await statistics.slim(feeds, results, ((total ?? Infinity) - samples) / batching.size);
+      await statistics.refine(feeds, run, ((total ?? Infinity) - samples) / batching.size);
     }
   } finally {
     setFlagsFromString('--semi-space-growth-factor=2');

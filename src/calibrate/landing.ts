@@ -4,7 +4,7 @@
  * from the first on whose outputs did not fit although its inputs did: their shapes depend on the data.
  */
 import type { Session } from '../backends/session.ts';
-import { elementCount, type TensorValue } from '../onnx/data-types.ts';
+import { elementCount, type TensorValue, type TypedArray } from '../onnx/data-types.ts';
 import type { Landing } from './observers/observer.ts';
 
 type Tensors = Readonly<Record<string, TensorValue>>;
@@ -25,6 +25,8 @@ export class LandingStrip {
   /** Dimensions of the inputs for which the places hold. */
   #inputs = '';
   #places: readonly Place[] = [];
+  /** Outputs in arrays of their own, as the first run returned them. */
+  #kept: readonly (readonly [string, TensorValue])[] = [];
   #into: readonly (readonly [string, TensorValue])[] | undefined;
   #state!: 'new' | 'ready' | 'off';
 
@@ -39,25 +41,25 @@ export class LandingStrip {
     this.#into = undefined;
   }
 
-  /** @param outputs names of the outputs to land, float32 */
-  async run(session: Session, feeds: Tensors, outputs: readonly string[]): Promise<Tensors> {
+  /** @param kept outputs that someone holds on to: each run writes them into arrays of their own */
+  async run(session: Session, feeds: Tensors, kept: readonly string[] = []): Promise<Tensors> {
     if (this.#state === 'ready' && dimsOf(feeds) === this.#inputs) {
       try {
-        return await session.run(feeds, undefined, Object.fromEntries(this.#arrays()));
+        return await session.run(feeds, undefined, Object.fromEntries([...this.#arrays(), ...this.#kept.map(fresh)]));
       } catch {
         // Whatever it was, it shows again without them.
         this.#state = 'off';
       }
     }
     const results = await session.run(feeds);
-    if (this.#state === 'new') this.#allocate(feeds, results, outputs);
+    if (this.#state === 'new') this.#allocate(feeds, results, kept);
     return results;
   }
 
-  #allocate(feeds: Tensors, results: Tensors, outputs: readonly string[]): void {
+  #allocate(feeds: Tensors, results: Tensors, kept: readonly string[]): void {
     let bytes = 0;
-    const offsets = outputs.map((output): Place => {
-      const { dims } = results[output]!;
+    const landed = Object.entries(results).filter(([output, { type }]) => type === 'float32' && !kept.includes(output));
+    const offsets = landed.map(([output, { dims }]): Place => {
       const address = bytes;
       bytes += 64 * Math.ceil((Float32Array.BYTES_PER_ELEMENT * elementCount(dims)) / 64);
       return { output, dims, address };
@@ -72,6 +74,7 @@ export class LandingStrip {
       throw error;
     }
     this.#places = offsets.map((place) => ({ ...place, address: this.#region.address + place.address }));
+    this.#kept = Object.entries(results).filter(([output]) => kept.includes(output));
     this.#inputs = dimsOf(feeds);
     this.#state = 'ready';
   }
@@ -93,4 +96,8 @@ function dimsOf(feeds: Tensors): string {
   return Object.entries(feeds)
     .map(([name, { dims }]) => `${name}:${dims.join('x')}`)
     .join(' ');
+}
+
+function fresh([output, { type, dims, data }]: readonly [string, TensorValue]): [string, TensorValue] {
+  return [output, { type, dims, data: new (data.constructor as new (length: number) => TypedArray)(data.length) }];
 }

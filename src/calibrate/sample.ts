@@ -20,28 +20,23 @@ const budget = 12_288;
 /**
  * @param value float32, in the main graph
  * @param dims as traced; the first one is the batch axis
- * @returns float32, the same first dimension; the value itself where all of it is taken. `length` is the number of elements
+ * @returns float32, the same first dimension; the value itself where all of it is taken.
  */
-export function sampleElements(
-  value: Value,
-  dims: readonly number[],
-  all: boolean,
-): { readonly value: Value; readonly length: number } {
+export function sampleElements(value: Value, dims: readonly number[], all: boolean): Value {
   const { graph } = value;
   const [rows = 1, ...rest] = dims;
   const elements = rest.reduce((product, dim) => product * dim, 1);
-  if (all || rows === 0 || elements <= budget) return { value, length: rows * elements };
-  let [image, strides, shape] = [value, poolStrides(rest), rest];
+  if (all || rows === 0 || elements <= budget) return value;
+  let [image, strides] = [value, poolStrides(rest)];
   if (dims.length !== 4) {
     const line = Tensor.of('sample_line', 'int64', [4], BigInt64Array.of(0n, 1n, 1n, -1n));
     image = append(graph, 'Reshape', [value, graph.addInitializer(line)]);
     strides = [1, flatStride(elements, rest.at(-1)!)];
-    shape = [1, 1, elements];
   }
   const sample = append(graph, 'MaxPool', [image]);
   sample.producer!.setInts('kernel_shape', [1, 1]);
   sample.producer!.setInts('strides', strides);
-  return { value: sample, length: rows * pooled(shape, strides) };
+  return sample;
 }
 
 /** The least stride that fits the budget, the same for both axes. */

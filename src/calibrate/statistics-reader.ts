@@ -1,8 +1,9 @@
 /** What the outputs of an augmented graph say, tensor by tensor. */
 import type { TensorValue } from '../onnx/data-types.ts';
 import type { Interval } from '../ops/op.ts';
-import type { BatchStatistics } from './observers/observer.ts';
-import { mark, type StatisticsColumn, type StatisticsGraph } from './statistics.ts';
+import type { BatchStatistics, Landing } from './observers/observer.ts';
+import type { StatisticsGraph } from './statistics.ts';
+import { realChannels, wholeExtremes } from './whole.ts';
 
 type Tensors = Readonly<Record<string, TensorValue>>;
 
@@ -27,61 +28,58 @@ export interface Elements {
   readonly data: Float32Array;
 }
 
-interface Place {
-  readonly column: StatisticsColumn;
-  /** Of the tensor among all. */
-  readonly tensor: number;
-  /** Where it begins in its part. */
-  readonly at: number;
-}
+/** A memory whose kernels find extremes (counter.ts). */
+export type Memory = Pick<Landing, 'extremes'>;
 
 /**
- * Turns what a run returned into statistics by tensor, but for the elements in arrays that are reused at every call. Undefined
- * when the lists of a rigid form have not the lengths that were expected.
+ * Turns what a run returned into statistics by tensor, but for the elements in arrays that are reused at every call.
+ * @param memory reads the elements of whole tensors, wherever they are; best in itself
  * @param known extremes that are not computed
  */
 export function statisticsReader(
-  { parts, elements: outputs }: StatisticsGraph,
+  { output, columns, elements: outlets }: StatisticsGraph,
   tensors: readonly string[],
+  memory: Memory,
   known: ReadonlyMap<string, Interval> = new Map(),
-): (results: Tensors) => Reading | undefined {
+): (results: Tensors) => Reading {
   const position = new Map(tensors.map((tensor, index) => [tensor, index]));
-  const layout = parts.map(({ output, columns }) => ({ output, ...placesOf(columns, position) }));
-  const marks = layout.map(({ places }) => places.filter(({ column }) => column.column === 'mark'));
-  const channels: (Float32Array | undefined)[] = tensors.map(() => undefined);
-  for (const { places } of layout) {
-    for (const { column, tensor } of places)
-      if (column.column === 'max' && column.length > 1) channels[tensor] = new Float32Array(column.length);
-  }
+  const outlet = tensors.map((tensor) => outlets.get(tensor));
+  const channels = tensors.map((_, i): Float32Array | undefined => {
+    const count = outlet[i]?.whole?.channels;
+    return count === undefined ? undefined : new Float32Array(count);
+  });
+  for (const { tensor, column, length } of columns)
+    if (column === 'max' && length > 1) channels[position.get(tensor)!] = new Float32Array(length);
   const values = { min: new Float32Array(tensors.length), max: new Float32Array(tensors.length), channels };
   return (results) => {
-    const vectors = layout.map(({ output }) => results[output]!.data as Float32Array);
-    const fits = layout.every(
-      ({ length }, part) =>
-        vectors[part]!.length === length && marks[part]!.every(({ at }) => vectors[part]![at] === mark),
-    );
-    if (!fits) return undefined;
-    const elements = tensors.map((tensor) => loose(results[outputs.get(tensor) ?? '']));
     let suspect: Suspect | undefined;
     values.min.fill(0);
     for (const [tensor, { min, max }] of known) {
       values.min[position.get(tensor)!] = min;
       values.max[position.get(tensor)!] = max;
     }
-    for (const [part, { places }] of layout.entries()) {
-      const vector = vectors[part]!;
-      for (const {
-        column: { tensor: name, column, length, rows = 1 },
-        tensor,
-        at,
-      } of places) {
-        if (column === 'elements') elements[tensor] = { rows, data: vector.subarray(at, at + length) };
-        else if (column === 'min') values.min[tensor] = vector[at]!;
-        else if (column === 'max') values.max[tensor] = maximum(vector, at, channels[tensor]);
-        else if (column === 'nan' && !Number.isFinite(vector[at]))
-          suspect ??= { tensor: name, value: vector[at]!, certain: false };
-      }
+    let at = 0;
+    const vector = output === undefined ? new Float32Array() : (results[output]!.data as Float32Array);
+    for (const { tensor: name, column, length } of columns) {
+      const tensor = position.get(name) ?? -1;
+      if (column === 'min') values.min[tensor] = vector[at]!;
+      else if (column === 'max') values.max[tensor] = maximum(vector, at, channels[tensor]);
+      else if (column === 'nan' && !Number.isFinite(vector[at]))
+        suspect ??= { tensor: name, value: vector[at]!, certain: false };
+      at += length;
     }
+    const elements = outlet.map((each, i): Elements | undefined => {
+      if (!each) return undefined;
+      const result = results[each.output]!;
+      const data = result.data as Float32Array;
+      const rows = result.dims[0] ?? 1;
+      if (!each.whole) return { rows, data };
+      const { min, max } = wholeExtremes(result, each.whole, memory, channels[i]);
+      // NaN whatever there is to report, but for a tensor without elements.
+      values.min[i] = each.whole.negative || Number.isNaN(min) || data.length === 0 ? min : 0;
+      values.max[i] = max;
+      return { rows, data: realChannels(result, each.whole) };
+    });
     for (let i = 0; i < tensors.length; i++) {
       const [min, max] = [values.min[i]!, values.max[i]!];
       const empty = max === -Infinity && min >= 0;
@@ -91,23 +89,6 @@ export function statisticsReader(
     }
     return { values, suspect, elements };
   };
-}
-
-function loose(output: TensorValue | undefined): Elements | undefined {
-  return output && { rows: output.dims[0] ?? 1, data: output.data as Float32Array };
-}
-
-function placesOf(
-  columns: readonly StatisticsColumn[],
-  position: ReadonlyMap<string, number>,
-): { readonly places: readonly Place[]; readonly length: number } {
-  const places: Place[] = [];
-  let length = 0;
-  for (const column of columns) {
-    places.push({ column, tensor: position.get(column.tensor) ?? -1, at: length });
-    length += column.length;
-  }
-  return { places, length };
 }
 
 /** NaN if one is. With channels, theirs are kept: the vector may lie in a memory that moves when it grows. */
@@ -123,16 +104,14 @@ function maximum(vector: Float32Array, at: number, channels: Float32Array | unde
 }
 
 /** By name; without elements, and without ties, whose values mean nothing. */
-export function statisticsByName({ parts }: StatisticsGraph, results: Tensors): Map<string, number> {
+export function statisticsByName({ output, columns }: StatisticsGraph, results: Tensors): Map<string, number> {
   const values = new Map<string, number>();
-  for (const { output, columns } of parts) {
-    const vector = results[output]!.data;
-    let at = 0;
-    for (const { tensor, column, length } of columns) {
-      const wanted = column === 'min' || column === 'max' || column === 'nan' ? length : 0;
-      for (let i = 0; i < wanted; i++) values.set(`${column} ${i} ${tensor}`, Number(vector[at + i]));
-      at += length;
-    }
+  const vector = output === undefined ? [] : results[output]!.data;
+  let at = 0;
+  for (const { tensor, column, length } of columns) {
+    const wanted = column === 'tie' ? 0 : length;
+    for (let i = 0; i < wanted; i++) values.set(`${column} ${i} ${tensor}`, Number(vector[at + i]));
+    at += length;
   }
   return values;
 }

@@ -1,13 +1,16 @@
 /**
- * The augmented graph at work: a session, what it returns as statistics, and where its elements land. It begins in the rigid form;
- * the first sample of other shapes makes it go on in the loose one. When enough tensors can grow no further, a session without their
- * extremes takes over, if it gives the very same for all others.
+ * The augmented graph at work: a session, what it returns as statistics, and where its elements land. After a while another session
+ * may go on with a cheaper graph, if it gives the very same for the samples at hand: one that leaves whole tensors in blocks
+ * (blocked.ts), or one without the extremes of tensors that can grow no further (saturation.ts).
  */
+import { constantBytes, OptimizedGraph } from '../backends/optimized.ts';
 import type { SessionOptions } from '../backends/options.ts';
 import { openSession, type Session } from '../backends/session.ts';
 import type { Model } from '../graph/model.ts';
 import type { TensorValue } from '../onnx/data-types.ts';
 import type { Interval } from '../ops/op.ts';
+import { canStayBlocked, stayBlocked } from './blocked.ts';
+import { Counter } from './kernels/counter.ts';
 import { LandingStrip } from './landing.ts';
 import type { Landing } from './observers/observer.ts';
 import { Saturation } from './saturation.ts';
@@ -15,6 +18,9 @@ import { statisticsByName, statisticsReader, type Reading } from './statistics-r
 import { buildStatistics, type Probe, type StatisticsGraph } from './statistics.ts';
 
 type Tensors = Readonly<Record<string, TensorValue>>;
+
+/** Bytes of constants that may be in memory twice for the moment in which a session opens. */
+const mostInline = 2 ** 28;
 
 export interface RunStatistics extends Reading {
   /** All that the graph returned. */
@@ -32,21 +38,20 @@ export interface RunPlan {
   readonly byChannel: boolean;
   readonly landing: Landing | undefined;
   readonly options: SessionOptions;
+  /** Runs to come, at most. */
+  readonly runs: number;
 }
 
 export class StatisticsRun {
   readonly #plan: RunPlan;
   readonly #strip: LandingStrip;
+  readonly #memory: Pick<Landing, 'extremes'>;
   /** By tensor: whether it may be left out one day. */
   readonly #limited: readonly boolean[];
   #saturation: Saturation | undefined;
-  /** Whether every run so far had the shapes of the first sample. */
-  #rigid: boolean;
-  /** What the open session leaves out. */
-  #full: ReadonlyMap<string, Interval> = new Map();
-  /** Outputs to land. */
-  #landed: readonly string[] = [];
   #graph!: StatisticsGraph;
+  /** What onnxruntime made of the graph, until it is taken up. */
+  #optimized: OptimizedGraph | undefined;
   #session: Session | undefined;
   #read!: ReturnType<typeof statisticsReader>;
   /** Milliseconds. */
@@ -55,95 +60,138 @@ export class StatisticsRun {
   #runs = 0;
 
   private constructor(plan: RunPlan) {
+    const { probes, names, landing } = plan;
     this.#plan = plan;
-    this.#strip = new LandingStrip(plan.landing);
-    this.#saturation = new Saturation(plan.probes, plan.names);
-    this.#rigid = plan.probes.every(({ traced, elements }) => elements === 'none' || !traced?.dims.includes(0));
-    const limited = new Set(plan.probes.filter(({ limits }) => limits).map(({ tensor }) => tensor));
-    this.#limited = plan.names.map((name) => limited.has(name));
+    this.#strip = new LandingStrip(landing);
+    this.#memory = landing ?? new Counter();
+    const limited = probes.filter(({ limits }) => limits);
+    // The extremes of elements that leave anyway cost next to nothing.
+    const reduced = limited.filter(({ elements }) => elements !== 'all');
+    if (reduced.length > 0) this.#saturation = new Saturation(reduced, names);
+    this.#limited = names.map((name) => limited.some(({ tensor }) => tensor === name));
   }
 
   static async open(plan: RunPlan): Promise<StatisticsRun> {
     const run = new StatisticsRun(plan);
-    await run.#open(new Map());
+    const { model, probes, runs, options } = plan;
+    const graph = run.#build(new Map());
+    if (canStayBlocked(model, probes, runs)) {
+      const optimized = new OptimizedGraph();
+      try {
+        await run.#open(graph, new Map(), { ...options, ...optimized.options });
+        run.#optimized = optimized;
+        return run;
+      } catch {
+        // No room for the file, say; whatever it was, it shows again without.
+        optimized.remove();
+      }
+    }
+    await run.#open(graph, new Map(), options);
     return run;
   }
 
   /** Whether the elements of a tensor leave the graph. */
   hasElements(tensor: string): boolean {
-    const { parts, elements } = this.#graph;
-    const joined = parts.some(({ columns }) =>
-      columns.some((each) => each.column === 'elements' && each.tensor === tensor),
-    );
-    return joined || elements.has(tensor);
+    return this.#graph.elements.has(tensor);
   }
 
-  /** The arrays of `values` are reused at every call. */
+  /** The arrays of `values` are reused at every call, and the elements lie where the next run writes. */
   async run(feeds: Tensors): Promise<RunStatistics> {
     const start = performance.now();
-    let results = await this.#land(feeds);
+    const results = await this.#land(feeds);
     this.#running += performance.now() - start;
     this.#runs++;
-    let reading = this.#read(results);
-    if (!reading) {
-      // Shapes differ from those of the first sample, now and perhaps ever again.
-      this.#rigid = false;
-      await this.#reopen(this.#full);
-      results = await this.#land(feeds);
-      // The loose form knows but one kind of list, of channels, whose number no sample changes.
-      reading = this.#read(results)!;
-    }
+    const reading = this.#read(results);
     this.#saturation?.add(reading.values);
     return { ...reading, values: { ...reading.values, limited: this.#limited }, results };
   }
 
   /**
-   * Leaves out what can grow no further, when that pays.
-   * @param feeds those of the last run, `results` what it returned
+   * Goes over to a cheaper graph when that pays.
+   * @param feeds those of the last run, `last` what it returned
    * @param left how many runs are still to come, at most
    * @returns whether it did
    */
-  async slim(feeds: Tensors, results: Tensors, left: number): Promise<boolean> {
+  async refine(feeds: Tensors, last: RunStatistics, left: number): Promise<boolean> {
+    if (this.#optimized) return this.#unroll(this.#optimized, feeds, last);
     const full = this.#saturation?.due((this.#opening * this.#runs) / this.#running, left);
     if (!full) return false;
-    const before = statisticsByName(this.#graph, results);
+    const before = statisticsByName(this.#graph, last.results);
     // Later finds do not belong to this session.
-    await this.#reopen(new Map(full));
+    const graph = this.#build(new Map(full));
+    await this.#reopen(graph, new Map(full), this.#plan.options);
     const after = statisticsByName(this.#graph, await this.#land(feeds));
     if ([...after].every(([name, value]) => Object.is(value, before.get(name)))) return true;
     this.#saturation = undefined;
-    await this.#reopen(new Map());
+    await this.#reopen(this.#build(new Map()), new Map(), this.#plan.options);
     return false;
   }
 
   async dispose(): Promise<void> {
     await this.#session?.dispose();
     this.#session = undefined;
+    this.#optimized?.remove();
+    this.#optimized = undefined;
+  }
+
+  /** Leaves whole tensors in blocks. */
+  async #unroll(optimized: OptimizedGraph, feeds: Tensors, last: RunStatistics): Promise<boolean> {
+    this.#optimized = undefined;
+    const before = this.#graph;
+    try {
+      const graph = await stayBlocked(before, optimized.read(constantBytes(this.#plan.model) > mostInline));
+      if (!graph) return false;
+      const expected = fingerprints(last);
+      await this.#reopen(graph, new Map(), { ...this.#plan.options, level: 'disabled' });
+      optimized.remove();
+      const found = fingerprints(this.#read(await this.#land(feeds)));
+      if (found.every((each, i) => Object.is(each, expected[i]))) return true;
+    } catch {
+      // Another release of onnxruntime may have other operators.
+    } finally {
+      optimized.remove();
+    }
+    await this.#reopen(before, new Map(), this.#plan.options);
+    return false;
   }
 
   /** One session at a time: two would need the memory of two. */
-  async #reopen(full: ReadonlyMap<string, Interval>): Promise<void> {
-    await this.dispose();
-    await this.#open(full);
+  async #reopen(graph: StatisticsGraph, known: ReadonlyMap<string, Interval>, options: SessionOptions): Promise<void> {
+    await this.#session?.dispose();
+    this.#session = undefined;
+    this.#strip.renew();
+    await this.#open(graph, known, options);
   }
 
-  async #open(full: ReadonlyMap<string, Interval>): Promise<void> {
-    const { model, probes, names, kept, byChannel, options } = this.#plan;
-    this.#full = full;
+  /** @param full what it leaves out */
+  #build(full: ReadonlyMap<string, Interval>): StatisticsGraph {
+    const { model, probes, kept, byChannel } = this.#plan;
     const left = probes.map((probe) =>
       full.has(probe.tensor) ? { ...probe, columns: probe.columns.filter((column) => column === 'nan') } : probe,
     );
-    this.#graph = buildStatistics(model, left, { kept, byChannel, rigid: this.#rigid });
-    this.#read = statisticsReader(this.#graph, names, full);
-    const lists = this.#rigid ? this.#graph.parts.map(({ output }) => output) : [...this.#graph.elements.values()];
-    this.#landed = probes.some(({ elements }) => elements !== 'none') ? lists : [];
-    this.#strip.renew();
+    return buildStatistics(model, left, { kept, byChannel });
+  }
+
+  /** @param known extremes that the graph does not compute */
+  async #open(graph: StatisticsGraph, known: ReadonlyMap<string, Interval>, options: SessionOptions): Promise<void> {
     const start = performance.now();
-    this.#session = await openSession(this.#graph.model, options);
+    this.#session = await openSession(graph.model, options);
     this.#opening = performance.now() - start;
+    this.#graph = graph;
+    this.#read = statisticsReader(graph, this.#plan.names, this.#memory, known);
   }
 
   #land(feeds: Tensors): Promise<Tensors> {
-    return this.#strip.run(this.#session!, feeds, this.#landed);
+    return this.#strip.run(this.#session!, feeds, this.#plan.kept);
   }
+}
+
+/** Numbers that two readings of the same tensors share, whatever the order of elements: extremes, and sums of all bits. */
+function fingerprints({ values, elements }: Reading): number[] {
+  const sums = elements.map((each) => {
+    if (!each) return 0;
+    const { buffer, byteOffset, length } = each.data;
+    return new Uint32Array(buffer, byteOffset, length).reduce((sum, bits) => (sum + bits) | 0, length);
+  });
+  return [...values.min, ...values.max, ...values.channels.flatMap((each) => [...(each ?? [])]), ...sums];
 }

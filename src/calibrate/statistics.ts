@@ -1,6 +1,6 @@
 /**
- * The augmented graph: a copy of the model that returns one number per statistic instead of its outputs. Form and order of
- * the added nodes were measured: min/max then cost a few per cent of an inference.
+ * The augmented graph: a copy of the model that returns one number per statistic instead of its outputs, and for histograms the
+ * elements of its tensors. Form and order of the added nodes were measured: min/max then cost a few per cent of an inference.
  *
  * - After convolutions: GlobalMaxPool and GlobalAveragePool first, where they do. They run in onnxruntime's blocked layout of
  *   convolutions; a reduction of the whole tensor forces a copy out of it, and there is no GlobalMinPool. Elsewhere the plain
@@ -9,11 +9,11 @@
  *   after its producer, while the tensor is in cache, and the tensor is freed at once.
  * - Everything is joined by one Concat: a second one would run all of its statistics after those of the first, unless the two
  *   share no layer.
- * - Elements for histograms, sampled in the graph (sample.ts), leave in one of two forms. In the rigid one they are joined by the
- *   same Concat, in parts of a few megabytes: one output costs far less than one per tensor. Where each list lies then follows
- *   from the shapes of the first sample, and a mark behind each proves it. In the loose form every tensor's elements are an output
- *   of their own, of any shape; their maximum goes into the Concat, which ties them, too, to the moment after their producer.
+ * - The elements of each tensor are an output of their own, written where they are read (in-place.ts). Of a sample (sample.ts) the
+ *   maximum goes into the Concat, which ties it, too, to the moment after its producer. A tensor that leaves whole has no statistics
+ *   in the graph: its elements tell them (statistics-reader.ts).
  */
+import { writtenMark } from '../backends/in-place.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Model } from '../graph/model.ts';
 import type { Value } from '../graph/value.ts';
@@ -26,11 +26,8 @@ import { sampleElements } from './sample.ts';
 import { activationFinder, append, copyModel, outermostOwner, setOutputs } from './probe.ts';
 import type { TracedTensor } from './shapes.ts';
 
-/**
- * `nan` is a sum: NaN when any element is NaN; its value means nothing else. `tie` means nothing, but fixes the order. `elements`
- * are those of a rigid form, and `mark` the constant behind them.
- */
-export type Column = Statistic | 'nan' | 'tie' | 'elements' | 'mark';
+/** `nan` is a sum: NaN when any element is NaN; its value means nothing else. `tie` means nothing, but fixes the order. */
+export type Column = Statistic | 'nan' | 'tie';
 
 export interface Probe {
   readonly tensor: string;
@@ -48,21 +45,39 @@ export interface StatisticsColumn {
   readonly column: Column;
   /** Floats: 1 or, of a maximum, one per channel. */
   readonly length: number;
-  /** Of elements: the rows of the batch axis they are from. */
-  readonly rows?: number;
 }
 
-/** An output of joined columns, float32, one after the other. */
-export interface StatisticsPart {
+/** An output with elements of a tensor, float32. */
+export interface Outlet {
   readonly output: string;
-  readonly columns: readonly StatisticsColumn[];
+  /** All elements, whose statistics are not in the graph. */
+  readonly whole?: WholeTensor;
+}
+
+export interface WholeTensor {
+  /** Whether it can have negative elements. */
+  readonly negative: boolean;
+  /** How many channels have maxima of their own, if they have. */
+  readonly channels?: number | undefined;
+  /** How it lies, if not in rows. */
+  readonly blocked?: Blocked;
+}
+
+/** In blocks of channels, the last one filled up (blocked.ts). */
+export interface Blocked {
+  /** How many there really are. */
+  readonly channels: number;
+  /** Channels side by side. */
+  readonly block: number;
 }
 
 export interface StatisticsGraph {
   readonly model: Model;
-  readonly parts: readonly StatisticsPart[];
-  /** Names of the outputs with elements of a loose form, float32, by tensor. */
-  readonly elements: ReadonlyMap<string, string>;
+  /** The output of all columns, float32, one after the other; undefined when there are none. */
+  readonly output: string | undefined;
+  readonly columns: readonly StatisticsColumn[];
+  /** By tensor. */
+  readonly elements: ReadonlyMap<string, Outlet>;
 }
 
 export interface StatisticsForm {
@@ -70,23 +85,15 @@ export interface StatisticsForm {
   readonly kept?: readonly string[];
   /** Runs are of one sample, and maxima of images leave the graph channel by channel. */
   readonly byChannel?: boolean;
-  /** Every run has the shapes that were traced, or else the reader finds that its outputs do not fit. No traced dimension may be 0. */
-  readonly rigid?: boolean;
 }
-
-/** Behind the elements of a tensor: found where the next column should begin, it says that no list has another length. */
-export const mark = Math.fround(-1.2345678e-33);
-/** Bytes after which a part ends. Much larger ones cost a page fault per page: the allocator gives them back each time. */
-const partBytes = 4 << 20;
 
 const pools = { max: 'GlobalMaxPool', nan: 'GlobalAveragePool', min: undefined, tie: undefined } as const;
 const reductionOf = { max: reductions.max, min: reductions.min, nan: reductions.sum, tie: reductions.max } as const;
-type Reduced = keyof typeof reductionOf;
 
 export function buildStatistics(
   model: Model,
   probes: readonly Probe[],
-  { kept = [], byChannel = false, rigid = false }: StatisticsForm = {},
+  { kept = [], byChannel = false }: StatisticsForm = {},
 ): StatisticsGraph {
   const copy = copyModel(model);
   const { graph } = copy;
@@ -102,97 +109,48 @@ export function buildStatistics(
     'statistics_list',
     BigInt64Array.from({ length: rank }, (_, axis) => (axis === 0 ? -1n : 1n)),
   );
-  const marked = graph.addInitializer(
-    Tensor.of(
-      'statistics_mark',
-      'float32',
-      Array.from({ length: rank }, () => 1),
-      Float32Array.of(mark),
-    ),
-  );
-  const joined = new Joined(graph);
-  const elements: Value[] = [];
-  const join = (value: Value, tensor: string, dims: readonly number[] | undefined, column: Reduced): void => {
+  const joined: Value[] = [];
+  const columns: StatisticsColumn[] = [];
+  const join = (value: Value, column: StatisticsColumn): void => {
+    joined.push(value);
+    columns.push(column);
+  };
+  const joinOne = (value: Value, tensor: string, dims: readonly number[] | undefined, column: Column): void => {
     const shaped = dims?.length === rank ? value : append(value.graph, 'Reshape', [value, shape]);
-    joined.push(lift(shaped, reductionOf[column], shape), { tensor, column, length: 1 });
+    join(lift(shaped, reductionOf[column], shape), { tensor, column, length: 1 });
   };
-  /** The statistic of `source`, which holds the same values as the probe's tensor. */
-  const take = (source: Value, probe: Probe, column: Reduced): void => {
-    const { tensor, traced } = probe;
-    // What may be left out later (saturation.ts) has no health: it would depend on when.
-    if (!byChannel || column !== 'max' || probe.limits || !hasChannels(find(tensor), traced))
-      return join(reduce(source, probe, column), tensor, traced?.dims, column);
-    const maxima = append(graph, 'Reshape', [channelMaxima(source, probe, model.opset, rigid), list]);
-    joined.push(maxima, { tensor, column, length: traced!.dims[1]! });
-  };
-  const named = new Map<string, string>();
+  const elements = new Map<string, Outlet>();
   for (const probe of lastLayerFirst(graph, probes, find)) {
-    const tensor = find(probe.tensor);
-    const { traced, columns: wanted } = probe;
-    if (probe.elements === 'none' || tensor.graph !== graph || !traced) {
-      for (const column of wanted) take(tensor, probe, column);
-      continue;
+    const { tensor: name, traced, columns: wanted } = probe;
+    const tensor = find(name);
+    const leaves = probe.elements !== 'none' && tensor.graph === graph && traced;
+    const value = leaves ? asFloat32(tensor, probe) : tensor;
+    const taken = leaves ? sampleElements(value, traced.dims, probe.elements === 'all') : undefined;
+    const channels = byChannel ? channelsOf(tensor, probe) : undefined;
+    if (taken) {
+      // What the model is fed or returns anyway cannot leave under its own name.
+      const sample = taken.producer && !kept.includes(taken.name) ? taken : append(graph, 'Identity', [taken]);
+      const whole = probe.elements === 'all' ? { negative: wanted.includes('min'), channels } : undefined;
+      elements.set(name, { output: sample.name, ...(whole && { whole }) });
+      if (whole) continue;
     }
-    const float32 = asFloat32(tensor, probe);
-    const { value: taken, length } = sampleElements(float32, traced.dims, probe.elements === 'all');
-    if (rigid) {
-      for (const column of wanted) take(tensor, probe, column);
-      const elementsColumn = { column: 'elements', length, rows: traced.dims[0] ?? 1 } as const;
-      joined.push(append(graph, 'Reshape', [taken, list]), { tensor: probe.tensor, ...elementsColumn });
-      joined.push(marked, { tensor: probe.tensor, column: 'mark', length: 1 });
-      continue;
+    for (const column of wanted) {
+      if (column !== 'max' || channels === undefined)
+        joinOne(reduce(tensor, probe, column), name, traced?.dims, column);
+      else {
+        const maxima = append(graph, 'Reshape', [channelMaxima(tensor, probe, model.opset), list]);
+        join(maxima, { tensor: name, column, length: channels });
+      }
     }
-    const whole = taken === float32;
-    // What the model is fed or returns anyway cannot leave under its own name.
-    const sample = taken.producer && !kept.includes(taken.name) ? taken : append(graph, 'Identity', [taken]);
-    elements.push(sample);
-    named.set(probe.tensor, sample.name);
-    // What leaves whole is reduced in the layout in which it leaves, and tied by that.
-    const [source, seen] = whole
-      ? [sample, { ...probe, traced: { ...traced, type: 'float32' as const } }]
-      : [tensor, probe];
-    for (const column of wanted) take(source, seen, column);
-    if (!whole || wanted.length === 0)
-      join(append(graph, reductionOf.tie.op, [sample]), probe.tensor, undefined, 'tie');
+    if (taken) joinOne(append(graph, reductionOf.tie.op, [taken]), name, undefined, 'tie');
   }
-  const parts = joined.parts();
+  const all = joined.length > 0 ? append(graph, 'Concat', joined) : undefined;
+  all?.producer!.setInt('axis', 0);
+  const mark = elements.size > 0 ? writtenMark(copy) : undefined;
+  const outlets = Array.from(elements.values(), ({ output }) => graph.values.get(output)!);
   const outputs = graph.outputs.filter(({ name }) => kept.includes(name));
-  setOutputs(graph, [...parts.map(({ output }) => graph.values.get(output)!), ...elements, ...outputs]);
-  return { model: copy, parts, elements: named };
-}
-
-/** Columns on their way to the outputs that join them. */
-class Joined {
-  readonly #graph: Graph;
-  readonly #parts: StatisticsPart[] = [];
-  #values: Value[] = [];
-  #columns: StatisticsColumn[] = [];
-  #bytes = 0;
-
-  constructor(graph: Graph) {
-    this.#graph = graph;
-  }
-
-  push(value: Value, column: StatisticsColumn): void {
-    // A mark stays with its elements.
-    if (this.#bytes >= partBytes && column.column !== 'mark') this.#end();
-    this.#values.push(value);
-    this.#columns.push(column);
-    this.#bytes += Float32Array.BYTES_PER_ELEMENT * column.length;
-  }
-
-  parts(): StatisticsPart[] {
-    this.#end();
-    return this.#parts;
-  }
-
-  #end(): void {
-    if (this.#values.length === 0) return;
-    const output = append(this.#graph, 'Concat', this.#values);
-    output.producer!.setInt('axis', 0);
-    this.#parts.push({ output: output.name, columns: this.#columns });
-    [this.#values, this.#columns, this.#bytes] = [[], [], 0];
-  }
+  setOutputs(graph, [...(mark ? [mark] : []), ...(all ? [all] : []), ...outlets, ...outputs]);
+  return { model: copy, output: all?.name, columns, elements };
 }
 
 function commonest(numbers: readonly number[]): number {
@@ -211,7 +169,7 @@ function lastLayerFirst(graph: Graph, probes: readonly Probe[], find: (name: str
 }
 
 /** One element, of the rank of the tensor, in its graph. */
-function reduce(tensor: Value, probe: Probe, column: Reduced): Value {
+function reduce(tensor: Value, probe: Probe, column: Column): Value {
   const { graph } = tensor;
   const { traced, columns } = probe;
   let value = asFloat32(tensor, probe);
@@ -221,21 +179,22 @@ function reduce(tensor: Value, probe: Probe, column: Reduced): Value {
   return append(graph, reductionOf[column].op, [value]);
 }
 
-/** Whether the second dimension is one of channels: the images of convolutions have always the same number of them. */
-function hasChannels(tensor: Value, traced: TracedTensor | undefined): boolean {
-  return traced?.dims.length === 4 && traced.dims[0] === 1 && !traced.dims.includes(0) && isBlocked(tensor);
+/**
+ * How many channels have maxima of their own, for health: the images of convolutions have always the same number of them. What may
+ * be left out later (saturation.ts) has no health: it would depend on when.
+ */
+function channelsOf(tensor: Value, { traced, limits }: Probe): number | undefined {
+  const dims = traced?.dims;
+  const image = dims?.length === 4 && dims[0] === 1 && !dims.includes(0);
+  return image && !limits && isBlocked(tensor) ? dims[1] : undefined;
 }
 
-/**
- * [1, C, 1, 1] of the one image of a rigid form, else [1, C] or more ones, whatever the number of images: no dearer than the maximum
- * of the whole, of which it is the first half.
- */
-function channelMaxima(tensor: Value, probe: Probe, opset: number, rigid: boolean): Value {
+/** [1, C] or more ones, whatever the number of images: no dearer than the maximum of the whole, of which it is the first half. */
+function channelMaxima(tensor: Value, probe: Probe, opset: number): Value {
   const { graph } = tensor;
   const value = asFloat32(tensor, probe);
   const pooled = !probe.columns.includes('min') && isBlocked(value);
   const source = pooled ? append(graph, pools.max, [value]) : value;
-  if (pooled && rigid) return source;
   const axes = pooled ? [0] : [0, 2, 3];
   if (opset < 18) {
     const maxima = append(graph, reductionOf.max.op, [source]);
@@ -269,7 +228,7 @@ const keepsLayout = new Set([
 ]);
 
 /** Whether the value lives in the blocked layout: it comes from a convolution, at most a few operators back. */
-function isBlocked({ producer }: Value, reach = 3): boolean {
+export function isBlocked({ producer }: Value, reach = 3): boolean {
   if (!producer || producer.domain !== '') return false;
   if (producer.opType === 'Conv') return true;
   return (

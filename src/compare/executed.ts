@@ -1,13 +1,8 @@
 /** The graph that onnxruntime makes of a model and really runs, and which written node stands behind each of its nodes. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { constantBytes, OptimizedGraph } from '../backends/optimized.ts';
 import { openSession } from '../backends/session.ts';
-import { modelFromProto } from '../graph/from-proto.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
-import { onInterrupt } from '../interrupt.ts';
-import { loadModel } from '../onnx/model-file.ts';
 
 /**
  * Below this the constants stay in the graph file: in files with external constants onnxruntime 1.30 writes those of If and
@@ -17,29 +12,15 @@ const inlineLimit = 2 ** 30;
 
 /** The graph that onnxruntime runs, read back from the file it writes at session creation. */
 export async function executedModel(emitted: Model, source: string | Model, name: string): Promise<Model> {
-  const folder = mkdtempSync(join(tmpdir(), 'qdq-'));
-  const remove = (): void => rmSync(folder, { recursive: true, force: true });
-  const release = onInterrupt(remove);
-  const path = join(folder, 'executed.onnx');
+  const optimized = new OptimizedGraph();
   try {
     const extra =
       constantBytes(emitted) > inlineLimit ? { optimized_model_external_initializers_file_name: 'executed.data' } : {};
-    await (await openSession(source, { level: 'all', optimizedModelPath: path, extra }, name)).dispose();
-    const file = loadModel(path);
-    const model = modelFromProto(file.proto, file.dir);
-    file.close();
-    return model;
+    await (await openSession(source, { level: 'all', ...optimized.options, extra }, name)).dispose();
+    return optimized.read(true);
   } finally {
-    remove();
-    release();
+    optimized.remove();
   }
-}
-
-function constantBytes(model: Model): number {
-  let bytes = 0;
-  for (const graph of model.graph.graphs())
-    for (const value of graph.values.values()) bytes += value.initializer?.byteLength ?? 0;
-  return bytes;
 }
 
 /** What onnxruntime puts behind the name of a node that it moves to another layout. */

@@ -102,13 +102,14 @@ async function overInference(
     byChannel: true,
     landing,
     options: { simulate: true },
+    runs: Infinity,
   });
-  let slimmed = false;
-  const observe = async (slim: boolean): Promise<void> => {
-    const { values, elements: taken, results } = await statistics.run(feeds);
-    accumulator.add({ ...values, elements: taken.map((each) => each?.data) });
+  let refined = false;
+  const observe = async (refine: boolean): Promise<void> => {
+    const run = await statistics.run(feeds);
+    accumulator.add({ ...run.values, elements: run.elements.map((each) => each?.data) });
     // As in a long calibration: the first looks come early and cost a session.
-    if (slim) slimmed = (await statistics.slim(feeds, results, Infinity)) || slimmed;
+    if (refine) refined = (await statistics.refine(feeds, run, Infinity)) || refined;
   };
   for (let warm = 0; warm < 9; warm++) await observe(true);
   const times: [number[], number[]] = [[], []];
@@ -119,7 +120,7 @@ async function overInference(
   await Promise.all([plain.dispose(), statistics.dispose()]);
   const [inference, calibration] = times;
   const ratio = median(calibration.map((each, round) => each / inference[round]!));
-  const full = slimmed ? ', those that fill a Clip left out' : '';
+  const full = refined ? ', in a second session' : '';
   const detail = `CPU ${median(calibration).toFixed(2)} ms against ${median(inference).toFixed(2)} ms, ${names.length} tensors${full}`;
   return result(`calibrate: ${kind} over inference, ${name}`, ratio, 'ratio', goals[kind], detail);
 }

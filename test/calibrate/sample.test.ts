@@ -15,13 +15,12 @@ async function positions(dims: readonly number[], opset: number, all = false): P
     outputs: ['y'],
   });
   const model = copyModel(plain);
-  const { value: sample, length } = sampleElements(model.graph.values.get('y')!, dims, all);
+  const sample = sampleElements(model.graph.values.get('y')!, dims, all);
   setOutputs(model.graph, [sample]);
   const session = await openSession(model);
   try {
     const result = (await session.run({ x: floats(dims, (i) => -i) }))[sample.name]!;
     expect(result.dims[0]).toBe(dims[0]);
-    expect(result.data.length).toBe(length);
     return Array.from(result.data as Float32Array);
   } finally {
     await session.dispose();

@@ -55,7 +55,7 @@ describe('StatisticsRun', () => {
     const elements = observer.elements ? 'sampled' : 'none';
     const probes = await planProbes(model, tensors, observer, samples[0]!.inputs, {}, elements);
     const { landing } = observer.start(tensors.length, {});
-    const plan = { model, probes, names: tensors, kept: [], byChannel: true, options: { simulate: true } };
+    const plan = { model, probes, names: tensors, kept: [], byChannel: true, options: { simulate: true }, runs: 20 };
     const [whole, slim] = [
       await StatisticsRun.open({ ...plan, landing: undefined }),
       await StatisticsRun.open({ ...plan, landing }),
@@ -73,7 +73,7 @@ describe('StatisticsRun', () => {
       });
       expect(seen[1]).toEqual(seen[0]);
       expect(results[1]!.elements.every((each, i) => same(each, results[0]!.elements[i]))).toBe(true);
-      taken.push(await slim.slim(inputs, results[1]!.results, Infinity));
+      taken.push(await slim.refine(inputs, results[1]!, Infinity));
     }
     expect(taken.indexOf(true)).toBe(7);
     await Promise.all([whole.dispose(), slim.dispose()]);
@@ -84,12 +84,9 @@ describe('StatisticsRun', () => {
     const options = { simulate: true };
     const run = await StatisticsRun.open({
       ...{ model, probes, names: tensors, kept: [], byChannel: true, options },
-      landing: undefined,
+      ...{ landing: undefined, runs: 20 },
     });
-    for (const { inputs } of samples) {
-      const { results } = await run.run(inputs);
-      expect(await run.slim(inputs, results, 0)).toBe(false);
-    }
+    for (const { inputs } of samples) expect(await run.refine(inputs, await run.run(inputs), 0)).toBe(false);
     await run.dispose();
   });
 });

@@ -1,6 +1,7 @@
 /**
- * Counts floats by their leading bits (count.wat) in a WebAssembly memory of its own. onnxruntime can write the elements of
- * tensors straight into that memory, where they are counted in place; others are copied there, block by block.
+ * Counts floats by their leading bits, and finds the smallest and the largest (count.wat), in a WebAssembly memory of its own.
+ * onnxruntime can write the elements of tensors straight into that memory, where they are read in place; others are copied there,
+ * block by block.
  */
 import wasm from './count.wasm.ts';
 
@@ -18,6 +19,13 @@ const tableEnd = Uint16Array.BYTES_PER_ELEMENT * lanes * pagesEach * pageBins;
 /** Floats that may be counted between two drains: all of them may be alike. */
 export const mostCounted = lanes * 0xffff;
 const blockLength = 1 << 14;
+/** Extremes are told apart by place modulo this. */
+export const series = 16;
+const listFloats = 2 * series;
+const listBytes = listFloats * Float32Array.BYTES_PER_ELEMENT;
+/** Lists whose extremes have a place at a time; there is one more, for a part of one. */
+const listsAtOnce = 64;
+const free = tableEnd + listBytes * (listsAtOnce + 1);
 const memoryPage = 1 << 16;
 
 /** What the kernels can be asked for; addresses are bytes in the counter's memory. */
@@ -26,16 +34,19 @@ interface Kernels {
   count(from: number, length: number): void;
   /** Moves the counts of a page to the `pageBins` float64 numbers at `to` and returns their sum. */
   drain(page: number, to: number): number;
+  /** The extremes of each of `lists` lists of `length` floats, one after the other at `from`: `listFloats` each at `to`. */
+  extremes(from: number, lists: number, length: number, to: number): void;
 }
 
 /** Floats in the memory of a counter, or anywhere else. */
 export type Floats = { readonly address: number; readonly length: number } | Float32Array;
 
 export class Counter {
-  readonly #memory = new WebAssembly.Memory({ initial: tableEnd / memoryPage, maximum: memoryPage });
+  readonly #memory = new WebAssembly.Memory({ initial: Math.ceil(free / memoryPage), maximum: memoryPage });
   readonly #kernels: Kernels;
-  #end = tableEnd;
+  #end = free;
   #block: number | undefined;
+  #found = new Float32Array();
 
   /** @param kernels 'scalar' counts the same in JavaScript, for a machine without WebAssembly SIMD */
   constructor(kernels: 'simd' | 'scalar' = simd ? 'simd' : 'scalar') {
@@ -72,12 +83,50 @@ export class Counter {
   /** Counts values, at most `mostCounted`; until they are drained, nothing else may be counted. */
   count(values: Floats): void {
     if ('address' in values) return this.#kernels.count(values.address, values.length);
-    this.#block ??= this.allocate(4 * blockLength);
+    this.#blocks(values, (address, length) => this.#kernels.count(address, length));
+  }
+
+  /** See `Landing`. Nothing moves: the arrays in this memory stay. */
+  extremes(values: Float32Array, lists: number): Float32Array {
+    if (this.#found.length < listFloats * lists) this.#found = new Float32Array(listFloats * lists);
+    const places = this.locate(values);
+    const length = values.length / lists;
+    for (let list = 0; list < lists; list += listsAtOnce) {
+      const count = Math.min(listsAtOnce, lists - list);
+      if ('address' in places) {
+        const from = places.address + Float32Array.BYTES_PER_ELEMENT * list * length;
+        this.#kernels.extremes(from, count, length, tableEnd);
+      } else {
+        for (let i = 0; i < count; i++)
+          this.#extremesOf(values.subarray((list + i) * length, (list + i + 1) * length), tableEnd + listBytes * i);
+      }
+      this.#found.set(new Float32Array(this.buffer, tableEnd, listFloats * count), listFloats * list);
+    }
+    return this.#found.subarray(0, listFloats * lists);
+  }
+
+  /** Of one list, elsewhere, block by block. */
+  #extremesOf(values: Float32Array, to: number): void {
+    const apart = tableEnd + listBytes * listsAtOnce;
+    this.#kernels.extremes(to, 1, 0, to);
+    this.#blocks(values, (block, length) => {
+      this.#kernels.extremes(block, 1, length, apart);
+      const [part, whole] = [apart, to].map((at) => new Float32Array(this.buffer, at, listFloats));
+      for (let i = 0; i < series; i++) {
+        whole![i] = Math.min(whole![i]!, part![i]!);
+        whole![series + i] = Math.max(whole![series + i]!, part![series + i]!);
+      }
+    });
+  }
+
+  /** Copies values from elsewhere here, a block at a time. */
+  #blocks(values: Float32Array, use: (address: number, length: number) => void): void {
+    this.#block ??= this.allocate(Float32Array.BYTES_PER_ELEMENT * blockLength);
     const block = new Float32Array(this.buffer, this.#block, blockLength);
     for (let from = 0; from < values.length; from += blockLength) {
       const part = values.subarray(from, from + blockLength);
       block.set(part);
-      this.#kernels.count(this.#block, part.length);
+      use(this.#block, part.length);
     }
   }
 
@@ -141,6 +190,21 @@ function scalarKernels(memory: WebAssembly.Memory): Kernels {
       }
       counts.fill(0);
       return drained;
+    },
+    extremes(from, lists, length, to) {
+      const [values, found] = [
+        new Float32Array(memory.buffer, from, lists * length),
+        new Float32Array(memory.buffer, to, listFloats * lists),
+      ];
+      for (let list = 0; list < lists; list++) {
+        const [low, high] = [listFloats * list, listFloats * list + series];
+        found.fill(Infinity, low, high).fill(-Infinity, high, high + series);
+        for (let i = 0; i < length; i++) {
+          const [value, at] = [values[list * length + i]!, i % series];
+          found[low + at] = Math.min(found[low + at]!, value);
+          found[high + at] = Math.max(found[high + at]!, value);
+        }
+      }
     },
   };
 }

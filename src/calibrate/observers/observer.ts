@@ -38,7 +38,7 @@ export interface ObserverOption {
   readonly describe: string;
 }
 
-/** A memory in which an accumulator reads elements without copying them. */
+/** A memory in which elements are read without copying them. */
 export interface Landing {
   /** The memory as it is now: allocating, and adding a batch, may put another in its place, of the same content. */
   readonly buffer: ArrayBuffer;
@@ -47,6 +47,12 @@ export interface Landing {
    * @throws RangeError when there is no room
    */
   allocate(bytes: number): number;
+  /**
+   * The smallest and the largest of each of `lists` lists of one length, which together are the values, by place modulo 16: 16 smallest
+   * and 16 largest per list, NaN among them if there is one. Infinity and -Infinity where there are none. Valid until the next call.
+   * @param values in this memory, or elsewhere
+   */
+  extremes(values: Float32Array, lists: number): Float32Array;
 }
 
 /** Takes batches in. */

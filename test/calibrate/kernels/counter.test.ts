@@ -104,4 +104,60 @@ describe('counters', () => {
     expect(() => counter.allocate(2 ** 32)).toThrow(RangeError);
     expect(pagesEach * pageBins).toBe(2 ** 17);
   });
+
+  it('find the same extremes with SIMD, without, and by hand: any bits, any lists, in their memory or out of it', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 3 }),
+        fc.integer({ min: 0, max: 70 }),
+        fc.array(bits, { minLength: 210, maxLength: 210 }),
+        fc.boolean(),
+        (lists, length, words, inside) => {
+          const content = Float32Array.from(Uint32Array.from(words.slice(0, lists * length)), (_, i) => i);
+          new Uint32Array(content.buffer).set(words.slice(0, content.length));
+          for (const counter of Object.values(counters)) {
+            const address = counter.allocate(content.byteLength);
+            const values = inside ? new Float32Array(counter.buffer, address, content.length) : content;
+            values.set(content);
+            const found = counter.extremes(values, lists);
+            for (let list = 0; list < lists; list++) {
+              const [low, high] = [
+                found.subarray(32 * list, 32 * list + 16),
+                found.subarray(32 * list + 16, 32 * list + 32),
+              ];
+              const own = content.subarray(list * length, (list + 1) * length);
+              const series = Array.from({ length: 16 }, (_, i) => own.filter((__, at) => at % 16 === i));
+              if (own.some(Number.isNaN)) {
+                expect([...low].some(Number.isNaN) && [...high].some(Number.isNaN)).toBe(true);
+                continue;
+              }
+              // 0 and -0 are the same here.
+              expect(Array.from(low, (each) => each + 0)).toEqual(series.map((each) => Math.min(...each) + 0));
+              expect(Array.from(high, (each) => each + 0)).toEqual(series.map((each) => Math.max(...each) + 0));
+            }
+          }
+        },
+      ),
+    );
+  });
+
+  it('find the extremes of more lists than have a place, and of lists longer than a block, moving nothing', () => {
+    for (const counter of Object.values(counters)) {
+      const many = new Float32Array(counter.buffer, counter.allocate(4 * 4000), 4000).map((_, i) => i);
+      const inside = new Float32Array(counter.buffer, counter.allocate(4 * 4000), 4000);
+      inside.set(many);
+      for (const values of [inside, many]) {
+        const found = counter.extremes(values, 200);
+        expect(Array.from({ length: 200 }, (_, list) => found[32 * list])).toEqual(
+          Array.from({ length: 200 }, (_, list) => 20 * list),
+        );
+        expect(found[32 * 199 + 16 + 3]).toBe(3999);
+      }
+      expect(inside).toHaveLength(4000);
+      const long = Float32Array.from({ length: 100_001 }, (_, i) => (i === 70_007 ? 5 : i === 99_999 ? -5 : 0));
+      const found = counter.extremes(long, 1);
+      expect([Math.min(...found.subarray(0, 16)), Math.max(...found.subarray(16, 32))]).toEqual([-5, 5]);
+      expect(found[16 + (70_007 % 16)]).toBe(5);
+    }
+  });
 });
