@@ -14,18 +14,17 @@ import type { SessionOptions } from './options.ts';
 import { release } from './release.ts';
 import { makeStub, type Stub } from './stub.ts';
 
+type Tensors = Readonly<Record<string, TensorValue>>;
+
 export interface Session {
   readonly inputs: readonly InputInfo[];
   readonly outputs: readonly InputInfo[];
   /**
    * Runs once. `fetch` names the outputs wanted (default all).
-   * @param into outputs, by name, that are to be written into these arrays, of exactly these dimensions
+   * @param into outputs, by name, that are to be written into these arrays, of exactly these dimensions; not to be changed, but given
+   * again as it is
    */
-  run(
-    feeds: Readonly<Record<string, TensorValue>>,
-    fetch?: readonly string[],
-    into?: Readonly<Record<string, TensorValue>>,
-  ): Promise<Record<string, TensorValue>>;
+  run(feeds: Tensors, fetch?: readonly string[], into?: Tensors): Promise<Tensors>;
   dispose(): Promise<void>;
 }
 
@@ -83,27 +82,38 @@ export async function openSession(
   }
   const mark = markIn(native.outputMetadata);
   const all = native.outputNames.filter((each) => each !== mark);
+  /** Of arrays that come again, run after run, while they are the same. */
+  const placesOf = new WeakMap<Tensors, Record<string, Ort.Tensor | null>>();
+  const run = async (
+    feeds: Tensors,
+    places: Record<string, Ort.Tensor | null>,
+  ): Promise<Record<string, TensorValue>> => {
+    const inputs: Record<string, Ort.Tensor> = {};
+    for (const [key, value] of Object.entries(feeds)) inputs[key] = toOrt(ort, value);
+    const results = await native.run(inputs, places);
+    return Object.fromEntries(Object.entries(results).map(([key, tensor]) => [key, fromOrt(tensor as Ort.Tensor)]));
+  };
   return {
     inputs: native.inputMetadata.map(toInfo),
     outputs: native.outputMetadata.filter((each) => each.name !== mark).map(toInfo),
     async run(feeds, fetch = all, into = {}) {
-      const inputs: Record<string, Ort.Tensor> = {};
-      for (const [key, value] of Object.entries(feeds)) inputs[key] = toOrt(ort, value);
-      const places: Record<string, Ort.Tensor | null> = {};
       const inPlace = mark !== undefined && fetch.every((key) => into[key]);
-      if (inPlace) places[mark] = null;
-      for (const key of fetch) places[key] = into[key] ? toOrt(ort, into[key]) : null;
-      let results: Ort.InferenceSession.OnnxValueMapType = {};
-      try {
-        results = await native.run(inputs, places);
-      } catch (cause) {
-        if (!inPlace || !saysWritten(cause)) throw backendErrors.run(label, cause);
+      let places = inPlace ? placesOf.get(into) : undefined;
+      if (!places) {
+        places = inPlace ? { [mark]: null } : {};
+        for (const key of fetch) places[key] = into[key] ? toOrt(ort, into[key]) : null;
+        if (inPlace) placesOf.set(into, places);
       }
-      const found = Object.entries(results).map(([key, tensor]) => [key, fromOrt(tensor as Ort.Tensor)] as const);
-      // What comes back for a given array is a copy of it.
-      const copies = found.filter(([key]) => into[key]);
-      if (copies.length > 0) release(copies.map(([, value]) => value));
-      return { ...Object.fromEntries(found), ...into };
+      try {
+        const results = await run(feeds, places);
+        // What comes back for a given array is a copy of it.
+        const copies = Object.keys(results).filter((key) => into[key]);
+        if (copies.length > 0) release(copies.map((key) => results[key]!));
+        return { ...results, ...into };
+      } catch (cause) {
+        if (inPlace && saysWritten(cause)) return into;
+        throw backendErrors.run(label, cause);
+      }
     },
     async dispose() {
       if (options.profile !== undefined) native.endProfiling();

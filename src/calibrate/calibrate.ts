@@ -109,7 +109,7 @@ export async function calibrate(
       for (const id of batch.ids) ids.update(`${id}\n`);
       samples += batch.size;
       options.onProgress?.(samples, total);
-      await statistics.refine(feeds, run, ((total ?? Infinity) - samples) / batching.size);
+      await statistics.refine(feeds, ((total ?? Infinity) - samples) / batching.size);
     }
   } finally {
     setFlagsFromString('--semi-space-growth-factor=2');

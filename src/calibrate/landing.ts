@@ -27,7 +27,9 @@ export class LandingStrip {
   #places: readonly Place[] = [];
   /** Outputs in arrays of their own, as the first run returned them. */
   #kept: readonly (readonly [string, TensorValue])[] = [];
-  #into: readonly (readonly [string, TensorValue])[] | undefined;
+  #into: Tensors | undefined;
+  /** The memory when they were made. */
+  #seen: ArrayBuffer | undefined;
   #state!: 'new' | 'ready' | 'off';
 
   constructor(landing: Landing | undefined) {
@@ -38,14 +40,13 @@ export class LandingStrip {
   /** For another session, whose outputs have other shapes. */
   renew(): void {
     this.#state = this.#landing ? 'new' : 'off';
-    this.#into = undefined;
   }
 
   /** @param kept outputs that someone holds on to: each run writes them into arrays of their own */
   async run(session: Session, feeds: Tensors, kept: readonly string[] = []): Promise<Tensors> {
     if (this.#state === 'ready' && dimsOf(feeds) === this.#inputs) {
       try {
-        return await session.run(feeds, undefined, Object.fromEntries([...this.#arrays(), ...this.#kept.map(fresh)]));
+        return await session.run(feeds, undefined, this.#arrays());
       } catch {
         // Whatever it was, it shows again without them.
         this.#state = 'off';
@@ -57,38 +58,47 @@ export class LandingStrip {
   }
 
   #allocate(feeds: Tensors, results: Tensors, kept: readonly string[]): void {
+    const own = Object.entries(results);
     let bytes = 0;
-    const landed = Object.entries(results).filter(([output, { type }]) => type === 'float32' && !kept.includes(output));
-    const offsets = landed.map(([output, { dims }]): Place => {
-      const address = bytes;
-      bytes += 64 * Math.ceil((Float32Array.BYTES_PER_ELEMENT * elementCount(dims)) / 64);
-      return { output, dims, address };
-    });
+    const offsets = own
+      .filter(([output, { type }]) => type === 'float32' && !kept.includes(output))
+      .map(([output, { dims }]): Place => {
+        const address = bytes;
+        bytes += 64 * Math.ceil((Float32Array.BYTES_PER_ELEMENT * elementCount(dims)) / 64);
+        return { output, dims, address };
+      });
     this.#state = 'off';
     if (bytes === 0 || bytes > most) return;
     try {
-      if (bytes > this.#region.bytes) this.#region = { address: this.#landing!.allocate(bytes), bytes };
+      if (bytes > this.#region.bytes) {
+        // Room for blocks that are filled up (blocked.ts): what is not touched takes no memory.
+        const room = Math.ceil(1.25 * bytes);
+        this.#region = { address: this.#landing!.allocate(room), bytes: room };
+      }
     } catch (error) {
       // Without the memory it takes longer, and no more.
       if (error instanceof RangeError) return;
       throw error;
     }
     this.#places = offsets.map((place) => ({ ...place, address: this.#region.address + place.address }));
-    this.#kept = Object.entries(results).filter(([output]) => kept.includes(output));
+    this.#kept = own.filter(([output]) => kept.includes(output));
     this.#inputs = dimsOf(feeds);
+    this.#into = undefined;
     this.#state = 'ready';
   }
 
-  /** Made anew when the memory has grown: the old ones are cut off from it. */
-  #arrays(): readonly (readonly [string, TensorValue])[] {
+  /** The same ones run after run, until the memory has grown: then they are cut off from it. */
+  #arrays(): Tensors {
     const { buffer } = this.#landing!;
-    if (this.#into?.[0]![1].data.buffer !== buffer) {
-      this.#into = this.#places.map(({ output, dims, address }) => [
+    if (!this.#into || this.#seen !== buffer) {
+      this.#seen = buffer;
+      const at = ({ output, dims, address }: Place): [string, TensorValue] => [
         output,
         { type: 'float32', dims, data: new Float32Array(buffer, address, elementCount(dims)) },
-      ]);
+      ];
+      this.#into = Object.fromEntries(this.#places.map(at));
     }
-    return this.#into!;
+    return this.#kept.length > 0 ? { ...this.#into, ...Object.fromEntries(this.#kept.map(fresh)) } : this.#into;
   }
 }
 

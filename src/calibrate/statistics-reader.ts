@@ -1,9 +1,9 @@
 /** What the outputs of an augmented graph say, tensor by tensor. */
 import type { TensorValue } from '../onnx/data-types.ts';
 import type { Interval } from '../ops/op.ts';
-import type { BatchStatistics, Landing } from './observers/observer.ts';
+import type { BatchStatistics } from './observers/observer.ts';
 import type { StatisticsGraph } from './statistics.ts';
-import { realChannels, wholeExtremes } from './whole.ts';
+import { WholeReader, type Memory } from './whole.ts';
 
 type Tensors = Readonly<Record<string, TensorValue>>;
 
@@ -28,9 +28,6 @@ export interface Elements {
   readonly data: Float32Array;
 }
 
-/** A memory whose kernels find extremes (counter.ts). */
-export type Memory = Pick<Landing, 'extremes'>;
-
 /**
  * Turns what a run returned into statistics by tensor, but for the elements in arrays that are reused at every call.
  * @param memory reads the elements of whole tensors, wherever they are; best in itself
@@ -44,10 +41,8 @@ export function statisticsReader(
 ): (results: Tensors) => Reading {
   const position = new Map(tensors.map((tensor, index) => [tensor, index]));
   const outlet = tensors.map((tensor) => outlets.get(tensor));
-  const channels = tensors.map((_, i): Float32Array | undefined => {
-    const count = outlet[i]?.whole?.channels;
-    return count === undefined ? undefined : new Float32Array(count);
-  });
+  const wholes = outlet.map((each) => each?.whole && new WholeReader(each.whole, memory));
+  const channels = wholes.map((whole) => whole?.channels);
   for (const { tensor, column, length } of columns)
     if (column === 'max' && length > 1) channels[position.get(tensor)!] = new Float32Array(length);
   const values = { min: new Float32Array(tensors.length), max: new Float32Array(tensors.length), channels };
@@ -71,14 +66,15 @@ export function statisticsReader(
     const elements = outlet.map((each, i): Elements | undefined => {
       if (!each) return undefined;
       const result = results[each.output]!;
-      const data = result.data as Float32Array;
       const rows = result.dims[0] ?? 1;
-      if (!each.whole) return { rows, data };
-      const { min, max } = wholeExtremes(result, each.whole, memory, channels[i]);
+      const whole = wholes[i];
+      if (!whole) return { rows, data: result.data as Float32Array };
+      const data = whole.read(result);
       // NaN whatever there is to report, but for a tensor without elements.
-      values.min[i] = each.whole.negative || Number.isNaN(min) || data.length === 0 ? min : 0;
-      values.max[i] = max;
-      return { rows, data: realChannels(result, each.whole) };
+      const reported = each.whole!.negative || Number.isNaN(whole.min) || data.length === 0;
+      values.min[i] = reported ? whole.min : 0;
+      values.max[i] = whole.max;
+      return { rows, data };
     });
     for (let i = 0; i < tensors.length; i++) {
       const [min, max] = [values.min[i]!, values.max[i]!];

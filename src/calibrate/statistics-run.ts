@@ -16,6 +16,7 @@ import type { Landing } from './observers/observer.ts';
 import { Saturation } from './saturation.ts';
 import { statisticsByName, statisticsReader, type Reading } from './statistics-reader.ts';
 import { buildStatistics, type Probe, type StatisticsGraph } from './statistics.ts';
+import type { Memory } from './whole.ts';
 
 type Tensors = Readonly<Record<string, TensorValue>>;
 
@@ -45,7 +46,7 @@ export interface RunPlan {
 export class StatisticsRun {
   readonly #plan: RunPlan;
   readonly #strip: LandingStrip;
-  readonly #memory: Pick<Landing, 'extremes'>;
+  readonly #memory: Memory;
   /** By tensor: whether it may be left out one day. */
   readonly #limited: readonly boolean[];
   #saturation: Saturation | undefined;
@@ -108,18 +109,18 @@ export class StatisticsRun {
 
   /**
    * Goes over to a cheaper graph when that pays.
-   * @param feeds those of the last run, `last` what it returned
+   * @param feeds a sample, on which the two are compared
    * @param left how many runs are still to come, at most
    * @returns whether it did
    */
-  async refine(feeds: Tensors, last: RunStatistics, left: number): Promise<boolean> {
-    if (this.#optimized) return this.#unroll(this.#optimized, feeds, last);
+  async refine(feeds: Tensors, left: number): Promise<boolean> {
+    if (this.#optimized) return this.#leaveBlocked(this.#optimized, feeds);
     const full = this.#saturation?.due((this.#opening * this.#runs) / this.#running, left);
     if (!full) return false;
-    const before = statisticsByName(this.#graph, last.results);
+    const before = statisticsByName(this.#graph, await this.#land(feeds));
     // Later finds do not belong to this session.
-    const graph = this.#build(new Map(full));
-    await this.#reopen(graph, new Map(full), this.#plan.options);
+    const known = new Map(full);
+    await this.#reopen(this.#build(known), known, this.#plan.options);
     const after = statisticsByName(this.#graph, await this.#land(feeds));
     if ([...after].every(([name, value]) => Object.is(value, before.get(name)))) return true;
     this.#saturation = undefined;
@@ -134,24 +135,24 @@ export class StatisticsRun {
     this.#optimized = undefined;
   }
 
-  /** Leaves whole tensors in blocks. */
-  async #unroll(optimized: OptimizedGraph, feeds: Tensors, last: RunStatistics): Promise<boolean> {
+  async #leaveBlocked(optimized: OptimizedGraph, feeds: Tensors): Promise<boolean> {
     this.#optimized = undefined;
-    const before = this.#graph;
+    const rows = this.#graph;
+    const { model, options } = this.#plan;
     try {
-      const graph = await stayBlocked(before, optimized.read(constantBytes(this.#plan.model) > mostInline));
-      if (!graph) return false;
-      const expected = fingerprints(last);
-      await this.#reopen(graph, new Map(), { ...this.#plan.options, level: 'disabled' });
+      const blocks = await stayBlocked(rows, optimized.read(constantBytes(model) > mostInline));
+      if (!blocks) return false;
+      const before = fingerprints(this.#read(await this.#land(feeds)));
+      await this.#reopen(blocks, new Map(), { ...options, level: 'disabled' });
       optimized.remove();
-      const found = fingerprints(this.#read(await this.#land(feeds)));
-      if (found.every((each, i) => Object.is(each, expected[i]))) return true;
+      const after = fingerprints(this.#read(await this.#land(feeds)));
+      if (after.every((each, i) => Object.is(each, before[i]))) return true;
     } catch {
       // Another release of onnxruntime may have other operators.
     } finally {
       optimized.remove();
     }
-    await this.#reopen(before, new Map(), this.#plan.options);
+    await this.#reopen(rows, new Map(), options);
     return false;
   }
 
@@ -159,7 +160,6 @@ export class StatisticsRun {
   async #reopen(graph: StatisticsGraph, known: ReadonlyMap<string, Interval>, options: SessionOptions): Promise<void> {
     await this.#session?.dispose();
     this.#session = undefined;
-    this.#strip.renew();
     await this.#open(graph, known, options);
   }
 
@@ -178,6 +178,7 @@ export class StatisticsRun {
     this.#session = await openSession(graph.model, options);
     this.#opening = performance.now() - start;
     this.#graph = graph;
+    this.#strip.renew();
     this.#read = statisticsReader(graph, this.#plan.names, this.#memory, known);
   }
 
@@ -191,7 +192,10 @@ function fingerprints({ values, elements }: Reading): number[] {
   const sums = elements.map((each) => {
     if (!each) return 0;
     const { buffer, byteOffset, length } = each.data;
-    return new Uint32Array(buffer, byteOffset, length).reduce((sum, bits) => (sum + bits) | 0, length);
+    let sum = length;
+    const bits = new Uint32Array(buffer, byteOffset, length);
+    for (let i = 0; i < length; i++) sum = (sum + bits[i]!) | 0;
+    return sum;
   });
   return [...values.min, ...values.max, ...values.channels.flatMap((each) => [...(each ?? [])]), ...sums];
 }

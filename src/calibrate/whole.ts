@@ -6,73 +6,91 @@
 import type { TensorValue } from '../onnx/data-types.ts';
 import { series } from './kernels/counter.ts';
 import type { Landing } from './observers/observer.ts';
-import type { Blocked, WholeTensor } from './statistics.ts';
+import type { WholeTensor } from './statistics.ts';
 
-interface Blocks extends Blocked {
-  /** Blocks per image. */
-  readonly each: number;
-  /** Blocks of all images. */
-  readonly count: number;
-  /** Whether the last one of an image is filled up. */
-  readonly filled: boolean;
-}
+/** A memory whose kernels find extremes. */
+export type Memory = Pick<Landing, 'extremes'>;
 
 /**
- * @param channels to fill in, the maximum of each
- * @returns the extremes, 0 for −0; NaN if one is
+ * Reads one tensor, run after run. What it finds stays in its fields, and numbers in variables of their own: objects and pairs would
+ * be garbage, tens of thousands of them in every run.
  */
-export function wholeExtremes(
-  tensor: TensorValue,
-  whole: WholeTensor,
-  memory: Pick<Landing, 'extremes'>,
-  channels: Float32Array | undefined,
-): { min: number; max: number } {
-  const data = tensor.data as Float32Array;
-  const blocks = blocksOf(tensor, whole);
-  const apart = channels || blocks?.filled;
-  const lists = apart ? (blocks?.count ?? channels!.length) : 1;
-  channels?.fill(-Infinity);
-  let [min, max] = [Infinity, -Infinity];
-  const found = data.length > 0 ? memory.extremes(data, lists) : [];
-  for (let list = 0, at = 0; at < found.length; list++, at += 2 * series) {
-    // Of a list in rows, all places are of one channel.
-    const first = blocks ? (list % blocks.each) * blocks.block : list;
-    for (let i = 0; i < series; i++) {
-      const channel = blocks ? first + (i % blocks.block) : first;
-      if (blocks?.filled && channel >= blocks.channels) continue;
-      const [low, high] = [found[at + i]! + 0, found[at + series + i]! + 0];
-      min = Math.min(min, low);
-      max = Math.max(max, high);
-      if (channels && high > channels[channel]!) channels[channel] = high;
-    }
-  }
-  return { min, max };
-}
+export class WholeReader {
+  /** Of the last tensor, 0 for −0; NaN if there is one, Infinity and -Infinity without elements. */
+  min = Infinity;
+  max = -Infinity;
+  /** The largest value of each channel, if they are told apart: one image. */
+  readonly channels: Float32Array | undefined;
+  readonly #whole: WholeTensor;
+  readonly #memory: Memory;
+  /** Of one image; 0 blocks are a tensor in rows. */
+  #blocks = 0;
+  #images = 1;
+  /** Whether the last block of an image is filled up. */
+  #filled = false;
 
-/** The elements without the channels that are none, in any order; those behind them move up. */
-export function realChannels(tensor: TensorValue, whole: WholeTensor): Float32Array {
-  const data = tensor.data as Float32Array;
-  const blocks = blocksOf(tensor, whole);
-  if (!blocks?.filled) return data;
-  const length = data.length / blocks.count;
-  let to = 0;
-  for (let list = 0; list < blocks.count; list++) {
-    const real = Math.min(blocks.block, blocks.channels - (list % blocks.each) * blocks.block);
-    const [from, end] = [list * length, (list + 1) * length];
-    if (real === blocks.block) {
-      if (to < from) data.copyWithin(to, from, end);
-      to += length;
-      continue;
-    }
-    for (let position = from; position < end; position += blocks.block)
-      for (let i = 0; i < real; i++) data[to++] = data[position + i]!;
+  constructor(whole: WholeTensor, memory: Memory) {
+    this.#whole = whole;
+    this.#memory = memory;
+    this.channels = whole.channels === undefined ? undefined : new Float32Array(whole.channels);
   }
-  return data.subarray(0, to);
-}
 
-function blocksOf({ dims }: TensorValue, { blocked }: WholeTensor): Blocks | undefined {
-  if (!blocked) return undefined;
-  const [images = 1, filled = 1] = dims;
-  const each = filled / blocked.block;
-  return { ...blocked, each, count: images * each, filled: blocked.channels < filled };
+  /** @returns its elements without the channels that are none, in any order, where the tensor is */
+  read({ dims, data }: TensorValue): Float32Array {
+    const { blocked } = this.#whole;
+    if (blocked) {
+      this.#images = dims[0]!;
+      this.#blocks = dims[1]! / blocked.block;
+      this.#filled = blocked.channels < dims[1]!;
+    }
+    this.#findExtremes(data as Float32Array);
+    return this.#filled ? this.#realChannels(data as Float32Array) : (data as Float32Array);
+  }
+
+  #findExtremes(data: Float32Array): void {
+    const { channels } = this;
+    const block = this.#whole.blocked?.block;
+    const real = this.#whole.blocked?.channels ?? Infinity;
+    let lists = 1;
+    if (channels || this.#filled) lists = block ? this.#images * this.#blocks : channels!.length;
+    channels?.fill(-Infinity);
+    let min = Infinity;
+    let max = -Infinity;
+    const found = data.length > 0 ? this.#memory.extremes(data, lists) : data;
+    for (let list = 0, at = 0; at < found.length; list++, at += 2 * series) {
+      // Of a list in rows, all places are of one channel.
+      const first = block ? (list % this.#blocks) * block : list;
+      for (let i = 0; i < series; i++) {
+        const channel = block ? first + (i % block) : first;
+        if (this.#filled && channel >= real) continue;
+        const high = found[at + series + i]!;
+        min = Math.min(min, found[at + i]!);
+        max = Math.max(max, high);
+        if (channels && high > channels[channel]!) channels[channel] = high + 0;
+      }
+    }
+    this.min = min + 0;
+    this.max = max + 0;
+  }
+
+  /** What is behind a channel that is none moves up. */
+  #realChannels(data: Float32Array): Float32Array {
+    const { block, channels } = this.#whole.blocked!;
+    const count = this.#images * this.#blocks;
+    const length = data.length / count;
+    let to = 0;
+    for (let list = 0; list < count; list++) {
+      const real = Math.min(block, channels - (list % this.#blocks) * block);
+      const from = list * length;
+      const end = from + length;
+      if (real === block) {
+        if (to < from) data.copyWithin(to, from, end);
+        to += length;
+        continue;
+      }
+      for (let position = from; position < end; position += block)
+        for (let i = 0; i < real; i++) data[to++] = data[position + i]!;
+    }
+    return data.subarray(0, to);
+  }
 }

@@ -109,7 +109,7 @@ async function overInference(
     const run = await statistics.run(feeds);
     accumulator.add({ ...run.values, elements: run.elements.map((each) => each?.data) });
     // As in a long calibration: the first looks come early and cost a session.
-    if (refine) refined = (await statistics.refine(feeds, run, Infinity)) || refined;
+    if (refine) refined = (await statistics.refine(feeds, Infinity)) || refined;
   };
   for (let warm = 0; warm < 9; warm++) await observe(true);
   const times: [number[], number[]] = [[], []];

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Counter } from '../../src/calibrate/kernels/counter.ts';
-import { realChannels, wholeExtremes } from '../../src/calibrate/whole.ts';
+import { WholeReader } from '../../src/calibrate/whole.ts';
 import type { TensorValue } from '../../src/onnx/data-types.ts';
 
 const counter = new Counter();
@@ -40,10 +40,13 @@ describe('whole tensors', () => {
           const blocked = { channels: channels!, block };
           const found = [rows, blocks].map((tensor) => {
             // Of one image alone are channels told apart.
-            const maxima = byChannel && images === 1 ? new Float32Array(channels!) : undefined;
-            const whole = { negative: true, channels: maxima?.length, ...(tensor === blocks && { blocked }) };
-            const extremes = wholeExtremes(tensor, whole, counter, maxima);
-            return { extremes, maxima, elements: sorted(realChannels(tensor, whole)) };
+            const apart = byChannel && images === 1 ? { channels: channels! } : {};
+            const reader = new WholeReader(
+              { negative: true, ...apart, ...(tensor === blocks && { blocked }) },
+              counter,
+            );
+            const elements = sorted(reader.read(tensor));
+            return { extremes: { min: reader.min, max: reader.max }, maxima: reader.channels, elements };
           });
           expect(found[1]).toEqual(found[0]);
           expect(found[0]!.extremes).toEqual({ min: Math.min(...values), max: Math.max(...values) });
@@ -54,13 +57,11 @@ describe('whole tensors', () => {
   });
 
   it('report NaN, 0 for -0, and infinities of the wrong order where there is nothing', () => {
-    const of = (...numbers: number[]) =>
-      wholeExtremes(
-        { type: 'float32', dims: [numbers.length], data: Float32Array.from(numbers) },
-        { negative: true },
-        counter,
-        undefined,
-      );
+    const of = (...numbers: number[]) => {
+      const reader = new WholeReader({ negative: true }, counter);
+      reader.read({ type: 'float32', dims: [numbers.length], data: Float32Array.from(numbers) });
+      return { min: reader.min, max: reader.max };
+    };
     expect(of(1, Number.NaN, 3)).toEqual({ min: Number.NaN, max: Number.NaN });
     expect(of(-0, -0)).toEqual({ min: 0, max: 0 });
     expect(of()).toEqual({ min: Infinity, max: -Infinity });
