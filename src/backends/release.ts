@@ -8,13 +8,10 @@ import type { TensorValue } from '../onnx/data-types.ts';
 
 let sink: MessagePort | undefined;
 /**
- * Freed once, an array of this size tells glibc that blocks up to it come and go, so that it keeps twice as much at hand. Else what is
- * released after one run (67 MB of a ResNet-50's activations) may go back to the system, and come again, page by page, in the next:
- * three times the time of the inference. It has 32 MiB as its limit; the memory is never touched.
+ * Freed once, an array of this size tells glibc that blocks up to it come and go, so that it keeps twice as much at hand instead of giving
+ * it back to the system and taking it again, page by page. It has 32 MiB as its limit; the memory is never touched.
  */
 const comesAndGoes = 31 << 20;
-/** Of more than that together, the last array waits for the next call: below it nothing goes back to the system. */
-let held: ArrayBuffer | undefined;
 
 /** The data of these tensors, and all other arrays on the same buffers, have length 0 from here on. */
 export function release(tensors: Iterable<Pick<TensorValue, 'data'>>): void {
@@ -24,13 +21,7 @@ export function release(tensors: Iterable<Pick<TensorValue, 'data'>>): void {
     sink = closedPort();
     if (process.platform === 'linux') sink.postMessage(null, [new ArrayBuffer(comesAndGoes)]);
   }
-  const freed = [...buffers];
-  const total = freed.reduce((sum, { byteLength }) => sum + byteLength, 0);
-  // A last one that is most of all would double the memory.
-  const waiting = total > comesAndGoes && 4 * freed.at(-1)!.byteLength < total ? freed.pop() : undefined;
-  if (held) freed.push(held);
-  held = waiting && structuredClone(waiting, { transfer: [waiting] });
-  sink.postMessage(null, freed);
+  sink.postMessage(null, [...buffers]);
 }
 
 function closedPort(): MessagePort {
