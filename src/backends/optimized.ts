@@ -30,18 +30,14 @@ export class OptimizedGraph {
     return model;
   }
 
-  /** A session that has opened the graph needs the file no longer; where it cannot go before the session, call again after it. */
+  /** A session that has opened the graph needs the file no longer. */
   remove(): void {
     this.#clear();
     this.#release();
   }
 
   #clear(): void {
-    try {
-      rmSync(this.#folder, { recursive: true, force: true });
-    } catch {
-      // Windows keeps what is mapped.
-    }
+    rmSync(this.#folder, { recursive: true, force: true });
   }
 }
 

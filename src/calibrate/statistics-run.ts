@@ -22,6 +22,8 @@ type Tensors = Readonly<Record<string, TensorValue>>;
 
 /** Bytes of constants that may be in memory twice for the moment in which a session opens. */
 const mostInline = 2 ** 28;
+/** Windows would not remove the file under the session. */
+const canMap = process.platform !== 'win32';
 
 export interface RunStatistics extends Reading {
   /** All that the graph returned. */
@@ -77,14 +79,13 @@ export class StatisticsRun {
     const { model, probes, runs, options } = plan;
     const graph = run.#build(new Map());
     if (canStayBlocked(model, probes, runs)) {
-      const optimized = new OptimizedGraph();
       try {
-        await run.#open(graph, new Map(), { ...options, ...optimized.options });
-        run.#optimized = optimized;
+        run.#optimized = new OptimizedGraph();
+        await run.#open(graph, new Map(), { ...options, ...run.#optimized.options });
         return run;
       } catch {
         // No room for the file, say; whatever it was, it shows again without.
-        optimized.remove();
+        run.#forgetOptimized();
       }
     }
     await run.#open(graph, new Map(), options);
@@ -131,26 +132,28 @@ export class StatisticsRun {
   async dispose(): Promise<void> {
     await this.#session?.dispose();
     this.#session = undefined;
+    this.#forgetOptimized();
+  }
+
+  #forgetOptimized(): void {
     this.#optimized?.remove();
     this.#optimized = undefined;
   }
 
   async #leaveBlocked(optimized: OptimizedGraph, feeds: Tensors): Promise<boolean> {
-    this.#optimized = undefined;
     const rows = this.#graph;
     const { model, options } = this.#plan;
     try {
-      const blocks = await stayBlocked(rows, optimized.read(constantBytes(model) > mostInline));
+      const blocks = await stayBlocked(rows, optimized.read(canMap && constantBytes(model) > mostInline));
       if (!blocks) return false;
       const before = fingerprints(this.#read(await this.#land(feeds)));
       await this.#reopen(blocks, new Map(), { ...options, level: 'disabled' });
-      optimized.remove();
       const after = fingerprints(this.#read(await this.#land(feeds)));
       if (after.every((each, i) => Object.is(each, before[i]))) return true;
     } catch {
       // Another release of onnxruntime may have other operators.
     } finally {
-      optimized.remove();
+      this.#forgetOptimized();
     }
     await this.#reopen(rows, new Map(), options);
     return false;

@@ -79,6 +79,16 @@ describe('tensors in blocks', () => {
     await run.dispose();
   });
 
+  it('stay in rows where the optimized graph cannot be written', async () => {
+    vi.stubEnv('TMPDIR', '/nowhere/at/all');
+    vi.stubEnv('TEMP', '/nowhere/at/all');
+    const run = await open(1000);
+    vi.unstubAllEnvs();
+    expect(await run.refine(image(1), 999)).toBe(false);
+    expect((await run.run(image(1))).elements).toHaveLength(tensors.length);
+    await run.dispose();
+  });
+
   it('end in the same state, merged from parts that are too short for it', async () => {
     const samples = floatSamples(40, [1, 3, 64, 64], 'input');
     const options = { modelSha256: sha, observer: 'percentile', observerOptions: { exact: 1 } };
