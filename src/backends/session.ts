@@ -86,7 +86,7 @@ export async function openSession(
   const placesOf = new WeakMap<Tensors, Record<string, Ort.Tensor | null>>();
   const run = async (
     feeds: Tensors,
-    places: Record<string, Ort.Tensor | null>,
+    places: readonly string[] | Record<string, Ort.Tensor | null>,
   ): Promise<Record<string, TensorValue>> => {
     const inputs: Record<string, Ort.Tensor> = {};
     for (const [key, value] of Object.entries(feeds)) inputs[key] = toOrt(ort, value);
@@ -96,7 +96,8 @@ export async function openSession(
   return {
     inputs: native.inputMetadata.map(toInfo),
     outputs: native.outputMetadata.filter((each) => each.name !== mark).map(toInfo),
-    async run(feeds, fetch = all, into = {}) {
+    async run(feeds, fetch = all, into) {
+      if (!into) return run(feeds, fetch).catch((cause: unknown) => Promise.reject(backendErrors.run(label, cause)));
       const inPlace = mark !== undefined && fetch.every((key) => into[key]);
       let places = inPlace ? placesOf.get(into) : undefined;
       if (!places) {

@@ -11,6 +11,8 @@ type Tensors = Readonly<Record<string, TensorValue>>;
 
 /** Larger outputs together would crowd a memory of 4 GiB. */
 const most = 2 ** 31;
+/** Stands at both ends of every array before a run: what of it is left afterwards was not written. */
+const unwritten = Math.fround(-1.2345678e-33);
 
 interface Place {
   readonly output: string;
@@ -28,6 +30,8 @@ export class LandingStrip {
   /** Outputs in arrays of their own, as the first run returned them. */
   #kept: readonly (readonly [string, TensorValue])[] = [];
   #into: Tensors | undefined;
+  /** Those of them that are in the memory. */
+  #landed: readonly (TensorValue & { readonly data: Float32Array })[] = [];
   /** The memory when they were made. */
   #seen: ArrayBuffer | undefined;
   #state!: 'new' | 'ready' | 'off';
@@ -46,11 +50,15 @@ export class LandingStrip {
   async run(session: Session, feeds: Tensors, kept: readonly string[] = []): Promise<Tensors> {
     if (this.#state === 'ready' && dimsOf(feeds) === this.#inputs) {
       try {
-        return await session.run(feeds, undefined, this.#arrays());
+        const into = this.#arrays();
+        for (const { data } of this.#landed) data[0] = data[data.length - 1] = unwritten;
+        const results = await session.run(feeds, undefined, into);
+        if (!this.#landed.some(({ data }) => data[0] === unwritten || data[data.length - 1] === unwritten))
+          return results;
       } catch {
         // Whatever it was, it shows again without them.
-        this.#state = 'off';
       }
+      this.#state = 'off';
     }
     const results = await session.run(feeds);
     if (this.#state === 'new') this.#allocate(feeds, results, kept);
@@ -92,11 +100,10 @@ export class LandingStrip {
     const { buffer } = this.#landing!;
     if (!this.#into || this.#seen !== buffer) {
       this.#seen = buffer;
-      const at = ({ output, dims, address }: Place): [string, TensorValue] => [
-        output,
-        { type: 'float32', dims, data: new Float32Array(buffer, address, elementCount(dims)) },
-      ];
-      this.#into = Object.fromEntries(this.#places.map(at));
+      this.#landed = this.#places.map(({ dims, address }) => {
+        return { type: 'float32', dims, data: new Float32Array(buffer, address, elementCount(dims)) };
+      });
+      this.#into = Object.fromEntries(this.#places.map(({ output }, i) => [output, this.#landed[i]!]));
     }
     return this.#kept.length > 0 ? { ...this.#into, ...Object.fromEntries(this.#kept.map(fresh)) } : this.#into;
   }

@@ -11,7 +11,7 @@
  *   share no layer.
  * - The elements of each tensor are an output of their own, written where they are read (in-place.ts). Of a sample (sample.ts) the
  *   maximum goes into the Concat, which ties it, too, to the moment after its producer. A tensor that leaves whole has no statistics
- *   in the graph: its elements tell them (statistics-reader.ts).
+ *   in the graph: its elements tell them (whole.ts).
  */
 import { writtenMark } from '../backends/in-place.ts';
 import type { Graph } from '../graph/graph.ts';

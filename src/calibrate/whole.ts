@@ -19,13 +19,13 @@ export class WholeReader {
   /** Of the last tensor, 0 for −0; NaN if there is one, Infinity and -Infinity without elements. */
   min = Infinity;
   max = -Infinity;
-  /** The largest value of each channel, if they are told apart: one image. */
+  /** The largest value of each channel, if they are told apart. */
   readonly channels: Float32Array | undefined;
   readonly #whole: WholeTensor;
   readonly #memory: Memory;
-  /** Of one image; 0 blocks are a tensor in rows. */
-  #blocks = 0;
   #images = 1;
+  /** Of one image. */
+  #blocks = 0;
   /** Whether the last block of an image is filled up. */
   #filled = false;
 
@@ -38,8 +38,8 @@ export class WholeReader {
   /** @returns its elements without the channels that are none, in any order, where the tensor is */
   read({ dims, data }: TensorValue): Float32Array {
     const { blocked } = this.#whole;
+    this.#images = dims[0] ?? 1;
     if (blocked) {
-      this.#images = dims[0]!;
       this.#blocks = dims[1]! / blocked.block;
       this.#filled = blocked.channels < dims[1]!;
     }
@@ -51,15 +51,16 @@ export class WholeReader {
     const { channels } = this;
     const block = this.#whole.blocked?.block;
     const real = this.#whole.blocked?.channels ?? Infinity;
-    let lists = 1;
-    if (channels || this.#filled) lists = block ? this.#images * this.#blocks : channels!.length;
+    const apart = channels !== undefined || this.#filled;
+    // Of each image, one list a block, or a channel of a tensor in rows: all places of it are of that channel.
+    const each = block ? this.#blocks : (channels?.length ?? 1);
+    const lists = apart ? this.#images * each : 1;
     channels?.fill(-Infinity);
     let min = Infinity;
     let max = -Infinity;
     const found = data.length > 0 ? this.#memory.extremes(data, lists) : data;
     for (let list = 0, at = 0; at < found.length; list++, at += 2 * series) {
-      // Of a list in rows, all places are of one channel.
-      const first = block ? (list % this.#blocks) * block : list;
+      const first = (list % each) * (block ?? 1);
       for (let i = 0; i < series; i++) {
         const channel = block ? first + (i % block) : first;
         if (this.#filled && channel >= real) continue;

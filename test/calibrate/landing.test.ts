@@ -59,6 +59,22 @@ describe('LandingStrip', () => {
     expect(found.map(({ data }) => data[0])).toEqual([0, 10, 20]);
   });
 
+  it('goes without once a run leaves a place as it was', async () => {
+    const counter = new Counter();
+    const session = await openSession(negation);
+    const forgetful: Session = {
+      ...session,
+      run: async (feeds, fetch, into) => (into ? into : session.run(feeds, fetch)),
+    };
+    const strip = new LandingStrip(counter);
+    for (const shift of [1, 10, 20]) {
+      const { y } = await strip.run(forgetful, { x: rows(1, shift) });
+      expect([...y!.data].map(Number)).toEqual([-shift, -shift - 1, -shift - 2]);
+      expect(y!.data.buffer).not.toBe(counter.buffer);
+    }
+    await session.dispose();
+  });
+
   it('finds its places again after the memory has grown', async () => {
     const counter = new Counter();
     const found = await runs(counter, [rows(1, 1), rows(1, 2), rows(1, 3)], negation, () => counter.allocate(2 ** 22));

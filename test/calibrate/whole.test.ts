@@ -32,15 +32,14 @@ describe('whole tensors', () => {
         fc.boolean(),
         fc.integer(),
         (block, dims, filling, byChannel, seed) => {
-          const [images, channels] = dims;
+          const channels = dims[1]!;
           const length = dims.reduce((a, b) => a * b);
           const values = Float32Array.from({ length }, (_, i) => Math.fround(Math.sin(seed + i * i)));
           const rows: TensorValue = { type: 'float32', dims, data: values };
           const blocks = inBlocks(values, dims, block, filling);
-          const blocked = { channels: channels!, block };
+          const blocked = { channels: channels, block };
           const found = [rows, blocks].map((tensor) => {
-            // Of one image alone are channels told apart.
-            const apart = byChannel && images === 1 ? { channels: channels! } : {};
+            const apart = byChannel ? { channels: channels } : {};
             const reader = new WholeReader(
               { negative: true, ...apart, ...(tensor === blocks && { blocked }) },
               counter,
@@ -51,6 +50,11 @@ describe('whole tensors', () => {
           expect(found[1]).toEqual(found[0]);
           expect(found[0]!.extremes).toEqual({ min: Math.min(...values), max: Math.max(...values) });
           expect(found[0]!.elements).toEqual(sorted(values));
+          const plane = dims[2]! * dims[3]!;
+          const maxima = Array.from({ length: channels }, (_, channel) =>
+            Math.max(...values.filter((__, i) => Math.floor(i / plane) % channels === channel)),
+          );
+          if (byChannel) expect([...found[0]!.maxima!]).toEqual(maxima);
         },
       ),
     );
