@@ -91,9 +91,8 @@ export async function calibrate(
       const batch = { ...drawn, inputs: state.feeds(drawn) };
       if (samples > 0) options.onState?.(samples, () => accumulator.state());
       const feeds = feedsOf(batch, batching);
-      const run = await statistics.run(feeds);
-      const { values, suspect, elements } = run;
-      state.keep(run.results);
+      const { values, suspect, elements, results } = await statistics.run(feeds);
+      state.keep(results);
       if (suspect) {
         const singly = batch.ids.map((id, i) => ({ id, inputs: sampleFeeds(batch, i, batching) }));
         const found =

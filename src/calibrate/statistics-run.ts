@@ -71,7 +71,8 @@ export class StatisticsRun {
     // The extremes of elements that leave anyway cost next to nothing.
     const reduced = limited.filter(({ elements }) => elements !== 'all');
     if (reduced.length > 0) this.#saturation = new Saturation(reduced, names);
-    this.#limited = names.map((name) => limited.some(({ tensor }) => tensor === name));
+    const may = new Set(limited.map(({ tensor }) => tensor));
+    this.#limited = names.map((name) => may.has(name));
   }
 
   static async open(plan: RunPlan): Promise<StatisticsRun> {
