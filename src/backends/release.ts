@@ -7,19 +7,26 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { TensorValue } from '../onnx/data-types.ts';
 
 let sink: MessagePort | undefined;
+let told = false;
 /**
  * Freed once, an array of this size tells glibc that blocks up to it come and go, so that it keeps twice as much at hand instead of giving
  * it back to the system and taking it again, page by page. It has 32 MiB as its limit; the memory is never touched.
  */
 const comesAndGoes = 31 << 20;
+/** Less than this at a time is not worth what glibc keeps at hand then. */
+const worthKeeping = 4 << 20;
 
 /** The data of these tensors, and all other arrays on the same buffers, have length 0 from here on. */
 export function release(tensors: Iterable<Pick<TensorValue, 'data'>>): void {
   const buffers = new Set<ArrayBuffer>();
   for (const { data } of tensors) if (data.buffer instanceof ArrayBuffer) buffers.add(data.buffer);
-  if (!sink) {
-    sink = closedPort();
-    if (process.platform === 'linux') sink.postMessage(null, [new ArrayBuffer(comesAndGoes)]);
+  let bytes = 0;
+  for (const { byteLength } of buffers) bytes += byteLength;
+  if (bytes === 0) return;
+  sink ??= closedPort();
+  if (!told && bytes >= worthKeeping && process.platform === 'linux') {
+    told = true;
+    buffers.add(new ArrayBuffer(comesAndGoes));
   }
   sink.postMessage(null, [...buffers]);
 }

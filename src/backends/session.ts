@@ -72,9 +72,13 @@ export async function openSession(
     } else {
       const stub = 'bytes' in source ? source : makeStub(source, label);
       if (stub.folder !== undefined) entries['model_external_initializers_file_folder_path'] = stub.folder;
-      native = await ort.InferenceSession.create(stub.bytes, { ...config, extra: { session: entries } });
-      // onnxruntime has read it, and with large constants inline it is as large as the model.
-      if (stub !== source) release([{ data: stub.bytes }]);
+      native = await ort.InferenceSession.create(stub.bytes, {
+        ...config,
+        extra: { session: entries },
+        externalData: stub.memory,
+      });
+      // onnxruntime has copied what it keeps.
+      if (stub !== source) release(stub.own.map((data) => ({ data })));
     }
   } catch (cause) {
     if (cause instanceof Error && cause.name === 'QdqError') throw cause;

@@ -1,8 +1,9 @@
 /**
- * Where outputs of a run land: in arrays of the accumulator's own memory, made once, so that their elements are read where
- * onnxruntime wrote them. The first run tells their shapes. A run whose inputs have other shapes lands anywhere, and so do all
+ * Where outputs of a run land: in arrays of one memory, made once, so that their elements are read where onnxruntime wrote them, and
+ * no run leaves garbage. The first run tells their shapes. A run whose inputs have other shapes lands anywhere, and so do all
  * from the first on whose outputs did not fit although its inputs did: their shapes depend on the data.
  */
+import { release } from '../backends/release.ts';
 import type { Session } from '../backends/session.ts';
 import { elementCount, type TensorValue, type TypedArray } from '../onnx/data-types.ts';
 import type { Landing } from './observers/observer.ts';
@@ -21,7 +22,7 @@ interface Place {
 }
 
 export class LandingStrip {
-  readonly #landing: Landing | undefined;
+  readonly #landing: Landing;
   /** What was allocated so far, and serves every session in turn. */
   #region = { address: 0, bytes: 0 };
   /** Dimensions of the inputs for which the places hold. */
@@ -34,20 +35,26 @@ export class LandingStrip {
   #landed: readonly (TensorValue & { readonly data: Float32Array })[] = [];
   /** The memory when they were made. */
   #seen: ArrayBuffer | undefined;
-  #state!: 'new' | 'ready' | 'off';
+  #state: 'new' | 'ready' | 'off' = 'new';
+  /** What the last run returned and did not land. */
+  #loose: readonly TensorValue[] = [];
 
-  constructor(landing: Landing | undefined) {
+  constructor(landing: Landing) {
     this.#landing = landing;
-    this.renew();
   }
 
   /** For another session, whose outputs have other shapes. */
   renew(): void {
-    this.#state = this.#landing ? 'new' : 'off';
+    this.#state = 'new';
   }
 
-  /** @param kept outputs that someone holds on to: each run writes them into arrays of their own */
+  /**
+   * What it returns is there until the next run, which writes over it or gives its memory back.
+   * @param kept outputs that someone holds on to: each run writes them into arrays of their own
+   */
   async run(session: Session, feeds: Tensors, kept: readonly string[] = []): Promise<Tensors> {
+    release(this.#loose);
+    this.#loose = [];
     if (this.#state === 'ready' && dimsOf(feeds) === this.#inputs) {
       try {
         const into = this.#arrays();
@@ -61,6 +68,7 @@ export class LandingStrip {
       this.#state = 'off';
     }
     const results = await session.run(feeds);
+    this.#loose = Object.keys(results).flatMap((output) => (kept.includes(output) ? [] : results[output]!));
     if (this.#state === 'new') this.#allocate(feeds, results, kept);
     return results;
   }
@@ -81,7 +89,7 @@ export class LandingStrip {
       if (bytes > this.#region.bytes) {
         // Room for blocks that are filled up (blocked.ts): what is not touched takes no memory.
         const room = Math.ceil(1.25 * bytes);
-        this.#region = { address: this.#landing!.allocate(room), bytes: room };
+        this.#region = { address: this.#landing.allocate(room), bytes: room };
       }
     } catch (error) {
       // Without the memory it takes longer, and no more.
@@ -97,7 +105,7 @@ export class LandingStrip {
 
   /** The same ones run after run, until the memory has grown: then they are cut off from it. */
   #arrays(): Tensors {
-    const { buffer } = this.#landing!;
+    const { buffer } = this.#landing;
     if (!this.#into || this.#seen !== buffer) {
       this.#seen = buffer;
       this.#landed = this.#places.map(({ dims, address }) => {

@@ -30,6 +30,8 @@ const worth = 0.04;
 export class Saturation {
   readonly #watched: readonly { readonly probe: Probe; readonly at: number; readonly range: Interval }[];
   readonly #full = new Map<string, Interval>();
+  /** How many of them were left out the last time. */
+  #left = 0;
   #runs = 0;
   #look = firstLook;
 
@@ -50,15 +52,17 @@ export class Saturation {
   }
 
   /**
-   * The tensors to leave out from now on, with their ranges, when it is time to look and worth it.
+   * The tensors to leave out from now on, with their ranges, when it is time to look, and worth it: when it is half of those that
+   * are not left out yet.
    * @param opening what a session costs, in runs
    * @param left runs to come, at most
    */
   due(opening: number, left: number): ReadonlyMap<string, Interval> | undefined {
     if (this.#runs < this.#look) return undefined;
     this.#look *= 2;
-    return this.#full.size * 2 >= this.#watched.length && this.#full.size > 0 && opening < left * worth
-      ? this.#full
-      : undefined;
+    const found = this.#full.size - this.#left;
+    if (found === 0 || found * 2 < this.#watched.length - this.#left || opening >= left * worth) return undefined;
+    this.#left = this.#full.size;
+    return this.#full;
   }
 }

@@ -41,4 +41,11 @@ export const backendErrors = {
       `${model} holds ${bytes} bytes of changed constants in memory, more than onnxruntime takes at once (2 GiB)`,
       'save it with --external-data and run the saved file',
     ),
+
+  constantTooLarge: (model: string, constant: string, bytes: number): QdqError =>
+    dataError(
+      'BACKEND_CONSTANT_TOO_LARGE',
+      `${model} holds constant '${constant}' of ${bytes} bytes in memory; onnxruntime takes at most 2 GiB in one`,
+      'save it with --external-data and run the saved file',
+    ),
 };

@@ -14,6 +14,7 @@ import { calibrate } from '../../src/calibrate/calibrate.ts';
 import { observerOf, observers } from '../../src/calibrate/observers/index.ts';
 import { planProbes } from '../../src/calibrate/plan.ts';
 import { StatisticsRun } from '../../src/calibrate/statistics-run.ts';
+import { compileLate } from '../../src/cli/compile-late.ts';
 import { random } from '../../src/data/random.ts';
 import type { Dataset } from '../../src/data/sample.ts';
 import type { Model } from '../../src/graph/model.ts';
@@ -207,4 +208,7 @@ async function calibrateOnce(observer: string, samples: number): Promise<void> {
   await calibrate(model, tensorsOfAnyPlan(model), dataset, { from: 0 }, { modelSha256: '0'.repeat(64), observer });
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await calibrateOnce(process.argv[2]!, Number(process.argv[3]));
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  compileLate();
+  await calibrateOnce(process.argv[2]!, Number(process.argv[3]));
+}

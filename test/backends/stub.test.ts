@@ -1,0 +1,130 @@
+/** Constants reach onnxruntime unchanged, wherever they lie: in the file, in another one, in memory, or made when they are asked for. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { openSession } from '../../src/backends/session.ts';
+import { makeStub } from '../../src/backends/stub.ts';
+import { modelFromProto } from '../../src/graph/from-proto.ts';
+import type { Model } from '../../src/graph/model.ts';
+import { modelToProto } from '../../src/graph/to-proto.ts';
+import type { DataTypeName } from '../../src/onnx/data-types.ts';
+import { encodeModel, loadModel } from '../../src/onnx/model-file.ts';
+import { Tensor } from '../../src/onnx/tensor.ts';
+import { buildModel, constant, f32, node } from '../support/build.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'qdq-stub-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const size = 4096;
+/** Of floats; one more than a constant that travels in the buffer may have. */
+const weights = f32([32, 33]);
+const built = (): Model =>
+  buildModel({
+    inputs: { x: [1, 32] },
+    initializers: { w: weights, bias: f32([33]) },
+    nodes: [node('MatMul', ['x', 'w'], ['p']), node('Add', ['p', 'bias'], ['y'])],
+    outputs: { y: [1, 33] },
+  });
+const x = { type: 'float32' as const, dims: [1, 32], data: Float32Array.from({ length: 32 }, (_, i) => Math.cos(i)) };
+
+async function outputs(model: Model): Promise<number[]> {
+  const session = await openSession(model);
+  try {
+    return Array.from((await session.run({ x }))['y']!.data, Number);
+  } finally {
+    await session.dispose();
+  }
+}
+
+/** With everything in one buffer, as onnxruntime itself reads a file. */
+async function expected(model: Model): Promise<number[]> {
+  const bytes = encodeModel(modelToProto(model));
+  const session = await openSession({ bytes, folder: undefined, memory: [], own: [] });
+  try {
+    return Array.from((await session.run({ x }))['y']!.data, Number);
+  } finally {
+    await session.dispose();
+  }
+}
+
+describe('makeStub', () => {
+  it('leaves large constants of the file in the file, or reads them when the folder is another', async () => {
+    const path = join(folder, 'model.onnx');
+    writeFileSync(path, encodeModel(modelToProto(built())));
+    const { proto, dir } = loadModel(path);
+    const [here, elsewhere] = [modelFromProto(proto, dir), modelFromProto(proto)];
+    const [stub, copy] = [makeStub(here, 'model'), makeStub(elsewhere, 'model')];
+    expect([stub.folder, stub.memory.length]).toEqual([folder, 0]);
+    expect([copy.folder, copy.memory.length, copy.own.length]).toEqual([undefined, 1, 2]);
+    expect(copy.bytes.length).toBeLessThan(1000);
+    const values = await expected(built());
+    expect(await outputs(here)).toEqual(values);
+    expect(await outputs(elsewhere)).toEqual(values);
+  });
+
+  it('passes the arrays of the model, which stay as they are', async () => {
+    const model = built();
+    const { memory, own } = makeStub(model, 'model');
+    expect(memory.map(({ data }) => data.length)).toEqual([4 * 32 * 33]);
+    expect(own).toHaveLength(1);
+    const values = await outputs(model);
+    expect(values).toEqual(await expected(model));
+    expect(memory[0]!.data).toHaveLength(4 * 32 * 33);
+    // The session before has copied them: these are read anew.
+    expect(await outputs(model)).toEqual(values);
+  });
+
+  it('makes constants that are made when asked for', async () => {
+    const model = built();
+    const bytes = new Uint8Array(Float32Array.from(weights.data as Float32Array).buffer);
+    const source = {
+      byteLength: bytes.length,
+      read: (offset: number, length: number) => bytes.slice(offset, offset + length),
+    };
+    model.graph.values.get('w')!.initializer = Tensor.lazy('w', 'float32', [32, 33], source);
+    expect(makeStub(model, 'model').own).toHaveLength(2);
+    expect(await outputs(model)).toEqual(await expected(built()));
+  });
+
+  it.each<DataTypeName>(['float64', 'float16', 'int64', 'uint8', 'bool', 'int8'])('takes %s', async (type) => {
+    const values = Array.from({ length: size }, (_, i) => (type === 'bool' ? i % 2 : i % 100));
+    const model = buildModel({
+      inputs: { ids: { type: 'int64', dims: ['n'] } },
+      initializers: { table: constant(type, [size], values) },
+      nodes: [node('Gather', ['table', 'ids'], ['y'])],
+      outputs: { y: { type, dims: ['n'] } },
+    });
+    expect(makeStub(model, 'model').memory).toHaveLength(1);
+    const session = await openSession(model);
+    const { y } = await session.run({ ids: { type: 'int64', dims: [2], data: BigInt64Array.of(4095n, 98n) } });
+    await session.dispose();
+    expect([...y!.data].map(Number)).toEqual([values[4095], values[98]]);
+  });
+
+  it('takes packed types', async () => {
+    const packed = Uint8Array.from({ length: size }, (_, i) => i % 256);
+    const model = buildModel({
+      opset: 21,
+      irVersion: 10,
+      inputs: {},
+      initializers: { table: constant('int8', [1, 2 * size]), scale: f32([1], [1]) },
+      nodes: [node('DequantizeLinear', ['table', 'scale'], ['y'], { axis: 0 })],
+      outputs: { y: [1, 2 * size] },
+    });
+    model.graph.values.get('table')!.initializer = Tensor.of('table', 'int4', [1, 2 * size], packed);
+    const session = await openSession(model, { level: 'disabled' });
+    const { y } = await session.run({});
+    await session.dispose();
+    const nibble = (value: number): number => (value > 7 ? value - 16 : value);
+    const codes = [...packed].flatMap((byte) => [nibble(byte % 16), nibble(byte >> 4)]);
+    expect([...y!.data].map(Number)).toEqual(codes);
+  });
+
+  it('names a constant that is too large for onnxruntime', () => {
+    const model = built();
+    const source = { byteLength: 2 ** 31, read: () => new Uint8Array() };
+    model.graph.values.get('w')!.initializer = Tensor.lazy('w', 'float32', [2 ** 29], source);
+    expect(() => makeStub(model, 'the model')).toThrow("the model holds constant 'w' of 2147483648 bytes in memory");
+  });
+});
