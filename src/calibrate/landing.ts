@@ -1,6 +1,6 @@
 /**
- * Where outputs of a run land: in arrays of one memory, made once, so that their elements are read where onnxruntime wrote them, and
- * no run leaves garbage. The first run tells their shapes. A run whose inputs have other shapes lands anywhere, and so do all
+ * Where outputs of a run land: in arrays of the accumulator's own memory, made once, so that their elements are read where
+ * onnxruntime wrote them. The first run tells their shapes. A run whose inputs have other shapes lands anywhere, and so do all
  * from the first on whose outputs did not fit although its inputs did: their shapes depend on the data.
  */
 import { release } from '../backends/release.ts';
@@ -12,6 +12,8 @@ type Tensors = Readonly<Record<string, TensorValue>>;
 
 /** Larger outputs together would crowd a memory of 4 GiB. */
 const most = 2 ** 31;
+/** Bytes of garbage that are not worth the trouble to give them back. */
+const mostLoose = 2 ** 21;
 /** Stands at both ends of every array before a run: what of it is left afterwards was not written. */
 const unwritten = Math.fround(-1.2345678e-33);
 
@@ -22,7 +24,7 @@ interface Place {
 }
 
 export class LandingStrip {
-  readonly #landing: Landing;
+  readonly #landing: Landing | undefined;
   /** What was allocated so far, and serves every session in turn. */
   #region = { address: 0, bytes: 0 };
   /** Dimensions of the inputs for which the places hold. */
@@ -35,17 +37,20 @@ export class LandingStrip {
   #landed: readonly (TensorValue & { readonly data: Float32Array })[] = [];
   /** The memory when they were made. */
   #seen: ArrayBuffer | undefined;
-  #state: 'new' | 'ready' | 'off' = 'new';
-  /** What the last run returned and did not land. */
-  #loose: readonly TensorValue[] = [];
+  #state!: 'new' | 'ready' | 'off';
+  /** What runs returned that did not land, and its bytes. */
+  #loose: TensorValue[] = [];
+  #looseBytes = 0;
 
-  constructor(landing: Landing) {
+  /** @param landing undefined where outputs are few numbers, which are sooner copied than landed */
+  constructor(landing: Landing | undefined) {
     this.#landing = landing;
+    this.renew();
   }
 
   /** For another session, whose outputs have other shapes. */
   renew(): void {
-    this.#state = 'new';
+    this.#state = this.#landing ? 'new' : 'off';
   }
 
   /**
@@ -53,8 +58,11 @@ export class LandingStrip {
    * @param kept outputs that someone holds on to: each run writes them into arrays of their own
    */
   async run(session: Session, feeds: Tensors, kept: readonly string[] = []): Promise<Tensors> {
-    release(this.#loose);
-    this.#loose = [];
+    if (this.#looseBytes > mostLoose) {
+      release(this.#loose);
+      this.#loose = [];
+      this.#looseBytes = 0;
+    }
     if (this.#state === 'ready' && dimsOf(feeds) === this.#inputs) {
       try {
         const into = this.#arrays();
@@ -68,7 +76,11 @@ export class LandingStrip {
       this.#state = 'off';
     }
     const results = await session.run(feeds);
-    this.#loose = Object.keys(results).flatMap((output) => (kept.includes(output) ? [] : results[output]!));
+    for (const [output, value] of Object.entries(results)) {
+      if (kept.includes(output)) continue;
+      this.#loose.push(value);
+      this.#looseBytes += value.data instanceof Array ? 0 : value.data.byteLength;
+    }
     if (this.#state === 'new') this.#allocate(feeds, results, kept);
     return results;
   }
@@ -89,7 +101,7 @@ export class LandingStrip {
       if (bytes > this.#region.bytes) {
         // Room for blocks that are filled up (blocked.ts): what is not touched takes no memory.
         const room = Math.ceil(1.25 * bytes);
-        this.#region = { address: this.#landing.allocate(room), bytes: room };
+        this.#region = { address: this.#landing!.allocate(room), bytes: room };
       }
     } catch (error) {
       // Without the memory it takes longer, and no more.
@@ -105,7 +117,7 @@ export class LandingStrip {
 
   /** The same ones run after run, until the memory has grown: then they are cut off from it. */
   #arrays(): Tensors {
-    const { buffer } = this.#landing;
+    const { buffer } = this.#landing!;
     if (!this.#into || this.#seen !== buffer) {
       this.#seen = buffer;
       this.#landed = this.#places.map(({ dims, address }) => {

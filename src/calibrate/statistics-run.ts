@@ -16,6 +16,7 @@ import type { Landing } from './observers/observer.ts';
 import { Saturation } from './saturation.ts';
 import { statisticsByName, statisticsReader, type Reading } from './statistics-reader.ts';
 import { buildStatistics, type Probe, type StatisticsGraph } from './statistics.ts';
+import type { Memory } from './whole.ts';
 
 type Tensors = Readonly<Record<string, TensorValue>>;
 
@@ -38,8 +39,7 @@ export interface RunPlan {
   readonly kept: readonly string[];
   /** Runs are of one sample, and maxima of images leave the graph channel by channel. */
   readonly byChannel: boolean;
-  /** Where outputs land and are read; default a memory of the run's own. */
-  readonly landing?: Landing | undefined;
+  readonly landing: Landing | undefined;
   readonly options: SessionOptions;
   /** Runs to come, at most. */
   readonly runs: number;
@@ -48,7 +48,7 @@ export interface RunPlan {
 export class StatisticsRun {
   readonly #plan: RunPlan;
   readonly #strip: LandingStrip;
-  readonly #memory: Landing;
+  readonly #memory: Memory;
   /** By tensor: whether it may be left out one day. */
   readonly #limited: readonly boolean[];
   #saturation: Saturation | undefined;
@@ -65,8 +65,8 @@ export class StatisticsRun {
   private constructor(plan: RunPlan) {
     const { probes, names, landing } = plan;
     this.#plan = plan;
+    this.#strip = new LandingStrip(landing);
     this.#memory = landing ?? new Counter();
-    this.#strip = new LandingStrip(this.#memory);
     const limited = probes.filter(({ limits }) => limits);
     // The extremes of elements that leave anyway cost next to nothing.
     const reduced = limited.filter(({ elements }) => elements !== 'all');

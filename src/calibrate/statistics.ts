@@ -98,16 +98,18 @@ export function buildStatistics(
   const copy = copyModel(model);
   const { graph } = copy;
   const find = activationFinder(copy);
-  // A reduction keeps the rank and a concatenation takes one rank: the commonest, to which the others are reshaped.
+  // A reduction keeps the rank and a concatenation takes one rank: the commonest, to which the others are reshaped. Channels are
+  // its second axis, so that maxima of images are joined as they are.
   const rank = commonest(
     probes.flatMap(({ columns, traced }) => columns.map(() => Math.max(1, traced?.dims.length ?? 1))),
   );
   const constant = (name: string, numbers: BigInt64Array): Value =>
     graph.addInitializer(Tensor.of(name, 'int64', [rank], numbers));
+  const axis = Math.min(1, rank - 1);
   const shape = constant('statistics_shape', new BigInt64Array(rank).fill(1n));
   const list = constant(
     'statistics_list',
-    BigInt64Array.from({ length: rank }, (_, axis) => (axis === 0 ? -1n : 1n)),
+    BigInt64Array.from({ length: rank }, (_, i) => (i === axis ? -1n : 1n)),
   );
   const joined: Value[] = [];
   const columns: StatisticsColumn[] = [];
@@ -138,14 +140,15 @@ export function buildStatistics(
       if (column !== 'max' || channels === undefined)
         joinOne(reduce(tensor, probe, column), name, traced?.dims, column);
       else {
-        const maxima = append(graph, 'Reshape', [channelMaxima(tensor, probe, model.opset), list]);
-        join(maxima, { tensor: name, column, length: channels });
+        const maxima = channelMaxima(tensor, probe, model.opset);
+        const shaped = rank === 4 ? maxima : append(graph, 'Reshape', [maxima, list]);
+        join(shaped, { tensor: name, column, length: channels });
       }
     }
     if (taken) joinOne(append(graph, reductionOf.tie.op, [taken]), name, undefined, 'tie');
   }
   const all = joined.length > 0 ? append(graph, 'Concat', joined) : undefined;
-  all?.producer!.setInt('axis', 0);
+  all?.producer!.setInt('axis', axis);
   const mark = elements.size > 0 ? writtenMark(copy) : undefined;
   const outlets = Array.from(elements.values(), ({ output }) => graph.values.get(output)!);
   const outputs = graph.outputs.filter(({ name }) => kept.includes(name));
@@ -189,7 +192,7 @@ function channelsOf(tensor: Value, { traced, limits }: Probe): number | undefine
   return image && !limits && isBlocked(tensor) ? dims[1] : undefined;
 }
 
-/** [1, C] or more ones, whatever the number of images: no dearer than the maximum of the whole, of which it is the first half. */
+/** [1, C, 1, 1], whatever the number of images: no dearer than the maximum of the whole, of which it is the first half. */
 function channelMaxima(tensor: Value, probe: Probe, opset: number): Value {
   const { graph } = tensor;
   const value = asFloat32(tensor, probe);

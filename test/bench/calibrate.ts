@@ -179,7 +179,7 @@ async function memoryGrowth(observer: string): Promise<BenchResult> {
   const peak = async (samples: number): Promise<number> =>
     (await measure(process.execPath, [fileURLToPath(import.meta.url), observer, String(samples)])).megabytes;
   const [lows, highs]: [number[], number[]] = [[], []];
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < 5; round++) {
     lows.push(await peak(few));
     highs.push(await peak(many));
   }
