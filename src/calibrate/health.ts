@@ -131,9 +131,12 @@ function watch(count: number): Accumulator {
   };
   /** Closes the channels that differ this time, and moves those that do not to the front. */
   const compare = (maxima: NonNullable<BatchStatistics['channels']>): void => {
-    let [from, to] = [0, 0];
+    let from = 0;
+    let to = 0;
     for (let i = 0; i < count; i++) {
-      const [own, start, end] = [maxima[i], starts[i]!, from + opened[i]!];
+      const own = maxima[i];
+      const start = starts[i]!;
+      const end = from + opened[i]!;
       opened[i] = 0;
       if (!own) continue;
       for (; from < end; from++) {

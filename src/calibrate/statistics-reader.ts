@@ -2,7 +2,7 @@
 import type { TensorValue } from '../onnx/data-types.ts';
 import type { Interval } from '../ops/op.ts';
 import type { BatchStatistics } from './observers/observer.ts';
-import type { StatisticsGraph } from './statistics.ts';
+import type { Outlet, StatisticsGraph } from './statistics.ts';
 import { WholeReader, type Memory } from './whole.ts';
 
 type Tensors = Readonly<Record<string, TensorValue>>;
@@ -46,40 +46,46 @@ export function statisticsReader(
   for (const { tensor, column, length } of columns)
     if (column === 'max' && length > 1) channels[position.get(tensor)!] = new Float32Array(length);
   const values = { min: new Float32Array(tensors.length), max: new Float32Array(tensors.length), channels };
+  // What is not computed: the minimum of a tensor that has no negative elements, and what is known.
+  const minima = new Float32Array(tensors.length);
+  for (const [tensor, { min, max }] of known) {
+    minima[position.get(tensor)!] = min;
+    values.max[position.get(tensor)!] = max;
+  }
+  let floats = 0;
+  const places = columns.map(({ tensor, column, length }) => {
+    const at = floats;
+    floats += length;
+    return { name: tensor, tensor: position.get(tensor) ?? -1, column, at };
+  });
+  const read = (result: TensorValue, { whole }: Outlet, i: number): Elements => {
+    const rows = result.dims[0] ?? 1;
+    const reader = wholes[i];
+    if (!reader) return { rows, data: result.data as Float32Array };
+    const data = reader.read(result);
+    // NaN whatever there is to report, but for a tensor without elements.
+    const reported = whole!.negative || Number.isNaN(reader.min) || data.length === 0;
+    values.min[i] = reported ? reader.min : 0;
+    values.max[i] = reader.max;
+    return { rows, data };
+  };
+  // Plain loops: in most calibrations they run too seldom for V8 to compile them.
   return (results) => {
     let suspect: Suspect | undefined;
-    values.min.fill(0);
-    for (const [tensor, { min, max }] of known) {
-      values.min[position.get(tensor)!] = min;
-      values.max[position.get(tensor)!] = max;
-    }
-    let at = 0;
+    values.min.set(minima);
     const vector = output === undefined ? new Float32Array() : (results[output]!.data as Float32Array);
-    for (const { tensor: name, column, length } of columns) {
-      const tensor = position.get(name) ?? -1;
+    for (let i = 0; i < places.length; i++) {
+      const { name, tensor, column, at } = places[i]!;
       if (column === 'min') values.min[tensor] = vector[at]!;
       else if (column === 'max') values.max[tensor] = maximum(vector, at, channels[tensor]);
       else if (column === 'nan' && !Number.isFinite(vector[at]))
         suspect ??= { tensor: name, value: vector[at]!, certain: false };
-      at += length;
     }
-    const elements = outlet.map((each, i): Elements | undefined => {
-      if (!each) return undefined;
-      const result = results[each.output]!;
-      const rows = result.dims[0] ?? 1;
-      const whole = wholes[i];
-      if (!whole) return { rows, data: result.data as Float32Array };
-      const data = whole.read(result);
-      // NaN whatever there is to report, but for a tensor without elements.
-      const reported = each.whole!.negative || Number.isNaN(whole.min) || data.length === 0;
-      values.min[i] = reported ? whole.min : 0;
-      values.max[i] = whole.max;
-      return { rows, data };
-    });
+    const elements = outlet.map((each, i) => each && read(results[each.output]!, each, i));
     for (let i = 0; i < tensors.length; i++) {
-      const [min, max] = [values.min[i]!, values.max[i]!];
-      const empty = max === -Infinity && min >= 0;
-      if (empty) values.min[i] = Infinity;
+      const min = values.min[i]!;
+      const max = values.max[i]!;
+      if (max === -Infinity && min >= 0) values.min[i] = Infinity;
       else if (!Number.isFinite(min - max) && !suspect?.certain)
         suspect = { tensor: tensors[i]!, value: min - max, certain: true };
     }

@@ -2,7 +2,6 @@
  * `npm run bench [-- NAME...] [--json]`: every benchmark, or the named ones. Ratios are against a baseline of the same run, so
  * they hold on a busy machine; the exit code is 1 when a goal is missed.
  */
-import { compileLate } from '../../src/cli/compile-late.ts';
 import type { BenchResult } from './bench.ts';
 import * as calibrate from './calibrate.ts';
 import * as codec from './codec.ts';
@@ -26,8 +25,6 @@ const benches: Record<string, { run(): Promise<BenchResult[]> }> = {
   'weight-only': weightOnly,
 };
 
-// As the command does.
-compileLate();
 const words = process.argv.slice(2);
 const wanted = words.filter((word) => !word.startsWith('--'));
 const unknown = wanted.find((name) => !(name in benches));
