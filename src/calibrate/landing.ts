@@ -79,7 +79,7 @@ export class LandingStrip {
     for (const [output, value] of Object.entries(results)) {
       if (kept.includes(output)) continue;
       this.#loose.push(value);
-      this.#looseBytes += value.data instanceof Array ? 0 : value.data.byteLength;
+      this.#looseBytes += Array.isArray(value.data) ? 0 : value.data.byteLength;
     }
     if (this.#state === 'new') this.#allocate(feeds, results, kept);
     return results;

@@ -11,7 +11,7 @@ import { modelToProto } from '../../src/graph/to-proto.ts';
 import type { DataTypeName } from '../../src/onnx/data-types.ts';
 import { encodeModel, loadModel } from '../../src/onnx/model-file.ts';
 import { Tensor } from '../../src/onnx/tensor.ts';
-import { buildModel, constant, f32, node } from '../support/build.ts';
+import { body, buildModel, buildProto, constant, f32, node } from '../support/build.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'qdq-stub-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -61,6 +61,68 @@ describe('makeStub', () => {
     const values = await expected(built());
     expect(await outputs(here)).toEqual(values);
     expect(await outputs(elsewhere)).toEqual(values);
+  });
+
+  it.each([
+    { most: 'the file', changed: 'w', passed: 0, made: 1 },
+    { most: 'memory', changed: 'v', passed: 2, made: 2 },
+  ])('takes all from one place, that of most: $most', async ({ changed, passed, made }) => {
+    const path = join(folder, 'mixed.onnx');
+    const mixed = buildModel({
+      inputs: { x: [1, 32] },
+      initializers: { w: weights, v: f32([33, 40]) },
+      nodes: [node('MatMul', ['x', 'w'], ['p']), node('MatMul', ['p', 'v'], ['y'])],
+      outputs: { y: [1, 40] },
+    });
+    writeFileSync(path, encodeModel(modelToProto(mixed)));
+    const { proto, dir } = loadModel(path);
+    const model = modelFromProto(proto, dir);
+    const halves = mixed.graph.values
+      .get(changed)!
+      .initializer!.floats()
+      .map((value) => value / 2);
+    for (const { graph } of [model, mixed]) {
+      const value = graph.values.get(changed)!;
+      value.initializer = Tensor.of(changed, 'float32', [...value.initializer!.dims], halves);
+    }
+    const stub = makeStub(model, 'model');
+    expect([stub.folder !== undefined, stub.memory.length, stub.own.length]).toEqual([passed === 0, passed, made]);
+    expect(await outputs(model)).toEqual(await expected(mixed));
+  });
+
+  it('finds the constants of bodies in the file', async () => {
+    const path = join(folder, 'body.onnx');
+    const proto = buildProto({
+      inputs: { x: [1, 32] },
+      initializers: { w: weights, yes: constant('bool', [], [1]) },
+      nodes: [
+        node('If', ['yes'], ['s'], {
+          then_branch: body({
+            initializers: { s0: f32([33]) },
+            nodes: [node('Identity', ['s0'], ['s1'])],
+            outputs: ['s1'],
+          }),
+          else_branch: body({ nodes: [node('Constant', [], ['s2'], { value: f32([33]) })], outputs: ['s2'] }),
+        }),
+        node('MatMul', ['x', 'w'], ['p']),
+        node('Add', ['p', 's'], ['y']),
+      ],
+      outputs: { y: [1, 33] },
+    });
+    const inside = proto.graph!.node![0]!.attribute![0]!.g!.initializer![0]!;
+    const whole = await expected(modelFromProto(proto));
+    writeFileSync(join(folder, 'body.bin'), inside.rawData as Uint8Array);
+    const { rawData: _, ...rest } = inside;
+    proto.graph!.node![0]!.attribute![0]!.g!.initializer![0] = {
+      ...rest,
+      dataLocation: 1,
+      externalData: [{ key: 'location', value: 'body.bin' }],
+    };
+    writeFileSync(path, encodeModel(proto));
+    const file = loadModel(path);
+    const model = modelFromProto(file.proto, file.dir);
+    model.graph.values.get('w')!.initializer = Tensor.of('w', 'float32', [32, 33], weights.data as Float32Array);
+    expect(await outputs(model)).toEqual(whole);
   });
 
   it('passes the arrays of the model, which stay as they are', async () => {
