@@ -15,8 +15,6 @@ const words = 'Non tensor type is temporarily not supported';
 
 /** A value to be the first output of the graph; undefined where its operator set has none. */
 export function writtenMark({ graph, opset }: Model): Value | undefined {
-  const known = graph.outputs[0];
-  if (known?.producer?.is('SequenceEmpty')) return known;
   return opset < sequences
     ? undefined
     : graph.append(graph.makeNode('SequenceEmpty', [], { outputs: [name] })).output()!;
