@@ -31,7 +31,7 @@ export class Saturation {
   readonly #watched: readonly { readonly probe: Probe; readonly at: number; readonly range: Interval }[];
   readonly #full = new Map<string, Interval>();
   /** How many of them were left out the last time. */
-  #left = 0;
+  #leftOut = 0;
   #runs = 0;
   #look = firstLook;
 
@@ -60,9 +60,9 @@ export class Saturation {
   due(opening: number, left: number): ReadonlyMap<string, Interval> | undefined {
     if (this.#runs < this.#look) return undefined;
     this.#look *= 2;
-    const found = this.#full.size - this.#left;
-    if (found === 0 || found * 2 < this.#watched.length - this.#left || opening >= left * worth) return undefined;
-    this.#left = this.#full.size;
+    const found = this.#full.size - this.#leftOut;
+    if (found === 0 || found * 2 < this.#watched.length - this.#leftOut || opening >= left * worth) return undefined;
+    this.#leftOut = this.#full.size;
     return this.#full;
   }
 }

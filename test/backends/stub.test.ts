@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { openSession } from '../../src/backends/session.ts';
-import { makeStub } from '../../src/backends/stub.ts';
+import { makeStub, type Stub } from '../../src/backends/stub.ts';
 import { modelFromProto } from '../../src/graph/from-proto.ts';
 import type { Model } from '../../src/graph/model.ts';
 import { modelToProto } from '../../src/graph/to-proto.ts';
@@ -28,8 +28,8 @@ const built = (): Model =>
   });
 const x = { type: 'float32' as const, dims: [1, 32], data: Float32Array.from({ length: 32 }, (_, i) => Math.cos(i)) };
 
-async function outputs(model: Model): Promise<number[]> {
-  const session = await openSession(model);
+async function outputs(source: Model | Stub): Promise<number[]> {
+  const session = await openSession(source);
   try {
     return Array.from((await session.run({ x }))['y']!.data, Number);
   } finally {
@@ -38,14 +38,8 @@ async function outputs(model: Model): Promise<number[]> {
 }
 
 /** With everything in one buffer, as onnxruntime itself reads a file. */
-async function expected(model: Model): Promise<number[]> {
-  const bytes = encodeModel(modelToProto(model));
-  const session = await openSession({ bytes, folder: undefined, memory: [], own: [] });
-  try {
-    return Array.from((await session.run({ x }))['y']!.data, Number);
-  } finally {
-    await session.dispose();
-  }
+function expected(model: Model): Promise<number[]> {
+  return outputs({ bytes: encodeModel(modelToProto(model)), folder: undefined, memory: [], own: [] });
 }
 
 describe('makeStub', () => {
