@@ -8,6 +8,7 @@ import { findQuantizers } from './quantizers.ts';
 import type { LintFinding, LintRule } from './rule.ts';
 import { bias } from './rules/bias.ts';
 import { fixedParameters } from './rules/fixed.ts';
+import { biasScale, weightAxis } from './rules/layers.ts';
 import { format, opset } from './rules/model.ts';
 import { operators, placement, readers, weightForm } from './rules/placement.ts';
 import { activationSymmetry, activationType, perChannel, weightSymmetry, weightType } from './rules/types.ts';
@@ -20,7 +21,9 @@ export const rules: readonly LintRule[] = [
   weightType,
   weightSymmetry,
   perChannel,
+  weightAxis,
   bias,
+  biasScale,
   weightForm,
   readers,
   placement,
