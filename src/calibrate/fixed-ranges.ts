@@ -1,6 +1,6 @@
 /**
  * `--range "NAME=LO,HI"`: a range that the user knows better than samples can tell, for one tensor or for all that the operators
- * of a type give. It takes the place of what was observed. Functions whose values have limits (Sigmoid, Softmax, Tanh, ...) need
+ * of a type give. It takes the place of what was observed. Functions whose values have limits (Sigmoid, Tanh, ...) need
  * none: their operators say so themselves (ops/).
  */
 import { calibrateErrors } from '../errors/calibrate.ts';

@@ -57,5 +57,8 @@ function clampsNegative(node: Node): boolean {
   const clamp = spec?.clamp?.(node);
   if (clamp) return clamp.min >= 0;
   const rule = spec?.quantize?.(node);
-  return typeof rule === 'object' && rule.output.kind === 'fixed' && rule.output.range.min >= 0;
+  if (typeof rule !== 'object') return false;
+  const { output } = rule;
+  const limits = output.kind === 'fixed' ? output.range : output.kind === 'observe' ? output.within : undefined;
+  return limits !== undefined && limits.min >= 0;
 }

@@ -37,8 +37,8 @@ export interface Operand {
 export type WeightLayout = 'conv' | 'rows' | 'columns' | 'table';
 
 export type OutputRule =
-  /** Parameters of its own, from the observed range. */
-  | { readonly kind: 'observe' }
+  /** Parameters of its own, from the observed range. `within`: what no value ever leaves. */
+  | { readonly kind: 'observe'; readonly within?: Interval }
   /** The same parameters as this input: the node only moves or selects values. */
   | { readonly kind: 'share'; readonly input: number }
   /** The range follows from the mathematics. */

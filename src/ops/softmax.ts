@@ -6,10 +6,13 @@ const axisOf = ({ node }: GradientContext): number => {
   return wrapAxis(node.int('axis', -1), staticDims(node.output()!).length);
 };
 
-/** dx = y · (dy − Σ dy·y). Its values fill 0..1 whatever the data. */
+/**
+ * dx = y · (dy − Σ dy·y). Its values lie within 0..1 but seldom fill it: over hundreds of tokens the largest may be a hundredth.
+ * A kernel that insists on 0..1 is a matter of its target (`fixed` in backends/targets).
+ */
 export const softmax: OpSpec = {
   types: ['Softmax'],
-  quantize: () => follow({ kind: 'fixed', range: { min: 0, max: 1 } }, [0]),
+  quantize: () => follow({ kind: 'observe', within: { min: 0, max: 1 } }, [0]),
   gradient(context) {
     const { node, emit } = context;
     const [y, dy] = [node.output()!, dyOf(context)];

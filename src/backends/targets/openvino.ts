@@ -25,7 +25,7 @@ export const openVino: Target = {
   placement: { activations: 'inputs', followers: 'between' },
   fixed: {},
   operators: undefined,
-  preferFloat: {},
+  preferFloat: { Softmax: "OpenVINO's own quantizer leaves Softmax float" },
   movesCodes: false,
   opset: { least: 13, newest: newestOpset },
   exactProducts: true,

@@ -6,6 +6,8 @@ const preferFloat = {
   AveragePool: "onnxruntime's int8 AveragePool is slower than its float kernel",
   ReduceMean: 'onnxruntime has no int8 ReduceMean kernel',
   ConvTranspose: 'onnxruntime has no int8 ConvTranspose kernel on CPU',
+  Softmax:
+    "onnxruntime's int8 Softmax takes four to six times as long as its float kernel, and reads its scores in 256 steps",
 };
 
 export const ortCpuX64: Target = {
