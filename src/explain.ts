@@ -70,8 +70,8 @@ export async function explainModel(path: string, options: ExplainOptions = {}): 
   const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
   const scheme = resolveScheme(target, {});
   const form = overriddenForm('qdq', target, scheme, {}, (options.override ?? []).map(parseOverride));
-  const opset = Math.max(form.leastOpset, target.opset.least);
-  const { model: fused, log } = await openFused(path, { threads: 1 }, { opset });
+  const opsets = { opset: Math.max(form.leastOpset, target.opset.least), newest: target.fusedOpset };
+  const { model: fused, log } = await openFused(path, { threads: 1 }, opsets);
   const { regions, float, tensors } = form.plan(fused, { ...options, target, scheme, fused: survivors(log) });
   const { applied, refused } = log;
   return {

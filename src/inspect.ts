@@ -11,13 +11,12 @@ import { QdqError } from './errors.ts';
 import { modelFromProto } from './graph/from-proto.ts';
 import type { Model } from './graph/model.ts';
 import type { Value } from './graph/value.ts';
-import { fuse } from './intrinsic/run.ts';
 import type { Applied, Refused } from './intrinsic/pass.ts';
-import { upgradeOpset } from './opset/upgrade.ts';
 import { loadModel, type ModelFile } from './onnx/model-file.ts';
 import { modelTensors } from './onnx/model-tensors.ts';
 import { Tensor } from './onnx/tensor.ts';
 import { survivors } from './pipeline/source.ts';
+import { upgradeAndFuse } from './pipeline/upgrade.ts';
 import type { FloatNode } from './quantizable/plan.ts';
 import { planQuantization } from './quantizable/planner.ts';
 import { findTarget, leastOpset, resolveScheme } from './quantizable/scheme.ts';
@@ -88,14 +87,16 @@ export async function inspectModel(path: string, options: InspectOptions = {}): 
     const model = modelFromProto(file.proto, file.dir);
     const facts = factsOf(file, model);
     const scheme = resolveScheme(target, {});
+    let fused = model;
     const fusion = await attempt(async () => {
-      upgradeOpset(model, Math.max(model.opset, leastOpset(scheme, target)));
-      const { applied, refused } = await fuse(model, { executor: createExecutor() });
-      return { nodesAfter: [...model.allNodes()].length, applied, refused };
+      const opsets = { opset: leastOpset(scheme, target), newest: target.fusedOpset };
+      const { model, log } = await upgradeAndFuse(() => modelFromProto(file.proto, file.dir), createExecutor(), opsets);
+      fused = model;
+      return { nodesAfter: [...model.allNodes()].length, applied: log.applied, refused: log.refused };
     });
     const quantization = await attempt(async () => {
-      const fused = 'problem' in fusion ? new Map<string, string>() : survivors(fusion);
-      const plan = planQuantization(model, { ...options, target, scheme, fused });
+      const merged = 'problem' in fusion ? new Map<string, string>() : survivors(fusion);
+      const plan = planQuantization(fused, { ...options, target, scheme, fused: merged });
       return { target: target.name, int8: countBy(plan.regions.map(({ op }) => op)), float: plan.float };
     });
     return { ...facts, fusion, quantization };

@@ -17,6 +17,13 @@ export const opsetErrors = {
       `ask for opset ${newest} or less`,
     ),
 
+  tooLow: (asked: number, least: number): QdqError =>
+    usageError(
+      'OPSET_TOO_LOW',
+      `--opset ${asked} is too old for what is asked: its operators need opset ${least}`,
+      `--opset ${least} or later`,
+    ),
+
   /** @param node its label, and the function it stands in; `from` and `to` are opsets */
   cannotUpgrade: (node: string, opType: string, from: number, to: number, reason: string): QdqError =>
     dataError(

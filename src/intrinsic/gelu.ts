@@ -14,6 +14,7 @@ import {
   polynomialOf,
   rewriteEach,
   unfit,
+  type NeedsOpset,
   type Rewrite,
   type Terms,
 } from './pattern.ts';
@@ -40,7 +41,7 @@ const forms: Readonly<Record<string, Form>> = {
   Tanh: { argument: { x: slope, xxx: slope * 0.044715 }, text: '√(2/π)(x + 0.044715x³)', approximate: 'tanh' },
 };
 
-function attempt(node: Node, opset: number, facts: Facts): Rewrite | string | undefined {
+function attempt(node: Node, opset: number, facts: Facts): Rewrite | NeedsOpset | string | undefined {
   const form = node.domain === '' && Object.hasOwn(forms, node.opType) ? forms[node.opType] : undefined;
   const [y, t] = [node.input(0), node.output()];
   if (!form || !y || !t) return undefined;
@@ -61,7 +62,7 @@ function attempt(node: Node, opset: number, facts: Facts): Rewrite | string | un
   const nodes = new Set([...argument.nodes, node, ...formula.nodes]);
   const reason = exposed(nodes, root) ?? unfit(x, Math.max(argument.rank, formula.rank), facts);
   if (reason !== undefined) return reason;
-  if (opset < 20) return `Gelu needs opset 20, the model is opset ${opset}`;
+  if (opset < 20) return { opType: 'Gelu', opset: 20 };
   const apply = (): void => {
     become(root, 'Gelu', [x]);
     if (form.approximate !== 'none') root.setString('approximate', form.approximate);

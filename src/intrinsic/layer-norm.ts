@@ -6,7 +6,7 @@ import type { Node } from '../graph/node.ts';
 import { createFacts, type Facts } from './facts.ts';
 import { affineBehind, axesOf, lastAxes, normalize, rootMeanSquareOf } from './normalization.ts';
 import type { Pass } from './pass.ts';
-import { exposed, rewriteEach, unfit, type Rewrite } from './pattern.ts';
+import { exposed, rewriteEach, unfit, type NeedsOpset, type Rewrite } from './pattern.ts';
 
 export const layerNorm: Pass = {
   name: 'layer-norm',
@@ -17,7 +17,7 @@ export const layerNorm: Pass = {
   },
 };
 
-function attempt(quotient: Node, opset: number, facts: Facts): Rewrite | string | undefined {
+function attempt(quotient: Node, opset: number, facts: Facts): Rewrite | NeedsOpset | string | undefined {
   const core = rootMeanSquareOf(quotient);
   const sub = core?.value.producer;
   const x = sub?.input(0);
@@ -36,7 +36,7 @@ function attempt(quotient: Node, opset: number, facts: Facts): Rewrite | string 
   const nodes = new Set([center, sub, ...core.nodes, ...affine.nodes]);
   const reason = exposed(nodes, root) ?? unfit(x, 0, facts);
   if (reason !== undefined) return reason;
-  if (opset < 17) return `LayerNormalization needs opset 17, the model is opset ${opset}`;
   const apply = normalize('LayerNormalization', affine, x, count, core.epsilon);
-  return typeof apply === 'string' ? apply : { nodes, root, apply };
+  if (typeof apply === 'string') return apply;
+  return opset < 17 ? { opType: 'LayerNormalization', opset: 17 } : { nodes, root, apply };
 }

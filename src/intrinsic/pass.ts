@@ -20,12 +20,14 @@ export interface Refused {
   readonly node: string;
   /** A full sentence part: "the weight is computed at run time". */
   readonly reason: string;
+  /** The operator set at which it would be made: nothing else is in its way. */
+  readonly needsOpset?: number;
 }
 
 export interface PassContext {
   readonly executor: Executor;
   applied(nodes: readonly string[], into?: string): void;
-  refused(node: string, reason: string): void;
+  refused(node: string, reason: string, needsOpset?: number): void;
 }
 
 export interface Pass {

@@ -18,6 +18,12 @@ export interface Rewrite {
   apply(): void;
 }
 
+/** A rewrite that only the operator set of the model forbids. */
+export interface NeedsOpset {
+  readonly opType: string;
+  readonly opset: number;
+}
+
 /**
  * Tries a rewrite at every node. `attempt` returns undefined where the pattern does not begin, and the reason where it
  * almost matches.
@@ -25,7 +31,7 @@ export interface Rewrite {
 export function rewriteEach(
   model: Model,
   context: PassContext,
-  attempt: (node: Node) => Rewrite | string | undefined,
+  attempt: (node: Node) => Rewrite | NeedsOpset | string | undefined,
 ): boolean {
   let changed = false;
   for (const node of model.allNodes()) {
@@ -33,6 +39,11 @@ export function rewriteEach(
     if (found === undefined) continue;
     if (typeof found === 'string') {
       context.refused(node.label, found);
+      continue;
+    }
+    if ('opset' in found) {
+      const { opType, opset } = found;
+      context.refused(node.label, `${opType} needs opset ${opset}, the model is opset ${model.opset}`, opset);
       continue;
     }
     const order = inOrder(found);

@@ -6,7 +6,7 @@ import type { Node } from '../graph/node.ts';
 import { createFacts, type Facts } from './facts.ts';
 import { affineBehind, lastAxes, normalize, rootMeanSquareOf } from './normalization.ts';
 import type { Pass } from './pass.ts';
-import { exposed, rewriteEach, unfit, type Rewrite } from './pattern.ts';
+import { exposed, rewriteEach, unfit, type NeedsOpset, type Rewrite } from './pattern.ts';
 
 export const rmsNorm: Pass = {
   name: 'rms-norm',
@@ -17,7 +17,7 @@ export const rmsNorm: Pass = {
   },
 };
 
-function attempt(quotient: Node, opset: number, facts: Facts): Rewrite | string | undefined {
+function attempt(quotient: Node, opset: number, facts: Facts): Rewrite | NeedsOpset | string | undefined {
   const core = rootMeanSquareOf(quotient);
   if (!core || isCentered(core.value.producer)) return undefined;
   const x = core.value;
@@ -29,9 +29,9 @@ function attempt(quotient: Node, opset: number, facts: Facts): Rewrite | string 
   const nodes = new Set([...core.nodes, ...affine.nodes]);
   const reason = exposed(nodes, root) ?? unfit(x, 0, facts);
   if (reason !== undefined) return reason;
-  if (opset < 23) return `RMSNormalization needs opset 23, the model is opset ${opset}`;
   const apply = normalize('RMSNormalization', affine, x, count, core.epsilon);
-  return typeof apply === 'string' ? apply : { nodes, root, apply };
+  if (typeof apply === 'string') return apply;
+  return opset < 23 ? { opType: 'RMSNormalization', opset: 23 } : { nodes, root, apply };
 }
 
 /** x - mean(x): that is LayerNormalization. */

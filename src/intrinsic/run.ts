@@ -53,6 +53,9 @@ function contextOf(pass: Pass, executor: Executor, applied: Applied[], refusals:
   return {
     executor,
     applied: (nodes, into) => void applied.push({ pass: pass.name, nodes: [...nodes], into }),
-    refused: (node, reason) => void refusals.set(`${pass.name}\n${node}\n${reason}`, { pass: pass.name, node, reason }),
+    refused(node, reason, needsOpset) {
+      const needs = needsOpset === undefined ? {} : { needsOpset };
+      refusals.set(`${pass.name}\n${node}\n${reason}`, { pass: pass.name, node, reason, ...needs });
+    },
   };
 }

@@ -6,7 +6,10 @@ import type { DataFlags, ExternalDataMode, ObserverFlags, RunFlags } from './fla
 export interface FuseOptions extends DataFlags, RunFlags {
   readonly model: string;
   readonly output: string;
-  /** The least version of the default operator set wanted: an older model is upgraded first. Default: as it is. */
+  /**
+   * Operator set of the result: an older model is upgraded to it, and no further. Default: its own, or what operators that
+   * stand in parts need as wholes (LayerNormalization 17, Gelu 20, RMSNormalization 23).
+   */
   readonly opset?: number;
   /** Names of passes that must not run. */
   readonly skip: readonly string[];
@@ -39,6 +42,8 @@ export interface CalibrateOptions extends DataFlags, ObserverFlags, RunFlags {
   readonly model: string;
   /** The calibration state file. */
   readonly output: string;
+  /** As for quantize: a state serves models of the same operator set. */
+  readonly opset?: number;
   /** Observe only this share of the samples; `index` counts from 1. The states of all shards merge into one. */
   readonly shard?: { readonly index: number; readonly count: number };
   /** Worker threads, each with a session of its own and one thread, whatever `threads` says; 1: none. */

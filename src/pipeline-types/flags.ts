@@ -42,6 +42,11 @@ export interface SchemeFlags extends ObserverFlags {
   readonly format: FormatName;
   /** A target of `backends` (ort-cpu-x64, ...); default: this machine. */
   readonly target?: string;
+  /**
+   * Operator set of the result: an older model is upgraded to it, and no further. Default: the least that is needed, and what
+   * operators that stand in parts need as wholes (LayerNormalization 17, Gelu 20, RMSNormalization 23), where the target runs them.
+   */
+  readonly opset?: number;
   readonly activationType?: ActivationType;
   readonly weightType?: WeightType;
   readonly perTensor?: boolean;

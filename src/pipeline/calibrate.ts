@@ -19,11 +19,13 @@ import type { Model } from '../graph/model.ts';
 import type { CalibrateOptions, CalibrateResult } from '../pipeline-types.ts';
 import { observedTensors } from '../quantizable/plan.ts';
 import { planQuantization } from '../quantizable/planner.ts';
+import { newestOpset } from '../opset/versions.ts';
 import { version } from '../version.ts';
 import { observeAll } from './observe-all.ts';
 import { observerSettings } from './observer.ts';
 import { calibrationSamples, type Samples } from './samples.ts';
 import { inputsOf, openFused, upgradeNotes } from './source.ts';
+import { opsetsFor } from './upgrade.ts';
 
 /** Per-channel schemes need it. An upgrade keeps the names of tensors, so the state serves the others as well. */
 const anyScheme = 13;
@@ -33,7 +35,11 @@ const everything: Shard = { index: 1, count: 1 };
 export async function calibrateModel(asked: CalibrateOptions): Promise<CalibrateResult> {
   const options = inOrder(asked);
   observerSettings(options);
-  const { file, model, upgrade } = await openFused(options.model, options, { opset: anyScheme });
+  const { file, model, upgrade } = await openFused(
+    options.model,
+    options,
+    opsetsFor(options.opset, anyScheme, newestOpset),
+  );
   const { warnings: cautions, ...samples } = await calibrationSamples(options, inputsOf(model));
   const { shard = everything } = options;
   const chosen = 'from' in samples.selection ? undefined : samples.selection.length;
@@ -54,7 +60,7 @@ export async function calibrateModel(asked: CalibrateOptions): Promise<Calibrate
   const merge = (states: readonly CalibrationState['arrays'][]): CalibrationState['arrays'] =>
     [...(before ? [before.arrays] : []), ...states].reduce((a, b) => observer.merge(a, b));
   const total = chosen === undefined ? {} : { total: Math.ceil((chosen - shard.index + 1) / shard.count) };
-  const observed = await observeAll(model, samples, share, options, anyScheme, {
+  const observed = await observeAll(model, samples, share, options, model.opset, {
     onProgress: (count) =>
       options.onProgress?.({ stage: 'calibrating', done: done + count, ...total, unit: 'samples' }),
     onState: (places, arrays) =>

@@ -12,7 +12,9 @@ import { saveModel } from '../onnx/model-file.ts';
 import type { FuseOptions, FuseResult } from '../pipeline-types.ts';
 import { generateInputs, type Generated } from './generated.ts';
 import { cautions, openFlags } from './samples.ts';
+import { newestOpset } from '../opset/versions.ts';
 import { countOps, inputsOf, openFused, upgradeNotes } from './source.ts';
+import { opsetsFor } from './upgrade.ts';
 
 /** Samples for the proof when the user gives no number. */
 const usualSamples = 8;
@@ -23,7 +25,10 @@ const usualSamples = 8;
 const bound = 1e-4;
 
 export async function fuseModel(options: FuseOptions): Promise<FuseResult> {
-  const { file, model, log, upgrade, nodesBefore, opsBefore } = await openFused(options.model, options, options);
+  const { file, model, log, upgrade, nodesBefore, opsBefore } = await openFused(options.model, options, {
+    ...opsetsFor(options.opset, 0, newestOpset),
+    skip: options.skip,
+  });
   const count = options.samples ?? usualSamples;
   const { dataset, notes } = await proofInputs({ ...options, samples: count }, model);
   const warnings = [...upgradeNotes(upgrade), ...notes];

@@ -30,6 +30,7 @@ import { samplesProgress } from './progress.ts';
 import { calibrationSamples, type Samples } from './samples.ts';
 import { describeCalibration, schemeRequest, summarizePlan } from './scheme.ts';
 import { inputsOf, openFused, survivors, upgradeNotes, type FusedSource } from './source.ts';
+import { opsetsFor, type OpsetSettings } from './upgrade.ts';
 import { writeStamp } from './stamp.ts';
 import { readStateOrTable } from './tables.ts';
 
@@ -44,7 +45,8 @@ export async function prepareModel(options: PrepareOptions): Promise<PrepareResu
   const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
   const { scheme, widths } = resolveWidths(target, options);
   const opset = Math.max(leastFakeQuantOpset, leastOpset(scheme, target));
-  const { source, records, warnings: foldWarnings } = await openWithNorms(options, opset);
+  const opsets = opsetsFor(options.opset, opset, target.fusedOpset);
+  const { source, records, warnings: foldWarnings } = await openWithNorms(options, opsets);
   const { file, model, log, upgrade } = source;
   const { include, exclude } = options;
   const request = { target, scheme, include, exclude, fused: survivors(log) };
@@ -90,11 +92,11 @@ export async function prepareModel(options: PrepareOptions): Promise<PrepareResu
  */
 async function openWithNorms(
   options: PrepareOptions,
-  opset: number,
+  opsets: OpsetSettings,
 ): Promise<{ source: FusedSource; records?: NormRecords; warnings: readonly string[] }> {
   const { bn = 'fold' } = options;
-  if (bn === 'fold') return { source: await openFused(options.model, options, { opset }), warnings: [] };
-  const source = await openFused(options.model, options, { opset, skip: foldingPasses });
+  if (bn === 'fold') return { source: await openFused(options.model, options, opsets), warnings: [] };
+  const source = await openFused(options.model, options, { ...opsets, skip: foldingPasses });
   const found = findNorms(source.model);
   const rest = await fuse(source.model, { executor: createExecutor() });
   const { norms, folded } = recordNorms(source.model, found);

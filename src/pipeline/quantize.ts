@@ -48,6 +48,7 @@ import { describeCalibration, formatFlags, schemeRequest, summarizePlan } from '
 import { readStateOrTable } from './tables.ts';
 import { writeStamp } from './stamp.ts';
 import { inputsOf, openFused, survivors, upgradeNotes, type FusedSource } from './source.ts';
+import { opsetsFor } from './upgrade.ts';
 
 /**
  * @throws QdqError: usage errors before anything runs, data errors for the model and the samples. The output exists only when
@@ -65,7 +66,11 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   const scheme = resolveScheme(target, schemeRequest(options));
   const overrides = (options.override ?? []).map(parseOverride);
   const form = overriddenForm(options.format, target, scheme, formatFlags(options), overrides);
-  const source = await openFused(options.model, options, { opset: Math.max(form.leastOpset, target.opset.least) });
+  const source = await openFused(
+    options.model,
+    options,
+    opsetsFor(options.opset, Math.max(form.leastOpset, target.opset.least), target.fusedOpset),
+  );
   const { file, model, log, upgrade } = source;
   const unopened = options.recurrent === 'scan' ? openAllRecurrent(model, options) : [];
   const judged = options.report !== false && fitsInMemory(file);

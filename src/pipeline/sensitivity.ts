@@ -27,6 +27,7 @@ import { samplesProgress } from './progress.ts';
 import { settle, splitSamples, type SamplePlan, type Samples } from './samples.ts';
 import { schemeRequest } from './scheme.ts';
 import { inputsOf, openFused, survivors, type FusedSource } from './source.ts';
+import { opsetsFor, type OpsetSettings } from './upgrade.ts';
 
 /** Enough for the order of the layers to settle; all of them are held in memory. */
 const usualSamples = 64;
@@ -40,7 +41,11 @@ export async function sensitivityOf(options: SensitivityOptions): Promise<Sensit
   const report = options.into === undefined ? undefined : readReport(options.into);
   const given = options.int8 === undefined ? undefined : openModel(options.int8).model;
   const int8 = quantizer(options);
-  const source = await openFused(options.model, options, { opset: Math.max(int8.leastOpset, given?.opset ?? 0) });
+  const source = await openFused(
+    options.model,
+    options,
+    given ? { opset: Math.max(int8.leastOpset, given.opset) } : int8.opsets,
+  );
   const samples = await settle(await splitSamples(options, inputsOf(source.model)));
   for (const warning of samples.warnings) options.onWarning?.(warning);
   const { dataset } = samples.evaluation;
@@ -76,13 +81,16 @@ export async function sensitivityOf(options: SensitivityOptions): Promise<Sensit
 /** How this command's flags quantize: as `quantizeModel` does in its usual format. */
 function quantizer(options: SensitivityOptions): {
   readonly leastOpset: number;
+  readonly opsets: OpsetSettings;
   prepare(source: FusedSource, samples: SamplePlan): Promise<(exclude: readonly string[]) => Model>;
 } {
   const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
   const scheme = resolveScheme(target, schemeRequest(options));
   const form = formOf('qdq', scheme, {});
+  const leastOpset = Math.max(form.leastOpset, target.opset.least);
   return {
-    leastOpset: Math.max(form.leastOpset, target.opset.least),
+    leastOpset,
+    opsets: opsetsFor(options.opset, leastOpset, target.fusedOpset),
     async prepare({ file, model, log }, { calibration }) {
       const request = { target, scheme, include: options.include, fused: survivors(log) };
       const requestWithout = (exclude: readonly string[]) => ({

@@ -6,25 +6,22 @@ import { createExecutor } from '../backends/session.ts';
 import type { InputInfo } from '../data/sample.ts';
 import { modelFromProto } from '../graph/from-proto.ts';
 import type { Model } from '../graph/model.ts';
-import { fuse } from '../intrinsic/run.ts';
 import type { FusionLog } from '../intrinsic/pass.ts';
-import { upgradeOpset, type UpgradeLog } from '../opset/upgrade.ts';
 import { loadModel, type ModelFile } from '../onnx/model-file.ts';
 import type { RunFlags } from '../pipeline-types.ts';
+import { upgradeAndFuse, type OpsetSettings, type Upgrade } from './upgrade.ts';
 
 export interface FusedSource {
   readonly file: ModelFile;
   /** The fused graph. */
   readonly model: Model;
   readonly log: FusionLog;
-  readonly upgrade: UpgradeLog;
+  readonly upgrade: Upgrade;
   readonly nodesBefore: number;
   readonly opsBefore: Readonly<Record<string, number>>;
 }
 
-export interface FuseSettings {
-  /** The least default operator set wanted; an older model is upgraded to it first. */
-  readonly opset?: number | undefined;
+export interface FuseSettings extends OpsetSettings {
   /** Names of passes that must not run. */
   readonly skip?: readonly string[];
 }
@@ -32,19 +29,20 @@ export interface FuseSettings {
 export async function openFused(path: string, flags: RunFlags, settings: FuseSettings = {}): Promise<FusedSource> {
   flags.onProgress?.({ stage: 'fusing', done: 0, total: 1, unit: 'models' });
   const file = loadModel(path);
-  const model = modelFromProto(file.proto, file.dir);
-  const opsBefore = countOps(model);
-  const nodesBefore = [...model.allNodes()].length;
-  const upgrade = upgradeOpset(model, settings.opset ?? model.opset);
-  const log = await fuse(model, { executor: createExecutor(), skip: settings.skip ?? [] });
+  const open = (): Model => modelFromProto(file.proto, file.dir);
+  const opsBefore = countOps(open());
+  const nodesBefore = Object.values(opsBefore).reduce((sum, count) => sum + count, 0);
+  const { model, log, upgrade } = await upgradeAndFuse(open, createExecutor(), settings, settings.skip);
   flags.onProgress?.({ stage: 'fusing', done: 1, total: 1, unit: 'models' });
   return { file, model, log, upgrade, nodesBefore, opsBefore };
 }
 
 /** What a user should know of the upgrade, if there was one. */
-export function upgradeNotes({ from, to, adapted }: UpgradeLog): string[] {
-  if (from === to) return [];
-  return [`upgraded from opset ${from} to ${to}: ${adapted.length} node${adapted.length === 1 ? '' : 's'} adapted`];
+export function upgradeNotes({ from, to, adapted, blocked }: Upgrade): string[] {
+  const notes = blocked.map((why) => `operators that a later opset has stay in parts: ${why}`);
+  if (from === to) return notes;
+  const nodes = `${adapted.length} node${adapted.length === 1 ? '' : 's'}`;
+  return [`upgraded from opset ${from} to ${to}: ${nodes} adapted`, ...notes];
 }
 
 /** Number of nodes by operator type, bodies of control flow included, sorted by name. */

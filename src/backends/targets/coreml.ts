@@ -24,5 +24,6 @@ export const coreMl: Target = {
   preferFloat: {},
   movesCodes: false,
   opset: { least: oldestOpset, newest: newestOpset },
+  fusedOpset: 20,
   exactProducts: true,
 };

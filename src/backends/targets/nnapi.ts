@@ -34,5 +34,7 @@ export const nnapi: Target = {
   preferFloat: {},
   movesCodes: false,
   opset: { least: 10, newest: newestOpset },
+  // It has none of them, but the parts of which LayerNormalization is made.
+  fusedOpset: 0,
   exactProducts: true,
 };

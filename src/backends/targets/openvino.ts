@@ -28,5 +28,6 @@ export const openVino: Target = {
   preferFloat: { Softmax: "OpenVINO's own quantizer leaves Softmax float" },
   movesCodes: false,
   opset: { least: 13, newest: newestOpset },
+  fusedOpset: 20,
   exactProducts: true,
 };

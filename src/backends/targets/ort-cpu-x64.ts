@@ -34,6 +34,7 @@ export const ortCpuX64: Target = {
   preferFloat,
   movesCodes: true,
   opset: { least: oldestOpset, newest: newestOpset },
+  fusedOpset: 23,
   exactProducts: true,
 };
 

@@ -32,5 +32,6 @@ export const qnn: Target = {
   preferFloat: {},
   movesCodes: false,
   opset: { least: 13, newest: newestOpset },
+  fusedOpset: 20,
   exactProducts: true,
 };

@@ -78,6 +78,8 @@ export interface Target {
   readonly movesCodes: boolean;
   /** Versions of the default operator set that it reads. */
   readonly opset: { readonly least: number; readonly newest: number };
+  /** The newest to which a model is upgraded for operators that it runs as a whole (LayerNormalization, Gelu, RMSNormalization). */
+  readonly fusedOpset: number;
   /** True when its int8 products are exact for full-range u8 × s8 operands. */
   readonly exactProducts: boolean;
 }

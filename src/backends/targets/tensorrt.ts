@@ -30,5 +30,6 @@ export const tensorRt: Target = {
   // Per-axis QuantizeLinear needs 13.
   movesCodes: false,
   opset: { least: 13, newest: newestOpset },
+  fusedOpset: 20,
   exactProducts: true,
 };

@@ -12,7 +12,17 @@ export const calibrate = defineCommand({
   name: 'calibrate',
   summary: 'observe the ranges of activations on samples, as a calibration state',
   positionals: [{ name: 'MODEL', describe: 'the float model (.onnx)' }],
-  options: ['output', ...observerOptions, ...dataOptions, 'shard', 'workers', 'saveEvery', 'threads', ...recipeOptions],
+  options: [
+    'output',
+    'opset',
+    ...observerOptions,
+    ...dataOptions,
+    'shard',
+    'workers',
+    'saveEvery',
+    'threads',
+    ...recipeOptions,
+  ],
   required: ['output'],
   examples: [
     ['calibrate model.onnx --data images/ --preprocess imagenet -o ranges.state', 'observe once'],

@@ -12,6 +12,7 @@ export const prepare = defineCommand({
   positionals: [{ name: 'MODEL', describe: 'the float model (.onnx)' }],
   options: [
     'output',
+    'opset',
     'externalData',
     'activationBits',
     'firstLastBits',

@@ -39,6 +39,7 @@ export const quantize = defineCommand({
     'eval',
     ...schemeOptions,
     'state',
+    'opset',
     'output',
     'externalData',
     ...reportOptions,

@@ -12,6 +12,7 @@ export const sensitivity = defineCommand({
     ...dataOptions,
     'eval',
     ...typeOptions,
+    'opset',
     'include',
     'exclude',
     ...observerOptions,

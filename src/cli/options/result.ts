@@ -25,8 +25,8 @@ export const result = {
     group,
     min: oldestOpset,
     max: newestOpset,
-    describe: 'upgrade the model to this opset first, if it is older',
-    defaultText: "the model's",
+    describe: 'operator set of the result: an older model is upgraded to it, and no further',
+    defaultText: "the model's, or what is needed: LayerNormalization 17, Gelu 20, RMSNormalization 23",
   }),
   skip: list({ group, describe: 'fusion pass not to run (repeatable)', expects: 'the name of a fusion pass' }),
   gate: list({
