@@ -15,8 +15,15 @@ export const finetuneErrors = {
   notPrepared: (model: string): QdqError =>
     dataError(
       'QAT_NOT_PREPARED',
-      `${model} holds no fake quantizer: no QuantizeLinear followed by a DequantizeLinear`,
+      `${model} holds no fake quantizer: no QuantizeLinear and no DequantizeLinear`,
       "make one with 'qdq prepare'",
+    ),
+
+  badScale: (model: string, node: string, what: string): QdqError =>
+    dataError(
+      'QAT_SCALE',
+      `${model}: '${node}' cannot be converted: ${what}, and a scale is a finite number above 0`,
+      'the training went astray there: take an earlier checkpoint, or train or calibrate anew',
     ),
 
   nothingNarrow: (model: string, wider: readonly string[]): QdqError =>

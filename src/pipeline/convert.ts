@@ -4,9 +4,9 @@ import { openSession } from '../backends/session.ts';
 import { finetuneErrors } from '../errors/finetune.ts';
 import { saveModel } from '../onnx/model-file.ts';
 import type { ConvertOptions, ConvertResult } from '../pipeline-types.ts';
-import { findFakeQuants } from '../qat/fake-quant.ts';
 import { lowerFakeQuant } from '../qat/lower.ts';
 import { dropNorms } from '../qat/norm-record.ts';
+import { badScales, describeBadScale } from '../quantized/scales.ts';
 import { leastInt4Opset, storeFourBits } from '../qat/storage.ts';
 import { repairWarnings } from './notes.ts';
 import { openFused, upgradeNotes } from './source.ts';
@@ -22,7 +22,10 @@ export async function convertModel(options: ConvertOptions): Promise<ConvertResu
     options,
     options.storage === 'int4' ? { opset: leastInt4Opset } : {},
   );
-  if (findFakeQuants(model).length === 0) throw finetuneErrors.notPrepared(options.model);
+  const quantizers = [...model.allNodes()].filter((node) => node.is('QuantizeLinear', 'DequantizeLinear'));
+  if (quantizers.length === 0) throw finetuneErrors.notPrepared(options.model);
+  const [bad] = badScales(model);
+  if (bad) throw finetuneErrors.badScale(options.model, bad.node.label, describeBadScale(bad));
   const lowered = lowerFakeQuant(model);
   dropNorms(lowered.model);
   const { stored, wider } = options.storage === 'int4' ? storeFourBits(lowered.model) : { stored: 0, wider: [] };

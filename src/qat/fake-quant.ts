@@ -5,9 +5,9 @@
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
-import { dataTypeOfCode, type DataTypeName } from '../onnx/data-types.ts';
+import { dataType, dataTypeOfCode, type DataTypeName } from '../onnx/data-types.ts';
 import type { IntegerType } from '../quantized/params.ts';
-import { containerBits, type CodeLimits } from './widths.ts';
+import type { CodeLimits } from './widths.ts';
 
 export interface FakeQuant {
   readonly quantize: Node;
@@ -21,12 +21,19 @@ export interface FakeQuant {
   readonly zeroPoint: Value | undefined;
   /** With one scale per channel; undefined: one scale. */
   readonly axis: number | undefined;
+  /** Elements along the axis that share a scale, where the scales have the rank of what is quantized; else undefined. */
+  readonly block: number | undefined;
   readonly type: IntegerType;
   readonly limits: CodeLimits;
 }
 
-/** Of the main graph and of all bodies, in list order. */
+/** Of the main graph and of all bodies, in list order. Those of four-bit types or with blocks are left out: nothing trains them. */
 export function findFakeQuants(model: Model): FakeQuant[] {
+  return allFakeQuants(model).filter((fake) => !isNarrow(fake));
+}
+
+/** Those of four bits and those with a scale for every block too. */
+export function allFakeQuants(model: Model): FakeQuant[] {
   const found: FakeQuant[] = [];
   for (const node of model.allNodes()) {
     const fake = node.is('QuantizeLinear') ? fakeQuantAt(node) : undefined;
@@ -34,6 +41,8 @@ export function findFakeQuants(model: Model): FakeQuant[] {
   }
   return found;
 }
+
+const isNarrow = ({ type, block }: FakeQuant): boolean => type.endsWith('int4') || block !== undefined;
 
 /** The fake quantizer that begins with this QuantizeLinear, or undefined when its codes are used otherwise. */
 export function fakeQuantAt(quantize: Node): FakeQuant | undefined {
@@ -57,23 +66,32 @@ export function fakeQuantAt(quantize: Node): FakeQuant | undefined {
     (node) => node.is('DequantizeLinear') && same(node.input(1), scale) && sameZero(node.input(2), zeroPoint),
   );
   if (!pairs || dequantize.length === 0 || codes.isOutput) return undefined;
-  const perAxis = scale.dims !== undefined && scale.dims.length === 1 && scale.dims[0] !== 1;
-  const rank = input.dims?.length;
-  const written = quantize.int('axis', 1);
-  const axis = perAxis ? (written < 0 && rank !== undefined ? written + rank : written) : undefined;
-  return { quantize, clamps, dequantize, input, scale, zeroPoint, axis, type, limits: { qmin, qmax } };
+  return { quantize, clamps, dequantize, input, scale, zeroPoint, ...axisOf(quantize), type, limits: { qmin, qmax } };
 }
 
-const codeTypes: ReadonlySet<DataTypeName> = new Set<DataTypeName>(['uint8', 'int8', 'uint16', 'int16']);
+/** Along which axis a QuantizeLinear or DequantizeLinear has several scales, and for how many elements each stands. */
+export function axisOf(node: Node): Pick<FakeQuant, 'axis' | 'block'> {
+  const scale = node.input(1)?.dims;
+  const block = node.int('block_size', 0) || undefined;
+  const several = block !== undefined || (scale?.length === 1 && scale[0] !== 1);
+  const rank = node.input(0)?.dims?.length;
+  const written = node.int('axis', 1);
+  return { axis: several ? (written < 0 && rank !== undefined ? written + rank : written) : undefined, block };
+}
 
+export const codeTypes: ReadonlySet<DataTypeName> = new Set<DataTypeName>([
+  ...(['uint8', 'int8', 'uint16', 'int16', 'uint4', 'int4'] as const),
+]);
+
+/** Undefined for codes of other types: float8, int32. */
 function codeType(quantize: Node): IntegerType | undefined {
   const written = quantize.int('output_dtype', 0);
   const type = quantize.input(2)?.type ?? (written === 0 ? 'uint8' : dataTypeOfCode(written)?.name);
   return type !== undefined && codeTypes.has(type) ? (type as IntegerType) : undefined;
 }
 
-function typeLimits(type: IntegerType): CodeLimits {
-  const bits = containerBits(type);
+export function typeLimits(type: IntegerType): CodeLimits {
+  const { bits } = dataType(type);
   return type.startsWith('u')
     ? { qmin: 0, qmax: 2 ** bits - 1 }
     : { qmin: -(2 ** (bits - 1)), qmax: 2 ** (bits - 1) - 1 };

@@ -1,25 +1,30 @@
 /**
  * Fake-quantized model → int8 model: float weights become codes, biases int32 codes at (input scale × weight scale), and Relu or
  * Clip vanish where the quantizer behind them limits as much. What results is the layout that onnxruntime turns into integer
- * kernels (quantized/qdq.ts writes the same); activations keep the quantizers they have, learned or calibrated.
+ * kernels (quantized/qdq.ts writes the same); activations keep the quantizers they have, learned or calibrated. A layer that those
+ * kernels would compute otherwise than the model says stays float between its quantizers, with its weight as codes.
  */
 import { modelFromProto } from '../graph/from-proto.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
-import { bypass } from '../graph/rewrite.ts';
 import { modelToProto } from '../graph/to-proto.ts';
 import type { Value } from '../graph/value.ts';
 import { removeDead, sortNodes } from '../graph/walk.ts';
 import { specOf } from '../ops/index.ts';
 import { Tensor } from '../onnx/tensor.ts';
-import { guardFloatNodes } from '../quantized/barrier.ts';
+import { guardFloatNodes, keepFloat } from '../quantized/barrier.ts';
 import { quantizeBias, repairOverflow } from '../quantized/bias.ts';
 import { dequantizeIn, placeCodes, type Placed } from '../quantized/dequantize.ts';
-import { clamp, codes, roundHalfEven } from '../quantized/params.ts';
+import { codes, codesTensor } from '../quantized/params.ts';
 import { moveCodes } from '../quantized/qdq.ts';
-import { findFakeQuants, type FakeQuant } from './fake-quant.ts';
-import { findLayers } from './layers.ts';
+import { absorbClamps } from './absorb.ts';
+import { codesOf, findConstantQuants, floatsOf, recode, type ConstantQuant } from './constant-quant.ts';
+import { moveConstants } from './constant-moves.ts';
+import { allFakeQuants, findFakeQuants, type FakeQuant } from './fake-quant.ts';
+import { findLayers, type Layer } from './layers.ts';
+import { storeFourBits } from './storage.ts';
+import type { CodeLimits } from './widths.ts';
 
 export interface Lowered {
   readonly model: Model;
@@ -30,47 +35,64 @@ export interface Lowered {
   readonly absorbed: number;
   /** Weights whose scale was enlarged so that a bias fits int32, with the number of channels. */
   readonly repaired: readonly { readonly weight: string; readonly channels: number }[];
+  /** Layers between quantizers that run in float, because no integer kernel computes what the model says. */
+  readonly float: readonly string[];
+  /** The coarsest step on which a bias was rounded; 0 without biases. */
+  readonly biasStep: number;
+}
+
+/** What the proof of an earlier attempt asks for, by names of nodes' results in the given model. */
+export interface LowerSettings {
+  /** Nodes that must not run in integers. */
+  readonly float?: ReadonlySet<string>;
+  /** Layers whose signed weights are stored unsigned: the same numbers, other kernels. */
+  readonly unsigned?: ReadonlySet<string>;
 }
 
 /** The given model is left as it is. Quantizers whose codes are used otherwise, or whose scales are computed, stay. */
-export function lowerFakeQuant(source: Model): Lowered {
+export function lowerFakeQuant(
+  source: Model,
+  { float = new Set(), unsigned = new Set() }: LowerSettings = {},
+): Lowered {
   const model = modelFromProto(modelToProto(source), source.dir);
+  // Looked up before any name moves.
+  const named = (names: ReadonlySet<string>): ReadonlySet<Node> =>
+    new Set([...model.allNodes()].filter((node) => names.has(node.output()?.name ?? '')));
+  const [keptFloat, wantsUnsigned] = [named(float), named(unsigned)];
   makeScalars(model);
-  const constants = findFakeQuants(model).filter(
+  const constants = allFakeQuants(model).filter(
     ({ input, scale, zeroPoint }) => input.isConstant && scale.isConstant && (!zeroPoint || zeroPoint.isConstant),
   );
-  const scales = new Map(constants.map((fake) => [fake, Float32Array.from(fake.scale.constant!.floats())]));
-  const layers = findLayers(model, constants);
+  const sources = new Map<string, Origin>();
+  for (const fake of constants) replaceByCodes(fake, sources);
+  giveBiasesBack(model);
+  moveConstants(model);
 
-  const repaired = new Map<FakeQuant, number>();
-  for (const { node, weight, inputScale, bias } of layers) {
-    if (bias === undefined) continue;
-    const changed = repairOverflow(node.constant(bias)!, oneNumber(inputScale!), scales.get(weight)!);
-    if (changed.length > 0) repaired.set(weight, (repaired.get(weight) ?? 0) + changed.length);
-  }
-
-  for (const fake of constants) replaceByCodes(fake, scales.get(fake)!);
-  let biases = 0;
-  for (const { node, weight, inputScale, bias } of layers) {
-    if (bias === undefined) continue;
-    lowerBias(node, bias, oneNumber(inputScale!), scales.get(weight)!);
+  const found = findLayers(model, findConstantQuants(model));
+  const layers = found.filter((layer) => layer.inputScale !== undefined && !keptFloat.has(layer.node) && isRead(layer));
+  const repaired = enlargeScales(layers, sources);
+  for (const weight of new Set(layers.filter(({ node }) => wantsUnsigned.has(node)).map((layer) => layer.weight)))
+    makeUnsigned(weight);
+  const narrow = new Set(layers.flatMap(({ weight }) => widen(weight) ?? []));
+  let [biases, biasStep] = [0, 0];
+  for (const layer of layers) {
+    if (layer.bias === undefined || !hasScaleFor(layer)) continue;
+    biasStep = Math.max(biasStep, lowerBias(layer, layer.bias));
     biases++;
   }
   const absorbed = findFakeQuants(model).reduce((sum, fake) => sum + absorbClamps(fake), 0);
   for (const node of [...model.allNodes()]) {
     const { since = Infinity } = specOf(node)?.moveCodes ?? {};
-    if (model.opset >= since) moveCodes(node);
+    if (model.opset >= since && !keptFloat.has(node)) moveCodes(node);
   }
   for (const graph of model.graph.graphs()) guardFloatNodes(graph);
+  const notRead = found.filter((layer) => layer.inputScale !== undefined && !layers.includes(layer));
+  for (const node of new Set([...keptFloat, ...notRead.map((layer) => layer.node)])) if (node.graph) keepFloat(node);
   removeDead(model.graph);
+  storeFourBits(model, narrow);
   sortNodes(model.graph);
-  return {
-    model,
-    weights: constants.length,
-    biases,
-    absorbed,
-    repaired: [...repaired].map(([{ input }, channels]) => ({ weight: input.name, channels })),
-  };
+  const weights = constants.length;
+  return { model, weights, biases, absorbed, repaired, float: notRead.map(({ node }) => node.label), biasStep };
 }
 
 /** One scale in a vector of length 1, as PyTorch writes it, becomes a scalar: integer kernels take nothing else. */
@@ -87,33 +109,25 @@ function makeScalars(model: Model): void {
   }
 }
 
-function oneNumber(scale: Value): number {
-  return scale.constant!.floats()[0]!;
-}
-
-/** Codes as QuantizeLinear makes them: half to even of the float32 quotient, saturated. */
-function codesOf({ input, zeroPoint, axis, type, limits }: FakeQuant, scales: Float32Array): Tensor {
-  const tensor = input.constant!;
-  const values = tensor.floats();
-  const zeros = zeroPoint?.constant!.ints() ?? [0];
-  const out = codes(type, values.length);
-  const inner = axis === undefined ? values.length : tensor.dims.slice(axis + 1).reduce((n, d) => n * d, 1);
-  for (let start = 0, block = 0; start < values.length; start += inner, block++) {
-    const scale = scales[block % scales.length]!;
-    const zero = zeros[block % zeros.length]!;
-    for (let i = start; i < start + inner; i++) {
-      out[i] = clamp(roundHalfEven(Math.fround(values[i]! / scale)) + zero, limits.qmin, limits.qmax);
-    }
-  }
-  return Tensor.of(`${input.name}_quantized`, type, [...tensor.dims], out);
+/** What a constant was before it became codes. */
+interface Origin {
+  readonly name: string;
+  readonly values: Tensor;
+  readonly limits: CodeLimits;
 }
 
 /** Readers of each graph read the codes through a DequantizeLinear of their own graph. */
-function replaceByCodes(fake: FakeQuant, scales: Float32Array): void {
-  const { input, axis, type, zeroPoint, dequantize } = fake;
+function replaceByCodes(fake: FakeQuant, sources: Map<string, Origin>): void {
+  const { input, axis, block, type, zeroPoint, dequantize, limits } = fake;
+  const values = input.constant!;
+  const scales = Float32Array.from(fake.scale.constant!.floats());
   const given = zeroPoint?.constant!.ints() ?? [0];
+  const elements = codesOf(values.floats(), values.dims, { type, scales, zeros: given, axis, block }, limits);
+  const quantized = codesTensor(`${input.name}_quantized`, type, [...values.dims], elements);
   const zeros = codes(type, scales.length).map((_, i) => given[i % given.length]!);
-  const placed = placeCodes(input.graph, codesOf(fake, scales), scales, zeros, axis);
+  const dims = block === undefined ? undefined : fake.scale.constant!.dims;
+  const placed: Placed = { ...placeCodes(input.graph, quantized, scales, zeros, axis, undefined, dims), block };
+  sources.set(placed.codes.name, { name: input.name, values, limits });
   const here = new Map<Graph, Value>();
   for (const node of dequantize) {
     const graph = node.graph!;
@@ -122,42 +136,87 @@ function replaceByCodes(fake: FakeQuant, scales: Float32Array): void {
   }
 }
 
-/** A bias shared by two nodes gets a quantized copy for each: its scale depends on the node's input. */
-function lowerBias(node: Node, index: number, inputScale: number, weightScales: Float32Array): void {
+/** Biases in codes of any kind and scale become float again: kernels take them at one scale only, which `lowerBias` gives them. */
+function giveBiasesBack(model: Model): void {
+  for (const node of model.allNodes()) {
+    const before = specOf(node)?.weight ? node.input(2)?.producer : undefined;
+    const [stored, scale, zero] = [before?.constant(0), before?.constant(1), before?.constant(2)];
+    if (!before?.is('DequantizeLinear') || !stored || !scale || (before.input(2) && !zero)) continue;
+    const several = scale.size > 1;
+    const how = { type: 'int8', scales: scale.floats(), zeros: zero?.ints() ?? [0], block: undefined } as const;
+    const axis = several ? (before.int('axis', 1) + stored.dims.length) % stored.dims.length : undefined;
+    const name = `${before.input(0)!.name}_float`;
+    const values = floatsOf(stored, { ...how, axis });
+    node.setInput(2, before.input(0)!.graph.addInitializer(Tensor.of(name, 'float32', stored.dims, values)));
+  }
+}
+
+/** Whether integer kernels read the weight's scales as the model means them: one, or one per output channel; one zero point. */
+function isRead({ weight: { scales, zeros, axis, block }, axis: read }: Layer<ConstantQuant>): boolean {
+  if (zeros.some((zero) => zero !== zeros[0])) return false;
+  return scales.length === 1 || (block === undefined && axis === read);
+}
+
+/** A bias of another length (a grouped ConvTranspose has fewer scales than channels) stays float. */
+function hasScaleFor({ node, weight: { scales }, bias }: Layer<ConstantQuant>): boolean {
+  return scales.length === 1 || scales.length === node.constant(bias!)!.size;
+}
+
+function oneNumber(scale: Value): number {
+  return scale.constant!.floats()[0]!;
+}
+
+function enlargeScales(
+  layers: readonly Layer<ConstantQuant>[],
+  sources: ReadonlyMap<string, Origin>,
+): Lowered['repaired'] {
+  const changed = new Map<ConstantQuant, number>();
+  const exact = new Map(layers.map(({ weight }) => [weight, weight.scales.slice()]));
+  for (const layer of layers) {
+    const { node, weight, inputScale, bias } = layer;
+    if (bias === undefined || !hasScaleFor(layer)) continue;
+    const channels = repairOverflow(node.constant(bias)!, oneNumber(inputScale!), weight.scales).length;
+    if (channels > 0) changed.set(weight, (changed.get(weight) ?? 0) + channels);
+  }
+  return [...changed].map(([weight, channels]) => {
+    const origin = sources.get(weight.input.name);
+    const stored = weight.input.constant!;
+    const values = origin?.values.floats() ?? floatsOf(stored, { ...weight, scales: exact.get(weight)! });
+    weight.input = recode(weight, codesOf(values, stored.dims, weight, origin?.limits), weight);
+    return { weight: origin?.name ?? stored.name, channels };
+  });
+}
+
+/** int8 → uint8 with the zero point moved by as much. Products of two unsigned codes saturate on no CPU. */
+function makeUnsigned(weight: ConstantQuant): void {
+  if (weight.type !== 'int8') return;
+  const moved = Uint8Array.from(weight.input.constant!.ints(), (code) => code + 128);
+  weight.zeros = weight.zeros.map((zero) => zero + 128);
+  weight.type = 'uint8';
+  weight.input = recode(weight, moved, weight);
+}
+
+/** Four-bit codes in eight bits, which is what integer kernels read; they are stored in four all the same. */
+function widen(weight: ConstantQuant): Value | undefined {
+  if (weight.type !== 'int4' && weight.type !== 'uint4') return undefined;
+  const type = weight.type === 'int4' ? 'int8' : 'uint8';
+  const elements = codes(type, weight.input.constant!.size);
+  elements.set(weight.input.constant!.ints());
+  weight.type = type;
+  weight.input = recode(weight, elements, weight);
+  return weight.input;
+}
+
+/**
+ * A bias shared by two nodes gets a quantized copy for each: its scale depends on the node's input.
+ * @returns the largest step of the bias
+ */
+function lowerBias({ node, weight, inputScale }: Layer<ConstantQuant>, index: number): number {
   const { name } = node.input(index)!;
-  const quantized = quantizeBias(node.constant(index)!, inputScale, weightScales, `${name}_quantized`);
+  const quantized = quantizeBias(node.constant(index)!, oneNumber(inputScale!), weight.scales, `${name}_quantized`);
   const { scales } = quantized;
   const axis = scales.length > 1 ? 0 : undefined;
   const placed: Placed = placeCodes(node.graph!, quantized.codes, scales, new Int32Array(scales.length), axis);
   node.setInput(index, dequantizeIn(node.graph!, placed, name));
-}
-
-/** Removes the limiting activations before a quantizer whose codes cannot leave the limits anyway. Returns how many. */
-function absorbClamps(fake: FakeQuant): number {
-  const scale = fake.scale.constant?.floats();
-  const zero = fake.zeroPoint?.constant?.ints()[0] ?? 0;
-  if (scale?.length !== 1) return 0;
-  const [low, high] = [fake.limits.qmin, fake.limits.qmax].map((code) => (code - zero) * scale[0]!) as [number, number];
-  const slack = scale[0]! / 2;
-  let absorbed = 0;
-  for (let value = fake.quantize.input(0)!; ; value = fake.quantize.input(0)!) {
-    const clampNode = value.producer;
-    const limits = clampNode && specOf(clampNode)?.clamp?.(clampNode);
-    if (!limits || value.soleUser !== fake.quantize || !isLayer(clampNode)) return absorbed;
-    if (low < limits.min - slack || high > limits.max + slack) return absorbed;
-    const limited = clampNode.input(0)!;
-    // What was quantized keeps its name.
-    clampNode.graph!.swapNames(value, limited);
-    bypass(clampNode, limited);
-    absorbed++;
-  }
-}
-
-/** Whether what it limits is computed in integers: behind a layer with its operands in codes, perhaps through other limits. */
-function isLayer(clampNode: Node): boolean {
-  const before = clampNode.input(0);
-  const producer = before?.producer;
-  if (!producer || before.soleUser !== clampNode) return false;
-  if (specOf(producer)?.clamp) return isLayer(producer);
-  return producer.inputs[0]?.producer?.is('DequantizeLinear') === true;
+  return scales.reduce((most, scale) => Math.max(most, scale), 0);
 }

@@ -25,11 +25,15 @@ export interface StoredFour {
   readonly wider: readonly string[];
 }
 
-/** Rewrites in place the constants that a DequantizeLinear reads as int8 or uint8. */
-export function storeFourBits(model: Model): StoredFour {
+/**
+ * Rewrites in place the constants that a DequantizeLinear reads as int8 or uint8.
+ * @param only those; default all
+ */
+export function storeFourBits(model: Model, only?: ReadonlySet<Value>): StoredFour {
   const found = new Set<Value>();
   for (const node of model.allNodes()) {
     const codes = node.is('DequantizeLinear') ? node.input(0) : undefined;
+    if (only && !only.has(codes!)) continue;
     if (codes?.isConstant && narrow[codes.constant!.type.name]) found.add(codes);
   }
   const wider: string[] = [];

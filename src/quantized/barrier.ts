@@ -30,6 +30,22 @@ export function guardFloatNodes(graph: Graph, int8?: ReadonlySet<Node>): string[
   return guarded;
 }
 
+/**
+ * Keeps one node float whose operands come from codes: behind a barrier they are no pattern of an integer kernel. Its constants stay as
+ * they are, unless nothing else comes from codes.
+ */
+export function keepFloat(node: Node): void {
+  const dequantized = node.inputs.flatMap((value, index) => (comesFromCodes(value?.producer) ? [index] : []));
+  const computed = dequantized.filter((index) => !node.input(index)!.producer!.input(0)!.isConstant);
+  for (const index of computed.length > 0 ? computed : dequantized) {
+    const value = node.input(index)!;
+    const barrier = node.graph!.makeNode('Sum', [value], { outputs: [`${value.name}_float`] });
+    barrier.name = barrier.output()!.name;
+    node.graph!.insertBefore(barrier, node);
+    node.setInput(index, barrier.output()!);
+  }
+}
+
 function hasFloatWeights(node: Node): boolean {
   return (
     specOf(node)?.weight !== undefined && node.constant(1) !== undefined && comesFromCodes(node.input(0)?.producer)

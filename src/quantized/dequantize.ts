@@ -13,12 +13,15 @@ export interface Placed {
   /** Undefined for one that is 0 and is not spelled out. */
   readonly zeroPoint: Value | undefined;
   readonly axis: number | undefined;
+  /** Elements along the axis that share a scale; undefined: 1. */
+  readonly block?: number | undefined;
 }
 
 /**
  * Constant codes; one scale makes scalars, several a vector along `axis`.
  * @param zeros undefined: all 0, and not written
  * @param source the float constant, to stay in the graph behind a QuantizeLinear that makes the same codes of it
+ * @param shape of the scales, where they stand for blocks
  */
 export function placeCodes(
   graph: Graph,
@@ -27,9 +30,10 @@ export function placeCodes(
   zeros: Int32Array | Codes | undefined,
   axis: number | undefined,
   source?: Value,
+  shape?: readonly number[],
 ): Placed {
   const { name, type } = quantized;
-  const dims = axis === undefined ? [] : [scales.length];
+  const dims = shape ?? (axis === undefined ? [] : [scales.length]);
   const scale = graph.addInitializer(Tensor.of(`${name}_scale`, 'float32', dims, scales));
   const zeroPoint = zeros && graph.addInitializer(zeroPoints(`${name}_zero_point`, type.name, dims, zeros));
   if (!source) return { scale, zeroPoint, codes: graph.addInitializer(quantized), axis };
@@ -42,20 +46,22 @@ export function placeCodes(
   return { scale, zeroPoint, codes: node.output()!, axis };
 }
 
-function zeroPoints(name: string, type: DataTypeName, dims: number[], zeros: Int32Array | Codes): Tensor {
+function zeroPoints(name: string, type: DataTypeName, dims: readonly number[], zeros: Int32Array | Codes): Tensor {
   return zeros instanceof Int32Array
     ? Tensor.of(name, type, dims, zeros)
     : codesTensor(name, type as IntegerType, dims, zeros);
 }
 
 /** @param graph where it is read: the codes may stand in an outer graph, but runtimes fuse the nodes of one graph only */
-export function dequantizeIn(graph: Graph, { codes: from, scale, zeroPoint, axis }: Placed, name: string): Value {
+export function dequantizeIn(graph: Graph, placed: Placed, name: string): Value {
+  const { codes: from, scale, zeroPoint, axis, block } = placed;
   const node = graph.makeNode('DequantizeLinear', [from, scale, ...(zeroPoint ? [zeroPoint] : [])], {
     outputs: [`${name}_DequantizeLinear_Output`],
   });
   // A second copy has a numbered output; its node gets the same number.
   node.name = node.output()!.name.replace(/_Output(?=(_\d+)?$)/, '');
   if (axis !== undefined) node.setInt('axis', axis);
+  if (block !== undefined) node.setInt('block_size', block);
   if (from.producer?.graph === graph) graph.insertAfter(node, from.producer);
   else graph.prepend(node);
   return node.output()!;

@@ -11,11 +11,13 @@ import { fixedParameters } from './rules/fixed.ts';
 import { biasScale, weightAxis } from './rules/layers.ts';
 import { format, opset } from './rules/model.ts';
 import { operators, placement, readers, weightForm } from './rules/placement.ts';
+import { scales } from './rules/scales.ts';
 import { activationSymmetry, activationType, perChannel, weightSymmetry, weightType } from './rules/types.ts';
 
 export const rules: readonly LintRule[] = [
   format,
   opset,
+  scales,
   activationType,
   activationSymmetry,
   weightType,

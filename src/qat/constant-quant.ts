@@ -1,0 +1,110 @@
+/**
+ * Constants as codes behind DequantizeLinear, whoever wrote them: what a float constant behind a pair becomes, and what tools that
+ * export codes write. Their scales may lie along any axis, or stand for blocks.
+ */
+import type { Model } from '../graph/model.ts';
+import type { Node } from '../graph/node.ts';
+import type { Value } from '../graph/value.ts';
+import { Tensor } from '../onnx/tensor.ts';
+import { clamp, codes, codesTensor, roundHalfEven, type Codes, type IntegerType } from '../quantized/params.ts';
+import { axisOf, codeTypes, typeLimits } from './fake-quant.ts';
+import type { CodeLimits } from './widths.ts';
+
+/** How a tensor is cut into parts that share a scale. */
+export interface Scales {
+  type: IntegerType;
+  /** Float32 values. */
+  readonly scales: Float32Array;
+  /** As long as the scales, or one. */
+  zeros: readonly number[];
+  readonly axis: number | undefined;
+  readonly block: number | undefined;
+}
+
+export interface ConstantQuant extends Scales {
+  /** The codes. */
+  input: Value;
+  readonly dequantize: readonly Node[];
+}
+
+/** Of the main graph and of all bodies; those whose scales are computed are left out, and so is int32 (biases). */
+export function findConstantQuants(model: Model): ConstantQuant[] {
+  const found = new Map<string, ConstantQuant & { dequantize: Node[] }>();
+  for (const node of model.allNodes()) {
+    const [input, scale, zero] = [node.input(0), node.input(1), node.input(2)];
+    if (!node.is('DequantizeLinear') || !input?.constant || !scale?.constant || (zero && !zero.constant)) continue;
+    const type = input.constant.type.name as IntegerType;
+    if (!codeTypes.has(type) || scale.constant.type.name !== 'float32') continue;
+    const { axis, block } = axisOf(node);
+    const key = JSON.stringify([input.name, scale.name, zero?.name, axis, block]);
+    const known = found.get(key);
+    if (known) known.dequantize.push(node);
+    else {
+      const scales = Float32Array.from(scale.constant.floats());
+      found.set(key, { input, dequantize: [node], type, scales, zeros: zero?.constant?.ints() ?? [0], axis, block });
+    }
+  }
+  return [...found.values()];
+}
+
+/** Element → position of its scale. */
+export function slotsOf(dims: readonly number[], how: Omit<Scales, 'type'>): (element: number) => number {
+  const { scales, axis, block } = how;
+  if (axis === undefined) return () => 0;
+  const inner = dims.slice(axis + 1).reduce((product, dim) => product * dim, 1);
+  if (block === undefined) return (i) => Math.floor(i / inner) % scales.length;
+  const along = dims[axis]!;
+  const blocks = Math.ceil(along / block);
+  return (i) => {
+    const row = Math.floor(i / inner);
+    return (Math.floor(row / along) * blocks + Math.floor((row % along) / block)) * inner + (i % inner);
+  };
+}
+
+/** Codes as QuantizeLinear makes them: half to even of the float32 quotient, saturated. */
+export function codesOf(
+  values: Float32Array,
+  dims: readonly number[],
+  how: Scales,
+  { qmin, qmax }: CodeLimits = typeLimits(how.type),
+): Codes {
+  const { scales, zeros } = how;
+  const out = codes(how.type, values.length);
+  const slotOf = slotsOf(dims, how);
+  for (let i = 0; i < out.length; i++) {
+    const slot = slotOf(i);
+    const zero = zeros[zeros.length === 1 ? 0 : slot]!;
+    out[i] = clamp(roundHalfEven(Math.fround(values[i]! / scales[slot]!)) + zero, qmin, qmax);
+  }
+  return out;
+}
+
+/** What the codes stand for, as DequantizeLinear computes it. */
+export function floatsOf(codes: Tensor, how: Scales): Float32Array {
+  const values = codes.ints();
+  const out = new Float32Array(values.length);
+  const slotOf = slotsOf(codes.dims, how);
+  for (let i = 0; i < out.length; i++) {
+    const slot = slotOf(i);
+    out[i] = (values[i]! - how.zeros[how.zeros.length === 1 ? 0 : slot]!) * how.scales[slot]!;
+  }
+  return out;
+}
+
+/** Other codes for a constant, which its DequantizeLinear nodes read from now on. */
+export function recode(
+  constant: ConstantQuant,
+  elements: Codes,
+  how: Pick<Scales, 'type' | 'scales' | 'zeros'>,
+): Value {
+  const { input, dequantize, axis } = constant;
+  const { graph } = input;
+  const dims = dequantize[0]!.input(1)!.constant!.dims;
+  const zeros = codes(how.type, how.scales.length).map((_, i) => how.zeros[i % how.zeros.length]!);
+  const placed = graph.addInitializer(codesTensor(input.name, how.type, input.constant!.dims, elements));
+  const scale = graph.addInitializer(Tensor.of(`${input.name}_scale`, 'float32', dims, how.scales));
+  const zero = graph.addInitializer(codesTensor(`${input.name}_zero_point`, how.type, dims, zeros));
+  for (const node of dequantize) [placed, scale, zero].forEach((value, i) => node.setInput(i, value));
+  if (axis !== undefined) for (const node of dequantize) node.setInt('axis', axis);
+  return placed;
+}
