@@ -14,11 +14,12 @@ import { dataType } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import type { Interval } from '../ops/op.ts';
 import { weightKey, type Plan, type RegionPlan, type TensorPlan } from '../quantizable/plan.ts';
+import { fitScales } from '../quantized/bias.ts';
 import { rangeOf } from '../quantized/parameters.ts';
 import { activationParams, codes, type IntegerType, type QuantParams } from '../quantized/params.ts';
 import { emitActivation, type Reader } from '../quantized/qdq.ts';
-import { mse as weightScales } from '../quantized/weight-observers/mse.ts';
-import { channelGroups } from '../quantized/weight-observers/weight-observer.ts';
+import { mse } from '../quantized/weight-observers/mse.ts';
+import { channelGroups, silentGroups } from '../quantized/weight-observers/weight-observer.ts';
 import { activationBits, type TensorBits } from './activation-bits.ts';
 import { clampCodes } from './clamp-codes.ts';
 import { activationLimits, containerBits, regionWidths, weightLimits, type Widths } from './widths.ts';
@@ -33,14 +34,18 @@ export function emitFakeQuant(source: Model, plan: Plan, widths: Widths, rangesA
   const layers = regionWidths(model, plan, widths);
   const nodeOf = new Map(plan.regions.map((region) => [region, find(region.tensor)!.producer!]));
 
-  const weightIn = weightWriter(plan, find);
+  const bits = activationBits(plan, find, layers);
+  const params = paramsFinder(plan, find, bits, rangesAt);
+  const scales = weightScales(plan, find, layers, (region) => {
+    const tensor = plan.tensors.find(({ name }) => name === region.activations[0]!.tensor)!;
+    return params(tensor, Math.min(bits.get(tensor.name)!.own, layers.get(region)!.activation)).scale;
+  });
+  const weightIn = weightWriter(plan, find, scales);
   for (const [region, { weight }] of layers) {
     const node = nodeOf.get(region)!;
     node.setInput(region.weight!.input, weightIn(region, node.graph!, weight));
   }
 
-  const bits = activationBits(plan, find, layers);
-  const params = paramsFinder(plan, find, bits, rangesAt);
   const written = new Map<QuantParams, [Value, Value]>();
   for (const tensor of plan.tensors) {
     const value = find(tensor.name)!;
@@ -108,16 +113,50 @@ function paramsFinder(
   };
 }
 
+const widthKey = ({ weight }: RegionPlan, bits: number): string => `${bits} ${weightKey(weight!)}`;
+
+/** Searched, and fitted to the biases of all layers that read the weight in that many bits: what is trained is what will run. */
+function weightScales(
+  plan: Plan,
+  find: (name: string) => Value | undefined,
+  layers: ReadonlyMap<RegionPlan, { readonly weight: number }>,
+  inputScale: (region: RegionPlan) => number,
+): ReadonlyMap<string, Float32Array> {
+  const readers = new Map<string, RegionPlan[]>();
+  for (const [region, { weight }] of layers) {
+    const key = widthKey(region, weight);
+    readers.set(key, [...(readers.get(key) ?? []), region]);
+  }
+  return new Map(
+    [...readers].map(([key, regions]) => {
+      const { weight } = regions[0]!;
+      const { top } = weightLimits(plan.scheme.weightType, layers.get(regions[0]!)!.weight);
+      const constant = find(weight!.name)!.constant!;
+      const values = constant.floats();
+      const groups = channelGroups(constant.dims, weight!.axis);
+      const scales = mse.scales(values, groups, top);
+      const biased = regions.flatMap((region) => {
+        const bias = region.bias && find(region.bias.tensor)!.constant!;
+        return bias ? [{ bias, inputScale: inputScale(region) }] : [];
+      });
+      fitScales(scales, silentGroups(values, groups, top), biased);
+      return [key, scales];
+    }),
+  );
+}
+
 /** Writes the quantizer of a weight once for each graph and width that reads it. */
 function weightWriter(
   plan: Plan,
   find: (name: string) => Value | undefined,
+  scales: ReadonlyMap<string, Float32Array>,
 ): (region: RegionPlan, graph: Graph, bits: number) => Value {
   const type = plan.scheme.weightType;
   const written = new Map<Graph, Map<string, Value>>();
   const parameters = new Map<string, [Value, Value]>();
-  return ({ weight }, graph, bits) => {
-    const key = `${bits} ${weightKey(weight!)}`;
+  return (region, graph, bits) => {
+    const { weight } = region;
+    const key = widthKey(region, bits);
     const here = written.get(graph) ?? written.set(graph, new Map()).get(graph)!;
     const ready = here.get(key);
     if (ready) return ready;
@@ -125,10 +164,7 @@ function weightWriter(
     const limits = weightLimits(type, bits);
     let pair = parameters.get(key);
     if (!pair) {
-      const { constant } = value;
-      const groups = channelGroups(constant!.dims, weight!.axis);
-      const scales = weightScales.scales(constant!.floats(), groups, limits.top);
-      pair = placeWeightParameters(value, scales, type, limits.zeroPoint, weight!.axis);
+      pair = placeWeightParameters(value, scales.get(key)!, type, limits.zeroPoint, weight!.axis);
       parameters.set(key, pair);
     }
     const quantize = pairOn(graph, value, pair, type, weight!.axis);

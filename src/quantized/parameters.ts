@@ -4,7 +4,7 @@ import type { Value } from '../graph/value.ts';
 import type { Tensor } from '../onnx/tensor.ts';
 import type { Interval } from '../ops/op.ts';
 import { activationScheme, quantizerKey, weightKey, type Plan, type TensorPlan } from '../quantizable/plan.ts';
-import { repairOverflow } from './bias.ts';
+import { fitScales, type BiasedLayer } from './bias.ts';
 import { activationParams, representable, type QuantParams } from './params.ts';
 import { weightScales, type WeightScales } from './weights.ts';
 
@@ -58,12 +58,18 @@ export function resolveParameters(
     };
     weights.set(weightKey(weight), weightScales(constantOf(weight.name), request));
   }
-  const repaired: { weight: string; channels: number }[] = [];
+  const layers = new Map<string, BiasedLayer[]>();
   for (const { weight, bias, activations: inputs } of plan.regions) {
-    if (!weight || !bias || plan.spelling.bias === 'float') continue;
-    const { scales } = weights.get(weightKey(weight))!;
-    const channels = repairOverflow(constantOf(bias.tensor), activations.get(quantizerKey(inputs[0]!))!.scale, scales);
-    if (channels.length > 0) repaired.push({ weight: weight.name, channels: channels.length });
+    if (!weight || !bias) continue;
+    const inputScale = activations.get(quantizerKey(inputs[0]!))!.scale;
+    const key = weightKey(weight);
+    layers.set(key, [...(layers.get(key) ?? []), { bias: constantOf(bias.tensor), inputScale }]);
+  }
+  const repaired: { weight: string; channels: number }[] = [];
+  for (const weight of plan.weights) {
+    const { scales, silent } = weights.get(weightKey(weight))!;
+    const { size } = fitScales(scales, silent, layers.get(weightKey(weight)) ?? []);
+    if (size > 0) repaired.push({ weight: weight.name, channels: size });
   }
   return { activations, weights, repaired };
 }

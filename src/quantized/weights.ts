@@ -12,7 +12,7 @@ import type { WeightLayout } from '../ops/op.ts';
 import { kernelOrder, limitPairs, widenScale } from './pairs.ts';
 import { clamp, codeRange, codes, codesTensor, roundHalfEven } from './params.ts';
 import { weightObserverOf } from './weight-observers/index.ts';
-import { channelGroups } from './weight-observers/weight-observer.ts';
+import { channelGroups, silentGroups } from './weight-observers/weight-observer.ts';
 
 export interface WeightRequest {
   readonly type: WeightType;
@@ -36,6 +36,8 @@ export interface WeightScales {
   readonly qmax: number;
   /** Set when neighbouring codes in this order are limited. */
   readonly pairs: WeightLayout | undefined;
+  /** Slots whose weights are all 0, or as good as 0: any scale is right for them. */
+  readonly silent: ReadonlySet<number>;
 }
 
 export function weightScales(tensor: Tensor, request: WeightRequest): WeightScales {
@@ -46,11 +48,8 @@ export function weightScales(tensor: Tensor, request: WeightRequest): WeightScal
   const { qmin, qmax } = codeRange(request.type, true, reduced);
   const zeroPoint = request.type.startsWith('u') ? (qmax + 1) / 2 : 0;
   const top = Math.min(qmax - zeroPoint, zeroPoint - qmin);
-  const scales = weightObserverOf(request.observer ?? 'max').scales(
-    values,
-    channelGroups(tensor.dims, request.axis),
-    top,
-  );
+  const groups = channelGroups(tensor.dims, request.axis);
+  const scales = weightObserverOf(request.observer ?? 'max').scales(values, groups, top);
   const pairs = range === 'pairs' ? request.layout : undefined;
   if (pairs) {
     const order = kernelOrder(tensor.dims, pairs);
@@ -59,7 +58,16 @@ export function weightScales(tensor: Tensor, request: WeightRequest): WeightScal
       scales[slot] = widenScale(values, order, rows, scales[slot]!, top);
     }
   }
-  return { scales, axis: request.axis, type: request.type, zeroPoint, qmin, qmax, pairs };
+  return {
+    scales,
+    axis: request.axis,
+    type: request.type,
+    zeroPoint,
+    qmin,
+    qmax,
+    pairs,
+    silent: silentGroups(values, groups, top),
+  };
 }
 
 /** Codes of a constant under given scales: round half to even of the float32 quotient, as QuantizeLinear does. */

@@ -1,5 +1,6 @@
 /** Fake-quantized models: what stands where, in how many bits, and that it computes what the definition says. */
 import { describe, expect, it } from 'vitest';
+import { Tensor } from '../../src/onnx/tensor.ts';
 import { findFakeQuants } from '../../src/qat/fake-quant.ts';
 import { run } from '../quantized/support.ts';
 import { eight, fakeQuantized, four, images, residual } from './support.ts';
@@ -19,6 +20,18 @@ describe('a fake-quantized model', () => {
     for (const { input } of fakes.filter((fake) => fake.input.isConstant)) expect(input.type).toBe('float32');
     const gemm = [...prepared.allNodes()].find((node) => node.is('Gemm'))!;
     expect(gemm.constant(2)).toBeDefined();
+  });
+
+  it('gives a channel of zeros a step that suits its bias: so it is trained, and so it runs', async () => {
+    const model = residual();
+    const zeroed = model.graph.values.get('w2')!;
+    zeroed.initializer = Tensor.of('w2', 'float32', [8, 8, 3, 3], zeroed.constant!.floats().fill(0, 72, 144));
+    model.graph.values.get('w2_b')!.initializer = Tensor.of('w2_b', 'float32', [8], new Float32Array(8).fill(0.37));
+    const prepared = await fakeQuantized(model, { x: images(4) });
+    const fakes = findFakeQuants(prepared);
+    const weight = fakes.find(({ input }) => input.name === 'w2')!.scale.constant!.floats()[1]!;
+    const input = fakes.find(({ input: { name } }) => name === 'r1')!.scale.constant!.floats()[0]!;
+    expect(0.37 / (weight * input)).toBeCloseTo(2 ** 20, -2);
   });
 
   it('has few bits where weights multiply, all of them in sums, and 8 at both ends', async () => {

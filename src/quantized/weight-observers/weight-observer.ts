@@ -3,6 +3,8 @@
  * scales in groups (a tensor, a channel, a block), and all groups are found in the same passes over the tensor as it lies.
  */
 
+import { isUsableScale } from '../params.ts';
+
 export interface WeightObserver {
   /** Unique: what `--weight-observer` names. */
   readonly id: string;
@@ -45,6 +47,13 @@ export function magnitudes(values: Float32Array, groups: Groups): Float64Array {
     largest[group] = most;
   });
   return largest;
+}
+
+/** Groups of zeros, or of what is too small for a float32 scale: their codes are 0 at any scale. */
+export function silentGroups(values: Float32Array, groups: Groups, top: number): Set<number> {
+  return new Set(
+    [...magnitudes(values, groups).entries()].flatMap(([i, most]) => (isUsableScale(most / top) ? [] : [i])),
+  );
 }
 
 /** Neighbours of one group, in the order in which they lie. */
