@@ -1,85 +1,84 @@
-/** How many samples the model takes at once, feeds made of a batch (whole, filled up, or one sample alone), and results of it. */
-import { largestBatch } from '../data/batch.ts';
-import type { Batch, InputInfo, Sample } from '../data/sample.ts';
+/** How a calibration runs its samples, and what of a filled-up run is told by the real ones. */
+import { inputsOf } from '../data/model-inputs.ts';
+import { repeatedAxis } from '../data/real-rows.ts';
+import { alone, planRuns, rowsOf, type Runs, type Side } from '../data/runs.ts';
+import type { Sample } from '../data/sample.ts';
 import { calibrateErrors } from '../errors/calibrate.ts';
 import type { Model } from '../graph/model.ts';
+import type { Value } from '../graph/value.ts';
+import { activationFinder } from './probe.ts';
+import type { Observer } from './observers/observer.ts';
 import type { Elements } from './statistics-reader.ts';
-import { elementCount, type TensorValue, type TypedArray } from '../onnx/data-types.ts';
 
 export interface Batching {
-  /** Samples per run. */
-  readonly size: number;
-  /** The model takes exactly this many: a short batch is filled up by repeating its last sample. */
-  readonly fixed: boolean;
+  readonly runs: Runs;
   readonly note: string | undefined;
 }
 
 /**
- * @param sample one of the samples to come, to see how many rows of the batch axis each has
+ * @param sample one of the samples to come
  * @param asked samples per run, as wanted
+ * @param observer one that wants each sample by itself gets it: of a fixed batch only where that is more than a matter of style, because
+ * it makes as many runs as there are samples
  */
-export function planBatches(model: Model, sample: Sample, asked: number): Batching {
+export function planBatches(
+  model: Model,
+  sample: Sample,
+  asked: number,
+  side: Side,
+  { oneByOne, elements }: Pick<Observer, 'oneByOne' | 'elements'>,
+): Batching {
   if (!Number.isSafeInteger(asked) || asked < 1) throw calibrateErrors.batchSize(asked);
-  const inputs = model.feeds.map((value): InputInfo => ({
-    name: value.name,
-    type: value.type ?? 'float32',
-    dims: value.dims ?? [],
-  }));
-  const limit = largestBatch(inputs);
-  if (limit === Infinity) return { size: asked, fixed: false, note: undefined };
-  if (limit > 1) {
-    const name = inputs[0]!.name;
-    const rows = sample.inputs[name]?.dims[0] ?? 1;
-    if (limit % rows !== 0) throw calibrateErrors.unevenRows(sample.id, name, rows, limit);
-    const size = limit / rows;
-    return {
-      size,
-      fixed: size > 1,
-      note: asked > 1 && size !== asked ? `the model takes exactly ${size} samples at a time` : undefined,
-    };
-  }
-  return { size: 1, fixed: false, note: asked > 1 ? 'the model takes 1 sample at a time' : undefined };
+  const wanted = oneByOne ? 1 : asked;
+  const planned = planRuns(inputsOf(model), sample, wanted, side);
+  const runs = oneByOne && !elements ? alone(planned) : planned;
+  const { samples } = planned;
+  const unasked = wanted > 1 && samples !== wanted;
+  const note =
+    samples > 1 ? `the model takes exactly ${samples} samples at a time` : 'the model takes 1 sample at a time';
+  return { runs, note: unasked ? note : undefined };
 }
 
-/** The batch as the model takes it. */
-export function feedsOf(batch: Batch, batching: Batching): Batch['inputs'] {
-  if (!batching.fixed || batch.size === batching.size) return batch.inputs;
-  return take(
-    batch,
-    Array.from({ length: batching.size }, (_, i) => Math.min(i, batch.size - 1)),
-  );
-}
+/** By tensor: whether its rows are those of the samples, one after the other; undefined where it has none of theirs. */
+export type Rows = readonly (boolean | undefined)[];
 
-/** Elements of the real samples alone; those of a tensor without a batch axis, which has them once for all, are all real. */
-export function realElements({ rows, data }: Elements, { size }: Batch, batching: Batching): Float32Array {
-  if (!batching.fixed || size === batching.size || rows % batching.size !== 0) return data;
-  return data.subarray(0, (data.length / batching.size) * size);
-}
-
-/** One sample of the batch as the model takes it. */
-export function sampleFeeds(batch: Batch, index: number, batching: Batching): Batch['inputs'] {
-  if (batch.size === 1 && !batching.fixed) return batch.inputs;
-  return take(
-    batch,
-    Array.from({ length: batching.fixed ? batching.size : 1 }, () => index),
-  );
-}
-
-/** The samples at these positions, which may repeat, as one set of inputs. */
-function take(batch: Batch, positions: readonly number[]): Batch['inputs'] {
-  const entries = Object.entries(batch.inputs).map(([name, { type, dims, data }]): [string, TensorValue] => {
-    const [rows = 1, ...rest] = dims;
-    const rowsEach = rows / batch.size;
-    const length = rowsEach * elementCount(rest);
-    const taken = new (data.constructor as new (length: number) => TypedArray)(length * positions.length);
-    positions.forEach((position, i) => {
-      // Both arrays have the type of this input.
-      taken.set(
-        data.subarray(position * length, (position + 1) * length) as Float32Array & BigInt64Array & BigUint64Array,
-        i * length,
-      );
-    });
-    return [name, { type, dims: [rowsEach * positions.length, ...rest], data: taken }];
+/** @param elements of a run of one sample, as often as the batch is large */
+export function rowsFound(
+  model: Model,
+  tensors: readonly string[],
+  elements: readonly (Elements | undefined)[],
+  runs: Runs,
+): Rows {
+  const find = activationFinder(model);
+  const batched = reached(model, runs);
+  return tensors.map((tensor, i) => {
+    const each = elements[i];
+    if (!each || !batched.has(find(tensor))) return undefined;
+    const { rows, data } = each;
+    return repeatedAxis({ dims: [rows, data.length / rows], data }, rowsOf(runs, 1)) === 0;
   });
-  return Object.fromEntries(entries);
+}
+
+/** Elements of the real samples alone. What holds no rows of samples, or rows that cannot be told apart, counts whole. */
+export function realElements({ data }: Elements, size: number, runs: Runs, rows: boolean | undefined): Float32Array {
+  const share = size / rowsOf(runs, size);
+  return rows !== true || share === 1 ? data : data.subarray(0, Math.round(data.length * share));
+}
+
+/** Values that are made of inputs in which samples lie side by side. */
+function reached(model: Model, { axes }: Runs): ReadonlySet<Value> {
+  const found = new Set<Value>(model.feeds.filter(({ name }) => axes.has(name)));
+  // A set is walked in the order in which it grows.
+  for (const value of found) {
+    for (const user of value.users.keys()) {
+      if (user.is('Shape', 'Size')) continue;
+      // What reads it in a body makes the results of the node that owns the body.
+      for (let node = user; ; node = node.graph!.owner!) {
+        for (const output of node.outputs) if (output) found.add(output);
+        if (!node.graph?.owner) break;
+      }
+      for (const body of user.subgraphs()) for (const inner of body.inputs) found.add(inner);
+    }
+  }
+  return found;
 }

@@ -5,14 +5,15 @@
 import { createHash } from 'node:crypto';
 import { setFlagsFromString } from 'node:v8';
 import type { SessionOptions } from '../backends/options.ts';
-import { batches } from '../data/batch.ts';
+import { batches, feedsOf } from '../data/batch.ts';
 import { carrier, checkCarry } from '../data/carry.ts';
+import { alone } from '../data/runs.ts';
 import type { Batch, Dataset, Sample, Selection } from '../data/sample.ts';
 import { recordSkipped } from '../data/tolerant.ts';
 import { calibrateErrors } from '../errors/calibrate.ts';
 import { dataErrors } from '../errors/data.ts';
 import type { Model } from '../graph/model.ts';
-import { feedsOf, planBatches, realElements, sampleFeeds } from './batching.ts';
+import { planBatches, realElements, rowsFound, type Rows } from './batching.ts';
 import { diagnose } from './diagnose.ts';
 import { foldOf } from './health.ts';
 import { observerOf, observerOptions } from './observers/index.ts';
@@ -30,8 +31,8 @@ export interface CalibrateOptions {
   readonly observer?: string;
   readonly observerOptions?: ObserverOptions;
   /**
-   * Samples per run; default 1. A model with a fixed batch gets that many, the last batch filled up by repeating; an observer
-   * that wants every sample alone gets one, if the model allows it.
+   * Samples per run; default 1. A model with a fixed batch gets that many, the last batch filled up by repeating; for an observer
+   * that wants every sample alone it is filled up with one.
    */
   readonly batchSize?: number;
   /** Default 1. */
@@ -67,48 +68,58 @@ export async function calibrate(
     model.graph.outputs.map(({ name }) => name),
   );
   const asked = options.batchSize ?? 1;
-  const batching = planBatches(model, sample, observer.oneByOne ? Math.min(asked, 1) : asked);
-  if (carry && Math.max(batching.size, asked) > 1) throw dataErrors.carryBatch(Math.max(batching.size, asked));
+  const { runs: planned, note } = planBatches(model, sample, asked, dataset, observer);
+  if (carry && (planned.samples > 1 || asked > 1)) throw dataErrors.carryBatch(Math.max(planned.samples, asked));
   const state = carrier(carry);
-  const feeds = feedsOf({ ids: [sample.id], inputs: sample.inputs, labels: undefined, size: 1 }, batching);
+  const lone = feedsOf([sample], alone(planned));
   const elements = observer.elements ? (settings['exact'] === 1 ? 'all' : 'sampled') : 'none';
-  const probes = await planProbes(model, names, observer, feeds, sessionOptions, elements);
+  const probes = await planProbes(model, names, observer, lone, sessionOptions, elements);
 
   const accumulator = observer.start(names.length, settings);
   const ids = createHash('sha256');
   const total = selected(dataset, selection);
   let samples = 0;
   const { landing } = accumulator;
-  const alone = batching.size === 1;
+  const byChannel = planned.samples === 1;
   const statistics = await StatisticsRun.open({
-    ...{ model, probes, names, kept: state.outputs, byChannel: alone, landing, options: sessionOptions },
-    runs: (total ?? Infinity) / batching.size,
+    ...{ model, probes, names, kept: state.outputs, byChannel, landing, options: sessionOptions },
+    runs: (total ?? Infinity) / planned.samples,
   });
   // Past samples are garbage whose weight lies outside V8's heap: a young generation that may grow lets it lie for long.
   setFlagsFromString('--semi-space-growth-factor=1');
+  let runs = planned;
+  let rows: Rows = [];
   try {
-    for await (const drawn of batches(dataset, selection, batching.size)) {
-      const batch = { ...drawn, inputs: state.feeds(drawn) };
+    if (planned.fixed && elements !== 'none') {
+      rows = rowsFound(model, names, (await statistics.run(lone)).elements, planned);
+      // Elements of a sample that only fills up must not count; where they cannot be told from the others, each sample runs alone.
+      if (rows.includes(false)) runs = alone(planned);
+    }
+    const single = runs.samples === 1;
+    for await (const drawn of batches(dataset, selection, runs)) {
+      const feeds = state.feeds(drawn);
       if (samples > 0) options.onState?.(samples, () => accumulator.state());
-      const feeds = feedsOf(batch, batching);
       const { values, suspect, elements, results } = await statistics.run(feeds);
       state.keep(results);
       if (suspect) {
-        const singly = batch.ids.map((id, i) => ({ id, inputs: sampleFeeds(batch, i, batching) }));
+        const singly = drawn.samples.map((each) => ({
+          id: each.id,
+          inputs: single ? feeds : feedsOf([each], alone(runs)),
+        }));
         const found =
-          (await diagnose(model, new Set(names), singly, sessionOptions)) ?? unconfirmed(model, suspect, batch);
+          (await diagnose(model, new Set(names), singly, sessionOptions)) ?? unconfirmed(model, suspect, drawn);
         if (found) throw calibrateErrors.notFinite(found);
       }
-      const fold = alone ? { fold: foldOf(batch.ids[0]!) } : {};
+      const fold = single ? { fold: foldOf(drawn.ids[0]!) } : {};
       accumulator.add({
         ...values,
         ...fold,
-        elements: elements.map((each) => each && realElements(each, batch, batching)),
+        elements: elements.map((each, i) => each && realElements(each, drawn.size, runs, rows[i])),
       });
-      for (const id of batch.ids) ids.update(`${id}\n`);
-      samples += batch.size;
+      for (const id of drawn.ids) ids.update(`${id}\n`);
+      samples += drawn.size;
       options.onProgress?.(samples, total);
-      await statistics.refine(feeds, ((total ?? Infinity) - samples) / batching.size);
+      await statistics.refine(feeds, ((total ?? Infinity) - samples) / runs.samples);
     }
   } finally {
     setFlagsFromString('--semi-space-growth-factor=2');
@@ -117,7 +128,11 @@ export async function calibrate(
   const inBodies = observer.elements ? names.filter((name) => !statistics.hasElements(name)) : [];
   const skipped = recordSkipped(dataset.skipped?.(selection) ?? []);
   // Said of the model, not of this run, so that merged shards say the same as one run.
-  const filledUp = `the model takes exactly ${batching.size} samples at a time: a short batch is filled up with its last sample`;
+  const many = planned.samples * planned.copies;
+  const filledUp =
+    planned.samples > 1
+      ? `the model takes exactly ${many} samples at a time: a short batch is filled up with its last sample`
+      : `the model takes exactly ${many} samples at a time: each is run ${many} times at once`;
   return {
     modelSha256: options.modelSha256,
     tensors: names,
@@ -130,14 +145,14 @@ export async function calibrate(
     samples,
     idsHash: ids.digest('hex'),
     notes: [
-      batching.fixed ? filledUp : undefined,
+      planned.fixed ? filledUp : undefined,
       ...inBodies.map(
         (name) => `tensor '${name}' stands in the body of a node: its range is its smallest and largest value`,
       ),
     ].filter((note) => note !== undefined),
     remarks: [
-      batching.note,
-      observer.oneByOne && asked > 1 && batching.size === 1
+      note,
+      observer.oneByOne && asked > 1 && planned.samples === 1
         ? `observer '${observer.id}' takes 1 sample at a time`
         : undefined,
     ].filter((remark) => remark !== undefined),

@@ -5,6 +5,8 @@
  */
 import type { SessionOptions } from '../backends/options.ts';
 import { openSession } from '../backends/session.ts';
+import { feedsOfOne } from '../data/batch.ts';
+import { inputsOf } from '../data/model-inputs.ts';
 import type { Dataset, Selection } from '../data/sample.ts';
 import type { Model } from '../graph/model.ts';
 import type { TensorValue } from '../onnx/data-types.ts';
@@ -28,8 +30,8 @@ export async function confirmed(
   );
   const session = await openSession(copy, { ...options, simulate: true });
   try {
-    for await (const { inputs } of dataset.samples(selection, () => {})) {
-      const results = await session.run(inputs);
+    for await (const sample of dataset.samples(selection, () => {})) {
+      const results = await session.run(feedsOfOne(sample, inputsOf(model), dataset));
       const constant = health.constant.flatMap(({ tensor, which, ...rest }) => {
         const left = which.filter((channel) => isConstant(results[tensor]!, channel));
         return left.length > 0 ? [{ ...rest, tensor, channels: left.length, which: left }] : [];

@@ -1,11 +1,13 @@
 /** Both models over the same samples, in one pass and in memory that does not grow with their number. */
 import { compareErrors } from '../errors/compare.ts';
 import { dataErrors } from '../errors/data.ts';
-import { batches } from '../data/batch.ts';
-import { carrier, checkCarry, type Carrier } from '../data/carry.ts';
-import type { Batch, Dataset, Selection } from '../data/sample.ts';
+import { batches, feedsOf as feedsOfSamples } from '../data/batch.ts';
+import { carrier, checkCarry } from '../data/carry.ts';
+import { realRows, repeatedAxis } from '../data/real-rows.ts';
+import { alone, rowsOf, type Runs } from '../data/runs.ts';
+import type { Batch, Dataset, Sample, Selection } from '../data/sample.ts';
 import type { TensorValue } from '../onnx/data-types.ts';
-import { feedsOf, filled, firstSample, samplesPerRun, type Feeds, type NamedSession } from './feeds.ts';
+import { feedsOf, firstSample, runsOfBoth, type NamedSession } from './feeds.ts';
 import type { Judge, Judgement } from './metrics/judge.ts';
 import type { Numbers, PairedOutput } from './metrics/metric.ts';
 import { isComparable, toNumbers } from './numbers.ts';
@@ -17,7 +19,7 @@ export interface EvaluateOptions {
   readonly quant: NamedSession;
   readonly dataset: Dataset;
   readonly selection: Selection;
-  /** Samples per run where the batch dimension is free; see samplesPerRun. */
+  /** Samples per run where the batch dimension is free; see runsOfBoth. */
   readonly batchSize?: number | undefined;
   /** Tasks that are judged besides labels; see metrics/judge.ts. */
   readonly judges?: readonly Judge[] | undefined;
@@ -55,8 +57,12 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
     );
   }
   const ordered = carry.length > 0;
-  const { size, fixed } = samplesPerRun(float, quant, first, ordered ? (options.batchSize ?? 1) : options.batchSize);
-  if (ordered && size > 1) throw dataErrors.carryBatch(size);
+  const planned = runsOfBoth(float, quant, first, dataset, ordered ? (options.batchSize ?? 1) : options.batchSize);
+  if (ordered && planned.samples > 1) throw dataErrors.carryBatch(planned.samples);
+  const apart = planned.fixed || (planned.samples > 1 && (dataset.batchAxes?.size ?? 0) > 0);
+  const axes = apart ? await sampleAxes(float, first, planned, names) : undefined;
+  // What cannot be told apart by sample is compared sample by sample.
+  const runs = axes && names.some((name) => axes.get(name) === undefined) ? alone(planned) : planned;
   // Each model lives with the state of its own making, as it will when it is used.
   const states = { float: carrier(carry), quant: carrier(carry) };
   const wanted = [...new Set([...names, ...states.float.outputs])];
@@ -65,16 +71,14 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   let task: TaskTally | undefined;
   let n = 0;
   let labelled = false;
-  for await (const batch of batches(dataset, selection, size)) {
-    const rows = fixed ? size : batch.size;
-    const inputs = (state: Carrier): Feeds => filled({ ...batch, inputs: state.feeds(batch) }, rows);
-    const floatOutputs = await float.session.run(feedsOf(float, inputs(states.float)), wanted);
-    const quantOutputs = await quant.session.run(feedsOf(quant, inputs(states.quant)), wanted);
+  for await (const batch of batches(dataset, selection, runs)) {
+    const floatOutputs = await float.session.run(feedsOf(float, states.float.feeds(batch)), wanted);
+    const quantOutputs = await quant.session.run(feedsOf(quant, states.quant.feeds(batch)), wanted);
     states.float.keep(floatOutputs);
     states.quant.keep(quantOutputs);
     const paired = new Map<string, PairedOutput>();
     for (const name of names) {
-      const output = pair(name, floatOutputs[name]!, quantOutputs[name]!, batch, rows);
+      const output = pair(name, floatOutputs[name]!, quantOutputs[name]!, batch, runs, axes);
       if (n === 0) {
         tallies.set(name, new OutputTally(name, floatOutputs[name]!.type));
         if (task === undefined && isClassifier(output)) task = new TaskTally(name, output.dims[1]!);
@@ -128,25 +132,45 @@ function pairOutputs(
   return { names, skipped };
 }
 
-/** One output of both models; the rows that filled the batch up are cut off again. */
-function pair(name: string, float: TensorValue, quant: TensorValue, batch: Batch, rows: number): PairedOutput {
+/** By output, the axis along which samples lie: found by one run of the float model on a batch of one sample. */
+async function sampleAxes(
+  float: NamedSession,
+  sample: Sample,
+  runs: Runs,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, number | undefined>> {
+  const rows = runs.fixed ? rowsOf(runs, 1) : 2;
+  const twice = { ...runs, samples: 1, copies: rows, fixed: true };
+  const outputs = await float.session.run(feedsOf(float, feedsOfSamples([sample], twice)), names);
+  return new Map(names.map((name) => [name, axisIn(outputs[name]!, rows)]));
+}
+
+function axisIn(value: TensorValue, rows: number): number | undefined {
+  return repeatedAxis({ dims: value.dims, data: toNumbers(value) }, rows);
+}
+
+/**
+ * One output of both models, samples along the first axis; what filled the batch up is cut off again.
+ * @param axes along which samples lie; undefined where it is the first and none fills up
+ */
+function pair(
+  name: string,
+  float: TensorValue,
+  quant: TensorValue,
+  batch: Batch,
+  runs: Runs,
+  axes: ReadonlyMap<string, number | undefined> | undefined,
+): PairedOutput {
   if (float.dims.length !== quant.dims.length || float.dims.some((dim, axis) => dim !== quant.dims[axis])) {
     throw compareErrors.shapes(name, float.dims, quant.dims, batch.ids[0]!);
   }
-  const [head, ...rest] = float.dims;
-  const perSample = head !== undefined && head % rows === 0;
-  const share = (count: number): number => (perSample ? (count / rows) * batch.size : count);
-  const cut = (value: TensorValue): Numbers => {
-    const numbers = toNumbers(value);
-    return numbers.subarray(0, share(numbers.length));
+  const axis = axes?.get(name);
+  const cut = ({ dims, ...value }: TensorValue): { dims: readonly number[]; data: Numbers } => {
+    const data = toNumbers({ dims, ...value });
+    return axis === undefined ? { dims, data } : realRows({ dims, data }, axis, rowsOf(runs, batch.size), batch.size);
   };
-  return {
-    ids: batch.ids,
-    dims: perSample ? [share(head), ...rest] : float.dims,
-    float: cut(float),
-    quant: cut(quant),
-    labels: batch.labels,
-  };
+  const [x, y] = [cut(float), cut(quant)];
+  return { ids: batch.ids, dims: x.dims, float: x.data, quant: y.data, labels: batch.labels };
 }
 
 /** Scores of shape [samples, classes] with at least two classes. */

@@ -1,9 +1,11 @@
 /** Latency, and where it goes by operator: both measured on one real sample, once the outputs have been compared. */
-import { feedsOf, filled, firstSample, samplesPerRun, type NamedSession } from './feeds.ts';
+import { feedsOf, firstSample, runsOfBoth, type NamedSession } from './feeds.ts';
 import { measureLatency } from './latency.ts';
 import type { OpenedModel } from './model-facts.ts';
 import { profileBoth } from './profile.ts';
 import type { Latency, Profile } from './report.ts';
+import { feedsOf as feedsOfSamples } from '../data/batch.ts';
+import { alone, rowsOf } from '../data/runs.ts';
 import type { Dataset, Selection } from '../data/sample.ts';
 
 export interface TimingOptions {
@@ -22,8 +24,8 @@ export async function timeModels(options: TimingOptions): Promise<{ latencyMs?: 
   if (!latency && !profile) return {};
   const sample = await firstSample(dataset, selection);
   // One real sample, as many times as a fixed batch dimension wants.
-  const { size } = samplesPerRun(float, quant, sample, 1);
-  const inputs = filled({ ids: [sample.id], inputs: sample.inputs, labels: undefined, size: 1 }, size);
+  const runs = alone(runsOfBoth(float, quant, sample, dataset, 1));
+  const inputs = feedsOfSamples([sample], runs);
   const [floatFeeds, quantFeeds] = [feedsOf(float, inputs), feedsOf(quant, inputs)];
   const budget = budgetMs === undefined ? {} : { budgetMs };
   const latencyMs =
@@ -31,7 +33,7 @@ export async function timeModels(options: TimingOptions): Promise<{ latencyMs?: 
     (await measureLatency({
       float: () => float.session.run(floatFeeds),
       quant: () => quant.session.run(quantFeeds),
-      batch: size,
+      batch: rowsOf(runs, 1),
       ...budget,
     }));
   const profiled =

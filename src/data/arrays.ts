@@ -1,7 +1,7 @@
 /** Arrays with samples along their first axis → a dataset; what .npy, .npz and .safetensors have in common. */
 import type { DataTypeName, TensorValue, TypedArray } from '../onnx/data-types.ts';
 import { dataErrors } from '../errors/data.ts';
-import { checkNames, fits } from './check.ts';
+import { checkNames, fits, withBatchAxis } from './check.ts';
 import { convert, convertible } from './convert.ts';
 import { indexedDataset } from './dataset.ts';
 import type { Dataset, InputInfo } from './sample.ts';
@@ -106,7 +106,7 @@ export function arrayDataset({ source, format, columns, labels, idBase, open }: 
 function sampleDims({ name, header: { type, shape }, input }: Column): readonly number[] {
   if (!convertible(type, input.type)) throw dataErrors.wrongType(`array '${name}'`, input, type);
   const rest = shape.slice(1);
-  const dims = shape.length === input.dims.length + 1 ? rest : [1, ...rest];
+  const dims = shape.length === input.dims.length + 1 ? rest : withBatchAxis(rest, input);
   if (shape.length === 0 || !fits(dims, input)) throw dataErrors.arrayShape(name, shape, input);
   return dims;
 }

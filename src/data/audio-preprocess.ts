@@ -6,6 +6,7 @@
  */
 import { didYouMean } from '../errors.ts';
 import { dataErrors } from '../errors/data.ts';
+import { forOne } from './check.ts';
 import { centers, logs, norms, samplesFor, scales, windowCount, windows, type MelOptions } from './log-mel.ts';
 import type { InputInfo } from './sample.ts';
 
@@ -143,7 +144,8 @@ export function canonicalAudio({ rate, length, frames, mel }: AudioPreprocess): 
 }
 
 /** Whether all dimensions but the last `free` ones are 1 or open, of floats. */
-function isLine({ dims, type }: InputInfo, free: number): boolean {
+function isLine(input: InputInfo, free: number): boolean {
+  const { dims, type } = forOne(input);
   const others = dims.slice(0, -free);
   return dims.length >= free && type.startsWith('float') && others.every((dim) => typeof dim !== 'number' || dim === 1);
 }

@@ -1,20 +1,12 @@
-/** Samples → batches: concatenated along axis 0, the next batch being read while the last one is in use. */
+/** Samples → batches: joined along the batch axis and filled up, the next batch being read while the last one is in use. */
 import { elementCount, type TensorValue, type TypedArray } from '../onnx/data-types.ts';
 import { dataErrors } from '../errors/data.ts';
-import { fits } from './check.ts';
+import { alone, filledUp, planRuns, type Runs, type Side } from './runs.ts';
 import type { Batch, Dataset, InputInfo, Sample, Selection } from './sample.ts';
 
-/**
- * Batches of `batchSize` samples in the order of the selection; the last may be short. With `inputs`, a batch that the
- * model's fixed dimensions refuse (a batch of 4 for an export with batch 1) is an error that says so.
- */
-export async function* batches(
-  dataset: Dataset,
-  selection: Selection,
-  batchSize: number,
-  inputs: readonly InputInfo[] = [],
-): AsyncGenerator<Batch> {
-  const source = gather(dataset.samples(selection), batchSize, inputs);
+/** Batches in the order of the selection; the last may be short. */
+export async function* batches(dataset: Dataset, selection: Selection, runs: Runs): AsyncGenerator<Batch> {
+  const source = gather(dataset.samples(selection), runs);
   try {
     let next = source.next();
     for (;;) {
@@ -30,76 +22,77 @@ export async function* batches(
   }
 }
 
-/**
- * The largest number of samples the model takes at once: 1 when an input has no batch axis or fixes it to 1, the fixed
- * size when all inputs agree on one, Infinity when every batch axis is free.
- */
-export function largestBatch(inputs: readonly InputInfo[]): number {
-  const sizes = new Set(
-    inputs.map(({ dims }) => (dims.length === 0 ? 1 : typeof dims[0] === 'number' ? dims[0] : Infinity)),
-  );
-  return sizes.size === 1 ? [...sizes][0]! : 1;
-}
-
-async function* gather(
-  samples: AsyncIterable<Sample>,
-  batchSize: number,
-  inputs: readonly InputInfo[],
-): AsyncGenerator<Batch, undefined> {
+async function* gather(samples: AsyncIterable<Sample>, runs: Runs): AsyncGenerator<Batch, undefined> {
   let waiting: Sample[] = [];
   for await (const sample of samples) {
     waiting.push(sample);
-    if (waiting.length < batchSize) continue;
-    yield join(waiting, inputs);
+    if (waiting.length < runs.samples) continue;
+    yield batchOf(waiting, runs);
     waiting = [];
   }
-  if (waiting.length > 0) yield join(waiting, inputs);
+  if (waiting.length > 0) yield batchOf(waiting, runs);
   return undefined;
 }
 
-/** One batch. @throws DATA_* when samples do not fit together, or not what the model fixes */
-export function join(samples: readonly Sample[], inputs: readonly InputInfo[]): Batch {
-  const names = Object.keys(samples[0]!.inputs);
-  const joined = Object.fromEntries(names.map((name) => [name, concatenate(samples, name)]));
-  for (const input of inputs) {
-    const { dims } = joined[input.name]!;
-    const exact = typeof input.dims[0] !== 'number' || dims[0] === input.dims[0];
-    if (!exact || !fits(dims, input)) throw dataErrors.wrongBatch(input, dims, samples.length);
-  }
+/** One batch. @throws DATA_* when samples do not fit together */
+export function batchOf(samples: readonly Sample[], runs: Runs): Batch {
   const labels = samples.flatMap(({ label }) => label ?? []);
   if (labels.length !== 0 && labels.length !== samples.length) {
     throw dataErrors.labelMissing(samples.find(({ label }) => label === undefined)!.id);
   }
   return {
     ids: samples.map(({ id }) => id),
-    inputs: joined,
+    inputs: feedsOf(samples, runs),
     labels: labels.length === 0 ? undefined : labels,
     size: samples.length,
+    samples,
     sequence: samples[0]!.sequence,
   };
 }
 
-function concatenate(samples: readonly Sample[], name: string): TensorValue {
+/** The inputs of one run. @throws DATA_BATCH_SHAPE */
+export function feedsOf(samples: readonly Sample[], runs: Runs): Readonly<Record<string, TensorValue>> {
+  const rows = filledUp(samples, runs);
+  if (rows.length === 1) return rows[0]!.inputs;
+  return Object.fromEntries(
+    Object.entries(rows[0]!.inputs).map(([name, first]) => {
+      const axis = runs.axes.get(name);
+      return [name, axis === undefined ? first : concatenate(rows, name, axis)];
+    }),
+  );
+}
+
+/** The inputs of a run of one sample, as often as the model takes it. */
+export function feedsOfOne(
+  sample: Sample,
+  inputs: readonly InputInfo[],
+  side: Side,
+): Readonly<Record<string, TensorValue>> {
+  return feedsOf([sample], alone(planRuns(inputs, sample, 1, side)));
+}
+
+function concatenate(samples: readonly Sample[], name: string, axis: number): TensorValue {
   const first = samples[0]!.inputs[name]!;
-  if (samples.length === 1) return first;
-  if (first.dims.length === 0) throw dataErrors.noBatchAxis(name);
-  const [, ...rest] = first.dims;
   let rows = 0;
   for (const sample of samples) {
     const { dims } = sample.inputs[name]!;
-    if (dims.length !== first.dims.length || rest.some((dim, axis) => dim !== dims[axis + 1])) {
+    if (dims.length !== first.dims.length || first.dims.some((dim, i) => i !== axis && dim !== dims[i])) {
       throw dataErrors.unevenBatch(sample.id, name, dims, samples[0]!.id, first.dims);
     }
-    rows += dims[0]!;
+    rows += dims[axis]!;
   }
-  const dims = [rows, ...rest];
+  const dims = first.dims.map((dim, i) => (i === axis ? rows : dim));
+  const blocks = elementCount(first.dims.slice(0, axis));
   const data = new (first.data.constructor as new (length: number) => TypedArray)(elementCount(dims));
+  const length = data.length / blocks;
   let at = 0;
   for (const sample of samples) {
-    const part = sample.inputs[name]!.data;
     // All parts are of the input's type, which the checker has made sure of.
-    (data as Float32Array).set(part as Float32Array, at);
-    at += part.length;
+    const part = sample.inputs[name]!.data as Float32Array;
+    const each = part.length / blocks;
+    for (let block = 0; block < blocks; block++)
+      (data as Float32Array).set(part.subarray(block * each, (block + 1) * each), block * length + at);
+    at += each;
   }
   return { type: first.type, dims, data };
 }

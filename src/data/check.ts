@@ -24,15 +24,49 @@ export function checkNames(names: Iterable<string>, inputs: readonly InputInfo[]
   }
 }
 
-/** Whether `dims` fits the input; axis 0 may be 1 where the model fixes a larger batch, which batching then fills. */
+/** Whether `dims` fits the input; the batch axis may be 1 where the model fixes a larger batch, which is then filled up. */
 export function fits(dims: readonly number[], input: InputInfo): boolean {
   return (
     dims.length === input.dims.length &&
     dims.every((dim, axis) => {
       const expected = input.dims[axis];
-      return typeof expected !== 'number' || dim === expected || (axis === 0 && dim === 1);
+      return typeof expected !== 'number' || dim === expected || (axis === batchAxisOf(input) && dim === 1);
     })
   );
+}
+
+export function batchAxisOf({ batchAxis = 0 }: InputInfo): number {
+  return batchAxis;
+}
+
+/** The input as one sample fills it: a fixed batch of several is 1. */
+export function forOne(input: InputInfo): InputInfo {
+  const batch = batchAxisOf(input);
+  const dims = input.dims.map((dim, axis) => (axis === batch && typeof dim === 'number' && dim > 1 ? 1 : dim));
+  return { ...input, dims };
+}
+
+/** The dimensions of a sample that came without its batch axis. */
+export function withBatchAxis(dims: readonly number[], input: InputInfo): number[] {
+  return [...dims.slice(0, batchAxisOf(input)), 1, ...dims.slice(batchAxisOf(input))];
+}
+
+/**
+ * The dimensions of `length` elements that came without any: the input's, of all its batch or of one sample. An open batch is 1,
+ * where `openIsOne`; one other open dimension follows from the length.
+ * @returns undefined when the length does not tell; where it does not fit, what the input takes
+ */
+export function flatDims(input: InputInfo, length: number, openIsOne = true): number[] | undefined {
+  const batch = batchAxisOf(input);
+  const solve = ({ dims: asked }: InputInfo): number[] | undefined => {
+    const dims = asked.map((dim, axis) => (typeof dim === 'number' ? dim : axis === batch && openIsOne ? 1 : null));
+    const open = dims.filter((dim) => dim === null).length;
+    const known = elementCount(dims.filter((dim) => dim !== null));
+    if (open > 1 || (open === 1 && (known === 0 || length % known !== 0))) return undefined;
+    return dims.map((dim) => dim ?? length / known);
+  };
+  const [all, one] = [solve(input), solve(forOne(input))];
+  return one && elementCount(one) === length ? one : all;
 }
 
 function checkTensor(tensor: TensorValue, input: InputInfo, id: string): void {

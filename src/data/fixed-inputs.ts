@@ -58,6 +58,7 @@ export function withFixed(dataset: Dataset, { tensors, carry, words }: FixedInpu
   const preprocess = [...words, dataset.preprocess].filter((part) => part !== undefined).join('; ');
   return {
     ...dataset,
+    constants: Object.keys(tensors),
     preprocess: preprocess === '' ? undefined : preprocess,
     ...(carry.length > 0 && { carry }),
     async *samples(selection, onBad) {

@@ -1,7 +1,7 @@
 /** What a reader module yields → a Sample: names, types and dimensions made explicit, data copied. */
 import { elementCount, type DataTypeName, type TensorValue, type TypedArray } from '../onnx/data-types.ts';
 import { dataErrors } from '../errors/data.ts';
-import { checkNames } from './check.ts';
+import { checkNames, flatDims } from './check.ts';
 import { convert, convertible } from './convert.ts';
 import type { InputInfo, Sample } from './sample.ts';
 
@@ -71,7 +71,8 @@ function tensorOf(value: unknown, input: InputInfo, id: string): TensorValue {
   if (!convertible(from, input.type)) throw dataErrors.wrongType(id, input, from);
   if (held !== from && containers[from] !== held)
     throw dataErrors.readerSample(where, `said to be ${from} but holds ${held}`);
-  const shape = dims === undefined ? dimsOf(input, plain.data.length, id) : Array.from(dims, Number);
+  const shape = dims === undefined ? flatDims(input, plain.data.length) : Array.from(dims, Number);
+  if (!shape) throw dataErrors.readerDims(id, input, plain.data.length);
   if (elementCount(shape) !== plain.data.length) throw dataErrors.wrongLength(id, input, shape, plain.data.length);
   try {
     return { type: input.type, dims: shape, data: convert(plain.data, from, input.type) };
@@ -91,13 +92,4 @@ function plainArray(data: unknown): { data: TypedArray; type: DataTypeName } | u
   if (kind === 'Float16Array') return { data: new Uint16Array(bytes), type: 'float16' };
   if (type === 'uint8') return { data: new Uint8Array(bytes), type };
   return { data: new (data.constructor as new (buffer: ArrayBuffer) => TypedArray)(bytes), type };
-}
-
-/** The dimensions of a bare array: a free batch axis is 1, and one other open dimension follows from the length. */
-function dimsOf(input: InputInfo, length: number, id: string): number[] {
-  const dims = input.dims.map((dim, axis) => (typeof dim === 'number' ? dim : axis === 0 ? 1 : null));
-  const open = dims.filter((dim) => dim === null).length;
-  const known = elementCount(dims.filter((dim) => dim !== null));
-  if (open > 1 || (open === 1 && (known === 0 || length % known !== 0))) throw dataErrors.readerDims(id, input, length);
-  return dims.map((dim) => dim ?? length / known);
 }

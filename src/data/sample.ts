@@ -7,6 +7,8 @@ export interface InputInfo {
   readonly name: string;
   readonly type: DataTypeName;
   readonly dims: readonly (number | string | null)[];
+  /** Along which samples lie side by side; the first one unless the operators that read the input say otherwise. */
+  readonly batchAxis?: number;
 }
 
 export interface Sample {
@@ -22,11 +24,14 @@ export interface Sample {
 
 export interface Batch {
   readonly ids: readonly string[];
+  /** As the model takes them: filled up where it takes no fewer. */
   readonly inputs: Readonly<Record<string, TensorValue>>;
   /** Same length as ids, or undefined when the data has no labels. */
   readonly labels: readonly number[] | undefined;
-  /** Number of samples; axis 0 of every input is a multiple of it. */
+  /** Number of samples, without those that fill it up. */
   readonly size: number;
+  /** What it was made of. */
+  readonly samples: readonly Sample[];
   /** Of the first sample. */
   readonly sequence?: string | undefined;
 }
@@ -64,6 +69,10 @@ export interface Dataset {
   readonly synthetic: boolean;
   /** Lengths of the sequences that the samples make up, in order; undefined when all may be one. */
   readonly sequences?: readonly number[] | undefined;
+  /** Inputs that are the same in all samples. */
+  readonly constants?: readonly string[] | undefined;
+  /** By input, where it is not the first one: InputInfo.batchAxis, as the float model tells it. */
+  readonly batchAxes?: ReadonlyMap<string, number> | undefined;
   /** The state of a stateful model; samples hold its zero. They must then be run one by one and in order. */
   readonly carry?: readonly Carry[] | undefined;
   /**

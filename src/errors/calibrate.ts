@@ -129,13 +129,6 @@ export const calibrateErrors = {
       'raise --samples or give other data',
     ),
 
-  unevenRows: (sample: string, input: string, rows: number, size: number): QdqError =>
-    dataError(
-      'CALIBRATE_ROWS',
-      `sample '${sample}' has ${rows} rows of input '${input}', which do not fill the model's fixed batch of ${size}`,
-      'give samples whose first dimension is 1 or divides the batch',
-    ),
-
   notFinite: (what: NotFinite): QdqError => {
     const from = what.node === undefined ? 'a graph input' : `made by node '${what.node}'`;
     const constant = what.constant === undefined ? '' : ` from its constant '${what.constant}'`;

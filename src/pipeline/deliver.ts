@@ -13,7 +13,8 @@ import { modelToProto } from '../graph/to-proto.ts';
 import { FileRange, isSameFile } from '../onnx/file.ts';
 import { saveModel, type ModelFile, type SavedModel } from '../onnx/model-file.ts';
 import type { RunFlags, ExternalDataMode } from '../pipeline-types.ts';
-import type { Samples } from './samples.ts';
+import { runOnce, type Samples } from './samples.ts';
+import { inputsOf } from './source.ts';
 
 export interface DeliverOptions extends RunFlags {
   readonly model: string;
@@ -43,7 +44,7 @@ export async function deliver(
   const bytes = newBytes(model);
   if (bytes > limits.inMemory)
     return deliverLarge(model, source, options, bytes <= limits.byRunning ? samples : undefined);
-  await prove(model, options, samples);
+  await prove(model, undefined, options, samples);
   return { ...save(model, source, options.output, options), ran: true };
 }
 
@@ -58,22 +59,21 @@ function newBytes(model: Model): number {
   return bytes;
 }
 
-/** Loads and, with samples, runs. A file is opened so that its weights stay there: no optimization, no prepacking. */
-async function prove(model: Model | string, options: DeliverOptions, samples: Samples | undefined): Promise<void> {
+/** Loads and, with samples, runs: the model, or the file that was made of it. A file is opened so that its weights stay there: no optimization, no prepacking. */
+async function prove(
+  model: Model,
+  path: string | undefined,
+  options: DeliverOptions,
+  samples: Samples | undefined,
+): Promise<void> {
   const { threads } = options;
   const settings =
-    typeof model === 'string'
-      ? { threads, level: 'disabled' as const, extra: { disable_prepacking: '1' } }
-      : { threads };
-  const opened = await openSession(model, settings, `the quantized form of '${options.model}'`);
+    path !== undefined ? { threads, level: 'disabled' as const, extra: { disable_prepacking: '1' } } : { threads };
+  const opened = await openSession(path ?? model, settings, `the quantized form of '${options.model}'`);
   const session = withFloat32Ports(opened);
   try {
     if (!samples) return;
-    const { dataset, selection } = samples;
-    for await (const sample of dataset.samples(selection)) {
-      await session.run(sample.inputs);
-      break;
-    }
+    await runOnce(session, inputsOf(model), samples);
   } finally {
     await session.dispose();
   }
@@ -122,7 +122,7 @@ async function deliverLarge(
       externalData,
       resumeKey: identityOf(source),
     });
-    await prove(saved.path, options, samples);
+    await prove(model, saved.path, options, samples);
     if (saved.dataPath !== undefined) renameSync(saved.dataPath, `${output}.data`);
     renameSync(saved.path, output);
     const dataPath = saved.dataPath === undefined ? {} : { dataPath: `${output}.data` };

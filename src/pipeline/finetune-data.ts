@@ -1,5 +1,5 @@
 /** Which samples train and which judge, and how they are cut into steps and shards. */
-import { largestBatch } from '../data/batch.ts';
+import { planRuns, type Runs } from '../data/runs.ts';
 import type { Dataset, InputInfo, Sample, Selection } from '../data/sample.ts';
 import { choose } from '../data/select.ts';
 import { finetuneErrors } from '../errors/finetune.ts';
@@ -15,6 +15,10 @@ export interface TrainingData {
   /** Samples per update, before accumulation, and per run of the training graph. */
   readonly batch: number;
   readonly shard: number;
+  /** How a shard runs. */
+  readonly runs: Runs;
+  /** The samples of one shard. */
+  readonly first: readonly Sample[];
   readonly warnings: readonly string[];
 }
 
@@ -46,17 +50,22 @@ export async function trainingData(options: FinetuneOptions, inputs: readonly In
     }
   }
   if (options.eval !== undefined) evaluation = await everySample(options, options.eval, inputs);
-  const { batch, shard } = cut(options, inputs, positions?.length);
-  return { dataset, positions, evaluation, batch, shard, warnings };
+  const [sample] = await firstOf(dataset, positions, 1);
+  const planned = planRuns(inputs, sample!, usualBatch, dataset);
+  const { batch, shard } = cut(options, planned, positions?.length);
+  const runs = { ...planned, samples: shard };
+  const first = await firstOf(dataset, positions, shard);
+  return { dataset, positions, evaluation, batch, shard, runs, first, warnings };
 }
 
 function cut(
   { batch: asked, workers, accumulate }: FinetuneOptions,
-  inputs: readonly InputInfo[],
+  { samples, fixed: filled }: Runs,
   count: number | undefined,
 ): { batch: number; shard: number } {
-  const limit = largestBatch(inputs);
-  const fixed = limit !== Infinity;
+  // Inputs that go together in no other number than one are a limit as well.
+  const fixed = filled || samples === 1;
+  const limit = samples;
   const unit = fixed ? limit : workers;
   let batch = asked ?? (fixed ? usualRuns * limit : usualBatch);
   // A few samples make smaller steps, unless the size was asked for.
@@ -68,11 +77,15 @@ function cut(
   return { batch, shard: fixed ? limit : batch / workers };
 }
 
-/** The first samples of the training set, one shard of them. */
-export async function firstShard({ dataset, positions, shard }: TrainingData): Promise<Sample[]> {
+/** The first samples of the training set. */
+async function firstOf(
+  dataset: Dataset,
+  positions: readonly number[] | undefined,
+  count: number,
+): Promise<readonly Sample[]> {
   const samples: Sample[] = [];
-  const selection: Selection = positions ? positions.slice(0, shard) : { from: 0, to: shard };
+  const selection: Selection = positions ? positions.slice(0, count) : { from: 0, to: count };
   for await (const sample of dataset.samples(selection)) samples.push(sample);
-  if (samples.length < shard) throw finetuneErrors.fewSamples(samples.length, shard);
+  if (samples.length < count) throw finetuneErrors.fewSamples(samples.length, count);
   return samples;
 }

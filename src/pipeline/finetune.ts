@@ -5,7 +5,8 @@
 import { makeStub } from '../backends/stub.ts';
 import { join, parse } from 'node:path';
 import { cached } from '../data/cache.ts';
-import { join as joinSamples } from '../data/batch.ts';
+import { feedsOf } from '../data/batch.ts';
+import { rowsOf } from '../data/runs.ts';
 import { finetuneErrors } from '../errors/finetune.ts';
 import type { Model } from '../graph/model.ts';
 import { modelToProto } from '../graph/to-proto.ts';
@@ -28,7 +29,7 @@ import { showInside } from '../qat/strip.ts';
 import { train, type Metric, type Point, type Progress } from '../qat/trainer.ts';
 import { buildForwardGraph, quantizedActivations } from '../qat/training-graph.ts';
 import { viewOf } from '../qat/view.ts';
-import { firstShard, trainingData, type TrainingData } from './finetune-data.ts';
+import { trainingData, type TrainingData } from './finetune-data.ts';
 import { buildPhases, normsFreezeAt, planNorms } from './finetune-graphs.ts';
 import { measure } from './finetune-judge.ts';
 import { trainingLog } from './finetune-log.ts';
@@ -95,13 +96,13 @@ export async function runFinetune(options: FinetuneOptions): Promise<Finetuned> 
   const warnings = [...upgradeNotes(upgrade), ...data.warnings, ...normPlan.warnings];
   for (const warning of warnings) options.onWarning?.(warning);
 
-  const feeds = joinSamples(await firstShard(data), inputs).inputs;
+  const feeds = feedsOf(data.first, data.runs);
   const outputs = await outputShapes(model, feeds);
   const lossText = options.loss ?? usualLoss(outputs, data, model, options.teacher);
   const terms = parseLoss(lossText, options.temperature);
   const teacher = await teacherOf(options.teacher, model, feeds, outputs);
   options.onProgress?.({ stage: 'building the gradient graph', done: 0, total: 1, unit: 'graphs' });
-  const { training, graphs } = await buildPhases(normPlan, terms, feeds, data.shard);
+  const { training, graphs } = await buildPhases(normPlan, terms, feeds, rowsOf(data.runs, data.shard));
   showInside(teacher, graphs[0]!.teacher.keys(), options.teacher ?? options.model);
   const [{ parameters, target: scores }] = graphs as [(typeof graphs)[number]];
   const modelParameters = parameters.filter(({ name }) => model.graph.values.has(name));
@@ -153,14 +154,13 @@ export async function runFinetune(options: FinetuneOptions): Promise<Finetuned> 
       parameters,
       view,
       trainingBatches(request, state.step),
-      inputs,
+      data.runs,
       target,
       engines,
       {
         ...options,
         optimizer,
         schedule: { name: options.schedule, steps, warmup: options.warmup },
-        shard: data.shard,
         freezeScales: options.freezeScales ?? Infinity,
         freezeNorms: normsFreezeAt(normPlan, options.freezeBn, steps),
         clipNorm: options.clipNorm,
@@ -246,11 +246,11 @@ function shownMetric({ name, value }: Evaluated): string {
  */
 function usualLoss(
   outputs: ReadonlyMap<string, readonly number[]>,
-  { dataset, shard }: TrainingData,
+  { dataset, runs, shard }: TrainingData,
   model: Model,
   teacher: string | undefined,
 ): string {
-  const classifier = outputs.size === 1 && [...outputs.values()].every((dims) => hasClasses(dims, shard));
+  const classifier = outputs.size === 1 && [...outputs.values()].every((dims) => hasClasses(dims, rowsOf(runs, shard)));
   if (!classifier) return teacher === undefined && quantizedActivations(model).size > 0 ? 'mse,features=.02' : 'mse';
   return dataset.labelled ? 'ce' : 'kl';
 }

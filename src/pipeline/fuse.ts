@@ -1,6 +1,6 @@
 /** Model → fused model, with the proof that both compute the same: they are run side by side before anything is written. */
 import { openSession } from '../backends/session.ts';
-import { batches } from '../data/batch.ts';
+import { feedsOfOne } from '../data/batch.ts';
 import type { Dataset } from '../data/sample.ts';
 import { choose } from '../data/select.ts';
 import { pipelineErrors } from '../errors/pipeline.ts';
@@ -74,12 +74,14 @@ async function prove(
   const { chosen } = choose(dataset.count, count, options.seed);
   const before = await openSession(openModel(path).source, { threads: options.threads }, `'${path}'`);
   const after = await openSession(fused, { threads: options.threads }, `the fused form of '${path}'`);
+  const inputs = inputsOf(fused);
   let samples = 0;
   const difference = new Map<string, number>();
   const range = new Map<string, number>();
   try {
-    for await (const { inputs, size } of batches(dataset, chosen, 1)) {
-      const [a, b] = [await before.run(inputs), await after.run(inputs)];
+    for await (const sample of dataset.samples(chosen)) {
+      const feeds = feedsOfOne(sample, inputs, dataset);
+      const [a, b] = [await before.run(feeds), await after.run(feeds)];
       for (const [name, value] of Object.entries(a)) {
         if (!isComparable(value.type)) continue;
         const [x, y] = [toNumbers(value), toNumbers(b[name]!)];
@@ -94,7 +96,7 @@ async function prove(
         difference.set(name, most);
         range.set(name, top);
       }
-      samples += size;
+      samples++;
       options.onProgress?.({ stage: 'proving equality', done: samples, unit: 'samples' });
     }
   } finally {

@@ -7,7 +7,7 @@ import { openModel } from '../compare/model-facts.ts';
 import type { Dataset, InputInfo } from '../data/sample.ts';
 import { QdqError } from '../errors.ts';
 import type { RunFlags, DataFlags } from '../pipeline-types.ts';
-import { cautions, draw, everySample, openFlags, usualEvaluation, type SamplePlan } from './samples.ts';
+import { cautions, draw, everySample, openFlags, runOnce, usualEvaluation, type SamplePlan } from './samples.ts';
 
 /** For every open dimension but the batch axis: what sequences, images and signals usually take. */
 const usualSizes = [64, 256, 1024, 16, 4, 1];
@@ -46,7 +46,7 @@ export async function generateInputs(
           { ...flags, data: 'random' },
           inputs.map((input) => closed(input, size)),
         );
-        for await (const sample of dataset.samples([0])) await session.run(sample.inputs);
+        await runOnce(session, inputs, { dataset, selection: [0] });
         return {
           dataset,
           notes: open.size === 0 ? [] : [`inputs were generated with ${size} for the open dimensions (${names})`],

@@ -27,7 +27,7 @@ import { describeScheme, findTarget, leastOpset, resolveScheme } from '../quanti
 import { keptWarnings, rangeWarnings } from './notes.ts';
 import { observerSettings } from './observer.ts';
 import { samplesProgress } from './progress.ts';
-import { calibrationSamples, type Samples } from './samples.ts';
+import { calibrationSamples, runOnce, type Samples } from './samples.ts';
 import { describeCalibration, schemeRequest, summarizePlan } from './scheme.ts';
 import { inputsOf, openFused, survivors, upgradeNotes, type FusedSource } from './source.ts';
 import { opsetsFor, type OpsetSettings } from './upgrade.ts';
@@ -151,14 +151,11 @@ async function observed(
 }
 
 /** Loads the graph and runs one sample, before a byte of it is on disk. */
-async function proveItRuns(model: Model, options: PrepareOptions, { dataset, selection }: Samples): Promise<void> {
+async function proveItRuns(model: Model, options: PrepareOptions, samples: Samples): Promise<void> {
   const label = `the fake-quantized form of '${options.model}'`;
   const session = await openSession(model, { threads: options.threads, simulate: true }, label);
   try {
-    for await (const sample of dataset.samples(selection)) {
-      await session.run(sample.inputs);
-      break;
-    }
+    await runOnce(session, inputsOf(model), samples);
   } finally {
     await session.dispose();
   }

@@ -1,5 +1,8 @@
 /** Which samples calibrate and which judge. `--eval` names the judges; without it they are what `--data` leaves over. */
+import type { Session } from '../backends/session.ts';
+import { feedsOfOne } from '../data/batch.ts';
 import { fixInputs, withFixed } from '../data/fixed-inputs.ts';
+import { batchAxesOf } from '../data/model-inputs.ts';
 import { openData } from '../data/open.ts';
 import { isAssumed } from '../data/preprocess.ts';
 import type { Dataset, InputInfo, Selection } from '../data/sample.ts';
@@ -38,7 +41,7 @@ export async function openFlags(flags: DataFlags, inputs: readonly InputInfo[]):
     },
     fixed.rest,
   );
-  return withFixed(dataset, fixed);
+  return { ...withFixed(dataset, fixed), batchAxes: batchAxesOf(inputs) };
 }
 
 /** Samples at random or, where they must be run in order, whole sequences. */
@@ -116,6 +119,18 @@ export async function everySample(flags: DataFlags, path: string, inputs: readon
 
 function atMostHalf(count: number | undefined): number {
   return count === undefined ? usualCalibration : Math.max(1, Math.min(usualCalibration, Math.floor(count / 2)));
+}
+
+/** Runs the first of the samples, as often as the model takes it. */
+export async function runOnce(
+  session: Session,
+  inputs: readonly InputInfo[],
+  { dataset, selection }: Samples,
+): Promise<void> {
+  for await (const sample of dataset.samples(selection)) {
+    await session.run(feedsOfOne(sample, inputs, dataset));
+    break;
+  }
 }
 
 /** What the user should know about the samples before trusting any figure made of them. */

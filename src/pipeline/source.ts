@@ -3,7 +3,6 @@
  * starts here.
  */
 import { createExecutor } from '../backends/session.ts';
-import type { InputInfo } from '../data/sample.ts';
 import { modelFromProto } from '../graph/from-proto.ts';
 import type { Model } from '../graph/model.ts';
 import type { FusionLog } from '../intrinsic/pass.ts';
@@ -52,10 +51,7 @@ export function countOps(model: Model): Record<string, number> {
   return Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** What the data room must feed. */
-export function inputsOf(model: Model): InputInfo[] {
-  return model.feeds.map((value) => ({ name: value.name, type: value.type ?? 'float32', dims: value.dims ?? [] }));
-}
+export { inputsOf } from '../data/model-inputs.ts';
 
 /** Node labels that fusion merged into others: original → surviving. */
 export function survivors(log: Pick<FusionLog, 'applied'>): Map<string, string> {

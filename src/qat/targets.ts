@@ -1,6 +1,7 @@
 /** Labels → target probabilities: 1 for the class, or with label smoothing ε, 1 − ε + ε/C for it and ε/C for the others. */
-import { join } from '../data/batch.ts';
-import type { InputInfo, Sample } from '../data/sample.ts';
+import { feedsOf } from '../data/batch.ts';
+import { filledUp, type Runs } from '../data/runs.ts';
+import type { Sample } from '../data/sample.ts';
 import { finetuneErrors } from '../errors/finetune.ts';
 import type { TensorValue } from '../onnx/data-types.ts';
 import type { Shard } from './engine.ts';
@@ -21,17 +22,15 @@ export function targetsOf(samples: readonly Sample[], { classes, smoothing }: Ta
   return { type: 'float32', dims: [samples.length, classes], data };
 }
 
-/** The shards of a step, `size` samples each. @throws DATA_* when samples do not fit together */
-export function shardsOf(
-  samples: readonly Sample[],
-  size: number,
-  inputs: readonly InputInfo[],
-  target: TargetRequest | undefined,
-): Shard[] {
+/** The shards of a step, each a run. @throws DATA_* when samples do not fit together */
+export function shardsOf(samples: readonly Sample[], runs: Runs, target: TargetRequest | undefined): Shard[] {
   const shards: Shard[] = [];
-  for (let from = 0; from < samples.length; from += size) {
-    const part = samples.slice(from, from + size);
-    shards.push({ feeds: join(part, inputs).inputs, ...(target && { target: targetsOf(part, target) }) });
+  for (let from = 0; from < samples.length; from += runs.samples) {
+    const part = samples.slice(from, from + runs.samples);
+    shards.push({
+      feeds: feedsOf(part, runs),
+      ...(target && { target: targetsOf(filledUp(part, runs), target) }),
+    });
   }
   return shards;
 }

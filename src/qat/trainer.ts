@@ -3,7 +3,8 @@
  * every byte of what comes out: nothing depends on time, and for a given number of workers nothing on chance.
  */
 import { finetuneErrors } from '../errors/finetune.ts';
-import type { InputInfo, Sample } from '../data/sample.ts';
+import type { Runs } from '../data/runs.ts';
+import type { Sample } from '../data/sample.ts';
 import { ahead } from './batches.ts';
 import type { Shard, StepResult } from './engine.ts';
 import { update, type TrainingState, type UpdateOptions } from './optimize.ts';
@@ -44,8 +45,6 @@ export interface Point {
 export interface TrainOptions extends UpdateOptions {
   readonly lr: number;
   readonly schedule: Schedule;
-  /** Samples per shard: the batch of the training graph. */
-  readonly shard: number;
   /** Step from which on scales rest. */
   readonly freezeScales: number;
   /**
@@ -83,6 +82,7 @@ const negligible = 1e-3;
 
 /**
  * Trains `state` up to the last step of the schedule, or until patience ends. Returns whether it ended early.
+ * @param runs each a shard: the batch of the training graph
  * @param batches from the step on at which `state` is
  * @throws QAT_NAN, QAT_EXPLODING, QAT_DIVERGED; those of the data
  */
@@ -92,7 +92,7 @@ export async function train(
   parameters: readonly Parameter[],
   view: View,
   batches: AsyncGenerator<readonly Sample[]>,
-  inputs: readonly InputInfo[],
+  runs: Runs,
   target: TargetRequest | undefined,
   workers: Workers,
   options: TrainOptions,
@@ -105,7 +105,7 @@ export async function train(
   try {
     while (state.step < schedule.steps) {
       const { value: samples } = (await source.next()) as IteratorYieldResult<readonly Sample[]>;
-      const shards = shardsOf(samples, options.shard, inputs, target);
+      const shards = shardsOf(samples, runs, target);
       const { freezeNorms } = options;
       const follows = freezeNorms !== undefined && state.step < freezeNorms;
       const phase = freezeNorms === undefined || follows ? 0 : 1;

@@ -127,7 +127,7 @@ describe('calibrate', () => {
     const whole = [{ id: 'whole', inputs: { x: floats([4, 2], (i) => i) } }];
     expect(rangesOf(await run(fixed, ['y'], whole)).get('y')).toEqual({ min: -7, max: 0 });
     const three = [{ id: 'three', inputs: { x: floats([3, 2], (i) => i) } }];
-    await expect(run(fixed, ['y'], three)).rejects.toMatchObject({ code: 'CALIBRATE_ROWS' });
+    await expect(run(fixed, ['y'], three)).rejects.toMatchObject({ code: 'DATA_ROWS' });
   });
 
   it('says so when a larger batch is not possible', async () => {

@@ -56,7 +56,8 @@ describe('evaluate', () => {
   it('fills the last group of a fixed batch and cuts it off again', async () => {
     const [float, quant] = [fakeSession({ x: [4, 2] }, { y: echo }), fakeSession({ x: ['n', 2] }, { y: plus(1) })];
     const fixed = await run(float, quant, rows(6), { batchSize: 16 });
-    expect(float.batches).toEqual([4, 4]);
+    // The first tells where the samples lie.
+    expect(float.batches).toEqual([4, 4, 4]);
     expect(quant.batches).toEqual([4, 4]);
     const free = await run(
       fakeSession({ x: ['n', 2] }, { y: echo }),

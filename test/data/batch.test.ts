@@ -1,10 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { batches, largestBatch } from '../../src/data/batch.ts';
+import { batches } from '../../src/data/batch.ts';
 import { indexedDataset, streamDataset } from '../../src/data/dataset.ts';
+import { alone, filledUp, planRuns, rowsOf, type Runs } from '../../src/data/runs.ts';
 import type { InputInfo, Sample } from '../../src/data/sample.ts';
 import { drain, failure, input } from './helpers.ts';
 
 const x = input('x', ['N', 'w']);
+
+/** Of a free batch. */
+const together = (samples: number): Runs => ({ samples, copies: 1, fixed: false, axes: new Map([['x', 0]]) });
 
 function dataset(
   count: number,
@@ -40,8 +44,8 @@ const ofWidth = (width: number): Partial<Sample> => ({
 
 describe('batches', () => {
   it('concatenates along axis 0; the last batch may be short', async () => {
-    const all = await drain(batches(dataset(5), [0, 1, 2, 4], 3));
-    expect(all).toEqual([
+    const all = await drain(batches(dataset(5), [0, 1, 2, 4], together(3)));
+    expect(all.map(({ samples: _samples, ...rest }) => rest)).toEqual([
       {
         ids: ['s#0', 's#1', 's#2'],
         labels: [0, 1, 2],
@@ -62,7 +66,7 @@ describe('batches', () => {
     const big = (i: number): Partial<Sample> => ({
       inputs: { x: { type: 'int64', dims: [1], data: BigInt64Array.of(BigInt(i)) } },
     });
-    const [batch] = await drain(batches(dataset(3, big, [i64]), { from: 0 }, 3));
+    const [batch] = await drain(batches(dataset(3, big, [i64]), { from: 0 }, together(3)));
     expect(batch!.inputs['x']!.data).toEqual(BigInt64Array.of(0n, 1n, 2n));
   });
 
@@ -90,7 +94,7 @@ describe('batches', () => {
           batches(
             some(() => false),
             { from: 0 },
-            4,
+            together(4),
           ),
         )
       )[0]!.labels,
@@ -102,7 +106,7 @@ describe('batches', () => {
             batches(
               some((i) => i !== 2),
               { from: 0 },
-              4,
+              together(4),
             ),
           ),
         )
@@ -116,7 +120,7 @@ describe('batches', () => {
         batches(
           dataset(4, (i) => ofWidth(i === 3 ? 5 : 2)),
           { from: 0 },
-          2,
+          together(2),
         ),
       ),
     );
@@ -129,28 +133,42 @@ describe('batches', () => {
         batches(
           dataset(4, (i) => ofWidth(i + 1)),
           { from: 0 },
-          1,
+          together(1),
         ),
       ),
     ).toHaveLength(4);
   });
 
-  it('holds batches against the fixed dimensions of the model', async () => {
-    const fixed = [input('x', [2, 2])];
-    expect(await drain(batches(dataset(4, undefined, fixed), { from: 0 }, 2, fixed))).toHaveLength(2);
-    const error = await failure(drain(batches(dataset(3, undefined, fixed), { from: 0 }, 2, fixed)));
-    expect([error.code, error.kind]).toEqual(['DATA_BATCH', 'usage']);
-    const scalar = input('x', []);
-    const scalars = dataset(2, () => ({ inputs: { x: { type: 'float32', dims: [], data: new Float32Array(1) } } }), [
-      scalar,
-    ]);
-    expect((await failure(drain(batches(scalars, { from: 0 }, 2)))).code).toBe('DATA_BATCH');
-    expect(await drain(batches(scalars, { from: 0 }, 1, [scalar]))).toHaveLength(2);
+  it('joins along the batch axis of each input, shares what has none, and fills a fixed batch up', async () => {
+    const inputs = [{ ...input('x', [2, 4, 3]), batchAxis: 1 }, input('y', [4]), input('rate', [])];
+    const sample = (i: number): Partial<Sample> => ({
+      inputs: {
+        x: { type: 'float32', dims: [2, 1, 3], data: Float32Array.from({ length: 6 }, (_, at) => 10 * i + at) },
+        y: { type: 'float32', dims: [1], data: Float32Array.of(i) },
+        rate: { type: 'float32', dims: [], data: Float32Array.of(7) },
+      },
+    });
+    const source = dataset(6, sample, inputs);
+    const runs = planRuns(inputs, { id: 's#0', inputs: sample(0).inputs! }, 1, { constants: ['rate'] });
+    const [, last] = await drain(batches(source, { from: 0 }, runs));
+    expect([last!.size, last!.labels, rowsOf(runs, 2)]).toEqual([2, [4, 5], 4]);
+    expect(last!.inputs).toEqual({
+      x: {
+        type: 'float32',
+        dims: [2, 4, 3],
+        data: Float32Array.of(
+          ...[40, 41, 42, 50, 51, 52, 50, 51, 52, 50, 51, 52],
+          ...[43, 44, 45, 53, 54, 55, 53, 54, 55, 53, 54, 55],
+        ),
+      },
+      y: { type: 'float32', dims: [4], data: Float32Array.of(4, 5, 5, 5) },
+      rate: { type: 'float32', dims: [], data: Float32Array.of(7) },
+    });
   });
 
   it('reads ahead by one batch and a few samples, and closes when it is left early', async () => {
     const log: string[] = [];
-    for await (const batch of batches(dataset(100, undefined, [x], log), { from: 0 }, 4)) {
+    for await (const batch of batches(dataset(100, undefined, [x], log), { from: 0 }, together(4))) {
       expect(batch.ids[0]).toBe('s#0');
       await new Promise((resolve) => setTimeout(resolve, 5));
       break;
@@ -164,7 +182,7 @@ describe('batches', () => {
     const bad = dataset(6, (i) => (i === 4 ? { inputs: {} } : {}));
     const error = await failure(
       (async () => {
-        for await (const batch of batches(bad, { from: 0 }, 2)) {
+        for await (const batch of batches(bad, { from: 0 }, together(2))) {
           await new Promise((resolve) => setTimeout(resolve, 5));
           seen.push(batch.size);
         }
@@ -200,7 +218,7 @@ describe('a sample', () => {
       batches(
         dataset(1, () => sample, [info]),
         { from: 0 },
-        1,
+        together(1),
       ),
     );
     if (code === undefined) expect(await result).toHaveLength(1);
@@ -208,11 +226,51 @@ describe('a sample', () => {
   });
 });
 
-describe('largestBatch', () => {
-  it('is what every input allows', () => {
-    expect(largestBatch([x, input('y', [null, 3])])).toBe(Infinity);
-    expect(largestBatch([input('x', [1, 3])])).toBe(1);
-    expect(largestBatch([input('x', [8, 3]), input('y', [8])])).toBe(8);
-    expect(largestBatch([x, input('state', [2, 'N', 128]), input('sr', [])])).toBe(1);
+describe('runs of a model', () => {
+  const sampleOf = (dims: Readonly<Record<string, readonly number[]>>): Sample => ({
+    id: 's',
+    inputs: Object.fromEntries(
+      Object.entries(dims).map(([name, each]) => [
+        name,
+        { type: 'float32' as const, dims: each, data: new Float32Array() },
+      ]),
+    ),
+  });
+  const state = { ...input('state', [2, 'N', 8]), batchAxis: 1 };
+  it.each<[string, readonly InputInfo[], Record<string, number[]>, readonly string[], [number, number, boolean]]>([
+    ['free', [x, input('y', [null, 3])], { x: [1, 2], y: [1, 3] }, [], [16, 1, false]],
+    ['of one', [input('x', [1, 3])], { x: [1, 3] }, [], [1, 1, false]],
+    ['fixed', [input('x', [8, 3]), input('y', [8])], { x: [1, 3], y: [1] }, [], [8, 1, true]],
+    ['fixed, rows of which two make a sample', [input('x', [8, 3])], { x: [2, 3] }, [], [4, 1, true]],
+    ['fixed, and filled by each sample', [input('x', [8, 3])], { x: [8, 3] }, [], [1, 1, false]],
+    ['one input fixed, one free', [input('x', [8, 3]), input('y', [null])], { x: [1, 3], y: [1] }, [], [8, 1, true]],
+    ['a scalar beside a free batch', [x, input('sr', [])], { x: [1, 2], sr: [] }, ['sr'], [1, 1, false]],
+    [
+      'the same scalar in all samples',
+      [input('x', [8, 3]), input('sr', [])],
+      { x: [1, 3], sr: [] },
+      ['sr'],
+      [8, 1, true],
+    ],
+    ['a scalar of each sample', [input('x', [8, 3]), input('sr', [])], { x: [1, 3], sr: [] }, [], [1, 8, true]],
+    ['a state whose batch is its second axis', [x, state], { x: [1, 2], state: [2, 1, 8] }, [], [16, 1, false]],
+  ])('%s', (_, inputs, dims, constants, [samples, copies, fixed]) => {
+    expect(planRuns(inputs, sampleOf(dims), 16, { constants })).toMatchObject({ samples, copies, fixed });
+  });
+
+  it('are refused where rows do not fill the batch', async () => {
+    const refusal = (inputs: readonly InputInfo[], dims: Record<string, number[]>): Promise<{ code: string }> =>
+      failure((async () => planRuns(inputs, sampleOf(dims)))());
+    expect((await refusal([input('x', [8, 3])], { x: [3, 3] })).code).toBe('DATA_ROWS');
+    const other = await refusal([input('x', [8, 3]), input('y', [4])], { x: [1, 3], y: [1] });
+    expect(other.code).toBe('DATA_ROWS');
+  });
+
+  it('of one sample hold it as often as the batch is large', () => {
+    const runs = planRuns([input('x', [4, 3])], sampleOf({ x: [1, 3] }));
+    expect(alone(runs)).toMatchObject({ samples: 1, copies: 4, fixed: true });
+    const [a, b] = [sampleOf({ x: [1, 3] }), sampleOf({ x: [1, 3] })];
+    expect(filledUp([a, b], runs)).toEqual([a, b, b, b]);
+    expect(filledUp([a], alone(runs))).toEqual([a, a, a, a]);
   });
 });

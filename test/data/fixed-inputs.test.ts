@@ -50,6 +50,7 @@ describe('carrier', () => {
     inputs: { x: value(1), h: value(0) },
     labels: undefined,
     size: 1,
+    samples: [],
     sequence,
   });
 

@@ -37,14 +37,14 @@ async function trained(answer: (step: number) => { loss: number; gradient: numbe
   };
   const progress = { best: undefined, sinceBest: 0, firstLoss: undefined };
   const view = viewOf(model, parameters, []);
-  const inputs = [{ name: 'x', type: 'float32' as const, dims: ['N', 2] }];
+  const runs = { samples: 1, copies: 1, fixed: false, axes: new Map([['x', 0]]) };
   const options = {
     ...{ optimizer, lr: 0.1, momentum: 0, nesterov: false, weightDecay: 0, scales: 'lsq' as const, scaleLr: 1 },
     ...{ clipNorm: undefined, clipValue: undefined, patience: undefined, evaluateEvery: 0, checkpointEvery: 1 },
-    ...{ schedule: { name: 'constant' as const, steps: 5, warmup: 0 }, shard: 1 },
+    ...{ schedule: { name: 'constant' as const, steps: 5, warmup: 0 } },
     ...{ freezeScales: Infinity, freezeNorms: undefined },
   };
-  const error = await train(state, progress, parameters, view, forever(), inputs, undefined, workers, options, {
+  const error = await train(state, progress, parameters, view, forever(), runs, undefined, workers, options, {
     onStep: (point) => points.push(point),
     checkpoint: (now) => saved.push({ step: now.step, parameters: [...now.parameters] }),
   }).then(

@@ -4,12 +4,14 @@
  * of large tensors only what will be looked at (windows.ts). Everything is folded into sums at once: memory does not grow with samples.
  */
 import { Counter } from '../../calibrate/kernels/counter.ts';
-import { batches } from '../../data/batch.ts';
+import { batches, feedsOf as feedsOfSamples } from '../../data/batch.ts';
 import { carrier } from '../../data/carry.ts';
-import type { Dataset, Selection } from '../../data/sample.ts';
+import { repeatedAxis } from '../../data/real-rows.ts';
+import { alone, rowsOf, type Runs } from '../../data/runs.ts';
+import type { Dataset, Sample, Selection } from '../../data/sample.ts';
 import type { Value } from '../../graph/value.ts';
 import { elementCount, type TensorValue } from '../../onnx/data-types.ts';
-import { filled, firstSample, samplesPerRun, type Feeds } from '../feeds.ts';
+import { firstSample, runsOfBoth } from '../feeds.ts';
 import { isComparable, toNumbers } from '../numbers.ts';
 import type { LayerFacts, TensorRow } from '../report-layers.ts';
 import type { Pair } from './pairing.ts';
@@ -23,6 +25,7 @@ import {
   uncut,
   type Made,
   type SideOptions,
+  type Sides,
   type Traced,
 } from './sides.ts';
 import { ActivationTally } from './tally.ts';
@@ -80,22 +83,23 @@ async function run(taps: readonly Tap[], excuses: Map<Pair, string>, options: Me
   try {
     const first = await firstSample(dataset, selection);
     const asked = carry.length > 0 ? 1 : options.batchSize;
-    const { size, fixed } = samplesPerRun(sides.float, sides.quant, first, asked);
-    const traced =
-      carry.length > 0 || (fixed && size > 1) ? undefined : await trace(pairs, first.inputs, sides, options);
-    const room = fixed || !traced ? size : Math.min(size, fits(traced.float));
+    const planned = runsOfBoth(sides.float, sides.quant, first, dataset, asked);
+    const { fixed } = planned;
+    const traced = carry.length > 0 || fixed ? undefined : await trace(pairs, first.inputs, sides, options);
+    const lone = fixed && !(await liesInRows(taps, excuses, first, planned, sides));
+    const room = !traced ? planned.samples : Math.min(planned.samples, fits(traced.float));
+    const runs = lone ? alone(planned) : { ...planned, samples: room };
     // Samples that share a run would share their windows, and the result would depend on how many do.
-    let cut = traced && room === 1 ? cutsOf(pairs, traced, options.pairing) : uncut;
+    let cut = traced && runs.samples === 1 ? cutsOf(pairs, traced, options.pairing) : uncut;
     const reopen = async (): Promise<void> => {
       await sides.dispose();
       sides = await openSides(pairs, states.float.outputs, options, cut);
     };
     if (cut.quant.size > 0) await reopen();
     let n = 0;
-    for await (const batch of batches(dataset, selection, room)) {
-      const rows = fixed ? size : batch.size;
-      const inputs = (state: typeof states.float): Feeds => filled({ ...batch, inputs: state.feeds(batch) }, rows);
-      const feeds = [inputs(states.float), inputs(states.quant), n] as const;
+    for await (const batch of batches(dataset, selection, runs)) {
+      const share = lone ? 1 : batch.size / rowsOf(runs, batch.size);
+      const feeds = [states.float.feeds(batch), states.quant.feeds(batch), n] as const;
       let made: Made;
       try {
         made = await runSides(sides, ...feeds);
@@ -115,7 +119,7 @@ async function run(taps: readonly Tap[], excuses: Map<Pair, string>, options: Me
         const whole = made.float[origin!.name];
         const y = parts.quant.get(value.name);
         if (y === undefined) {
-          const why = add(tally, whole!, made.quant[value.name]!, batch.size / rows, batch.size, quantizer);
+          const why = add(tally, whole!, made.quant[value.name]!, share, batch.size, quantizer);
           if (why !== undefined) excuses.set(pair, why);
           continue;
         }
@@ -132,6 +136,29 @@ async function run(taps: readonly Tap[], excuses: Map<Pair, string>, options: Me
   } finally {
     await sides.dispose();
   }
+}
+
+/**
+ * Whether every tensor of a fixed batch holds its samples one after the other, so that those which fill it up can be cut off: seen in a
+ * run of one sample. If not, samples run one by one, and all of a run is that sample's.
+ */
+async function liesInRows(
+  taps: readonly Tap[],
+  excuses: ReadonlyMap<Pair, string>,
+  sample: Sample,
+  runs: Runs,
+  sides: Sides,
+): Promise<boolean> {
+  const feeds = feedsOfSamples([sample], alone(runs));
+  const made = await runSides(sides, feeds);
+  const rows = rowsOf(runs, 1);
+  const found = taps.every(({ pair }) => {
+    if (excuses.has(pair)) return true;
+    const value = made.float[pair.origin!.name]!;
+    return !isComparable(value.type) || repeatedAxis({ dims: value.dims, data: toNumbers(value) }, rows) === 0;
+  });
+  discard(made, feeds, []);
+  return found;
 }
 
 /** How many samples may run at once. */

@@ -7,7 +7,7 @@ import { basename } from 'node:path';
 import { dataErrors } from '../../errors/data.ts';
 import { elementCount, type TensorValue, type TypedArray } from '../../onnx/data-types.ts';
 import { openFile, type RandomAccess } from '../bytes.ts';
-import { checkNames } from '../check.ts';
+import { checkNames, flatDims, withBatchAxis } from '../check.ts';
 import { convert, convertible } from '../convert.ts';
 import { firstIsLabelled, indexedDataset } from '../dataset.ts';
 import type { Dataset, InputInfo, Sample } from '../sample.ts';
@@ -155,17 +155,8 @@ function parseNumbers(line: string, id: string, inputs: readonly InputInfo[]): S
     return value;
   });
   const input = inputs[0]!;
-  const { dims } = input;
-  // The numbers of one line are flat; the dimensions are the input's, one open one following from the count.
-  const known = dims.map((dim, axis) => (typeof dim === 'number' ? dim : axis === 0 && dims.length > 1 ? 1 : null));
-  const rest = elementCount(known.filter((dim) => dim !== null));
-  const shape = known.map((dim) => dim ?? values.length / rest);
-  if (
-    known.filter((dim) => dim === null).length > 1 ||
-    elementCount(shape) !== values.length ||
-    !shape.every(Number.isInteger)
-  )
-    throw dataErrors.readerDims(id, input, values.length);
+  const shape = flatDims(input, values.length, input.dims.length > 1);
+  if (!shape || elementCount(shape) !== values.length) throw dataErrors.readerDims(id, input, values.length);
   return { id, inputs: { [input.name]: { type: input.type, dims: shape, data: typed(values, input, id) } } };
 }
 
@@ -176,7 +167,7 @@ function tensorOf(value: unknown, input: InputInfo, id: string): TensorValue {
   const flat = (Array.isArray(value) ? value.flat(Infinity) : [value]) as unknown[];
   if (flat.length !== elementCount(dims) || !even(value, dims)) throw dataErrors.textRagged(id, input.name);
   if (!flat.every(isNumber)) throw dataErrors.textLine(id, `input '${input.name}' holds something else than numbers`);
-  const shape = dims.length === input.dims.length - 1 ? [1, ...dims] : dims;
+  const shape = dims.length === input.dims.length - 1 ? withBatchAxis(dims, input) : dims;
   return padded({ type: input.type, dims: shape, data: typed(flat, input, id) }, input);
 }
 

@@ -2,6 +2,12 @@
 import { dataError, didYouMean, usageError, type QdqError } from '../../errors.ts';
 import { type Dims, expects, type Input, list, reason, shape } from './words.ts';
 
+/** An input, and how many samples fill its fixed batch. */
+export interface Repeated {
+  readonly input: Input;
+  readonly times: number;
+}
+
 export const samples = {
   inputMissing: (where: string, name: string, found: readonly string[]): QdqError =>
     dataError(
@@ -57,9 +63,6 @@ export const samples = {
       'give float, integer or boolean inputs',
     ),
 
-  noBatchAxis: (name: string): QdqError =>
-    usageError('DATA_BATCH', `input '${name}' is a scalar and cannot be batched`, 'use --batch 1'),
-
   unevenBatch: (id: string, name: string, dims: Dims, firstId: string, firstDims: Dims): QdqError =>
     dataError(
       'DATA_BATCH_SHAPE',
@@ -67,11 +70,18 @@ export const samples = {
       'use --batch 1, or give all samples one shape',
     ),
 
-  wrongBatch: (input: Input, dims: Dims, size: number): QdqError =>
-    usageError(
-      'DATA_BATCH',
-      `${expects(input)}, a batch of ${size} is ${shape(dims)}`,
-      'choose --batch (and --samples, for the last batch) to fit the model',
+  unevenRows: (id: string, input: Input, rows: number): QdqError =>
+    dataError(
+      'DATA_ROWS',
+      `${id}: ${expects(input)}, and ${rows} rows do not fill that batch without a rest`,
+      'give samples of one row, or of a number that divides the batch',
+    ),
+
+  unevenInputs: (id: string, first: Repeated, other: Repeated): QdqError =>
+    dataError(
+      'DATA_ROWS',
+      `${id}: ${expects(first.input)}, which ${first.times} such samples fill, but ${expects(other.input)}, which ${other.times} fill`,
+      'give samples whose inputs fill the batch together',
     ),
 
   randomShape: (input: Input): QdqError =>

@@ -1,0 +1,82 @@
+/**
+ * How samples become runs of a model: how many share one, along which axis of each input, and what fills it up where the model takes
+ * no fewer. Every command that runs a model on samples asks here.
+ *
+ * - A free batch takes any number of samples.
+ * - A fixed batch takes that many; a short last one is filled up with its last sample.
+ * - Where an input that differs from sample to sample has no batch axis, or results cannot be told apart, samples run one by one, each as
+ *   often as the batch is large: whatever is made of the run is then made of that sample alone.
+ */
+import { dataErrors } from '../errors/data.ts';
+import { batchAxisOf } from './check.ts';
+import type { Dataset, InputInfo, Sample } from './sample.ts';
+
+export interface Runs {
+  /** That share a run. */
+  readonly samples: number;
+  /** How often each stands in it. */
+  readonly copies: number;
+  /** The model takes exactly samples × copies of them. */
+  readonly fixed: boolean;
+  /** The axis along which an input is joined, by name; the others are the same for all samples of a run. */
+  readonly axes: ReadonlyMap<string, number>;
+}
+
+/** What the data says of the inputs. */
+export type Side = Pick<Dataset, 'constants' | 'batchAxes'>;
+
+/**
+ * @param sample one of the samples to come, to see how many rows of the batch axis each has
+ * @param asked samples per run where the batch is free
+ * @throws DATA_ROWS when the inputs' fixed batches do not go together
+ */
+export function planRuns(
+  inputs: readonly InputInfo[],
+  sample: Sample,
+  asked = 1,
+  { constants = [], batchAxes }: Side = {},
+): Runs {
+  const axisOf = (input: InputInfo): number => batchAxes?.get(input.name) ?? batchAxisOf(input);
+  const open: InputInfo[] = [];
+  const short: { readonly input: InputInfo; readonly rows: number; readonly times: number }[] = [];
+  const whole: InputInfo[] = [];
+  for (const input of inputs) {
+    const tensor = sample.inputs[input.name];
+    // Another model's, or fed by the program itself.
+    if (!tensor) continue;
+    const declared = input.dims[axisOf(input)];
+    const rows = tensor.dims[axisOf(input)];
+    if (rows === undefined || declared === undefined || rows === declared) whole.push(input);
+    else if (typeof declared !== 'number') open.push(input);
+    else if (declared % rows !== 0) throw dataErrors.unevenRows(sample.id, input, rows);
+    else short.push({ input, rows, times: declared / rows });
+  }
+  const axes = new Map([...open, ...short.map(({ input }) => input)].map((input) => [input.name, axisOf(input)]));
+  const [first, ...others] = short;
+  if (!first) {
+    if (whole.length === 0 && open.length > 0) return { samples: asked, copies: 1, fixed: false, axes };
+    return { samples: 1, copies: 1, fixed: false, axes: new Map() };
+  }
+  const { times } = first;
+  const odd = others.find((other) => other.times !== times);
+  if (odd) throw dataErrors.unevenInputs(sample.id, first, odd);
+  const runs = { samples: times, copies: 1, fixed: true, axes };
+  return whole.every(({ name }) => constants.includes(name)) ? runs : alone(runs);
+}
+
+/** The same, one sample at a time. */
+export function alone({ samples, copies, fixed, axes }: Runs): Runs {
+  return { samples: 1, copies: fixed ? samples * copies : 1, fixed, axes };
+}
+
+/** How many samples, real or repeated, a run of `size` real ones has. */
+export function rowsOf({ samples, copies, fixed }: Runs, size: number): number {
+  return fixed ? samples * copies : size;
+}
+
+/** The samples of a run with those that fill it up, in their order. */
+export function filledUp(samples: readonly Sample[], { samples: size, copies, fixed }: Runs): readonly Sample[] {
+  if (!fixed) return samples;
+  const last = samples.at(-1)!;
+  return Array.from({ length: size * copies }, (_, i) => samples[Math.floor(i / copies)] ?? last);
+}
