@@ -7,8 +7,6 @@ if (major < 20 || (major === 20 && minor < 19)) {
   );
   process.exitCode = 3;
 } else {
-  const { compileLate } = await import('../src/cli/compile-late.ts');
-  compileLate();
   const { main } = await import('../src/cli/main.ts');
   process.exitCode = await main(process.argv.slice(2));
 }

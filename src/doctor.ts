@@ -4,9 +4,11 @@
  */
 import { randomUUID } from 'node:crypto';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { freemem, homedir, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { cpuInfo } from './backends/cpu.ts';
+import { triedRuntimes } from './backends/runtime-version.ts';
 import { loadRuntime, openSession } from './backends/session.ts';
 import { QdqError } from './errors.ts';
 import { Graph } from './graph/graph.ts';
@@ -37,6 +39,7 @@ export async function examine(): Promise<Diagnosis> {
     checkNode(process.versions.node),
     runtime,
     ...(runtime.status === 'fail' ? [] : [await checkInt8()]),
+    checkProtobuf(),
     checkCpu(),
     await checkSharp(),
     await checkTokenizers(() => import('@huggingface/tokenizers')),
@@ -58,13 +61,41 @@ export function checkNode(found: string): Finding {
 
 function checkRuntime(): Finding {
   try {
-    return {
-      check: 'onnxruntime',
-      status: 'ok',
-      detail: `onnxruntime-node ${loadRuntime().env.versions.node ?? 'of unknown version'}`,
-    };
+    return checkRuntimeRelease(loadRuntime().env.versions.node);
   } catch (error) {
     return failure('onnxruntime', error);
+  }
+}
+
+export function checkRuntimeRelease(found: string | undefined): Finding {
+  const check = 'onnxruntime';
+  const detail = `onnxruntime-node ${found ?? 'of unknown version'}`;
+  if ((triedRuntimes as readonly (string | undefined)[]).includes(found)) return { check, status: 'ok', detail };
+  return {
+    check,
+    status: 'warn',
+    detail: `${detail}, with which qdq was not tried`,
+    hint: `tried: ${triedRuntimes.join(', ')}; 'npm install onnxruntime-node@${triedRuntimes.at(-1)}' installs the last of them`,
+  };
+}
+
+/** Its internals (lazy fields, unknown fields) carry the codec, so that package.json names one release. */
+function checkProtobuf(): Finding {
+  const require = createRequire(import.meta.url);
+  const check = 'protobufjs';
+  try {
+    const { version: found } = require('protobufjs/package.json') as { version: string };
+    const { dependencies } = require('qdq/package.json') as { dependencies: Readonly<Record<string, string>> };
+    const wanted = dependencies[check]!;
+    if (found === wanted) return { check, status: 'ok', detail: `protobufjs ${found}` };
+    return {
+      check,
+      status: 'warn',
+      detail: `protobufjs ${found}, where ${wanted} was tested`,
+      hint: `'npm install protobufjs@${wanted}'`,
+    };
+  } catch (error) {
+    return failure(check, error);
   }
 }
 

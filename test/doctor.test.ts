@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { checkNode, checkTemporaryFolder, checkTokenizers, examine } from '../src/doctor.ts';
+import { checkNode, checkRuntimeRelease, checkTemporaryFolder, checkTokenizers, examine } from '../src/doctor.ts';
 
 it('finds a machine that runs these tests healthy', async () => {
   const { healthy, findings } = await examine();
@@ -8,6 +8,7 @@ it('finds a machine that runs these tests healthy', async () => {
     'node',
     'onnxruntime',
     'int8',
+    'protobufjs',
     'cpu',
     'sharp',
     'tokenizers',
@@ -25,6 +26,12 @@ it.each([
   ['20.19.0', 'ok'],
   ['24.1.0', 'ok'],
 ])('Node.js %s: %s', (version, status) => expect(checkNode(version).status).toBe(status));
+
+it('knows the releases of onnxruntime that were tried', () => {
+  expect(checkRuntimeRelease('1.30.0')).toMatchObject({ status: 'ok', detail: 'onnxruntime-node 1.30.0' });
+  expect(checkRuntimeRelease('1.99.0')).toMatchObject({ status: 'warn', hint: expect.stringContaining('1.30.0') });
+  expect(checkRuntimeRelease(undefined)).toMatchObject({ status: 'warn' });
+});
 
 it('fails where nothing can be written', () => {
   expect(checkTemporaryFolder('/nowhere/at/all')).toMatchObject({

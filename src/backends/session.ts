@@ -12,6 +12,7 @@ import type { DataTypeName, TensorValue, TypedArray } from '../onnx/data-types.t
 import { markIn, saysWritten } from './in-place.ts';
 import type { SessionOptions } from './options.ts';
 import { release } from './release.ts';
+import { checkRuntimeVersion } from './runtime-version.ts';
 import { makeStub, type Stub } from './stub.ts';
 
 type Tensors = Readonly<Record<string, TensorValue>>;
@@ -28,16 +29,25 @@ export interface Session {
   dispose(): Promise<void>;
 }
 
+/**
+ * onnxruntime's telemetry leaves files where the home folder cannot be written. Set when this file is loaded, which the main thread
+ * does first: what a worker sets in its copy of the environment native code does not see.
+ */
+process.env['ORT_DISABLE_TELEMETRY'] ??= '1';
+
 let runtime: typeof Ort | undefined;
 
-/** The onnxruntime-node module, loaded once. */
+/** The onnxruntime-node module, loaded once. @throws BACKEND_MISSING, BACKEND_TOO_OLD */
 export function loadRuntime(): typeof Ort {
+  if (runtime) return runtime;
+  let loaded: typeof Ort;
   try {
-    runtime ??= createRequire(import.meta.url)('onnxruntime-node') as typeof Ort;
+    loaded = createRequire(import.meta.url)('onnxruntime-node') as typeof Ort;
   } catch (cause) {
     throw backendErrors.runtimeMissing(`${process.platform}/${process.arch}`, cause);
   }
-  return runtime;
+  checkRuntimeVersion(loaded.env.versions.node);
+  return (runtime = loaded);
 }
 
 /**

@@ -136,7 +136,11 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
       ...(options.recipe === undefined ? {} : { recipe: options.recipe }),
       environment: environmentOf(cpu, threads, exactInt8),
       data,
-      ...judge(gates, { task, outputs, nodes, placement, cost, warnings, tensors: inside?.tensors }, options.baseline),
+      ...judge(
+        gates,
+        { task, outputs, nodes, placement, cost, warnings, models, data, tensors: inside?.tensors },
+        options.baseline,
+      ),
       task,
       outputs,
       nodes,
@@ -152,7 +156,6 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
           saturated,
         }),
       }),
-      warnings,
     };
   } finally {
     for (const session of sessions) await session.dispose();

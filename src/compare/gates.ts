@@ -10,7 +10,7 @@
  */
 import { compareErrors } from '../errors/compare.ts';
 import { parseBound, type Bound } from './gate-bound.ts';
-import { gateMetrics, type GateFacts, type GateMetric, type GateNeed, type GateValue } from './gate-metrics.ts';
+import { gateMetrics, type GateFacts, type GateMetric, type GateNeed } from './gate-metrics.ts';
 import type { Baseline, GateRow, Report } from './report.ts';
 
 export interface Gate {
@@ -82,16 +82,11 @@ const missing: Readonly<Record<GateNeed | 'baseline', string>> = {
 export function evaluateGates(gates: readonly Gate[], facts: GateFacts, baseline?: GateFacts): GateRow[] {
   return gates.map((gate) => {
     const { id, level, metric, target, op } = gate;
-    const read = (from: GateFacts, bound: number): GateValue => {
-      if (target !== undefined) metric.checkTarget?.(from, target, id);
-      return metric.read(from, target, bound);
-    };
-    const before = gate.bound.kind === 'relative' && baseline ? read(baseline, NaN).value : undefined;
-    if (gate.bound.kind === 'relative' && before === undefined && level !== 'off')
-      throw compareErrors.gateUnavailable(id, baseline ? 'the baseline has no value for it' : missing.baseline);
+    if (target !== undefined) metric.checkTarget?.(facts, target, id);
+    const before = gate.bound.kind === 'relative' ? valueBefore(gate, baseline) : undefined;
     const bound =
       gate.bound.kind === 'absolute' ? gate.bound.value : gate.bound.factor * (before ?? NaN) + gate.bound.offset;
-    const { value, interval, why, hint } = read(facts, bound);
+    const { value, interval, why, hint } = metric.read(facts, target, bound);
     if (value === undefined && level !== 'off') throw compareErrors.gateUnavailable(id, why ?? 'it has no value');
     const measured = value ?? NaN;
     const judged = interval && !gate.byEstimate ? worseEnd(interval, op) : undefined;
@@ -111,6 +106,29 @@ export function evaluateGates(gates: readonly Gate[], facts: GateFacts, baseline
       ...(pass || hint === undefined || level === 'off' ? {} : { hint }),
     };
   });
+}
+
+/**
+ * What a relative bound starts from. Like is held against like: where the worse end of an interval is judged, it is the same end of
+ * the baseline's, so that an unchanged model passes.
+ * @throws GATE_UNAVAILABLE
+ */
+function valueBefore({ id, level, metric, target, op, byEstimate }: Gate, baseline?: GateFacts): number | undefined {
+  const unavailable = (why: string): undefined => {
+    if (level !== 'off') throw compareErrors.gateUnavailable(id, why);
+  };
+  if (!baseline) return unavailable(missing.baseline);
+  const broken = baseline.outputs.find(({ nonFinite }) => nonFinite > 0);
+  if (broken)
+    return unavailable(`output '${broken.name}' of the baseline holds ${broken.nonFinite} NaN or infinite values`);
+  try {
+    if (target !== undefined) metric.checkTarget?.(baseline, target, id);
+  } catch {
+    return unavailable(`the baseline does not know '${target}'`);
+  }
+  const { value, interval } = metric.read(baseline, target, NaN);
+  if (value === undefined) return unavailable('the baseline has no value for it');
+  return (interval && !byEstimate ? worseEnd(interval, op) : undefined) ?? value;
 }
 
 /** Where the truth may be at its worst for this operator; undefined for ==, which asks for the figure itself. */

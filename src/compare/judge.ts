@@ -10,19 +10,28 @@ export interface BaselineSource {
   readonly report?: Report;
 }
 
+/** Of warnings that come from the baseline, and go with it. */
+const code = 'BASELINE';
+
 /** @throws GATE_OUTPUT, GATE_TENSOR, GATE_UNAVAILABLE */
 export function judge(
   gates: readonly Gate[],
-  facts: GateFacts & Pick<Report, 'warnings'>,
+  facts: GateFacts & Pick<Report, 'warnings' | 'models' | 'data'>,
   baseline: BaselineSource | undefined,
-): Pick<Report, 'gates' | 'verdict'> & { readonly baseline?: Baseline } {
+): Pick<Report, 'gates' | 'verdict' | 'warnings'> & { readonly baseline?: Baseline } {
   const rows = evaluateGates(gates, facts, baseline && (baseline.report ?? facts));
-  const verdict = verdictOf({ gates: rows, outputs: facts.outputs, warnings: facts.warnings });
-  if (!baseline?.report) return { gates: rows, verdict };
+  const strange = baseline?.report ? differences(baseline.report, facts) : [];
+  const warnings = [
+    ...facts.warnings,
+    ...strange.map((what) => ({ code, message: `the baseline ${baseline!.path} ${what}` })),
+  ];
+  const verdict = verdictOf({ gates: rows, outputs: facts.outputs, warnings });
+  if (!baseline?.report) return { gates: rows, verdict, warnings };
   const { created, models } = baseline.report;
   return {
     gates: rows,
     verdict,
+    warnings,
     baseline: {
       path: baseline.path,
       ...(created === undefined ? {} : { created }),
@@ -32,8 +41,25 @@ export function judge(
   };
 }
 
+/** What makes its figures say little of these. */
+function differences(before: Report, { models, data }: Pick<Report, 'models' | 'data'>): string[] {
+  const was = before.data.evaluation;
+  const is = data.evaluation;
+  const found: string[] = [];
+  if (before.models.float.sha256 !== models.float.sha256)
+    found.push(`is of another float model (${before.models.float.path}): its figures are not those of this one`);
+  // null: a stream, whose samples nobody knows.
+  if (was.idsHash !== is.idsHash && was.idsHash !== null && is.idsHash !== null)
+    found.push(`was measured on other samples (${was.n} of ${was.source}; now ${is.n} of ${is.source})`);
+  else if (was.preprocess !== is.preprocess)
+    found.push(`was measured with another preprocessing (${was.preprocess ?? 'none'})`);
+  if (before.verdict === 'fail') found.push('comes from a run that failed');
+  return found;
+}
+
 /** A finished report under other gates. */
 export function judgeAgain(report: Report, gates: readonly Gate[], baseline: BaselineSource | undefined): Report {
   const { baseline: _before, ...rest } = report;
-  return { ...rest, ...judge(gates, report, baseline) };
+  const warnings = report.warnings.filter((warning) => warning.code !== code);
+  return { ...rest, ...judge(gates, { ...report, warnings }, baseline) };
 }

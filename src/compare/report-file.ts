@@ -5,6 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import type { ZodError } from 'zod';
 import { compareErrors } from '../errors/compare.ts';
 import { onInterrupt } from '../interrupt.ts';
+import { withoutMark } from '../onnx/utf8.ts';
 import { canonicalJson, withoutTimes } from './canonical.ts';
 import { reportSchema, reportSchemaVersion, type Report } from './report.ts';
 
@@ -46,7 +47,7 @@ export function readReport(path: string): Report {
 
 function readText(path: string): string {
   try {
-    return readFileSync(path, 'utf8');
+    return withoutMark(readFileSync(path, 'utf8'));
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') throw compareErrors.reportNotFound(path);
     throw compareErrors.reportUnreadable(path, cause);

@@ -9,6 +9,7 @@ import { dirname, extname, isAbsolute, join, relative, resolve } from 'node:path
 import { pathToFileURL } from 'node:url';
 import { LineCounter, parseDocument } from 'yaml';
 import { configErrors } from '../errors/config.ts';
+import { withoutMark } from '../onnx/utf8.ts';
 import { readValue, type OptionTable } from './option.ts';
 import { recipeKeys, recipeSchema, type Sections } from './schema.ts';
 
@@ -68,7 +69,7 @@ async function readRaw(file: string, path: string): Promise<unknown> {
     throw configErrors.extension(file, recipeExtensions);
   let content: string;
   try {
-    content = readFileSync(path, 'utf8');
+    content = withoutMark(readFileSync(path, 'utf8'));
   } catch (cause) {
     throw (cause as NodeJS.ErrnoException).code === 'ENOENT'
       ? configErrors.notFound(file)

@@ -1,5 +1,6 @@
 /** The labels of a folder of images or sounds: from a labels.csv, from class folders, or none. */
 import { dataErrors } from '../errors/data.ts';
+import { withoutMark } from '../onnx/utf8.ts';
 import type { Names } from './names.ts';
 
 export const labelsFile = 'labels.csv';
@@ -83,7 +84,7 @@ export function parseCsv(text: string): string[][] {
   const rows: string[][] = [];
   let row: string[] = [];
   const field = /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r?\n|$)/gy;
-  const source = text.replace(/^\uFEFF/, '');
+  const source = withoutMark(text);
   while (field.lastIndex < source.length) {
     const match = field.exec(source);
     if (!match) throw dataErrors.csvQuote(rows.length + 1);

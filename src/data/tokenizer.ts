@@ -8,6 +8,7 @@ import { basename, dirname, join } from 'node:path';
 import type { Tokenizer } from '@huggingface/tokenizers';
 import { dataErrors } from '../errors/data.ts';
 import type { TensorValue } from '../onnx/data-types.ts';
+import { withoutMark } from '../onnx/utf8.ts';
 import type { InputInfo } from './sample.ts';
 import { roleOf, type TextInput, type TextPreprocess } from './text-preprocess.ts';
 
@@ -153,14 +154,14 @@ function padOf(tokenizer: Tokenizer, files: Files, { pad_token: named }: Config)
 async function readFiles(given: string): Promise<{ path: string; text: string; beside: string }> {
   try {
     const path = (await stat(given)).isDirectory() ? join(given, 'tokenizer.json') : given;
-    const text = await readFile(path, 'utf8');
+    const text = withoutMark(await readFile(path, 'utf8'));
     const beside = await readFile(join(dirname(path), 'tokenizer_config.json'), 'utf8').catch(
       (cause: NodeJS.ErrnoException) => {
         if (cause.code === 'ENOENT') return '';
         throw cause;
       },
     );
-    return { path, text, beside };
+    return { path, text, beside: withoutMark(beside) };
   } catch (cause) {
     throw dataErrors.tokenizerUnreadable(given, cause);
   }

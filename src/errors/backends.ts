@@ -19,6 +19,13 @@ export const backendErrors = {
       cause,
     ),
 
+  tooOld: (found: string, oldest: string, best: string): QdqError =>
+    dataError(
+      'BACKEND_TOO_OLD',
+      `onnxruntime-node ${found} is too old: qdq needs ${oldest} or later`,
+      `'npm install onnxruntime-node@${best}' installs the release that qdq is tested with`,
+    ),
+
   load: (model: string, cause: unknown): QdqError =>
     dataError(
       'BACKEND_LOAD',

@@ -63,3 +63,8 @@ function decodeEscaping(bytes: Uint8Array): string {
   }
   return text;
 }
+
+/** A text as editors of Windows save it: without the byte order mark that JSON does not know. */
+export function withoutMark(text: string): string {
+  return text.startsWith('\uFEFF') ? text.slice(1) : text;
+}

@@ -4,8 +4,6 @@
  *
  * Times of one thread are CPU time of the process, the garbage collector's threads included: on a machine that others use, wall
  * time says more of them. Only workers are measured by the clock. Rounds alternate, and the ratio is the median of theirs.
- * Those times are the library's, memory and workers are the command's, which compiles late (compile-late.ts): a run of MobileNetV2-like
- * takes two per cent longer for a while, the whole of 1,024 samples the same time and less of other cores.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +14,6 @@ import { calibrate } from '../../src/calibrate/calibrate.ts';
 import { observerOf, observers } from '../../src/calibrate/observers/index.ts';
 import { planProbes } from '../../src/calibrate/plan.ts';
 import { StatisticsRun } from '../../src/calibrate/statistics-run.ts';
-import { compileLate } from '../../src/cli/compile-late.ts';
 import { random } from '../../src/data/random.ts';
 import type { Dataset } from '../../src/data/sample.ts';
 import type { Model } from '../../src/graph/model.ts';
@@ -211,6 +208,5 @@ async function calibrateOnce(observer: string, samples: number): Promise<void> {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  compileLate();
   await calibrateOnce(process.argv[2]!, Number(process.argv[3]));
 }

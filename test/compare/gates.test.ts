@@ -164,11 +164,50 @@ describe('evaluateGates', () => {
     expect(against('output.sqnr >= baseline - 1')).toMatchObject({ pass: false, bound: 13, value: 12.5, baseline: 14 });
     expect(against('output.sqnr >= baseline - 2')).toMatchObject({ pass: true, bound: 12 });
     expect(against('output.sqnr >= baseline * 80%')).toMatchObject({ pass: true, bound: 11.200000000000001 });
-    expect(against('top1.drop <= baseline + 2%')).toMatchObject({ pass: true, judged: 0.0241, bound: 0.03 });
+    expect(against('top1.drop <= baseline + 2% by estimate')).toMatchObject({
+      pass: true,
+      baseline: 0.01,
+      bound: 0.03,
+    });
     expect(codeOf(() => decide('output.sqnr >= baseline'))).toBe('GATE_UNAVAILABLE');
     expect(codeOf(() => evaluateGates([parseGate('top1.drop <= baseline')], facts, { ...facts, task: [] }))).toBe(
       'GATE_UNAVAILABLE',
     );
+  });
+
+  it('holds the worse end of an interval against the same end of the baseline: what is unchanged passes', () => {
+    const same = {
+      ...facts,
+      outputs: [{ ...output, argmaxAgreement: 0.98, argmaxAgreementCi95: [0.95, 0.99] as [number, number] }],
+    };
+    const against = (text: string, before = same) => evaluateGates([parseGate(text)], same, before)[0]!;
+    expect(against('agreement >= baseline')).toMatchObject({ pass: true, judged: 0.95, bound: 0.95 });
+    expect(against('agreement >= baseline - 1%').pass).toBe(true);
+    expect(against('agreement <= baseline').pass).toBe(true);
+    expect(evaluateGates([parseGate('top1.drop <= baseline')], facts, facts)[0]).toMatchObject({
+      pass: true,
+      judged: 0.0241,
+    });
+    const better = { ...same, outputs: [{ ...same.outputs[0]!, argmaxAgreementCi95: [0.97, 1] as [number, number] }] };
+    expect(against('agreement >= baseline - 1%', better).pass).toBe(false);
+  });
+
+  it('blames the baseline for what the baseline lacks', () => {
+    const why = (text: string, before: GateFacts): string => {
+      try {
+        evaluateGates([parseGate(text)], facts, before);
+        return 'decided';
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    const [boxes] = facts.outputs;
+    expect(why('output[logits].sqnr >= baseline - 1', { ...facts, outputs: [boxes!] })).toContain(
+      "the baseline does not know 'logits'",
+    );
+    const broken = { ...facts, outputs: [{ ...boxes!, sqnrDb: -Infinity, nonFinite: 576 }] };
+    expect(why('output.sqnr >= baseline - 1', broken)).toContain('576 NaN or infinite values');
+    expect(why('output.sqnr >= 5', broken)).toBe('decided');
   });
 
   it('shows gates that are off, whatever they lack', () => {

@@ -42,6 +42,13 @@ async function refusal(name: string, content: string): Promise<QdqError> {
   );
 }
 
+it.each(['qdq.config.json', 'qdq.config.yaml'])(
+  'reads %s as editors of Windows save it, with a byte order mark',
+  async (name) => {
+    expect(await settings(name, '\uFEFF{ "samples": 3 }')).toEqual({ samples: 3 });
+  },
+);
+
 describe('formats', () => {
   const expected = { samples: 8, perTensor: true, exclude: ['Softmax'] };
   it.each([

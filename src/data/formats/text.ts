@@ -6,6 +6,7 @@
 import { basename } from 'node:path';
 import { dataErrors } from '../../errors/data.ts';
 import { elementCount, type TensorValue, type TypedArray } from '../../onnx/data-types.ts';
+import { withoutMark } from '../../onnx/utf8.ts';
 import { openFile, type RandomAccess } from '../bytes.ts';
 import { checkNames, flatDims, withBatchAxis } from '../check.ts';
 import { convert, convertible } from '../convert.ts';
@@ -78,7 +79,7 @@ async function parserOf(request: OpenRequest): Promise<{ parse: Parse; preproces
     throw dataErrors.textFields(path, field === undefined ? 'pair' : 'text');
   const parse: Parse =
     extension === '.txt'
-      ? (line, id) => ({ id, inputs: encode(line.replace(/^\uFEFF|\r$/g, ''), undefined, id) })
+      ? (line, id) => ({ id, inputs: encode(withoutMark(line).replace(/\r$/, ''), undefined, id) })
       : (line, id) => parseTexts(line, id, field ?? 'text', pair, encode);
   return { parse, preprocess: canonicalText(spec, identity) };
 }
@@ -107,7 +108,7 @@ async function findLines(file: RandomAccess): Promise<(readonly [number, number]
 function fieldsOf(line: string, id: string): Record<string, unknown> {
   let fields: unknown;
   try {
-    fields = JSON.parse(line);
+    fields = JSON.parse(withoutMark(line));
   } catch (cause) {
     throw dataErrors.textLine(id, cause instanceof Error ? cause.message : String(cause));
   }
