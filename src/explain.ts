@@ -15,7 +15,7 @@ import { loadModel } from './onnx/model-file.ts';
 import type { Interval } from './ops/op.ts';
 import { openFused, survivors } from './pipeline/source.ts';
 import { readStamp, type Stamp } from './pipeline/stamp.ts';
-import type { FloatNode, RegionPlan, TensorPlan } from './quantizable/plan.ts';
+import { told, type FloatNode, type RegionPlan, type TensorPlan } from './quantizable/plan.ts';
 import { parseOverride } from './quantizable/overrides.ts';
 import { findTarget, resolveScheme } from './quantizable/scheme.ts';
 import { overriddenForm } from './quantized/formats/index.ts';
@@ -83,7 +83,7 @@ export async function explainModel(path: string, options: ExplainOptions = {}): 
     refused,
     regions,
     fixed: tensors.filter(({ source }) => source === 'fixed').map((tensor) => fixedRange(fused, tensor)),
-    float,
+    float: float.map(told),
   };
 }
 

@@ -17,7 +17,7 @@ import { modelTensors } from './onnx/model-tensors.ts';
 import { Tensor } from './onnx/tensor.ts';
 import { survivors } from './pipeline/source.ts';
 import { upgradeAndFuse } from './pipeline/upgrade.ts';
-import type { FloatNode } from './quantizable/plan.ts';
+import { told, type FloatNode } from './quantizable/plan.ts';
 import { planQuantization } from './quantizable/planner.ts';
 import { findTarget, leastOpset, resolveScheme } from './quantizable/scheme.ts';
 
@@ -97,7 +97,7 @@ export async function inspectModel(path: string, options: InspectOptions = {}): 
     const quantization = await attempt(async () => {
       const merged = 'problem' in fusion ? new Map<string, string>() : survivors(fusion);
       const plan = planQuantization(fused, { ...options, target, scheme, fused: merged });
-      return { target: target.name, int8: countBy(plan.regions.map(({ op }) => op)), float: plan.float };
+      return { target: target.name, int8: countBy(plan.regions.map(({ op }) => op)), float: plan.float.map(told) };
     });
     return { ...facts, fusion, quantization };
   } finally {

@@ -21,6 +21,12 @@ const moving = new Set([
 /** From this version of the operator set on MaxPool takes codes. */
 const maxPoolOpset = 12;
 
+/** Whether the node gives the same values when it works on codes: it moves or picks them. */
+export function movesExactly(node: Node): boolean {
+  if (node.is('Resize')) return node.string('mode', 'nearest') === 'nearest';
+  return node.is('ArgMax', 'GatherElements') || (node.domain === '' && moving.has(node.opType));
+}
+
 /**
  * @param dequantizers those behind its inputs, `quantizers` those after its outputs
  * @returns undefined for what should have been fused

@@ -25,6 +25,7 @@ import { overriddenForm } from '../quantized/formats/index.ts';
 import { writeProvenance } from '../quantized/provenance.ts';
 import { openBaseline, recordBaseline } from './baseline.ts';
 import { deliver } from './deliver.ts';
+import { keepPlannedFloat } from './keep-float.ts';
 import { fitsInMemory, isLarge, sizeOf } from './memory.ts';
 import {
   keptWarnings,
@@ -96,6 +97,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   const ranges: ReadonlyMap<string, Interval> = state ? plannedRanges(state, wanted, fixed) : new Map();
   const plan = form.settle(model, request, wanted, ranges);
   const quantized = form.emit(model, plan, widened(ranges, options.minRange));
+  const drawn = await keepPlannedFloat(quantized.model, plan, `the quantized form of '${options.model}'`);
   writeStamp(quantized.model, plan, form.description, describeCalibration(state));
   writeProvenance(quantized.model, { source: file.sha256(), tensors: quantized.origins });
   const warnings = [
@@ -107,6 +109,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
     ...rangeWarnings(wanted, plan),
     ...repairWarnings(quantized.repaired),
     ...lintWarnings(quantized.model, target),
+    ...drawn,
   ];
   const tell = (warning: string): void => {
     warnings.push(warning);

@@ -40,6 +40,14 @@ export function keeperOf(model: Model, unranged: ReadonlySet<string>): Keeper {
   };
 }
 
+/** Whether it stands beside quantizers that the model brought along. */
+export function isQuantizedAlready(node: Node): boolean {
+  return (
+    node.inputs.some((value) => value?.producer?.is('DequantizeLinear')) ||
+    node.outputs.some((value) => value !== null && onlyQuantized(value))
+  );
+}
+
 /** The nearest owner around a graph that cannot hand results of its body out: not one of the control-flow operators. */
 export function unobservable(graph: Graph): Node | undefined {
   for (let { owner } = graph; owner; owner = owner.graph?.owner) {

@@ -101,6 +101,14 @@ export interface FloatNode {
   readonly reason: string;
 }
 
+/** With what is needed to see to it that it really stays float. */
+export interface PlannedFloat extends FloatNode {
+  /** Name of its first output; absent where the node was quantized already, by whoever made the model. */
+  readonly tensor?: string;
+  /** The user named it: it is not to work on codes even where that changes no value. */
+  readonly named?: true;
+}
+
 export interface Plan {
   readonly target: string;
   readonly scheme: Scheme;
@@ -110,10 +118,13 @@ export interface Plan {
   readonly regions: readonly RegionPlan[];
   /** Weights in few bits of nodes that run in float. */
   readonly stored?: readonly StoredWeight[];
-  readonly float: readonly FloatNode[];
+  readonly float: readonly PlannedFloat[];
   /** Of a model in several formats: the plan of each, by the key of its form. What stands above is all of them together. */
   readonly parts?: readonly { readonly key: string; readonly plan: Plan }[];
 }
+
+/** What files and users are told of it. */
+export const told = ({ node, op, reason }: PlannedFloat): FloatNode => ({ node, op, reason });
 
 export function activationScheme({ scheme }: Plan, { as }: { readonly as?: ActivationScheme }): ActivationScheme {
   return as ?? { type: scheme.activationType, symmetric: scheme.activationSymmetric };

@@ -18,15 +18,15 @@ import { keepEnds, storedWeights, type Goal } from './optimize.ts';
 import {
   weightKey,
   type ActivationScheme,
-  type FloatNode,
   type Operand,
   type Plan,
+  type PlannedFloat,
   type RegionPlan,
   type TensorPlan,
   type WeightPlan,
   type WeightScheme,
 } from './plan.ts';
-import { selectNodes, type NodeSelection, type SelectionRequest } from './selection.ts';
+import { plannedFloat, selectNodes, type NodeSelection, type SelectionRequest } from './selection.ts';
 
 export interface PlanRequest extends SelectionRequest {
   readonly target: Target;
@@ -235,14 +235,13 @@ function floatNodes(
   absorbed: ReadonlySet<Node>,
   reasons: ReadonlyMap<Node, string>,
   selection: NodeSelection,
-): FloatNode[] {
+): PlannedFloat[] {
   const inRegion = new Set<Node>();
   for (const { node, clamps } of int8.values()) for (const member of [node, ...clamps]) inRegion.add(member);
   return order
     .filter((node) => !inRegion.has(node) && !isQuantizer(node) && !selection.foreign(node))
-    .map((node) => ({
-      node: node.label,
-      op: node.opType,
-      reason: reasons.get(node) ?? (absorbed.has(node) ? 'the node it limits stays float' : 'no int8 node feeds it'),
-    }));
+    .map((node) => {
+      const otherwise = absorbed.has(node) ? 'the node it limits stays float' : 'no int8 node feeds it';
+      return plannedFloat(node, reasons.get(node) ?? otherwise, selection);
+    });
 }

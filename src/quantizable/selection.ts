@@ -3,6 +3,8 @@ import type { Scheme } from '../backends/targets/target.ts';
 import { planErrors } from '../errors/quantizable.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
+import { isQuantizedAlready } from './keep.ts';
+import type { PlannedFloat } from './plan.ts';
 
 export interface SelectionRequest {
   readonly include?: readonly string[];
@@ -29,12 +31,26 @@ export interface NodeOverrides {
 export interface NodeSelection {
   /** Undefined when selected, else why not. */
   reason(node: Node): string | undefined;
+  /** True when --exclude or an override says of this node that it stays float. */
+  left(node: Node): boolean;
   /** True when the user named this node or its type: stronger than a target's preference. */
   wanted(node: Node): boolean;
   /** True when another plan speaks of this node. */
   foreign(node: Node): boolean;
   /** True when an override holds for the node and not for `host`, so that they cannot be one region. */
   apart(node: Node, host: Node): boolean;
+}
+
+/** What a plan says of a node that it leaves float. */
+export function plannedFloat(node: Node, reason: string, selection: NodeSelection): PlannedFloat {
+  const tensor = isQuantizedAlready(node) ? undefined : node.outputs.find((value) => value !== null)?.name;
+  return {
+    node: node.label,
+    op: node.opType,
+    reason,
+    ...(tensor !== undefined && { tensor }),
+    ...(selection.left(node) && { named: true as const }),
+  };
 }
 
 export type NodeTest = (node: Node) => boolean;
@@ -52,6 +68,7 @@ export function selectNodes(model: Model, request: SelectionRequest): NodeSelect
       if (include.length > 0 && !include.some(({ test }) => test(node))) return 'not matched by --include';
       return overrides?.float(node) ? `left float by --override '${overrides.text(node)}'` : undefined;
     },
+    left: (node) => exclude.some(({ test }) => test(node)) || (overrides?.float(node) ?? false),
     wanted: (node) => include.some(({ test }) => test(node)) || overrides?.text(node) !== undefined,
     foreign: (node) => overrides?.foreign(node) ?? false,
     apart(node, host) {

@@ -1,33 +1,45 @@
 /**
  * Keeps float what was left float. onnxruntime 1.30 quantizes the float weights of any Conv, ConvTranspose or Gemm that stands
- * between a DequantizeLinear and a QuantizeLinear, and runs any operator that has an integer kernel there on codes, which would
- * undo every --exclude and every preference of a target. A Sum of one operand is the identity, is no pattern of its optimizer,
- * and runs in its blocked layout: put before the QuantizeLinear it breaks the pattern at next to no cost.
+ * between a DequantizeLinear and a QuantizeLinear, runs any operator that has an integer kernel there on codes, a product of two
+ * dequantized operands in any case, and moves quantizers through what only moves values. That would undo every --exclude and every
+ * preference of a target. A Sum of one operand is the identity, is no pattern of its optimizer, and runs in its blocked layout: put
+ * between the node and the quantizer it breaks the pattern at next to no cost.
  */
 import type { Graph } from '../graph/graph.ts';
 import type { Node } from '../graph/node.ts';
+import type { Value } from '../graph/value.ts';
 import { specOf } from '../ops/index.ts';
 
-/**
- * Puts the barrier before every QuantizeLinear that would draw a float node into int8. Returns their labels.
- * @param int8 nodes that are meant to run in int8; undefined: all but those with float weights
- */
-export function guardFloatNodes(graph: Graph, int8?: ReadonlySet<Node>): string[] {
+export interface Guarded {
+  /** Nodes that are meant to work on codes; undefined: all but those with float weights. */
+  readonly int8?: ReadonlySet<Node>;
+  /** Nodes that the user left float: they do not work on codes even where they only move them. */
+  readonly named?: ReadonlySet<Node>;
+}
+
+/** Puts barriers wherever onnxruntime is known to draw a float node into int8. Returns the labels of those nodes. */
+export function guardFloatNodes(graph: Graph, { int8, named }: Guarded = {}): string[] {
   const guarded: string[] = [];
   for (const node of graph.nodes()) {
-    const drawn = hasFloatWeights(node) || (int8 !== undefined && !int8.has(node) && hasIntegerKernel(node));
-    const quantize = drawn ? quantizerBehind(node) : undefined;
-    if (!quantize) continue;
-    const value = quantize.input(0)!;
-    const barrier = graph.makeNode('Sum', [value], {
-      name: `${node.name || value.name}_float`,
-      outputs: [`${value.name}_float`],
-    });
-    graph.insertBefore(barrier, quantize);
-    quantize.setInput(0, barrier.output()!);
-    guarded.push(node.label);
+    if (int8?.has(node) || isQuantizer(node)) continue;
+    let placed: boolean;
+    if (hasFloatWeights(node)) placed = guardBehind(node);
+    else if (int8 === undefined) placed = false;
+    else if (named?.has(node)) placed = guardNamed(node);
+    else if (isProduct(node)) placed = operandsFromCodes(node) && guardBefore(node);
+    else placed = hasIntegerKernel(node) && guardBehind(node);
+    if (placed) guarded.push(node.label);
   }
   return guarded;
+}
+
+/**
+ * Once more, for a node that onnxruntime was seen to draw into int8 all the same.
+ * @param writesFloat the integer kernel gives float: no quantizer behind it has to do with that
+ * @returns false when there is no place left for a barrier
+ */
+export function guardDrawn(node: Node, writesFloat: boolean): boolean {
+  return (!writesFloat && guardBehind(node, allReaders)) || guardBefore(node);
 }
 
 /**
@@ -35,30 +47,79 @@ export function guardFloatNodes(graph: Graph, int8?: ReadonlySet<Node>): string[
  * they are, unless nothing else comes from codes.
  */
 export function keepFloat(node: Node): void {
-  const dequantized = node.inputs.flatMap((value, index) => (comesFromCodes(value?.producer) ? [index] : []));
-  const computed = dequantized.filter((index) => !node.input(index)!.producer!.input(0)!.isConstant);
-  for (const index of computed.length > 0 ? computed : dequantized) {
-    const value = node.input(index)!;
-    const barrier = node.graph!.makeNode('Sum', [value], { outputs: [`${value.name}_float`] });
-    barrier.name = barrier.output()!.name;
-    node.graph!.insertBefore(barrier, node);
-    node.setInput(index, barrier.output()!);
-  }
+  const dequantized = node.inputs.flatMap((value, index) => (value?.producer?.is('DequantizeLinear') ? [index] : []));
+  const computed = dequantized.filter((index) => !isConstant(node.input(index)!));
+  for (const index of computed.length > 0 ? computed : dequantized)
+    node.setInput(index, barrierOn(node.input(index)!, node));
 }
 
+/** What moves values runs on codes as soon as there are some on one side. */
+function guardNamed(node: Node): boolean {
+  const behind = !isProduct(node) && guardBehind(node);
+  const before = (movesValues(node) || isProduct(node)) && operandsFromCodes(node) && guardBefore(node);
+  return behind || before;
+}
+
+/** A barrier before the quantizers that onnxruntime could join to the node. False when there are none. */
+function guardBehind(node: Node, readersOf: (value: Value) => readonly Node[] = onlyReader): boolean {
+  const guarded = new Map<Value, Value>();
+  for (const quantize of quantizersBehind(node, readersOf)) {
+    const value = quantize.input(0)!;
+    if (!guarded.has(value)) guarded.set(value, barrierOn(value, node));
+    quantize.setInput(0, guarded.get(value)!);
+  }
+  return guarded.size > 0;
+}
+
+/** A barrier between the node and an operand that comes from codes: one float operand is enough. False when there is none. */
+function guardBefore(node: Node): boolean {
+  const index = node.inputs.findIndex((value) => value !== null && comesFromCodes(value, node.graph!));
+  if (index < 0) return false;
+  node.setInput(index, barrierOn(node.input(index)!, node));
+  return true;
+}
+
+function barrierOn(value: Value, node: Node): Value {
+  const graph = node.graph!;
+  const barrier = graph.makeNode('Sum', [value], { outputs: [`${value.name}_float`] });
+  barrier.name = barrier.output()!.name;
+  if (value.producer?.graph === graph) graph.insertAfter(barrier, value.producer);
+  else graph.insertBefore(barrier, node);
+  return barrier.output()!;
+}
+
+const isQuantizer = (node: Node): boolean => node.is('QuantizeLinear', 'DequantizeLinear');
+
 function hasFloatWeights(node: Node): boolean {
+  const input = node.input(0);
   return (
-    specOf(node)?.weight !== undefined && node.constant(1) !== undefined && comesFromCodes(node.input(0)?.producer)
+    specOf(node)?.weight !== undefined &&
+    node.constant(1) !== undefined &&
+    input !== undefined &&
+    comesFromCodes(input, node.graph!)
   );
+}
+
+/** It multiplies two operands that are computed: there is a kernel that writes float. */
+function isProduct(node: Node): boolean {
+  return node.is('MatMul', 'Gemm') && node.constant(1) === undefined;
 }
 
 /** An operator that makes other values, all of whose computed operands come from codes. What only moves values loses nothing there. */
 function hasIntegerKernel(node: Node): boolean {
-  const spec = specOf(node);
-  const rule = spec && !spec.weight ? spec.quantize?.(node) : undefined;
-  if (rule === undefined || typeof rule === 'string' || rule.output.kind === 'share') return false;
-  const computed = rule.operands.map(({ index }) => node.input(index)).filter((value) => value && !value.isConstant);
-  return computed.length > 0 && computed.every((value) => comesFromCodes(value!.producer));
+  const rule = specOf(node)?.quantize?.(node);
+  return rule !== undefined && typeof rule !== 'string' && rule.output.kind !== 'share' && operandsFromCodes(node);
+}
+
+function operandsFromCodes(node: Node): boolean {
+  const rule = specOf(node)?.quantize?.(node);
+  const indices = rule !== undefined && typeof rule !== 'string' ? rule.operands.map(({ index }) => index) : [0];
+  const computed = indices.flatMap((index) => node.input(index) ?? []).filter((value) => !isConstant(value));
+  return computed.length > 0 && computed.every((value) => comesFromCodes(value, node.graph!));
+}
+
+function isConstant({ isConstant: stored, producer }: Value): boolean {
+  return stored || (producer?.is('DequantizeLinear') === true && producer.constant(0) !== undefined);
 }
 
 function movesValues(node: Node): boolean {
@@ -66,16 +127,28 @@ function movesValues(node: Node): boolean {
   return rule !== undefined && typeof rule !== 'string' && rule.output.kind === 'share';
 }
 
-function comesFromCodes(producer: Node | undefined): boolean {
-  return producer?.is('DequantizeLinear') ?? false;
+/** From a DequantizeLinear of what was computed, directly or through what only moves values: there onnxruntime takes it forward. */
+function comesFromCodes({ producer }: Value, graph: Graph): boolean {
+  if (!producer || producer.graph !== graph) return false;
+  if (producer.is('DequantizeLinear')) return !isConstant(producer.output()!);
+  return movesValues(producer) && comesFromCodes(producer.input(0)!, graph);
 }
 
 /**
- * The quantizer that is the only reader of the node's result, or of what stands between: a Relu or Clip, which would be removed, or
- * an operator that only moves values, behind which onnxruntime takes the quantizer forward to the node.
+ * The quantizers that read the node's results, or what stands between: a Relu or Clip, which would be removed, or an operator that
+ * only moves values, through which onnxruntime takes the quantizer back to the node.
  */
-function quantizerBehind(node: Node): Node | undefined {
-  let user = node.output()?.soleUser;
-  while (user && (specOf(user)?.clamp || movesValues(user))) user = user.output()?.soleUser;
-  return user?.is('QuantizeLinear') ? user : undefined;
+function quantizersBehind(node: Node, readersOf: (value: Value) => readonly Node[]): Node[] {
+  return node.outputs.flatMap((value) =>
+    (value ? readersOf(value) : []).flatMap((user) => {
+      if (user.graph !== node.graph) return [];
+      if (user.is('QuantizeLinear')) return [user];
+      return specOf(user)?.clamp || movesValues(user) ? quantizersBehind(user, readersOf) : [];
+    }),
+  );
 }
+
+const allReaders = ({ users }: Value): Node[] => [...users.keys()];
+
+/** onnxruntime joins what has one reader. Weights it quantizes even where the result is an output too. */
+const onlyReader = ({ users }: Value): Node[] => (users.size === 1 ? [...users.keys()] : []);

@@ -14,9 +14,9 @@ import { removeDead, sortNodes, topologicalDeep } from '../graph/walk.ts';
 import type { ByteSource } from '../onnx/messages.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import type { DataTypeName, TypedArray } from '../onnx/data-types.ts';
-import type { FloatNode, Plan, RegionPlan } from '../quantizable/plan.ts';
+import type { Plan, PlannedFloat, RegionPlan } from '../quantizable/plan.ts';
 import type { PlanRequest } from '../quantizable/planner.ts';
-import { selectNodes } from '../quantizable/selection.ts';
+import { plannedFloat, selectNodes } from '../quantizable/selection.ts';
 import type { Quantized } from './format.ts';
 
 export interface NodeRule<Settings> {
@@ -58,7 +58,7 @@ export function planNodes<Settings>(
   const selection = selectNodes(model, request);
   const types = elementTypes(model);
   const regions: RegionPlan[] = [];
-  const float: FloatNode[] = [];
+  const float: PlannedFloat[] = [];
   const refusals = new Set<string>();
   const onRequest = new Set<string>();
   for (const node of topologicalDeep(model.graph)) {
@@ -76,7 +76,7 @@ export function planNodes<Settings>(
       return declined;
     })();
     if (reason !== undefined) {
-      if (!node.is('QuantizeLinear', 'DequantizeLinear')) float.push({ node: node.label, op: node.opType, reason });
+      if (!node.is('QuantizeLinear', 'DequantizeLinear')) float.push(plannedFloat(node, reason, selection));
       continue;
     }
     const outputs = node.outputs.filter((value) => value !== null).map(({ name }) => name);

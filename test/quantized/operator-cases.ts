@@ -15,6 +15,8 @@ export interface Case {
   /** Channels of z, when not 8. */
   readonly channels?: number;
   readonly opset?: number;
+  /** Outputs of the model besides y. */
+  readonly outputs?: readonly string[];
   /** onnxruntime has no integer kernel: a float island between DequantizeLinear and QuantizeLinear. */
   readonly island?: true;
 }
@@ -172,14 +174,14 @@ export const cases: Record<string, Case> = {
 };
 
 /** x → Conv → a, x → Conv → b, a + b → s; … → z → Conv → y. */
-export function build({ nodes, initializers, channels = 8, opset = 17 }: Case): Model {
+export function build({ nodes, initializers, channels = 8, opset = 17, outputs = [] }: Case): Model {
   const uses = (name: string): boolean => nodes.some((n) => n.input!.includes(name));
   const s = uses('s') ? [node('Add', ['a', 'b'], ['s'])] : [];
   const b = uses('b') || uses('s') ? [node('Conv', ['x', 'wb'], ['b'], { pads: [1, 1, 1, 1] })] : [];
   return buildModel({
     opset,
     inputs: { x: [1, 3, 6, 6] },
-    outputs: ['y'],
+    outputs: ['y', ...outputs],
     initializers: {
       wa: f32([8, 3, 3, 3]),
       ba: f32([8]),

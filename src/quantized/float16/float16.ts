@@ -9,9 +9,9 @@ import { modelToProto } from '../../graph/to-proto.ts';
 import { topologicalDeep } from '../../graph/walk.ts';
 import type { Interval } from '../../ops/op.ts';
 import { unobservable } from '../../quantizable/keep.ts';
-import type { FloatNode, Plan, RegionPlan } from '../../quantizable/plan.ts';
+import type { Plan, PlannedFloat, RegionPlan } from '../../quantizable/plan.ts';
 import type { PlanRequest } from '../../quantizable/planner.ts';
-import { selectNodes } from '../../quantizable/selection.ts';
+import { plannedFloat, selectNodes } from '../../quantizable/selection.ts';
 import type { Format } from '../format.ts';
 import { convertToHalf } from './convert.ts';
 import { floatValues, reasonForFloat } from './precision.ts';
@@ -47,13 +47,13 @@ function plan(model: Model, request: PlanRequest, ranges: ReadonlyMap<string, In
   const { isFloat } = floatValues(model);
   const selection = selectNodes(model, request);
   const regions: RegionPlan[] = [];
-  const float: FloatNode[] = [];
+  const float: PlannedFloat[] = [];
   const names = new Set<string>();
   for (const node of topologicalDeep(model.graph)) {
     if (selection.foreign(node)) continue;
     const values = node.outputs.filter((value) => value !== null);
     const reason = reasonForFloat(node, isFloat, ranges, selection);
-    if (reason !== undefined) float.push({ node: node.label, op: node.opType, reason });
+    if (reason !== undefined) float.push(plannedFloat(node, reason, selection));
     else if ([...values, ...node.inputs].some((value) => value && isFloat(value))) regions.push(region(node));
     if (unobservable(node.graph!) || node.is('Constant')) continue;
     for (const value of values) if (isFloat(value)) names.add(value.name);
