@@ -12,6 +12,7 @@ import { convOneD } from './conv1d.ts';
 import { deadCode } from './dead-code.ts';
 import { einsum } from './einsum.ts';
 import { gelu } from './gelu.ts';
+import { gemmConstants } from './gemm-constants.ts';
 import { globalPool } from './global-pool.ts';
 import { hardSwish } from './hard-swish.ts';
 import { identity } from './identity.ts';
@@ -59,6 +60,7 @@ export const passes: readonly Pass[] = [
   affineFold,
   bnConv,
   loneBn,
+  gemmConstants,
   canonical,
   deadCode,
 ];

@@ -1,4 +1,4 @@
-/** Gemm: A in u8, constant B in s8 with a scale per output column, constant C as int32 bias. */
+/** Gemm: A in u8 (transposed or not), constant B in s8 with a scale per output column, constant C as int32 bias. */
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { dyOf, give, giveBroadcast, type GradientContext } from './gradient/context.ts';
@@ -14,7 +14,6 @@ export const gemm: OpSpec = {
   weight,
   learnable: () => [1, 2],
   quantize(node: Node) {
-    if (node.int('transA', 0) !== 0) return 'its first operand is transposed (transA = 1)';
     const matrix = node.constant(1);
     if (!matrix) return 'its weight is computed at run time';
     if (node.float('alpha', 1) !== 1) return `its alpha is ${node.float('alpha')}, not 1`;

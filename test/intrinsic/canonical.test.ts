@@ -34,14 +34,13 @@ describe('canonical', () => {
     expect([...[...model.graph.nodes()][0]!.attributes.keys()]).toEqual(['auto_pad', 'strides']);
   });
 
-  it('drops a Gemm alpha of 1 and keeps one of 2', async () => {
+  it('drops a Gemm alpha of 1 and keeps one of 2 where no constant can take it', async () => {
     const spec: ModelSpec = {
-      inputs: { x: [2, 3] },
+      inputs: { x: [2, 3], w: [3, 4] },
       outputs: { y: [2, 4] },
-      initializers: { w: f32([3, 4]) },
       nodes: [node('Gemm', ['x', 'w'], ['y'], { alpha: float(2), beta: float(1), transA: 0 })],
     };
-    const { model } = await fuseChecked(spec, feed({ x: [2, 3] }));
+    const { model } = await fuseChecked(spec, feed({ x: [2, 3], w: [3, 4] }));
     expect([...[...model.graph.nodes()][0]!.attributes.keys()]).toEqual(['alpha']);
   });
 });

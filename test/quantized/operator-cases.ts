@@ -171,6 +171,16 @@ export const cases: Record<string, Case> = {
     initializers: { w: f32([72, 288], noise(72 * 288)), c: f32([72]), shape: i64([1, 8, 3, 3]) },
     kernel: ['QGemm'],
   },
+  'Gemm of a transposed activation': {
+    nodes: [
+      node('Flatten', ['a'], ['flat'], { axis: 2 }),
+      node('Gemm', ['flat', 'w', 'c'], ['g'], { transA: 1 }),
+      zNode('Reshape', ['g', 'shape']),
+    ],
+    initializers: { w: f32([8, 8]), c: f32([8]), shape: i64([1, 8, 6, 6]) },
+    kernel: ['QGemm'],
+    gone: ['Gemm'],
+  },
 };
 
 /** x → Conv → a, x → Conv → b, a + b → s; … → z → Conv → y. */

@@ -15,7 +15,8 @@ export const gemm: NodeRule<DynamicSettings> = {
   types: ['Gemm'],
   weights: [1],
   refuse(node) {
-    // The rule of the static form says the same of transA, alpha, beta and the bias.
+    if (node.int('transA', 0) !== 0) return 'its first operand is transposed (transA = 1), which MatMulInteger cannot';
+    // The rule of the static form says the same of alpha, beta and the bias.
     const rule = specOf(node)!.quantize!(node);
     return typeof rule === 'string' ? rule : undefined;
   },

@@ -25,7 +25,8 @@ export const gemm: NodeRule<BlockSettings> = {
       const bias = node.constant(2);
       const columns = node.constant(1)!.dims[node.int('transB', 0) === 0 ? 1 : 0];
       if (!bias) return 'its bias is computed at run time';
-      if (bias.size !== columns) return `its bias of shape [${bias.dims.join(', ')}] is not one value per column`;
+      if (bias.size !== columns || bias.dims.length !== 1)
+        return `its bias of shape [${bias.dims.join(', ')}] is not one value per column`;
     }
     return notMatrix(node.constant(1)!);
   },
