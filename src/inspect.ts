@@ -8,6 +8,8 @@ import { cpuInfo } from './backends/cpu.ts';
 import { createExecutor } from './backends/session.ts';
 import { targetOf } from './backends/targets/index.ts';
 import { QdqError } from './errors.ts';
+import { widen } from './intrinsic/widen/widen.ts';
+import { densified } from './onnx/densified.ts';
 import { modelFromProto } from './graph/from-proto.ts';
 import type { Model } from './graph/model.ts';
 import type { Value } from './graph/value.ts';
@@ -84,13 +86,21 @@ export async function inspectModel(path: string, options: InspectOptions = {}): 
   const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
   const file = loadModel(path);
   try {
-    const model = modelFromProto(file.proto, file.dir);
+    const model = modelFromProto(densified(file.proto, file.dir), file.dir);
     const facts = factsOf(file, model);
     const scheme = resolveScheme(target, {});
     let fused = model;
     const fusion = await attempt(async () => {
       const opsets = { opset: leastOpset(scheme, target), newest: target.fusedOpset };
-      const { model, log } = await upgradeAndFuse(() => modelFromProto(file.proto, file.dir), createExecutor(), opsets);
+      const { model, log } = await upgradeAndFuse(
+        () => {
+          const copy = modelFromProto(densified(file.proto, file.dir), file.dir);
+          widen(copy);
+          return copy;
+        },
+        createExecutor(),
+        opsets,
+      );
       fused = model;
       return { nodesAfter: [...model.allNodes()].length, applied: log.applied, refused: log.refused };
     });

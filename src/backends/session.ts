@@ -14,12 +14,15 @@ import type { SessionOptions } from './options.ts';
 import { release } from './release.ts';
 import { checkRuntimeVersion } from './runtime-version.ts';
 import { makeStub, type Stub } from './stub.ts';
+import { widenedForm } from './widened-form.ts';
 
 type Tensors = Readonly<Record<string, TensorValue>>;
 
 export interface Session {
   readonly inputs: readonly InputInfo[];
   readonly outputs: readonly InputInfo[];
+  /** Float types without kernels here: the model runs in float32 instead. */
+  readonly widened?: readonly DataTypeName[];
   /**
    * Runs once. `fetch` names the outputs wanted (default all).
    * @param into outputs, by name, that are to be written into these arrays, of exactly these dimensions; not to be changed, but given
@@ -92,7 +95,9 @@ export async function openSession(
     }
   } catch (cause) {
     if (cause instanceof Error && cause.name === 'QdqError') throw cause;
-    throw backendErrors.load(label, cause);
+    const twin = 'bytes' in Object(source) ? undefined : widenedForm(source as string | Model);
+    if (!twin) throw backendErrors.load(label, cause);
+    return { ...(await openSession(twin.model, options, label)), widened: twin.types };
   }
   const mark = markIn(native.outputMetadata);
   const all = native.outputNames.filter((each) => each !== mark);

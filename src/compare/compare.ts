@@ -124,7 +124,7 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
     const saturated = !exactInt8 && lacksVnni(cpu) && canSaturate(quantModel.model);
     const found = warningsOf({ evaluation, data, placement, nodes, quantizedAnyway, cost, cpu, saturated });
     const inside = options.layers && (await lookInside(options.layers, floatModel, quantModel, models, options));
-    const told = (options.warnings ?? []).map((message) => ({ code: 'MADE', message }));
+    const told = [...(options.warnings ?? []), ...widenedNote(float)].map((message) => ({ code: 'MADE', message }));
     const warnings = [...told, ...found];
     const { task, outputs, classes = [], confusion } = evaluation;
     return {
@@ -160,6 +160,11 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
   } finally {
     for (const session of sessions) await session.dispose();
   }
+}
+
+function widenedNote({ name, session: { widened } }: NamedSession): string[] {
+  if (!widened) return [];
+  return [`onnxruntime has no kernels here for '${name}' in ${widened.join(' and ')}: it was judged in float32`];
 }
 
 /** Every tensor of the two models that can be paired, on the first of the samples. */

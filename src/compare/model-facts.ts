@@ -3,6 +3,7 @@ import type { InputInfo } from '../data/sample.ts';
 import { modelFromProto } from '../graph/from-proto.ts';
 import type { Model } from '../graph/model.ts';
 import { separateNodeNames } from '../graph/node-names.ts';
+import { densified } from '../onnx/densified.ts';
 import { sourceFile } from '../onnx/file.ts';
 import { loadModel } from '../onnx/model-file.ts';
 import { basename } from 'node:path';
@@ -21,7 +22,7 @@ export interface OpenedModel {
 
 export function openModel(path: string): OpenedModel {
   const file = loadModel(path);
-  const model = modelFromProto(file.proto, file.dir);
+  const model = modelFromProto(densified(file.proto, file.dir), file.dir);
   return {
     model,
     source: separateNodeNames(model).length > 0 || file.byteLength > fileLimit ? model : path,

@@ -8,7 +8,8 @@ export function inputsOf(model: Model): InputInfo[] {
     const axis = batchAxis(value);
     return {
       name: value.name,
-      type: value.type ?? 'float32',
+      // onnxruntime-node has no bfloat16: such a model is run in its widened form.
+      type: value.type === 'bfloat16' ? 'float32' : (value.type ?? 'float32'),
       dims: value.dims ?? [],
       ...(axis !== undefined && axis > 0 && { batchAxis: axis }),
     };

@@ -136,6 +136,9 @@ export const onnxErrors = {
       'read its payload in chunks',
     ),
 
+  sparse: (tensor: string, why: string): QdqError =>
+    dataError('ONNX_SPARSE', `sparse constant '${tensor}': ${why}`, reexport),
+
   externalEntry: (tensor: string, key: string, value: string | undefined): QdqError =>
     dataError(
       'ONNX_EXTERNAL_ENTRY',

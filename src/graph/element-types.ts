@@ -8,6 +8,7 @@ import type { Node } from './node.ts';
 import type { Value } from './value.ts';
 import { topological } from './walk.ts';
 import { dataTypeOfCode, type DataTypeName } from '../onnx/data-types.ts';
+import type { TypeProto } from '../onnx/messages.ts';
 
 export type ElementTypes = ReadonlyMap<Value, DataTypeName>;
 
@@ -21,7 +22,7 @@ export const isFloat = (type: DataTypeName | undefined): boolean => type !== und
 
 /** Output types of operators that do not hand on the type of their first input; an operator with several lists them. */
 const fixedTypes: Readonly<Record<string, readonly DataTypeName[]>> = {
-  ...table('int64', ['Shape', 'Size', 'ArgMax', 'ArgMin', 'NonZero', 'NonMaxSuppression']),
+  ...table('int64', ['Shape', 'Size', 'ArgMax', 'ArgMin', 'NonZero', 'NonMaxSuppression', 'SequenceLength']),
   ...table('bool', [
     'Equal',
     'Greater',
@@ -34,6 +35,7 @@ const fixedTypes: Readonly<Record<string, readonly DataTypeName[]>> = {
     'Not',
     'IsNaN',
     'IsInf',
+    'OptionalHasElement',
   ]),
   ...table('int32', ['ConvInteger', 'MatMulInteger']),
   ...table('float32', [
@@ -50,6 +52,16 @@ const fixedTypes: Readonly<Record<string, readonly DataTypeName[]>> = {
     'RandomNormal',
     'RandomUniform',
   ]),
+  // ai.onnx.ml: scores and features are float32 whatever goes in.
+  ...table('float32', [
+    'Scaler',
+    'Normalizer',
+    'LinearRegressor',
+    'SVMRegressor',
+    'TreeEnsembleRegressor',
+    'OneHotEncoder',
+  ]),
+  ...table('float32', ['FeatureVectorizer', 'TfIdfVectorizer']),
   DynamicQuantizeLinear: ['uint8', 'float32', 'uint8'],
 };
 
@@ -58,22 +70,114 @@ function table(type: DataTypeName, ops: readonly string[]): Record<string, reado
 }
 
 export function elementTypes(model: Model): ElementTypes {
-  const types = new Map<Value, DataTypeName>();
-  typeGraph(model.graph, types);
-  return types;
+  return valueTypes(model).types;
 }
 
-function typeGraph(graph: Graph, types: Map<Value, DataTypeName>): void {
-  for (const value of graph.values.values()) if (value.type !== undefined) types.set(value, value.type);
+export interface ValueTypes {
+  /** Of tensors. */
+  readonly types: ElementTypes;
+  /** Sequences, optionals and maps, with the type of the tensors in them as far as it is known. */
+  readonly containers: ReadonlyMap<Value, DataTypeName | undefined>;
+}
+
+export function valueTypes(model: Model): ValueTypes {
+  const types = new Map<Value, DataTypeName>();
+  const containers = new Map<Value, DataTypeName | undefined>();
+  typeGraph(model.graph, types, containers);
+  return { types, containers };
+}
+
+type Containers = Map<Value, DataTypeName | undefined>;
+
+function typeGraph(graph: Graph, types: Map<Value, DataTypeName>, containers: Containers): void {
+  for (const value of graph.values.values()) {
+    if (value.type !== undefined) types.set(value, value.type);
+    else if (value.info?.type && isContainer(value.info.type)) containers.set(value, contentOf(value.info.type));
+  }
+  const handOn = (from: Value | undefined, to: Value): void => {
+    if (!from || types.has(to) || containers.has(to)) return;
+    if (containers.has(from)) containers.set(to, containers.get(from));
+    else if (types.has(from)) types.set(to, types.get(from)!);
+  };
   for (const node of topological(graph)) {
     const bodies = [...node.subgraphs()];
-    for (const body of bodies) typeGraph(body, types);
+    for (const body of bodies) {
+      feedBody(node, body, types, containers, handOn);
+      typeGraph(body, types, containers);
+    }
     node.outputs.forEach((value, index) => {
-      if (value === null || types.has(value)) return;
+      if (value === null || types.has(value) || containers.has(value)) return;
       const inner = bodies[0]?.outputs.at(index - node.outputs.length);
-      const type = inner === undefined ? typeOfOutput(node, index, types) : types.get(inner);
+      if (inner && node.opType !== 'SequenceMap') return handOn(inner, value);
+      const held = contentMade(node, bodies[0], index, types, containers);
+      if (held !== undefined) {
+        containers.set(value, held === 'unknown' ? undefined : held);
+        return;
+      }
+      const within = readsContainer.has(node.opType) ? containers.get(node.input(0)!) : undefined;
+      const type = within ?? typeOfOutput(node, index, types);
       if (type !== undefined) types.set(value, type);
+      else if (node.is('Identity')) handOn(node.input(0), value);
     });
+  }
+}
+
+/** What a body is given, where its inputs do not say. */
+function feedBody(
+  node: Node,
+  body: Graph,
+  types: Map<Value, DataTypeName>,
+  containers: Containers,
+  handOn: (from: Value | undefined, to: Value) => void,
+): void {
+  body.inputs.forEach((value, index) => {
+    if (value.info?.type !== undefined) return;
+    const from = node.input(index);
+    if (node.opType !== 'SequenceMap') return handOn(from, value);
+    const held = from && containers.get(from);
+    if (held !== undefined) types.set(value, held);
+  });
+}
+
+export function isContainer({ sequenceType, optionalType, mapType }: TypeProto): boolean {
+  return sequenceType !== undefined || optionalType !== undefined || mapType !== undefined;
+}
+
+/** The element type of the tensors in a sequence or an optional, at any depth. */
+function contentOf({ tensorType, sequenceType, optionalType }: TypeProto): DataTypeName | undefined {
+  const inner = sequenceType?.elemType ?? optionalType?.elemType;
+  return inner ? contentOf(inner) : dataTypeOfCode(tensorType?.elemType ?? 0)?.name;
+}
+
+/** Operators whose result is a tensor out of a container. An optional of a sequence gives a sequence: only declarations tell. */
+const readsContainer: ReadonlySet<string> = new Set(['SequenceAt', 'ConcatFromSequence', 'OptionalGetElement']);
+
+/** The type of what is in the container that the node makes, 'unknown' for maps; undefined when it makes none. */
+function contentMade(
+  node: Node,
+  body: Graph | undefined,
+  index: number,
+  types: ElementTypes,
+  containers: Containers,
+): DataTypeName | 'unknown' | undefined {
+  const first = node.input(0);
+  switch (node.opType) {
+    case 'SequenceConstruct':
+    case 'SplitToSequence':
+      return types.get(first!) ?? 'unknown';
+    case 'SequenceInsert':
+    case 'SequenceErase':
+      return containers.get(first!) ?? 'unknown';
+    case 'SequenceEmpty':
+      return dataTypeOfCode(node.int('dtype', 1))?.name ?? 'unknown';
+    case 'Optional':
+      return (first && (types.get(first) ?? containers.get(first))) ?? 'unknown';
+    case 'SequenceMap':
+      return types.get(body!.outputs[index]!) ?? 'unknown';
+    case 'ZipMap':
+      return 'unknown';
+    default:
+      return undefined;
   }
 }
 

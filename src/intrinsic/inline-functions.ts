@@ -9,39 +9,59 @@ import { normalDomain, type Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { FunctionProto, GraphProto, NodeProto } from '../onnx/messages.ts';
 import { weightedTypes } from '../ops/index.ts';
-import type { Pass } from './pass.ts';
+import type { Pass, PassContext } from './pass.ts';
 
 export const inlineFunctions: Pass = {
   name: 'inline-functions',
   summary: 'calls of model functions that hold something to fuse or quantize become their nodes',
   run(model, context) {
     if (model.functions.length === 0) return false;
-    const functions = new Map(model.functions.map((each) => [keyOf(each.domain, each.name, each.overload), each]));
-    const wanted = neededFunctions(functions);
-    const inlined = new Set<FunctionProto>();
-    // A function's nodes may be calls themselves; they stand before the call they replace, out of the walk's reach.
-    for (let again = true; again;) {
-      again = false;
-      for (const node of model.allNodes()) {
-        const callee = functions.get(callOf(node));
-        if (!callee || !wanted.has(callee)) continue;
-        const obstacle = importOpsets(model, callee);
-        if (obstacle !== undefined) {
-          context.refused(node.label, obstacle);
-          continue;
-        }
-        context.applied([node.label]);
-        inlineCall(node, callee, model.dir);
-        inlined.add(callee);
-        again = true;
-      }
-    }
-    const untouched = model.functions.filter((each) => !inlined.has(each));
-    const kept = reachable(model, functions, untouched);
-    model.functions = model.functions.filter((each) => kept.has(each));
-    return inlined.size > 0;
+    const functions = functionsOf(model);
+    return inlineCalls(model, functions, neededFunctions(functions), context) > 0;
   },
 };
+
+/** Every call becomes nodes, where operator sets allow it: for rewriting that must reach all nodes. */
+export function inlineAll(model: Model): void {
+  const functions = functionsOf(model);
+  neededFunctions(functions);
+  inlineCalls(model, functions, new Set(functions.values()), { applied: () => {}, refused: () => {} });
+}
+
+function functionsOf(model: Model): Map<string, FunctionProto> {
+  return new Map(model.functions.map((each) => [keyOf(each.domain, each.name, each.overload), each]));
+}
+
+/** @returns number of functions that were inlined */
+function inlineCalls(
+  model: Model,
+  functions: ReadonlyMap<string, FunctionProto>,
+  wanted: ReadonlySet<FunctionProto>,
+  { applied, refused }: Pick<PassContext, 'applied' | 'refused'>,
+): number {
+  const inlined = new Set<FunctionProto>();
+  // A function's nodes may be calls themselves; they stand before the call they replace, out of the walk's reach.
+  for (let again = true; again;) {
+    again = false;
+    for (const node of model.allNodes()) {
+      const callee = functions.get(callOf(node));
+      if (!callee || !wanted.has(callee)) continue;
+      const obstacle = importOpsets(model, callee);
+      if (obstacle !== undefined) {
+        refused(node.label, obstacle);
+        continue;
+      }
+      applied([node.label]);
+      inlineCall(node, callee, model.dir);
+      inlined.add(callee);
+      again = true;
+    }
+  }
+  const untouched = model.functions.filter((each) => !inlined.has(each));
+  const kept = reachable(model, functions, untouched);
+  model.functions = model.functions.filter((each) => kept.has(each));
+  return inlined.size;
+}
 
 function keyOf(domain: string | undefined, name: string | undefined, overload: string | undefined): string {
   return `${normalDomain(domain)}:${name ?? ''}:${overload ?? ''}`;

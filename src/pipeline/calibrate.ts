@@ -24,7 +24,7 @@ import { version } from '../version.ts';
 import { observeAll } from './observe-all.ts';
 import { observerSettings } from './observer.ts';
 import { calibrationSamples, type Samples } from './samples.ts';
-import { inputsOf, openFused, upgradeNotes } from './source.ts';
+import { inputsOf, openFused, sourceNotes } from './source.ts';
 import { opsetsFor } from './upgrade.ts';
 
 /** Per-channel schemes need it. An upgrade keeps the names of tensors, so the state serves the others as well. */
@@ -35,7 +35,7 @@ const everything: Shard = { index: 1, count: 1 };
 export async function calibrateModel(asked: CalibrateOptions): Promise<CalibrateResult> {
   const options = inOrder(asked);
   observerSettings(options);
-  const { file, model, upgrade } = await openFused(
+  const { file, model, upgrade, widened } = await openFused(
     options.model,
     options,
     opsetsFor(options.opset, anyScheme, newestOpset),
@@ -44,7 +44,7 @@ export async function calibrateModel(asked: CalibrateOptions): Promise<Calibrate
   const { shard = everything } = options;
   const chosen = 'from' in samples.selection ? undefined : samples.selection.length;
   if (chosen !== undefined) checkShards(shard, chosen);
-  const warnings = [...upgradeNotes(upgrade), ...cautions];
+  const warnings = [...sourceNotes({ upgrade, widened }), ...cautions];
   const common = { modelSha256: file.sha256(), tensors: tensorsOfAnyPlan(model), shard };
   const unfinished = `${options.output}.partial`;
   const key = keyOf({ ...commandOf(options, samples), ...common });

@@ -9,7 +9,7 @@ import { dropNorms } from '../qat/norm-record.ts';
 import { badScales, describeBadScale } from '../quantized/scales.ts';
 import { leastInt4Opset, storeFourBits } from '../qat/storage.ts';
 import { repairWarnings } from './notes.ts';
-import { openFused, upgradeNotes } from './source.ts';
+import { openFused, sourceNotes } from './source.ts';
 import { restamp } from './stamp.ts';
 
 /**
@@ -17,7 +17,7 @@ import { restamp } from './stamp.ts';
  * onnxruntime has loaded it.
  */
 export async function convertModel(options: ConvertOptions): Promise<ConvertResult> {
-  const { file, model, upgrade } = await openFused(
+  const { file, model, upgrade, widened } = await openFused(
     options.model,
     options,
     options.storage === 'int4' ? { opset: leastInt4Opset } : {},
@@ -31,7 +31,7 @@ export async function convertModel(options: ConvertOptions): Promise<ConvertResu
   const { stored, wider } = options.storage === 'int4' ? storeFourBits(lowered.model) : { stored: 0, wider: [] };
   if (options.storage === 'int4' && stored === 0) throw finetuneErrors.nothingNarrow(options.model, wider);
   restamp(lowered.model);
-  const warnings = [...upgradeNotes(upgrade), ...repairWarnings(lowered.repaired)];
+  const warnings = [...sourceNotes({ upgrade, widened }), ...repairWarnings(lowered.repaired)];
   for (const warning of warnings) options.onWarning?.(warning);
   const label = `the int8 form of '${options.model}'`;
   const session = await openSession(lowered.model, { threads: options.threads }, label);

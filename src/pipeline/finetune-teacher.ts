@@ -4,6 +4,9 @@ import { openSession } from '../backends/session.ts';
 import { finetuneErrors } from '../errors/finetune.ts';
 import { modelFromProto } from '../graph/from-proto.ts';
 import type { Model } from '../graph/model.ts';
+import { openPorts } from '../intrinsic/widen/ports.ts';
+import { widen } from '../intrinsic/widen/widen.ts';
+import { densified } from '../onnx/densified.ts';
 import { loadModel } from '../onnx/model-file.ts';
 import { withoutFakeQuants } from '../qat/strip.ts';
 
@@ -39,7 +42,9 @@ export async function outputShapes(model: Model, feeds: Feeds): Promise<Map<stri
 
 function openTeacher(path: string): Model {
   const file = loadModel(path);
-  return modelFromProto(file.proto, file.dir);
+  const model = modelFromProto(densified(file.proto, file.dir), file.dir);
+  if (widen(model)) openPorts(model);
+  return model;
 }
 
 async function checkTeacher(

@@ -17,6 +17,7 @@ import { readAugment } from '../qat/augment.ts';
 import { stepsPerEpoch, trainingBatches } from '../qat/batches.ts';
 import { writeCheckpoint, type Evaluated } from '../qat/checkpoint.ts';
 import { leastGradientOpset } from '../qat/differentiate.ts';
+import { openPorts } from '../intrinsic/widen/ports.ts';
 import { findFakeQuants } from '../qat/fake-quant.ts';
 import { recordAt } from '../qat/live-norm.ts';
 import { parseLoss } from '../qat/losses/index.ts';
@@ -40,7 +41,7 @@ import { withScratch } from './scratch.ts';
 import { resumed, settingsOf } from './finetune-settings.ts';
 import { outputShapes, teacherOf } from './finetune-teacher.ts';
 import { startEngines } from './finetune-workers.ts';
-import { inputsOf, openFused, upgradeNotes } from './source.ts';
+import { inputsOf, openFused, sourceNotes } from './source.ts';
 import { restamp } from './stamp.ts';
 
 const usualSteps = 400;
@@ -88,12 +89,13 @@ export async function runFinetune(options: FinetuneOptions): Promise<Finetuned> 
   if (options.resume && options.checkpoint === undefined) throw finetuneErrors.resumeNowhere();
   if (options.steps !== undefined && options.epochs !== undefined) throw finetuneErrors.stepsAndEpochs();
   const augment = options.augment === undefined ? undefined : await readAugment(options.augment);
-  const { file, model, upgrade } = await openFused(options.model, options, { opset: leastGradientOpset });
+  const { file, model, upgrade, widened } = await openFused(options.model, options, { opset: leastGradientOpset });
   if (findFakeQuants(model).length === 0) throw finetuneErrors.notPrepared(options.model);
+  const closePorts = openPorts(model);
   const inputs = inputsOf(model);
   const data = await trainingData(options, inputs);
   const normPlan = planNorms(model, options);
-  const warnings = [...upgradeNotes(upgrade), ...data.warnings, ...normPlan.warnings];
+  const warnings = [...sourceNotes({ upgrade, widened }), ...data.warnings, ...normPlan.warnings];
   for (const warning of warnings) options.onWarning?.(warning);
 
   const feeds = feedsOf(data.first, data.runs);
@@ -200,6 +202,7 @@ export async function runFinetune(options: FinetuneOptions): Promise<Finetuned> 
     if (normPlan.mode !== 'fold')
       writeNorms(model, { mode: normPlan.mode, norms: view.norms.map((norm) => recordAt(written, norm)) });
     restamp(model);
+    closePorts();
     const saved = saveModel(modelToProto(model), options.output, {
       externalData: options.externalData,
       sourceDir: file.dir,

@@ -13,7 +13,7 @@ import type { FuseOptions, FuseResult } from '../pipeline-types.ts';
 import { generateInputs, type Generated } from './generated.ts';
 import { cautions, openFlags } from './samples.ts';
 import { newestOpset } from '../opset/versions.ts';
-import { countOps, inputsOf, openFused, upgradeNotes } from './source.ts';
+import { countOps, inputsOf, openFused, sourceNotes } from './source.ts';
 import { opsetsFor } from './upgrade.ts';
 
 /** Samples for the proof when the user gives no number. */
@@ -22,18 +22,25 @@ const usualSamples = 8;
  * Folding rounds each weight once (2^-24 relative) and reorders sums; over a deep net the differences grow by a few orders.
  * 1e-4 of the output's range is what float32 networks of a hundred layers stay within, and far below any quantization step.
  */
-const bound = 1e-4;
+const singleBound = 1e-4;
+/** float16 keeps 11 bits: a rounding in another place, and again in every layer, is a few thousandths of the range. */
+const halfBound = 2e-2;
 
 export async function fuseModel(options: FuseOptions): Promise<FuseResult> {
   const { file, model, log, upgrade, nodesBefore, opsBefore } = await openFused(options.model, options, {
     ...opsetsFor(options.opset, 0, newestOpset),
     skip: options.skip,
+    keepTypes: true,
   });
   const count = options.samples ?? usualSamples;
   const { dataset, notes } = await proofInputs({ ...options, samples: count }, model);
-  const warnings = [...upgradeNotes(upgrade), ...notes];
+  const warnings = [...sourceNotes({ upgrade, widened: undefined }), ...notes];
   for (const warning of warnings) options.onWarning?.(warning);
-  const proof = dataset && (await prove(options, file.path, model, dataset, count));
+  const halves = [...model.graph.graphs()].some(({ values }) =>
+    [...values.values()].some(({ type }) => type === 'float16'),
+  );
+  const bound = halves ? halfBound : singleBound;
+  const proof = dataset && (await prove(options, file.path, model, dataset, count, bound));
   const after = countOps(model);
   const saved = saveModel(modelToProto(model), options.output, {
     externalData: options.externalData,
@@ -70,6 +77,7 @@ async function prove(
   fused: Model,
   dataset: Dataset,
   count: number,
+  bound: number,
 ): Promise<{ worst: number; samples: number }> {
   const { chosen } = choose(dataset.count, count, options.seed);
   const before = await openSession(openModel(path).source, { threads: options.threads }, `'${path}'`);

@@ -24,10 +24,12 @@ export async function layersOf(
   const samples = layerSamples(layers);
   if (samples === 0) return undefined;
   const { onProgress: _silent, ...quiet } = flags;
-  const fused = async (path: string): Promise<Model> => (await openFused(path, quiet, { opset: quant.opset })).model;
-  const reference = await fused(float);
+  // The types of the second model are what is judged.
+  const fused = async (path: string, keepTypes: boolean): Promise<Model> =>
+    (await openFused(path, quiet, { opset: quant.opset, keepTypes })).model;
+  const reference = await fused(float, false);
   if (isQuantized(quant)) return { float: { fused: reference }, samples };
-  return { float: { fused: reference }, quant: { plain: quant, fused: await fused(quantPath) }, samples };
+  return { float: { fused: reference }, quant: { plain: quant, fused: await fused(quantPath, true) }, samples };
 }
 
 function isQuantized(model: Model): boolean {

@@ -29,7 +29,7 @@ import { observerSettings } from './observer.ts';
 import { samplesProgress } from './progress.ts';
 import { calibrationSamples, runOnce, type Samples } from './samples.ts';
 import { describeCalibration, schemeRequest, summarizePlan } from './scheme.ts';
-import { inputsOf, openFused, survivors, upgradeNotes, type FusedSource } from './source.ts';
+import { inputsOf, openFused, survivors, sourceNotes, type FusedSource } from './source.ts';
 import { opsetsFor, type OpsetSettings } from './upgrade.ts';
 import { writeStamp } from './stamp.ts';
 import { readStateOrTable } from './tables.ts';
@@ -47,7 +47,7 @@ export async function prepareModel(options: PrepareOptions): Promise<PrepareResu
   const opset = Math.max(leastFakeQuantOpset, leastOpset(scheme, target));
   const opsets = opsetsFor(options.opset, opset, target.fusedOpset);
   const { source, records, warnings: foldWarnings } = await openWithNorms(options, opsets);
-  const { file, model, log, upgrade } = source;
+  const { file, model, log } = source;
   const { include, exclude } = options;
   const request = { target, scheme, include, exclude, fused: survivors(log) };
   const wanted = planQuantization(model, request);
@@ -60,7 +60,7 @@ export async function prepareModel(options: PrepareOptions): Promise<PrepareResu
   writeStamp(prepared, plan, description, describeCalibration(state));
   if (records) writeNorms(prepared, records);
   const warnings = [
-    ...upgradeNotes(upgrade),
+    ...sourceNotes(source),
     ...foldWarnings,
     ...cautions,
     ...notesOf(state),

@@ -20,6 +20,7 @@ import { observedTensors, type Plan } from '../quantizable/plan.ts';
 import { parseOverride } from '../quantizable/overrides.ts';
 import { openAllRecurrent } from '../quantizable/recurrent.ts';
 import { checkFormat, findTarget, resolveScheme } from '../quantizable/scheme.ts';
+import { narrowBack } from '../quantized/float16/narrow.ts';
 import type { Form } from '../quantized/format.ts';
 import { overriddenForm } from '../quantized/formats/index.ts';
 import { writeProvenance } from '../quantized/provenance.ts';
@@ -48,7 +49,7 @@ import { anySample, settle, splitSamples, type SamplePlan } from './samples.ts';
 import { describeCalibration, formatFlags, schemeRequest, summarizePlan } from './scheme.ts';
 import { readStateOrTable } from './tables.ts';
 import { writeStamp } from './stamp.ts';
-import { inputsOf, openFused, survivors, upgradeNotes, type FusedSource } from './source.ts';
+import { inputsOf, openFused, survivors, sourceNotes, type FusedSource } from './source.ts';
 import { opsetsFor } from './upgrade.ts';
 
 /**
@@ -72,7 +73,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
     options,
     opsetsFor(options.opset, Math.max(form.leastOpset, target.opset.least), target.fusedOpset),
   );
-  const { file, model, log, upgrade } = source;
+  const { file, model, log } = source;
   const unopened = options.recurrent === 'scan' ? openAllRecurrent(model, options) : [];
   const judged = options.report !== false && fitsInMemory(file);
   if (!judged && gates.length > 0) throw pipelineErrors.gatesTooLarge(options.gates[0]!, sizeOf(file));
@@ -80,6 +81,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   const { optimize } = options;
   const request = { target, scheme, include, exclude, optimize, fused: survivors(log) };
   const wanted = form.plan(model, request);
+  const keepsHalf = form.keepsHalf === true && source.widened?.types.includes('float16') === true;
   const given = [options.data, options.reader, options.state].some((source) => source !== undefined);
   const observed = form.rangesOptional && !given ? [] : observedTensors(wanted);
   const fixed = fixedRanges(options.range ?? [], model, observed);
@@ -97,11 +99,12 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   const ranges: ReadonlyMap<string, Interval> = state ? plannedRanges(state, wanted, fixed) : new Map();
   const plan = form.settle(model, request, wanted, ranges);
   const quantized = form.emit(model, plan, widened(ranges, options.minRange));
+  if (keepsHalf) narrowBack(quantized.model, source.widened!.singles);
   const drawn = await keepPlannedFloat(quantized.model, plan, `the quantized form of '${options.model}'`);
   writeStamp(quantized.model, plan, form.description, describeCalibration(state));
   writeProvenance(quantized.model, { source: file.sha256(), tensors: quantized.origins });
   const warnings = [
-    ...upgradeNotes(upgrade),
+    ...sourceNotes(source, keepsHalf),
     ...samples.warnings,
     ...(state ? [...notesOf(state), ...shardWarnings(state)] : unobservedWarnings(wanted)),
     ...keptWarnings(model),

@@ -5,6 +5,8 @@
 import { createExecutor } from '../backends/session.ts';
 import { modelFromProto } from '../graph/from-proto.ts';
 import type { Model } from '../graph/model.ts';
+import { widen, type Widened } from '../intrinsic/widen/widen.ts';
+import { densified } from '../onnx/densified.ts';
 import type { FusionLog } from '../intrinsic/pass.ts';
 import { loadModel, type ModelFile } from '../onnx/model-file.ts';
 import type { RunFlags } from '../pipeline-types.ts';
@@ -16,6 +18,8 @@ export interface FusedSource {
   readonly model: Model;
   readonly log: FusionLog;
   readonly upgrade: Upgrade;
+  /** What became float32; undefined for a model that was float32, or was to keep its types. */
+  readonly widened: Widened | undefined;
   readonly nodesBefore: number;
   readonly opsBefore: Readonly<Record<string, number>>;
 }
@@ -23,25 +27,50 @@ export interface FusedSource {
 export interface FuseSettings extends OpsetSettings {
   /** Names of passes that must not run. */
   readonly skip?: readonly string[];
+  /** Float types stay as the file has them. */
+  readonly keepTypes?: boolean;
 }
 
 export async function openFused(path: string, flags: RunFlags, settings: FuseSettings = {}): Promise<FusedSource> {
   flags.onProgress?.({ stage: 'fusing', done: 0, total: 1, unit: 'models' });
   const file = loadModel(path);
-  const open = (): Model => modelFromProto(file.proto, file.dir);
-  const opsBefore = countOps(open());
+  const dense = densified(file.proto, file.dir);
+  const opsBefore = countOps(modelFromProto(dense, file.dir));
   const nodesBefore = Object.values(opsBefore).reduce((sum, count) => sum + count, 0);
+  let widened: Widened | undefined;
+  const open = (): Model => {
+    const read = modelFromProto(dense, file.dir);
+    widened = settings.keepTypes ? undefined : widen(read);
+    return read;
+  };
   const { model, log, upgrade } = await upgradeAndFuse(open, createExecutor(), settings, settings.skip);
   flags.onProgress?.({ stage: 'fusing', done: 1, total: 1, unit: 'models' });
-  return { file, model, log, upgrade, nodesBefore, opsBefore };
+  return { file, model, log, upgrade, widened, nodesBefore, opsBefore };
 }
 
-/** What a user should know of the upgrade, if there was one. */
-export function upgradeNotes({ from, to, adapted, blocked }: Upgrade): string[] {
-  const notes = blocked.map((why) => `operators that a later opset has stay in parts: ${why}`);
-  if (from === to) return notes;
+/** What a user should know of how the model was read. @param keepsHalf what is left float goes back to float16 */
+export function sourceNotes(
+  { upgrade: { from, to, adapted, blocked }, widened }: SourceChanges,
+  keepsHalf = false,
+): string[] {
   const nodes = `${adapted.length} node${adapted.length === 1 ? '' : 's'}`;
-  return [`upgraded from opset ${from} to ${to}: ${nodes} adapted`, ...notes];
+  return [
+    ...(from === to ? [] : [`upgraded from opset ${from} to ${to}: ${nodes} adapted`]),
+    ...blocked.map((why) => `operators that a later opset has stay in parts: ${why}`),
+    ...(widened ? widenNotes(widened, keepsHalf) : []),
+  ];
+}
+
+export type SourceChanges = Pick<FusedSource, 'upgrade' | 'widened'>;
+
+function widenNotes({ types, ports }: Widened, keepsHalf: boolean): string[] {
+  const names = ports.map((name) => `'${name}'`).join(', ');
+  const kept = names === '' ? 'its inputs and outputs keep their types' : `${names} became float32 too`;
+  return [
+    keepsHalf
+      ? 'the model is float16 and stays so where it is not quantized: the kernels of this format take it'
+      : `the model is ${types.join(' and ')}: it is worked on in float32, which the kernels read; ${kept}`,
+  ];
 }
 
 /** Number of nodes by operator type, bodies of control flow included, sorted by name. */

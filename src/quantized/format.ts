@@ -48,6 +48,8 @@ export interface Form {
   readonly settings: Readonly<Record<string, string | number | boolean>>;
   /** It can do without the ranges that its plan observes: what they would tell is not checked then. */
   readonly rangesOptional?: true;
+  /** Its operators take float16 too: what it leaves float of a float16 model is that again. */
+  readonly keepsHalf?: true;
   /** The least default operator set that can say it. */
   readonly leastOpset: number;
   /** What is quantized, what is left float and why, and which tensors must be observed. */

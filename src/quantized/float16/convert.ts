@@ -6,9 +6,11 @@ import type { Graph } from '../../graph/graph.ts';
 import type { Model } from '../../graph/model.ts';
 import type { Node } from '../../graph/node.ts';
 import type { Value } from '../../graph/value.ts';
+import { bypass } from '../../graph/rewrite.ts';
 import { removeDead, sortNodes } from '../../graph/walk.ts';
 import { dataType } from '../../onnx/data-types.ts';
 import { float32ToFloat16, fromFloat32 } from '../../onnx/float16.ts';
+import { narrowed } from '../../onnx/widened.ts';
 import { Tensor } from '../../onnx/tensor.ts';
 import { isFixedInput } from './precision.ts';
 
@@ -69,6 +71,11 @@ export function convertToHalf(
       if (graph === model.graph && !value.isInput) keepName(graph, value, replaced, wanted);
     });
   }
+  for (const node of [...model.allNodes()]) {
+    const input = node.input(0);
+    const same = input && (halves.has(input) || input.type === 'float16');
+    if (same && node.is('Cast') && node.int('to') === half) bypass(node, input);
+  }
   removeDead(model.graph);
   sortNodes(model.graph);
 }
@@ -82,9 +89,7 @@ function keepName(graph: Graph, value: Value, replaced: Value, wanted: 'float16'
 }
 
 function constantHalf(value: Value): Value {
-  const tensor = value.constant!;
-  const data = fromFloat32(tensor.floats(), float32ToFloat16);
-  return value.graph.addInitializer(Tensor.of(`${value.name}_float16`, 'float16', [...tensor.dims], data));
+  return value.graph.addInitializer(narrowed(value.constant!, `${value.name}_float16`));
 }
 
 function castTo(value: Value, graph: Graph, wanted: 'float16' | 'float32'): Value {

@@ -46,13 +46,13 @@ export function reasonForFloat(
   node: Node,
   isFloat: (value: Value) => boolean,
   ranges: ReadonlyMap<string, Interval>,
-  selection: NodeSelection,
+  selection?: NodeSelection,
 ): string | undefined {
   // The owner of a body only hands values on.
   if (node.subgraphs().length > 0) return undefined;
   const values = [...node.inputs, ...node.outputs].filter((value) => value !== null && isFloat(value)) as Value[];
   if (values.length === 0) return undefined;
-  const kept = selection.reason(node);
+  const kept = selection?.reason(node);
   if (kept !== undefined) return kept;
   if (node.domain === '' ? floatOnly.has(node.opType) : !ownHalf.has(node.opType)) {
     return `${node.opType} is not defined for float16`;

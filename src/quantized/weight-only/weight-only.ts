@@ -25,6 +25,7 @@ export const weightOnly: Format = {
       settings: { ...settings },
       // DequantizeLinear with an axis, for Conv; the block operators are of another domain.
       leastOpset: 13,
+      keepsHalf: true,
       plan: (model, request) => planNodes(model, request, rules, settings, 'weight-only'),
       settle: (_model, _request, plan) => plan,
       emit: (model, plan) => emitNodes(model, plan, rules, settings),
