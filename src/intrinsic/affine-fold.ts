@@ -8,7 +8,7 @@ import type { Value } from '../graph/value.ts';
 import { broadcasts, constantOperand, perChannel, type ChannelAxis, type ConstantOperand } from './affine.ts';
 import { batchNormOf, foldBeforeBatchNorm, foldBehindBatchNorm } from './batch-norm.ts';
 import { absorb, neededElsewhere, readersOf } from './edit.ts';
-import { createFacts, type Facts } from './facts.ts';
+import { createFacts, type Facts } from '../graph/facts.ts';
 import { applyFold, foldBefore, foldBehind, foldForward, isLinear, layerOf, type Fold } from './layer.ts';
 import type { Pass } from './pass.ts';
 

@@ -6,7 +6,7 @@ import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import type { Tensor } from '../onnx/tensor.ts';
 import { doubles, isFloatType } from './edit.ts';
-import type { Facts } from './facts.ts';
+import type { Facts } from '../graph/facts.ts';
 
 /** y = gain · x + shift; float64, one number per channel. */
 export interface Affine {

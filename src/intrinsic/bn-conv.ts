@@ -5,7 +5,7 @@
 import type { Node } from '../graph/node.ts';
 import { affineOfBatchNorm, batchNormOf } from './batch-norm.ts';
 import { handOver } from './edit.ts';
-import { createFacts, type Facts } from './facts.ts';
+import { createFacts, type Facts } from '../graph/facts.ts';
 import { foldBefore, foldForward, isLinear, layerOf, notMatrix } from './layer.ts';
 import type { Pass } from './pass.ts';
 

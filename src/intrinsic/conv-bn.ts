@@ -6,7 +6,7 @@
 import type { Node } from '../graph/node.ts';
 import { affineOfBatchNorm, batchNormOf } from './batch-norm.ts';
 import { absorb, neededElsewhere } from './edit.ts';
-import { createFacts, type Facts } from './facts.ts';
+import { createFacts, type Facts } from '../graph/facts.ts';
 import { applyFold, foldBehind, layerOf, notMatrix } from './layer.ts';
 import type { Pass } from './pass.ts';
 

@@ -6,7 +6,7 @@
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { absorb, setConstant } from './edit.ts';
-import { createFacts, type Facts } from './facts.ts';
+import { createFacts, type Facts } from '../graph/facts.ts';
 import type { Pass } from './pass.ts';
 import { exposed, rewriteEach, type Rewrite } from './pattern.ts';
 

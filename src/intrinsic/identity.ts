@@ -4,7 +4,7 @@
 import type { Node } from '../graph/node.ts';
 import { dataTypeOfCode } from '../onnx/data-types.ts';
 import { removeCopy } from './edit.ts';
-import { createFacts, type Facts } from './facts.ts';
+import { createFacts, type Facts } from '../graph/facts.ts';
 import type { Pass } from './pass.ts';
 
 export const identity: Pass = {

@@ -3,7 +3,7 @@
  * the standard deviation of a row, kernel and formula differ by at most 2^-20 · (1 + |m|/s) of the largest result.
  */
 import type { Node } from '../graph/node.ts';
-import { createFacts, type Facts } from './facts.ts';
+import { createFacts, type Facts } from '../graph/facts.ts';
 import { affineBehind, axesOf, lastAxes, normalize, rootMeanSquareOf } from './normalization.ts';
 import type { Pass } from './pass.ts';
 import { exposed, rewriteEach, unfit, type NeedsOpset, type Rewrite } from './pattern.ts';

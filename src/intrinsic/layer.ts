@@ -7,7 +7,7 @@ import type { Node } from '../graph/node.ts';
 import type { Tensor } from '../onnx/tensor.ts';
 import type { Affine } from './affine.ts';
 import { doubles, fits, isFloatType, roundTo, setConstant, type Content, type FloatType } from './edit.ts';
-import type { Facts } from './facts.ts';
+import type { Facts } from '../graph/facts.ts';
 
 /**
  * A weight seen as [groups, rows, columns, inner]; of rows and columns one counts the output channels of a group, the

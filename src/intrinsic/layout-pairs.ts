@@ -6,9 +6,9 @@
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { neededElsewhere, removeCopy, setConstant } from './edit.ts';
-import { createFacts, type Facts } from './facts.ts';
+import { createFacts, type Facts } from '../graph/facts.ts';
 import type { Pass } from './pass.ts';
-import { integersOf } from './symbolic-shape.ts';
+import { integersOf } from '../graph/shapes/integers.ts';
 
 export const layoutPairs: Pass = {
   name: 'layout-pairs',

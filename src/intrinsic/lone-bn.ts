@@ -6,7 +6,7 @@ import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import { affineOfBatchNorm, batchNormOf } from './batch-norm.ts';
 import { fits, isFloatType, roundTo, setConstant } from './edit.ts';
-import { createFacts, type Facts } from './facts.ts';
+import { createFacts, type Facts } from '../graph/facts.ts';
 import type { Pass } from './pass.ts';
 
 export const loneBn: Pass = {

@@ -3,11 +3,12 @@
  * Add of 0. Only where declared shapes, ranks and constants leave no doubt; anything else is not worth a word.
  */
 import type { Node } from '../graph/node.ts';
-import type { Dim, Value } from '../graph/value.ts';
+import type { Size } from '../graph/shapes/size.ts';
+import type { Value } from '../graph/value.ts';
 import { doubles, isFloatType, removeCopy } from './edit.ts';
-import { createFacts, type Facts } from './facts.ts';
+import { createFacts, type Facts } from '../graph/facts.ts';
 import type { Pass } from './pass.ts';
-import { integersOf } from './symbolic-shape.ts';
+import { integersOf } from '../graph/shapes/integers.ts';
 
 export const noOps: Pass = {
   name: 'no-ops',
@@ -35,14 +36,19 @@ const when =
     return x && holds(node, x, facts) ? x : undefined;
   };
 
-/** As far as it is known: undefined without a rank, null for an axis of unknown size. */
-function shapeOf(value: Value, facts: Facts): readonly Dim[] | undefined {
-  const { rank } = facts.of(value);
-  return value.dims ?? (rank === undefined ? undefined : Array.from({ length: rank }, () => null));
+/** The shape that a node is given as an attribute or an input; sizes of a run are in it too. */
+function targetOf(
+  node: Node,
+  attribute: string,
+  index: number,
+  facts: Facts,
+): readonly (Size | undefined)[] | undefined {
+  const { vector } = facts.of(node.input(index));
+  return node.ints(attribute) ?? (vector?.shapeOf || vector?.scalar ? undefined : vector?.elements);
 }
 
 const reshape = when((node, x, facts) => {
-  const [dims, target] = [shapeOf(x, facts), integersOf(node, 'shape', 1)];
+  const [{ dims }, target] = [facts.of(x), targetOf(node, 'shape', 1, facts)];
   if (!dims || target?.length !== dims.length) return false;
   const copies = node.int('allowzero', 0) === 0;
   // One size may be left open: the number of elements gives it.
@@ -63,19 +69,18 @@ const transpose = when((node, x, facts) => {
 const single = when((node) => node.inputs.length === 1);
 
 /** To the end is any number that exporters write for "all of it", or one that reaches the declared size. */
-const slice = when((node, x) => {
+const slice = when((node, x, facts) => {
   const [starts, ends] = [integersOf(node, 'starts', 1), integersOf(node, 'ends', 2)];
-  if (!starts?.every((start) => start === 0) || ends?.length !== starts.length) return false;
+  if (!starts || ends?.length !== starts.length) return false;
   if (node.input(4) && !integersOf(node, '', 4)?.every((step) => step === 1)) return false;
   const axes = integersOf(node, 'axes', 3) ?? (node.input(3) ? undefined : ends.map((_, i) => i));
   const allOf = 2 ** 31 - 1;
-  return ends.every((end, i) => end >= allOf || (axes !== undefined && end >= sizeAt(x, axes[i]!)));
+  const sizes = axes?.map((axis) => sizeAt(facts.of(x).dims?.at(axis)));
+  const fromFirst = starts.every((start, i) => start === 0 || start <= -(sizes?.[i] ?? Infinity));
+  return fromFirst && ends.every((end, i) => end >= allOf || end >= (sizes?.[i] ?? Infinity));
 });
 
-function sizeAt(x: Value, axis: number): number {
-  const dim = x.dims?.at(axis);
-  return typeof dim === 'number' ? dim : Infinity;
-}
+const sizeAt = (size: Size | undefined): number => (typeof size === 'number' ? size : Infinity);
 
 const pad = when((node) => {
   const pads = node.ints('paddings') ?? integersOf(node, 'pads', 1);
@@ -83,16 +88,16 @@ const pad = when((node) => {
 });
 
 const expand = when((node, x, facts) => {
-  const target = integersOf(node, '', 1);
+  const target = targetOf(node, '', 1, facts);
   return target !== undefined && absorbs(x, target, facts);
 });
 
 /** True when broadcasting x with that shape gives the shape of x. */
-function absorbs(x: Value, dims: readonly number[], facts: Facts): boolean {
+function absorbs(x: Value, dims: readonly (Size | undefined)[], facts: Facts): boolean {
   if (dims.length === 0) return true;
-  const shape = shapeOf(x, facts);
+  const shape = facts.of(x).dims;
   if (!shape || dims.length > shape.length) return false;
-  return dims.every((dim, i) => dim === 1 || dim === shape[i - dims.length + shape.length]);
+  return dims.every((dim, i) => dim === 1 || (dim !== undefined && dim === shape[i - dims.length + shape.length]));
 }
 
 /** Before opset 7 attributes ruled broadcasting. */

@@ -4,9 +4,9 @@
  */
 import type { Node } from '../graph/node.ts';
 import { doubles, handOver } from './edit.ts';
-import { createFacts, type Facts } from './facts.ts';
+import { createFacts, type Facts } from '../graph/facts.ts';
 import type { Pass } from './pass.ts';
-import { integersOf } from './symbolic-shape.ts';
+import { integersOf } from '../graph/shapes/integers.ts';
 
 export const padFold: Pass = {
   name: 'pad-fold',

@@ -3,6 +3,7 @@ import { affineFold } from './affine-fold.ts';
 import { affinePairs } from './affine-pairs.ts';
 import { bnConv } from './bn-conv.ts';
 import { canonical } from './canonical.ts';
+import { common } from './common.ts';
 import { constantFolding } from './constant-folding.ts';
 import { constantIf } from './constant-if.ts';
 import { constantInputs } from './constant-inputs.ts';
@@ -29,6 +30,7 @@ import { reluClip } from './relu-clip.ts';
 import { rmsNorm } from './rms-norm.ts';
 import { shapeFolding } from './shape-folding.ts';
 import { silu } from './silu.ts';
+import { sliceConcat } from './slice-concat.ts';
 import { uniqueNames } from './unique-names.ts';
 
 export const passes: readonly Pass[] = [
@@ -46,6 +48,7 @@ export const passes: readonly Pass[] = [
   reduceMeanToPool,
   globalPool,
   noOps,
+  sliceConcat,
   layoutPairs,
   einsum,
   matmulAdd,
@@ -62,5 +65,7 @@ export const passes: readonly Pass[] = [
   loneBn,
   gemmConstants,
   canonical,
+  // Behind the fusions: what has readers of its own can be fused with them.
+  common,
   deadCode,
 ];

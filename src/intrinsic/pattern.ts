@@ -5,7 +5,7 @@
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
-import type { Facts } from './facts.ts';
+import type { Facts } from '../graph/facts.ts';
 import type { PassContext } from './pass.ts';
 
 /** A rewrite that is possible. */

@@ -4,7 +4,7 @@
  */
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
-import { integersOf } from './symbolic-shape.ts';
+import { integersOf } from '../graph/shapes/integers.ts';
 
 type Plane = readonly number[];
 

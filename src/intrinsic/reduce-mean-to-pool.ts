@@ -3,7 +3,7 @@
  * is a pool and a Reshape: as many nodes as before only where a Reshape or Flatten follows anyway.
  */
 import type { Node } from '../graph/node.ts';
-import { createFacts } from './facts.ts';
+import { createFacts } from '../graph/facts.ts';
 import type { Pass } from './pass.ts';
 
 export const reduceMeanToPool: Pass = {

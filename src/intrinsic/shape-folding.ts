@@ -3,66 +3,90 @@
  * input gets a constant target: Reshape(x, Concat(Gather(Shape(x), 0), -1)) is Reshape(x, [0, -1]). What computed it
  * dies.
  */
+import { createFacts, type Facts } from '../graph/facts.ts';
 import type { Node } from '../graph/node.ts';
-import type { Value } from '../graph/value.ts';
+import type { Size, Vector } from '../graph/shapes/size.ts';
+import { isAxisSize, vectorRules } from '../graph/shapes/vector.ts';
+import type { DataTypeName, TypedArray } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
-import { makeConstant, setConstant } from './edit.ts';
-import { createFacts } from './facts.ts';
-import type { Pass } from './pass.ts';
-import { SymbolicShapes, type AxisSize, type SymbolicVector } from './symbolic-shape.ts';
+import { makeConstant, removeCopy, setConstant } from './edit.ts';
+import type { Pass, PassContext } from './pass.ts';
 
 export const shapeFolding: Pass = {
   name: 'shape-folding',
   summary:
     'shape arithmetic with a known result becomes constant, in Reshape also when only axes of its input are copied',
   run(model, context) {
-    const shapes = new SymbolicShapes(createFacts());
+    const facts = createFacts();
     let changed = false;
     for (const node of model.allNodes()) {
-      const label = node.label;
-      if (node.is('Reshape')) {
-        const target = node.input(1)?.producer && shapes.of(node.input(1));
-        if (!target || !isRuntime(target)) continue;
-        const reason = copyAxes(node, target);
-        if (reason === undefined) context.applied([label], label);
-        else context.refused(label, reason);
-        changed ||= reason === undefined;
-        continue;
-      }
-      const vector = shapes.visit(node);
-      if (!vector || isRuntime(vector)) continue;
-      const { elements, scalar } = vector;
-      const output = node.output()!;
-      const data = BigInt64Array.from(elements as number[], BigInt);
-      makeConstant(output, Tensor.of(output.name, 'int64', scalar ? [] : [elements.length], data));
-      context.applied([label]);
-      changed = true;
+      const folded = node.is('Reshape') && node.input(1)?.producer ? reshape(node, facts, context) : false;
+      if (folded || fold(node, facts, context)) changed = true;
     }
     return changed;
   },
 };
 
-function isRuntime({ elements, shapeOf }: SymbolicVector): boolean {
-  return shapeOf !== undefined || elements.some((element) => typeof element !== 'number');
+/** The result, if it is known, or the input that has the same elements. */
+function fold(node: Node, facts: Facts, context: PassContext): boolean {
+  const output = node.output();
+  if (!output || node.domain !== '' || node.is('Identity') || !vectorRules.has(node.opType)) return false;
+  const { type, vector } = facts.of(output);
+  if (!vector || vector.shapeOf || type === undefined) return false;
+  const { elements, scalar } = vector;
+  if (elements.every((element) => typeof element === 'number')) {
+    const { label } = node;
+    makeConstant(output, Tensor.of(output.name, type, scalar ? [] : [elements.length], arrayOf(type, elements)));
+    context.applied([label]);
+    return true;
+  }
+  const same = node.inputs.find((input) => input?.producer && isSame(facts, input, vector, type));
+  return same ? removeCopy(node, same, context) : false;
+}
+
+function isSame(
+  facts: Facts,
+  value: Node['inputs'][number],
+  { elements, scalar }: Vector,
+  type: DataTypeName,
+): boolean {
+  const { vector: own, type: ownType } = facts.of(value!);
+  if (!own || own.shapeOf || ownType !== type || own.scalar !== scalar) return false;
+  if (own.elements.length !== elements.length) return false;
+  return elements.every((element, i) => element !== undefined && element === own.elements[i]);
+}
+
+function arrayOf(type: DataTypeName, elements: readonly number[]): TypedArray {
+  if (type === 'int64') return BigInt64Array.from(elements, BigInt);
+  return type === 'int32' ? Int32Array.from(elements) : Uint8Array.from(elements);
+}
+
+/** True when the Reshape got a constant target. */
+function reshape(node: Node, facts: Facts, context: PassContext): boolean {
+  const { vector: target } = facts.of(node.input(1));
+  if (!target || (!target.shapeOf && !target.elements.some(isAxisSize))) return false;
+  const reason = copyAxes(node, target, facts);
+  if (reason === undefined) context.applied([node.label], node.label);
+  else context.refused(node.label, reason);
+  return reason === undefined;
 }
 
 /** Gives the Reshape a constant target, or returns the reason why it cannot have one. */
-function copyAxes(node: Node, target: SymbolicVector): string | undefined {
+function copyAxes(node: Node, target: Vector, facts: Facts): string | undefined {
   const x = node.input(0);
+  const sizes = facts.of(x).dims;
   if (!x || target.shapeOf || target.scalar) return 'its target is the whole shape of a value of unknown rank';
   const zeroIsZero = node.int('allowzero', 0) !== 0;
   const dims = target.elements.map((element, axis) => {
-    return typeof element !== 'number' && isAxisOf(x, axis, element) ? 0 : element;
+    if (!isAxisSize(element)) return element;
+    return element === sizes?.[axis] || (element.of === x && element.axis === axis) ? 0 : element;
   });
   if (zeroIsZero && target.elements.includes(0)) return 'its target holds a literal zero (allowzero = 1)';
-  const open = dims.filter((dim): dim is AxisSize => typeof dim !== 'number');
+  const open = dims.filter((dim) => typeof dim !== 'number');
   if (open.length > 0) {
     // One size that is not an axis of x can be left to Reshape (-1), if every other one is a positive number.
     const numbers = dims.filter((dim) => typeof dim === 'number');
-    if (open.length > 1 || !numbers.every((dim) => dim > 0)) {
-      const { of, axis } = open[0]!;
-      return `axis ${axis} of '${of.name}', which its target reads, is not known to be an axis that it keeps`;
-    }
+    if (open.length > 1 || !numbers.every((dim) => dim > 0)) return unknownTarget(open);
   }
   const content = BigInt64Array.from(dims, (dim) => (typeof dim === 'number' ? BigInt(dim) : -1n));
   node.attributes.delete('allowzero');
@@ -70,9 +94,8 @@ function copyAxes(node: Node, target: SymbolicVector): string | undefined {
   return undefined;
 }
 
-/** True when the element is the size of that axis of x: by identity, or because both declare the same symbol. */
-function isAxisOf(x: Value, axis: number, element: AxisSize): boolean {
-  if (element.of === x) return element.axis === axis;
-  const symbol = x.dims?.[axis];
-  return typeof symbol === 'string' && symbol === element.of.dims?.[element.axis];
+function unknownTarget(open: readonly (Size | undefined)[]): string {
+  const size = open.find(isAxisSize);
+  if (!size) return 'its target is computed at run time';
+  return `axis ${size.axis} of '${size.of.name}', which its target reads, is not known to be an axis that it keeps`;
 }

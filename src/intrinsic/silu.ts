@@ -4,7 +4,7 @@
  * 2^-21 of the formula.
  */
 import type { Node } from '../graph/node.ts';
-import { createFacts, type Facts } from './facts.ts';
+import { createFacts, type Facts } from '../graph/facts.ts';
 import type { Pass } from './pass.ts';
 import {
   become,

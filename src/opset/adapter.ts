@@ -4,6 +4,7 @@
  */
 import type { QdqError } from '../errors.ts';
 import type { Node } from '../graph/node.ts';
+import type { Size } from '../graph/shapes/size.ts';
 import type { DataTypeName } from '../onnx/data-types.ts';
 
 export interface Adapter {
@@ -18,6 +19,8 @@ export interface Adapter {
 export interface AdaptContext {
   /** Element type of the node's data: of its first output or input. Undefined when nothing in the file tells. */
   readonly type: DataTypeName | undefined;
+  /** Shape of the node's first input, as far as it follows from the graph. Undefined when not even the rank does. */
+  readonly dims: readonly Size[] | undefined;
   /** The error that says why this node cannot be upgraded: to be thrown. */
   cannot(reason: string): QdqError;
 }

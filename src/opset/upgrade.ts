@@ -6,6 +6,7 @@
 import type { QdqError } from '../errors.ts';
 import { opsetErrors } from '../errors/opset.ts';
 import { elementTypes, type ElementTypes } from '../graph/element-types.ts';
+import { createFacts } from '../graph/facts.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
@@ -61,6 +62,7 @@ function upgradeNodes(model: Model, from: number, target: number, suffix = ''): 
     log.set(node, undefined);
   }
   let types: ElementTypes | undefined;
+  const facts = createFacts();
   const typeOf = (value: Value | undefined): DataTypeName | undefined =>
     value && (types ??= elementTypes(model)).get(value);
   for (let version = from + 1; version <= target; version++) {
@@ -75,6 +77,9 @@ function upgradeNodes(model: Model, from: number, target: number, suffix = ''): 
         cannot,
         get type() {
           return typeOf(node.output()) ?? typeOf(node.input(0));
+        },
+        get dims() {
+          return facts.of(node.input(0)).dims;
         },
       });
       if (!changed || !log.has(node)) continue;

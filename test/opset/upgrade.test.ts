@@ -106,6 +106,26 @@ describe('upgradeOpset', () => {
     expect(model.graph.values.get('c_max')?.constant?.floats()).toEqual(Float32Array.of(0.125));
   });
 
+  it('finds the shape of what no declaration tells, so that a Softmax over the last axis stays one', async () => {
+    const attention = () =>
+      buildModel({
+        opset: 12,
+        inputs: { x: [2, 3, 4] },
+        initializers: { target: i64([0, 3, 2, 2]) },
+        nodes: [
+          node('Reshape', ['x', 'target'], ['h']),
+          node('Transpose', ['h'], ['t'], { perm: [0, 2, 1, 3] }),
+          node('Mul', ['t', 't'], ['m']),
+          node('Softmax', ['m'], ['y'], { axis: 3 }),
+        ],
+        outputs: ['y'],
+      });
+    const model = attention();
+    upgradeOpset(model, 17);
+    expect(types(model)).toEqual(['Reshape', 'Transpose', 'Mul', 'Softmax']);
+    expect(await run(model)).toEqual(await run(attention()));
+  });
+
   it('gives the same model in one step and in many', () => {
     const [direct, stepwise] = [chain(), chain()];
     upgradeOpset(direct, newestOpset);

@@ -4,15 +4,16 @@
  * axes are merged, and taken apart again by the shape at run time.
  */
 import type { Node } from '../../graph/node.ts';
+import type { Size } from '../../graph/shapes/size.ts';
 import type { Dim } from '../../graph/value.ts';
 import type { Adapter } from '../adapter.ts';
 
 export const softmax13: Adapter = {
   ops: ['Softmax', 'LogSoftmax', 'Hardmax'],
   version: 13,
-  adapt(node) {
+  adapt(node, context) {
     const axis = node.int('axis', 1);
-    const single = onlyAxis(axis, node.input(0)?.dims ?? node.output()?.dims);
+    const single = onlyAxis(axis, context.dims ?? node.output()?.dims);
     node.setInt('axis', single ?? -1);
     if (single === undefined) merge(node, axis);
     return true;
@@ -20,7 +21,7 @@ export const softmax13: Adapter = {
 };
 
 /** The one axis that the axes from `from` on come down to, or undefined. */
-function onlyAxis(from: number, dims: readonly Dim[] | undefined): number | undefined {
+function onlyAxis(from: number, dims: readonly (Size | Dim)[] | undefined): number | undefined {
   if (from === -1) return -1;
   if (!dims || dims.length === 0) return undefined;
   const first = from < 0 ? from + dims.length : from;
