@@ -16,7 +16,7 @@ import type { Judge } from './metrics/judge.ts';
 import { findCauses } from './layers/causes.ts';
 import { measureLayers, type Layers } from './layers/measure.ts';
 import { pairTensors, type Forms } from './layers/pairing.ts';
-import { openModel, type OpenedModel } from './model-facts.ts';
+import { openToRun, type OpenedModel } from './model-facts.ts';
 import { findPlacement, type LeftFloat } from './placement.ts';
 import { reportSchemaVersion, type Report } from './report.ts';
 import { canSaturate } from './saturation.ts';
@@ -81,8 +81,8 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
     layers: options.layers !== undefined,
     baseline: options.baseline !== undefined,
   });
-  const floatModel = openModel(options.floatPath);
-  const quantModel = openModel(options.quantPath);
+  const floatModel = openToRun(options.floatPath);
+  const quantModel = openToRun(options.quantPath);
   const sessions: Session[] = [];
   const open = async (model: OpenedModel, path: string, exact: boolean): Promise<NamedSession> => {
     const opened = await openSession(model.source, { level: 'all', threads, exactInt8: exact }, path);

@@ -1,11 +1,13 @@
 /** What a report says of a model file, and the form in which onnxruntime can open it. */
 import type { InputInfo } from '../data/sample.ts';
+import { compareErrors } from '../errors/compare.ts';
 import { modelFromProto } from '../graph/from-proto.ts';
 import type { Model } from '../graph/model.ts';
 import { separateNodeNames } from '../graph/node-names.ts';
 import { densified } from '../onnx/densified.ts';
 import { sourceFile } from '../onnx/file.ts';
 import { loadModel } from '../onnx/model-file.ts';
+import { uncomputable } from '../quantized/requantize.ts';
 import { basename } from 'node:path';
 import type { ModelFile } from './report.ts';
 
@@ -18,6 +20,16 @@ export interface OpenedModel {
   readonly source: string | Model;
   /** All of its row in the report but the inputs, which the session tells. */
   facts(inputs: readonly InputInfo[]): ModelFile;
+}
+
+/** A model that is to run. @throws COMPARE_SCALE_RATIO before onnxruntime, which would end the process, sees it */
+export function openToRun(path: string): OpenedModel {
+  const opened = openModel(path);
+  for (const node of opened.model.allNodes()) {
+    const found = uncomputable(node);
+    if (found?.refused) throw compareErrors.scaleRatio(path, node.label, found.inputScales[0]!, found.outputScale);
+  }
+  return opened;
 }
 
 export function openModel(path: string): OpenedModel {

@@ -5,6 +5,13 @@ const shape = (dims: readonly number[]): string => `[${dims.join(', ')}]`;
 const list = (names: readonly string[]): string => names.map((name) => `'${name}'`).join(', ') || 'none';
 
 export const compareErrors = {
+  scaleRatio: (model: string, node: string, inputScale: number, outputScale: number): QdqError =>
+    dataError(
+      'COMPARE_SCALE_RATIO',
+      `${model}: '${node}' cannot be computed: its input scale is ${inputScale}, its output scale ${outputScale}, a ratio that onnxruntime's integer kernel refuses (it may end the process)`,
+      'quantize again with qdq, which limits the scale, or leave the node float; qdq lint lists every such node',
+    ),
+
   inputs: (model: string, missing: readonly string[], given: readonly string[]): QdqError =>
     dataError(
       'COMPARE_INPUTS',

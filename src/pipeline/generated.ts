@@ -3,7 +3,7 @@
  * a model that runs with none of them, or takes what cannot be generated, leaves the proof without inputs and says why.
  */
 import { openSession } from '../backends/session.ts';
-import { openModel } from '../compare/model-facts.ts';
+import { openToRun } from '../compare/model-facts.ts';
 import type { Dataset, InputInfo } from '../data/sample.ts';
 import { QdqError } from '../errors.ts';
 import type { RunFlags, DataFlags } from '../pipeline-types.ts';
@@ -37,7 +37,7 @@ export async function generateInputs(
     // The batch is 1 wherever its name stands.
     dims: dims.map((dim, axis) => (isOpen(dim, axis) ? size : typeof dim === 'number' ? dim : 1)),
   });
-  const session = await openSession(openModel(path).source, { threads: flags.threads }, `'${path}'`);
+  const session = await openSession(openToRun(path).source, { threads: flags.threads }, `'${path}'`);
   let failure = '';
   try {
     for (const size of open.size === 0 ? [1] : usualSizes) {

@@ -11,7 +11,7 @@ import { evaluate } from '../compare/evaluate.ts';
 import { parseGate, type Gate } from '../compare/gates.ts';
 import { pairTensors } from '../compare/layers/pairing.ts';
 import { checkSensitivityGate, holdsAbsolute, measureSensitivity, valueOf } from '../compare/layers/sensitivity.ts';
-import { openModel } from '../compare/model-facts.ts';
+import { openToRun } from '../compare/model-facts.ts';
 import { readReport, writeReport } from '../compare/report-file.ts';
 import type { Sensitivity } from '../compare/report.ts';
 import type { Selection } from '../data/sample.ts';
@@ -39,7 +39,7 @@ export async function sensitivityOf(options: SensitivityOptions): Promise<Sensit
   const gate = parseGate(options.until ?? 'output.sqnr >= 0');
   checkSensitivityGate(gate);
   const report = options.into === undefined ? undefined : readReport(options.into);
-  const given = options.int8 === undefined ? undefined : openModel(options.int8).model;
+  const given = options.int8 === undefined ? undefined : openToRun(options.int8).model;
   const int8 = quantizer(options);
   const source = await openFused(
     options.model,

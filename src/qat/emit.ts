@@ -18,6 +18,7 @@ import { fitScales } from '../quantized/bias.ts';
 import { rangeOf } from '../quantized/parameters.ts';
 import { activationParams, codes, type IntegerType, type QuantParams } from '../quantized/params.ts';
 import { emitActivation, type Reader } from '../quantized/qdq.ts';
+import { limitScale } from '../quantized/requantize.ts';
 import { mse } from '../quantized/weight-observers/mse.ts';
 import { channelGroups, silentGroups } from '../quantized/weight-observers/weight-observer.ts';
 import { activationBits, type TensorBits } from './activation-bits.ts';
@@ -100,17 +101,32 @@ function paramsFinder(
 ): (tensor: TensorPlan, width: number) => QuantParams {
   const { activationType: type, activationSymmetric: symmetric } = plan.scheme;
   const made = new Map<string, QuantParams>();
-  return (tensor, width) => {
+  const producers = new Map(
+    plan.regions.flatMap((region) => region.outputs.map((output) => [output, region] as const)),
+  );
+  const planned = new Map(plan.tensors.map((each) => [each.name, each]));
+  /** Limited to what the node that writes it will compute. */
+  const limited = (name: string, params: QuantParams): QuantParams => {
+    const { op = '', activations = [] } = producers.get(name) ?? {};
+    const inputs = activations.map((operand) => planned.get(operand.tensor)!);
+    return limitScale(
+      op,
+      inputs.map((input) => paramsOf(input, bits.get(input.name)!.own).scale),
+      params,
+    );
+  };
+  const paramsOf = (tensor: TensorPlan, width: number): QuantParams => {
     const { root } = bits.get(tensor.name)!;
     const key = `${width} ${root.name}`;
     let params = made.get(key);
     if (!params) {
       const range = rangeOf(root, rangesAt(width), (name) => find(name)!.constant!);
-      params = activationParams(range, type, symmetric, activationLimits(type, symmetric, width));
+      params = limited(root.name, activationParams(range, type, symmetric, activationLimits(type, symmetric, width)));
       made.set(key, params);
     }
     return params;
   };
+  return paramsOf;
 }
 
 const widthKey = ({ weight }: RegionPlan, bits: number): string => `${bits} ${weightKey(weight!)}`;

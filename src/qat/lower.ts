@@ -18,6 +18,7 @@ import { quantizeBias, repairOverflow } from '../quantized/bias.ts';
 import { dequantizeIn, placeCodes, type Placed } from '../quantized/dequantize.ts';
 import { codes, codesTensor } from '../quantized/params.ts';
 import { moveCodes } from '../quantized/qdq.ts';
+import { uncomputable } from '../quantized/requantize.ts';
 import { absorbClamps } from './absorb.ts';
 import { codesOf, findConstantQuants, floatsOf, recode, type ConstantQuant } from './constant-quant.ts';
 import { moveConstants } from './constant-moves.ts';
@@ -87,12 +88,22 @@ export function lowerFakeQuant(
   }
   for (const graph of model.graph.graphs()) guardFloatNodes(graph);
   const notRead = found.filter((layer) => layer.inputScale !== undefined && !layers.includes(layer));
-  for (const node of new Set([...keptFloat, ...notRead.map((layer) => layer.node)])) if (node.graph) keepFloat(node);
+  const beyond = [...model.allNodes()].filter((node) => node.domain === '' && uncomputable(node));
+  const notInteger = new Set([...keptFloat, ...notRead.map((layer) => layer.node), ...beyond]);
+  for (const node of notInteger) if (node.graph) keepFloat(node);
   removeDead(model.graph);
   storeFourBits(model, narrow);
   sortNodes(model.graph);
   const weights = constants.length;
-  return { model, weights, biases, absorbed, repaired, float: notRead.map(({ node }) => node.label), biasStep };
+  return {
+    model,
+    weights,
+    biases,
+    absorbed,
+    repaired,
+    float: [...notRead.map(({ node }) => node), ...beyond].map(({ label }) => label),
+    biasStep,
+  };
 }
 
 /** One scale in a vector of length 1, as PyTorch writes it, becomes a scalar: integer kernels take nothing else. */

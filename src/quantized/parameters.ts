@@ -6,6 +6,7 @@ import type { Interval } from '../ops/op.ts';
 import { activationScheme, quantizerKey, weightKey, type Plan, type TensorPlan } from '../quantizable/plan.ts';
 import { fitScales, type BiasedLayer } from './bias.ts';
 import { activationParams, representable, type QuantParams } from './params.ts';
+import { limitScale } from './requantize.ts';
 import { weightScales, type WeightScales } from './weights.ts';
 
 export interface Parameters {
@@ -23,6 +24,19 @@ export function resolveParameters(
 ): Parameters {
   const constantOf = (name: string): Tensor => find(name)!.constant!;
   const activations = new Map<string, QuantParams>();
+  const producers = new Map(
+    plan.regions.flatMap((region) => region.outputs.map((output) => [output, region] as const)),
+  );
+  /** Limited to what the node that writes it computes. */
+  const limited = (name: string, params: QuantParams): QuantParams => {
+    const region = producers.get(name);
+    const inputs = region?.activations.map((operand) => activations.get(quantizerKey(operand))?.scale) ?? [];
+    return limitScale(
+      region?.op ?? '',
+      inputs.filter((scale) => scale !== undefined),
+      params,
+    );
+  };
   const intervals = new Map<string, Interval>();
   for (const tensor of plan.tensors) {
     const { name, conversions = [] } = tensor;
@@ -36,7 +50,7 @@ export function resolveParameters(
       intervals.set(name, representable({ type, ...tensor.parameters }, symmetric));
     } else {
       const range = rangeOf(tensor, ranges, constantOf);
-      activations.set(name, activationParams(range, type, symmetric));
+      activations.set(name, limited(name, activationParams(range, type, symmetric)));
       intervals.set(name, range);
     }
     for (const as of conversions) {

@@ -11,6 +11,7 @@ import { fixedParameters } from './rules/fixed.ts';
 import { biasScale, weightAxis } from './rules/layers.ts';
 import { format, opset } from './rules/model.ts';
 import { operators, placement, readers, weightForm } from './rules/placement.ts';
+import { scaleRatio } from './rules/ratios.ts';
 import { scales } from './rules/scales.ts';
 import { activationSymmetry, activationType, perChannel, weightSymmetry, weightType } from './rules/types.ts';
 
@@ -18,6 +19,7 @@ export const rules: readonly LintRule[] = [
   format,
   opset,
   scales,
+  scaleRatio,
   activationType,
   activationSymmetry,
   weightType,
