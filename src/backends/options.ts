@@ -15,6 +15,13 @@ export interface SessionOptions {
   readonly optimizedModelPath?: string;
   /** Write a profile of every node until the session ends: the prefix of its path, to which onnxruntime adds the time. */
   readonly profile?: string;
+  /** Transformers of the graph that are left out, by onnxruntime's names. */
+  readonly without?: readonly string[];
+  /**
+   * The model is one to which qdq has added outputs: where onnxruntime's optimizer fails on it, it is opened with less of the optimizer
+   * and this is told what was left out. Absent: that is an error.
+   */
+  readonly onRetreat?: (told: string) => void;
   /** More `session.*` entries, keys without the `session.` prefix. */
   readonly extra?: Readonly<Record<string, string>>;
 }

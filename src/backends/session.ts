@@ -12,6 +12,7 @@ import type { DataTypeName, TensorValue, TypedArray } from '../onnx/data-types.t
 import { markIn, saysWritten } from './in-place.ts';
 import type { SessionOptions } from './options.ts';
 import { release } from './release.ts';
+import { retreating } from './retreat.ts';
 import { checkRuntimeVersion } from './runtime-version.ts';
 import { makeStub, type Stub } from './stub.ts';
 import { widenedForm } from './widened-form.ts';
@@ -63,8 +64,12 @@ export async function openSession(
   options: SessionOptions = {},
   name?: string,
 ): Promise<Session> {
-  const ort = loadRuntime();
   const label = name ?? (typeof source === 'string' ? `'${source}'` : 'the model');
+  return retreating((settled) => open(source, settled, label), options, label);
+}
+
+async function open(source: string | Model | Stub, options: SessionOptions, label: string): Promise<Session> {
+  const ort = loadRuntime();
   const config: Ort.InferenceSession.SessionOptions = {
     executionProviders: ['cpu'],
     intraOpNumThreads: options.threads ?? 1,
@@ -78,16 +83,18 @@ export async function openSession(
   const entries: Record<string, string> = { ...options.extra };
   if (options.simulate) entries['disable_quant_qdq'] = '1';
   if (options.exactInt8) entries['x64quantprecision'] = '1';
+  const optimization = options.without && { optimization: { disable_specified_optimizers: options.without.join(';') } };
+  const extra = { session: entries, ...optimization };
   let native: Ort.InferenceSession;
   try {
     if (typeof source === 'string') {
-      native = await ort.InferenceSession.create(source, { ...config, extra: { session: entries } });
+      native = await ort.InferenceSession.create(source, { ...config, extra });
     } else {
       const stub = 'bytes' in source ? source : makeStub(source, label);
       if (stub.folder !== undefined) entries['model_external_initializers_file_folder_path'] = stub.folder;
       native = await ort.InferenceSession.create(stub.bytes, {
         ...config,
-        extra: { session: entries },
+        extra,
         externalData: stub.memory,
       });
       // onnxruntime has copied what it keeps.

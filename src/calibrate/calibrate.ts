@@ -59,7 +59,12 @@ export async function calibrate(
   const settings = observerOptions(observer, options.observerOptions ?? {});
   const names = [...new Set(tensors)];
   if (names.length === 0) throw calibrateErrors.noTensors();
-  const sessionOptions: SessionOptions = { threads: options.threads ?? 1, simulate: true };
+  const retreats = new Set<string>();
+  const sessionOptions: SessionOptions = {
+    threads: options.threads ?? 1,
+    simulate: true,
+    onRetreat: (told) => retreats.add(told),
+  };
 
   const sample = await firstSample(dataset, selection);
   const { carry } = dataset;
@@ -152,6 +157,7 @@ export async function calibrate(
     ].filter((note) => note !== undefined),
     remarks: [
       note,
+      ...retreats,
       observer.oneByOne && asked > 1 && planned.samples === 1
         ? `observer '${observer.id}' takes 1 sample at a time`
         : undefined,

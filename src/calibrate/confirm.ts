@@ -28,7 +28,7 @@ export async function confirmed(
     copy.graph,
     health.constant.map(({ tensor }) => find(tensor)),
   );
-  const session = await openSession(copy, { ...options, simulate: true });
+  const session = await openSession(copy, { ...options, simulate: true, onRetreat: () => undefined });
   try {
     for await (const sample of dataset.samples(selection, () => {})) {
       const results = await session.run(feedsOfOne(sample, inputsOf(model), dataset));

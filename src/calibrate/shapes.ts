@@ -52,7 +52,8 @@ export async function traceTensors(
     graph,
     probes.flatMap(({ shape, sample }) => [shape, sample]),
   );
-  const session = await openSession(copy, { level: 'basic', ...options });
+  // Shapes and types are the same however the graph is optimized.
+  const session = await openSession(copy, { level: 'basic', onRetreat: () => undefined, ...options });
   try {
     const results = await session.run(narrowedFor(session, feeds));
     return new Map(

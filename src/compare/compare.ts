@@ -123,9 +123,12 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
     const data = dataOf(options, evaluation.n, evaluation.labelled);
     const saturated = !exactInt8 && lacksVnni(cpu) && canSaturate(quantModel.model);
     const found = warningsOf({ evaluation, data, placement, nodes, quantizedAnyway, cost, cpu, saturated });
-    const inside = options.layers && (await lookInside(options.layers, floatModel, quantModel, models, options));
+    const retreats = new Set<string>();
+    const onRetreat = (told: string): unknown => retreats.add(told);
+    const inside =
+      options.layers && (await lookInside(options.layers, floatModel, quantModel, models, { ...options, onRetreat }));
     const told = [...(options.warnings ?? []), ...widenedNote(float)].map((message) => ({ code: 'MADE', message }));
-    const warnings = [...told, ...found];
+    const warnings = [...told, ...found, ...[...retreats].map((message) => ({ code: 'OPTIMIZER', message }))];
     const { task, outputs, classes = [], confusion } = evaluation;
     return {
       schema: reportSchemaVersion,
@@ -173,10 +176,10 @@ function lookInside(
   floatModel: OpenedModel,
   quantModel: OpenedModel,
   { float: { sha256 } }: Report['models'],
-  options: CompareOptions,
+  options: CompareOptions & { readonly onRetreat: (told: string) => void },
 ): Promise<Layers> {
   const plain = { plain: quantModel.model, fused: quantModel.model };
-  const { dataset, selection, batchSize, threads, exactInt8 = false, onLayers } = options;
+  const { dataset, selection, batchSize, threads, exactInt8 = false, onLayers, onRetreat } = options;
   return measureLayers({
     pairing: pairTensors({ ...float, plain: floatModel.model }, quant ?? plain, sha256),
     names: { float: options.floatPath, quant: options.quantPath },
@@ -186,6 +189,7 @@ function lookInside(
     threads,
     exactInt8,
     onProgress: onLayers,
+    onRetreat,
   });
 }
 

@@ -63,6 +63,7 @@ export async function sensitivityOf(options: SensitivityOptions): Promise<Sensit
     gate,
     search,
     measure: options.measure ?? Infinity,
+    onRetreat: (told) => options.onWarning?.(told),
     onProgress: (done, total) =>
       options.onProgress?.({ stage: 'measuring layers', done, ...(total !== undefined && { total }), unit: 'figures' }),
   });

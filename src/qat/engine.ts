@@ -48,6 +48,8 @@ const trainingOptions: SessionOptions = {
   simulate: true,
   memoryPattern: false,
   extra: { 'intra_op.allow_spinning': '0' },
+  // The steps are the same to rounding, however little of the graph is optimized.
+  onRetreat: () => undefined,
 };
 
 export class Engine {
@@ -124,7 +126,7 @@ export class Engine {
     const { teacher, threads } = this.#spec;
     this.#teacher ??= await openSession(
       teacher!,
-      { threads, memoryPattern: false, extra: { 'intra_op.allow_spinning': '0' } },
+      { threads, memoryPattern: false, extra: { 'intra_op.allow_spinning': '0' }, onRetreat: () => undefined },
       'the teacher',
     );
     return this.#teacher.run(feeds, fetch);

@@ -30,6 +30,8 @@ export interface SensitivityOptions {
   /** Measure only the layers that the first look finds most harmful; the others have the estimate alone. */
   readonly measure: number;
   readonly onProgress?: ((done: number, total: number | undefined) => void) | undefined;
+  /** See SessionOptions. */
+  readonly onRetreat?: (told: string) => void;
 }
 
 export interface SensitivityResult extends Omit<Sensitivity, 'until'> {
@@ -43,12 +45,16 @@ const mostKept = 2 ** 26;
 const mostTrials = 40;
 
 export async function measureSensitivity(options: SensitivityOptions): Promise<SensitivityResult> {
-  const { pairing, gate, threads } = options;
+  const { pairing, gate, threads, onRetreat } = options;
   const { model, layers } = buildSwitchable(pairing);
   if (layers.length === 0) throw compareErrors.noLayers();
   const samples: Sample[] = [];
   for await (const sample of options.dataset.samples(options.selection)) samples.push(sample);
-  const session = await openSession(model, { threads, simulate: true }, 'the model with switched quantizers');
+  const session = await openSession(
+    model,
+    { threads, simulate: true, ...(onRetreat && { onRetreat }) },
+    'the model with switched quantizers',
+  );
   try {
     const measured = figures(session, layers, samples, options);
     const measures = Math.min(layers.length, options.measure);

@@ -19,6 +19,8 @@ export interface SideOptions {
   readonly names: { readonly float: string; readonly quant: string };
   readonly threads: number;
   readonly exactInt8: boolean;
+  /** See SessionOptions. */
+  readonly onRetreat?: (told: string) => void;
 }
 
 /** The tensors of which windows alone come out, by name, in each model. */
@@ -53,7 +55,7 @@ export interface Traced {
 export async function openSides(
   pairs: readonly Pair[],
   state: readonly string[],
-  { pairing, names, threads, exactInt8 }: SideOptions,
+  { pairing, names, threads, exactInt8, onRetreat }: SideOptions,
   cut: Cuts,
 ): Promise<Sides> {
   const sessions: Session[] = [];
@@ -61,7 +63,9 @@ export async function openSides(
     for (const session of sessions.splice(0)) await session.dispose();
   };
   const open = async (name: string, tapped: Tapped, settings: SessionOptions): Promise<Side> => {
-    const session = withFloat32Ports(await openSession(tapped.model, { threads, ...settings }, name));
+    const session = withFloat32Ports(
+      await openSession(tapped.model, { threads, ...(onRetreat && { onRetreat }), ...settings }, name),
+    );
     sessions.push(session);
     return { name, session, tapped };
   };
