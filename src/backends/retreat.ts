@@ -4,7 +4,6 @@
  * told; an error that no step mends is the graph's own.
  */
 import { QdqError } from '../errors.ts';
-import { firstLine } from '../errors/backends.ts';
 import type { SessionOptions } from './options.ts';
 
 interface Step {
@@ -37,10 +36,7 @@ export async function retreating<T>(
       if (asked === levels.length - 1 || (less.level && levels.indexOf(less.level) <= asked)) continue;
       const opened = await open({ ...options, ...less }).catch(() => undefined);
       if (opened === undefined) continue;
-      const cause = firstLine(error.cause).slice(0, 160);
-      onRetreat(
-        `onnxruntime's optimizer fails on ${label} where tensors inside are outputs: it ran ${told} (${cause})`,
-      );
+      onRetreat(`onnxruntime's optimizer fails on ${label} once tensors inside are outputs: there it ran ${told}`);
       return opened;
     }
     throw error;
