@@ -14,7 +14,7 @@ import { removeDead, sortNodes } from '../graph/walk.ts';
 import { specOf } from '../ops/index.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import { guardFloatNodes, keepFloat } from '../quantized/barrier.ts';
-import { quantizeBias, repairOverflow } from '../quantized/bias.ts';
+import { quantizeBias } from '../quantized/bias.ts';
 import { dequantizeIn, placeCodes, type Placed } from '../quantized/dequantize.ts';
 import { codes, codesTensor } from '../quantized/params.ts';
 import { moveCodes } from '../quantized/qdq.ts';
@@ -23,9 +23,9 @@ import { absorbClamps } from './absorb.ts';
 import { codesOf, findConstantQuants, floatsOf, recode, type ConstantQuant } from './constant-quant.ts';
 import { moveConstants } from './constant-moves.ts';
 import { allFakeQuants, findFakeQuants, type FakeQuant } from './fake-quant.ts';
+import { fitWeights, type Origin } from './fit-weights.ts';
 import { findLayers, type Layer } from './layers.ts';
 import { storeFourBits } from './storage.ts';
-import type { CodeLimits } from './widths.ts';
 
 export interface Lowered {
   readonly model: Model;
@@ -71,7 +71,8 @@ export function lowerFakeQuant(
 
   const found = findLayers(model, findConstantQuants(model));
   const layers = found.filter((layer) => layer.inputScale !== undefined && !keptFloat.has(layer.node) && isRead(layer));
-  const repaired = enlargeScales(layers, sources);
+  const biased = layers.filter((layer) => layer.bias !== undefined && hasScaleFor(layer));
+  const repaired = fitWeights(biased, sources);
   for (const weight of new Set(layers.filter(({ node }) => wantsUnsigned.has(node)).map((layer) => layer.weight)))
     makeUnsigned(weight);
   const narrow = new Set(layers.flatMap(({ weight }) => widen(weight) ?? []));
@@ -118,13 +119,6 @@ function makeScalars(model: Model): void {
       value.info = undefined;
     }
   }
-}
-
-/** What a constant was before it became codes. */
-interface Origin {
-  readonly name: string;
-  readonly values: Tensor;
-  readonly limits: CodeLimits;
 }
 
 /** Readers of each graph read the codes through a DequantizeLinear of their own graph. */
@@ -175,27 +169,6 @@ function hasScaleFor({ node, weight: { scales }, bias }: Layer<ConstantQuant>): 
 
 function oneNumber(scale: Value): number {
   return scale.constant!.floats()[0]!;
-}
-
-function enlargeScales(
-  layers: readonly Layer<ConstantQuant>[],
-  sources: ReadonlyMap<string, Origin>,
-): Lowered['repaired'] {
-  const changed = new Map<ConstantQuant, number>();
-  const exact = new Map(layers.map(({ weight }) => [weight, weight.scales.slice()]));
-  for (const layer of layers) {
-    const { node, weight, inputScale, bias } = layer;
-    if (bias === undefined || !hasScaleFor(layer)) continue;
-    const channels = repairOverflow(node.constant(bias)!, oneNumber(inputScale!), weight.scales).length;
-    if (channels > 0) changed.set(weight, (changed.get(weight) ?? 0) + channels);
-  }
-  return [...changed].map(([weight, channels]) => {
-    const origin = sources.get(weight.input.name);
-    const stored = weight.input.constant!;
-    const values = origin?.values.floats() ?? floatsOf(stored, { ...weight, scales: exact.get(weight)! });
-    weight.input = recode(weight, codesOf(values, stored.dims, weight, origin?.limits), weight);
-    return { weight: origin?.name ?? stored.name, channels };
-  });
 }
 
 /** int8 → uint8 with the zero point moved by as much. Products of two unsigned codes saturate on no CPU. */

@@ -51,11 +51,6 @@ export function fitScales(
   return enlarged;
 }
 
-/** For one layer and a weight whose codes are given. @returns the channels whose scale was enlarged */
-export function repairOverflow(bias: Tensor, inputScale: number, scales: Float32Array): number[] {
-  return [...fitScales(scales, new Set(), [{ bias, inputScale }])];
-}
-
 /** @returns int32 codes of shape [C] and their float32 scales (one, or one per channel) */
 export function quantizeBias(
   bias: Tensor,

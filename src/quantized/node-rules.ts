@@ -156,6 +156,9 @@ function obstacle(node: Node, weights: readonly number[], types: ReadonlyMap<Val
       return `already quantized: its input '${value.name}' comes from a DequantizeLinear`;
     if (!value.constant) {
       const sparse = !value.producer && !value.isInput && !value.initializer;
+      const left = node.is('MatMul', 'Gemm') && index === 1 ? node.input(0) : undefined;
+      if (left?.constant)
+        return `its constant '${left.name}' is the left operand, and the kernels of this format take weights on the right only`;
       return sparse
         ? `its constant '${value.name}' is stored sparse, which is kept`
         : 'its weight is computed at run time';

@@ -86,6 +86,31 @@ describe('the converted model', () => {
     for (const value of outputs['y']!.data as Float32Array) expect(value).not.toBeNaN();
   });
 
+  it('a channel whose codes are all 0 keeps its bias, whatever scale it came with', async () => {
+    const prepared = await fakeQuantized(residual(), feeds);
+    const fake = findFakeQuants(prepared).find(({ input }) => input.name === 'w2')!;
+    const values = fake.input.constant!.floats();
+    // Not quite 0, but rounded to it.
+    fake.input.initializer = Tensor.of('w2', 'float32', [8, 8, 3, 3], values.fill(0.3, 72, 144));
+    fake.scale.initializer = Tensor.of(
+      fake.scale.name,
+      'float32',
+      [8],
+      Float32Array.from(fake.scale.constant!.floats()).fill(1, 1, 2),
+    );
+    prepared.graph.values.get('w2_b')!.initializer = Tensor.of('w2_b', 'float32', [8], new Float32Array(8).fill(0.004));
+    const input = findFakeQuants(prepared)
+      .find(({ input: { name } }) => name === 'r1')!
+      .scale.constant!.floats()[0]!;
+    const { model, repaired } = lowerFakeQuant(prepared);
+    expect(repaired).toEqual([]);
+    const bias = [...model.allNodes()].find((node) => node.output()!.name.startsWith('w2_b'))!;
+    const weight = [...model.allNodes()].find((node) => node.output()!.name.startsWith('w2_Deq'))!;
+    expect([...weight.constant(0)!.ints()].slice(72, 144).every((code) => code === 0)).toBe(true);
+    expect(bias.constant(0)!.ints()[1]! * bias.constant(1)!.floats()[1]!).toBeCloseTo(0.004, 7);
+    expect(bias.constant(1)!.floats()[1]).toBe(Math.fround(input * weight.constant(1)!.floats()[1]!));
+  });
+
   it('leaves the given model alone', async () => {
     const prepared = await fakeQuantized(residual(), feeds);
     lowerFakeQuant(prepared);

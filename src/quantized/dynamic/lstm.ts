@@ -3,8 +3,8 @@
  * states in float. The kernel wants the weights as [directions, reduction, 4 · hidden], the transpose of the operator's.
  */
 import { replaceNode } from '../../graph/rewrite.ts';
-import type { Tensor } from '../../onnx/tensor.ts';
-import type { Constant, NodeRule } from '../node-rules.ts';
+import { Tensor } from '../../onnx/tensor.ts';
+import type { NodeRule } from '../node-rules.ts';
 import { codes } from '../params.ts';
 import { quantizeWeights, weightScales } from '../weights.ts';
 import type { DynamicSettings } from './chain.ts';
@@ -20,16 +20,22 @@ export const lstm: NodeRule<DynamicSettings> = {
       return writer.constants(weight, ['quantized', 'scale', 'zero_point'], () => {
         const tensor = weight.constant!;
         const [directions, gates, reduction] = tensor.dims as [number, number, number];
-        // One scale per direction and gate: the rows of a matrix [directions · gates, reduction].
-        const rows = tensor.reshaped([directions * gates, reduction]);
+        // The rows of a matrix [directions · gates, reduction]: one scale per row, or one per direction.
+        const parts = partsOf(tensor, scheme.perChannel ? 1 : directions);
+        const axis = scheme.perChannel ? 0 : undefined;
         const type = scheme.weightType;
-        const how = weightScales(rows, { type, axis: 0, range: scheme.weightRange, layout: 'rows' });
-        const scaled: Constant = { type: 'float32', dims: [directions, gates], data: how.scales };
-        const zeros = codes(type, how.scales.length).fill(how.zeroPoint);
+        const made = parts.map((part) => {
+          const how = weightScales(part, { type, axis, range: scheme.weightRange, layout: 'rows' });
+          return { how, quantized: quantizeWeights(part, how, weight.name).data() as Int8Array | Uint8Array };
+        });
+        const dims = scheme.perChannel ? [directions, gates] : [directions];
+        const scales = Float32Array.from(made.flatMap(({ how }) => [...how.scales]));
+        const zeros = codes(type, scales.length).fill(made[0]!.how.zeroPoint);
+        const rows = made.map(({ quantized: part }) => part);
         return [
-          transposed(quantizeWeights(rows, how, weight.name), directions, gates, reduction),
-          scaled,
-          { type, dims: [directions, gates], data: zeros },
+          { type, dims: [directions, reduction, gates], data: transposed(rows, directions, gates, reduction) },
+          { type: 'float32', dims, data: scales },
+          { type, dims, data: zeros },
         ];
       });
     });
@@ -47,14 +53,34 @@ export const lstm: NodeRule<DynamicSettings> = {
   },
 };
 
-function transposed(tensor: Tensor, directions: number, gates: number, reduction: number): Constant {
-  const from = tensor.data() as Int8Array;
-  const to = from.slice();
-  for (let d = 0; d < directions; d++) {
-    const base = d * gates * reduction;
-    for (let g = 0; g < gates; g++) {
-      for (let k = 0; k < reduction; k++) to[base + k * gates + g] = from[base + g * reduction + k]!;
+/** Matrices [gates, reduction], as many as wanted one under the other. */
+function partsOf(tensor: Tensor, count: number): Tensor[] {
+  const [directions, gates, reduction] = tensor.dims as [number, number, number];
+  const dims = [(directions * gates) / count, reduction];
+  const size = tensor.size / count;
+  const values = tensor.floats();
+  return Array.from({ length: count }, (_, i) =>
+    Tensor.of(tensor.name, 'float32', dims, values.slice(i * size, (i + 1) * size)),
+  );
+}
+
+function transposed(
+  parts: readonly (Int8Array | Uint8Array)[],
+  directions: number,
+  gates: number,
+  reduction: number,
+): Int8Array | Uint8Array {
+  const to =
+    parts[0] instanceof Int8Array
+      ? new Int8Array(directions * gates * reduction)
+      : new Uint8Array(directions * gates * reduction);
+  let from = 0;
+  for (const part of parts) {
+    for (const code of part) {
+      const [row, k] = [Math.floor(from / reduction), from % reduction];
+      to[Math.floor(row / gates) * gates * reduction + k * gates + (row % gates)] = code;
+      from++;
     }
   }
-  return { type: tensor.type.name, dims: [directions, reduction, gates], data: to };
+  return to;
 }

@@ -6,9 +6,9 @@ import { buildModel, f32, node, type ModelSpec } from '../../support/build.ts';
 
 const target = anyCpu;
 
-async function check(spec: ModelSpec, feeds: Feeds, include?: string[]) {
+async function check(spec: ModelSpec, feeds: Feeds, include?: string[], flags = {}) {
   const model = buildModel(spec);
-  const made = await make('dynamic', model, { target, ...(include ? { include } : {}) });
+  const made = await make('dynamic', model, { target, ...flags, ...(include ? { include } : {}) });
   const [expected, real] = [await run(model, feeds), await run(made.model, feeds)];
   const worst = Math.min(
     ...Object.keys(expected.outputs).map((name) => sqnr(expected.outputs[name]!, real.outputs[name]!)),
@@ -74,8 +74,8 @@ describe('recurrence', () => {
     ['forward', 1],
     ['bidirectional', 2],
   ] as const) {
-    it(`LSTM, ${direction}`, async () => {
-      const { types, worst } = await check(
+    it.each([true, false])(`LSTM, ${direction}, a scale per channel: %s`, async (perChannel) => {
+      const { types, worst, model } = await check(
         {
           inputs: { x: [steps, batch, input], h: [directions, batch, hidden] },
           outputs: ['y', 'yh', 'yc'],
@@ -98,12 +98,27 @@ describe('recurrence', () => {
           ],
         },
         { x: feed([steps, batch, input]), h: feed([directions, batch, hidden], 9) },
+        undefined,
+        { target: { ...target, scheme: { ...target.scheme, perChannel } } },
       );
       expect(types).toEqual(['DynamicQuantizeLSTM']);
+      const scales = [...model.graph.values.values()].filter(({ name }) => name.endsWith('_scale'));
+      const dims = perChannel ? [directions, 4 * hidden] : [directions];
+      expect(scales.map((scale) => scale.constant!.dims)).toEqual([dims, dims]);
       // The state feeds back over 5 steps; gates saturate, which hides more than it adds.
       expect(worst).toBeGreaterThan(28);
     });
   }
+});
+
+it('a constant on the left is named as what it is', async () => {
+  const spec: ModelSpec = {
+    inputs: { x: [64, 3] },
+    outputs: ['y'],
+    initializers: { w: f32([8, 64]) },
+    nodes: [node('MatMul', ['w', 'x'], ['y'])],
+  };
+  await expect(check(spec, { x: feed([64, 3]) })).rejects.toThrow(/its constant 'w' is the left operand/);
 });
 
 describe('GRU and RNN, opened up', () => {
