@@ -26,6 +26,7 @@ import { overriddenForm } from '../quantized/formats/index.ts';
 import { writeProvenance } from '../quantized/provenance.ts';
 import { openBaseline, recordBaseline } from './baseline.ts';
 import { deliver } from './deliver.ts';
+import { blamingFloat, runFloat } from './float-first.ts';
 import { keepPlannedFloat } from './keep-float.ts';
 import { fitsInMemory, isLarge, sizeOf } from './memory.ts';
 import {
@@ -94,8 +95,12 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
     baseline: baseline !== undefined,
   });
 
-  const state = await calibrationState(options, source, observed, chosen);
+  const float = { path: options.model, model, threads: options.threads };
+  const calibrated = calibrationState(options, source, observed, chosen);
+  const state = await blamingFloat(calibrated, float, chosen.calibration);
   const samples = await settle(chosen);
+  // What was calibrated has run.
+  if (judged && !state) await runFloat(float, samples.evaluation);
   const ranges: ReadonlyMap<string, Interval> = state ? plannedRanges(state, wanted, fixed) : new Map();
   const plan = form.settle(model, request, wanted, ranges);
   const quantized = form.emit(model, plan, widened(ranges, options.minRange));
@@ -120,7 +125,8 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   };
   for (const warning of warnings) options.onWarning?.(warning);
 
-  const saved = await deliver(quantized.model, file, options, samples.evaluation);
+  const proven = deliver(quantized.model, file, options, samples.evaluation);
+  const saved = await blamingFloat(proven, float, samples.evaluation);
   if (!saved.ran) tell(notRun(saved.byteLength));
   if (!judged && options.report !== false) tell(notCompared(sizeOf(file)));
   const result = { outputPath: saved.path, plan: summarizePlan(plan, form.description), warnings };
