@@ -13,6 +13,7 @@ import { recordSkipped } from '../data/tolerant.ts';
 import { calibrateErrors } from '../errors/calibrate.ts';
 import { dataErrors } from '../errors/data.ts';
 import type { Model } from '../graph/model.ts';
+import { softmaxOnly } from '../quantizable/masked.ts';
 import { planBatches, realElements, rowsFound, type Rows } from './batching.ts';
 import { diagnose } from './diagnose.ts';
 import { foldOf } from './health.ts';
@@ -73,7 +74,9 @@ export async function calibrate(
     model.graph.outputs.map(({ name }) => name),
   );
   const asked = options.batchSize ?? 1;
-  const { runs: planned, note } = planBatches(model, sample, asked, dataset, observer);
+  // What is masked follows from the rows of a sample.
+  const oneByOne = observer.oneByOne || hasMasks(model, names);
+  const { runs: planned, note } = planBatches(model, sample, asked, dataset, { ...observer, oneByOne });
   if (carry && (planned.samples > 1 || asked > 1)) throw dataErrors.carryBatch(Math.max(planned.samples, asked));
   const state = carrier(carry);
   const lone = feedsOf([sample], alone(planned));
@@ -158,13 +161,19 @@ export async function calibrate(
     remarks: [
       note,
       ...retreats,
-      observer.oneByOne && asked > 1 && planned.samples === 1
-        ? `observer '${observer.id}' takes 1 sample at a time`
+      oneByOne && asked > 1 && planned.samples === 1
+        ? `${observer.oneByOne ? `observer '${observer.id}'` : 'a masked Softmax'} takes 1 sample at a time`
         : undefined,
     ].filter((remark) => remark !== undefined),
     ...(skipped && { skipped }),
     arrays: accumulator.state(),
   };
+}
+
+/** Whether the range of one of the tensors leaves out what is masked (unmasked.ts). */
+function hasMasks({ graph, opset }: Model, names: readonly string[]): boolean {
+  const masks = softmaxOnly(graph, opset);
+  return names.some((name) => masks.has(graph.values.get(name)!));
 }
 
 async function firstSample(dataset: Dataset, selection: Selection): Promise<Sample> {

@@ -12,8 +12,11 @@ import { elementTypes } from '../graph/element-types.ts';
 import { topological } from '../graph/walk.ts';
 import { dataType, type TensorValue } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
+import { infiniteValues } from '../quantizable/infinite.ts';
 import { unobservable } from '../quantizable/keep.ts';
+import { softmaxOnly } from '../quantizable/masked.ts';
 import { lift, reductions } from './lift.ts';
+import { guardedValues } from './guarded.ts';
 import { floatTypes } from './plan.ts';
 import { append, copyModel, setOutputs } from './probe.ts';
 
@@ -23,8 +26,8 @@ export interface NamedFeeds {
 }
 
 /**
- * The first NaN of the graph or, if there is none, the first infinity in an observed tensor; undefined when everything is
- * finite (a sum may overflow).
+ * The first NaN of the graph that no guard removes or, if there is none, the first infinity in an observed tensor where it is
+ * not meant; undefined when everything is finite (a sum may overflow).
  * @param samples each as the model takes it
  */
 export async function diagnose(
@@ -34,6 +37,8 @@ export async function diagnose(
   options: SessionOptions,
 ): Promise<NotFinite | undefined> {
   const copy = copyModel(model);
+  const guarded = guardedValues(copy.graph);
+  const meant = new Set([...softmaxOnly(copy.graph, copy.opset), ...infiniteValues(copy).keys()]);
   const witnesses = witnessesOf(copy);
   setOutputs(copy.graph, [...new Set(witnesses.flatMap(({ outputs }) => Object.values(outputs)))]);
   const session = await openSession(copy, { ...options, level: 'disabled' });
@@ -47,12 +52,15 @@ export async function diagnose(
         among.find(({ value, outputs }) =>
           holds(value === outputs.infinity ? found : 'NaN', results[outputs[found].name]!),
         )?.value;
-      const nan = first('NaN', readable);
+      const nan = first(
+        'NaN',
+        readable.filter(({ value }) => !guarded.has(value)),
+      );
       const value =
         nan ??
         first(
           'infinity',
-          readable.filter(({ value: { name } }) => observed.has(name)),
+          readable.filter(({ value }) => observed.has(value.name) && !meant.has(value)),
         );
       if (value) findings.push(finding(value, nan ? 'NaN' : 'infinity', id));
     }

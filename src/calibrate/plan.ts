@@ -6,6 +6,7 @@ import type { Value } from '../graph/value.ts';
 import type { DataTypeName, TensorValue } from '../onnx/data-types.ts';
 import { elementTypes } from '../graph/element-types.ts';
 import { unobservable } from '../quantizable/keep.ts';
+import { guardedValues, guardsBehind } from './guarded.ts';
 import { nanStops } from './nan-flow.ts';
 import { isNonnegative } from './nonnegative.ts';
 import type { Observer } from './observers/observer.ts';
@@ -56,15 +57,17 @@ export async function planProbes(
   return probes;
 }
 
-/** In the part of the model that the observed tensors need. A body is needed whole. */
+/**
+ * In the part of the model that the observed tensors need, and behind the guards that remove NaN from them. A body is needed whole.
+ */
 function nanStopsOf(model: Model, tensors: readonly string[]): Set<string> {
   const copy = copyModel(model);
   const find = activationFinder(copy);
-  const needed = tensors.map((tensor): Value => {
-    const value = find(tensor);
-    return outermostOwner(value.graph)?.outputs.find((output) => output !== null) ?? value;
-  });
+  const guarded = guardedValues(copy.graph);
+  const ends = [...tensors.map(find), ...guardsBehind(tensors.map(find), guarded)];
+  const needed = ends.map((value) => outermostOwner(value.graph)?.outputs.find((output) => output !== null) ?? value);
   setOutputs(copy.graph, [...new Set(needed)]);
   const graphs = [...copy.graph.graphs()].filter((graph) => !unobservable(graph));
-  return new Set(graphs.flatMap((graph) => nanStops(graph).map(({ name }) => name)));
+  const stops = graphs.flatMap((graph) => nanStops(graph));
+  return new Set(stops.filter((value) => !guarded.has(value)).map(({ name }) => name));
 }

@@ -78,7 +78,8 @@ export function statisticsReader(
       const { name, tensor, column, at } = places[i]!;
       if (column === 'min') values.min[tensor] = vector[at]!;
       else if (column === 'max') values.max[tensor] = maximum(vector, at, channels[tensor]);
-      else if (column === 'nan' && !Number.isFinite(vector[at]))
+      // A sum that is infinite holds no NaN, whatever it holds.
+      else if (column === 'nan' && Number.isNaN(vector[at]))
         suspect ??= { tensor: name, value: vector[at]!, certain: false };
     }
     const elements = outlet.map((each, i) => each && read(results[each.output]!, each, i));

@@ -21,6 +21,7 @@ import { dataType } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import type { Interval } from '../ops/op.ts';
 import type { Statistic } from './observers/observer.ts';
+import { Counted } from './counted.ts';
 import { lift, reductions } from './lift.ts';
 import { sampleElements } from './sample.ts';
 import { activationFinder, append, copyModel, outermostOwner, setOutputs } from './probe.ts';
@@ -98,6 +99,7 @@ export function buildStatistics(
   const copy = copyModel(model);
   const { graph } = copy;
   const find = activationFinder(copy);
+  const counted = new Counted(copy);
   // A reduction keeps the rank and a concatenation takes one rank: the commonest, to which the others are reshaped. Channels are
   // its second axis, so that maxima of images are joined as they are.
   const rank = commonest(
@@ -122,9 +124,11 @@ export function buildStatistics(
     join(lift(shaped, reductionOf[column], shape), { tensor, column, length: 1 });
   };
   const elements = new Map<string, Outlet>();
-  for (const probe of lastLayerFirst(graph, probes, find)) {
-    const { tensor: name, traced, columns: wanted } = probe;
-    const tensor = find(name);
+  for (const asked of lastLayerFirst(graph, probes, find)) {
+    const { tensor: name, traced, columns: wanted } = asked;
+    const found = find(name);
+    const tensor = wanted.some((column) => column !== 'nan') ? counted.of(found, asFloat32(found, asked)) : found;
+    const probe = tensor === found ? asked : { ...asked, traced: traced && { ...traced, type: 'float32' as const } };
     const leaves = probe.elements !== 'none' && tensor.graph === graph && traced;
     const value = leaves ? asFloat32(tensor, probe) : tensor;
     const taken = leaves ? sampleElements(value, traced.dims, probe.elements === 'all') : undefined;
@@ -138,7 +142,12 @@ export function buildStatistics(
     }
     for (const column of wanted) {
       if (column !== 'max' || channels === undefined)
-        joinOne(reduce(tensor, probe, column), name, traced?.dims, column);
+        joinOne(
+          column === 'nan' ? reduce(found, asked, column) : reduce(tensor, probe, column),
+          name,
+          traced?.dims,
+          column,
+        );
       else {
         const maxima = channelMaxima(tensor, probe, model.opset);
         const shaped = rank === 4 ? maxima : append(graph, 'Reshape', [maxima, list]);

@@ -29,3 +29,17 @@ export function firstNonFinite(values: Numbers, from = 0): number {
   for (let i = from; i < values.length; i++) if (!Number.isFinite(values[i])) return i;
   return -1;
 }
+
+/**
+ * Both with 0 where they hold the same infinity, as what is masked or suppressed on purpose; themselves where there is none. What is
+ * not finite afterwards is a difference.
+ */
+export function withoutEqualInfinities(a: Numbers, b: Numbers): readonly [Numbers, Numbers] {
+  let [left, right] = [a, b];
+  for (let i = firstNonFinite(a); i >= 0; i = firstNonFinite(a, i + 1)) {
+    if (a[i] !== b[i]) continue;
+    if (left === a) [left, right] = [a.slice(), b.slice()];
+    left[i] = right[i] = 0;
+  }
+  return [left, right];
+}

@@ -4,7 +4,7 @@ import { outputMetrics, taskMetrics } from './metrics/index.ts';
 import type { Numbers, PairedOutput, TaskAccumulator, TaskMetric } from './metrics/metric.ts';
 import { argmax } from './metrics/rank.ts';
 import { top1 } from './metrics/top1.ts';
-import { firstNonFinite } from './numbers.ts';
+import { firstNonFinite, withoutEqualInfinities } from './numbers.ts';
 import type { ClassRow, Confusion, OutputRow, TaskRow } from './report.ts';
 import { mcnemarExact, pairedInterval } from './statistics.ts';
 
@@ -20,13 +20,22 @@ export class OutputTally {
     this.#type = type;
   }
 
-  /** @throws COMPARE_NOT_FINITE when the reference itself is not finite */
+  /**
+   * Infinities of the reference are meant: where both models have the same there is no error, elsewhere it is one.
+   * @throws COMPARE_NOT_FINITE when the reference holds NaN
+   */
   add(output: PairedOutput): void {
-    const { ids, float, quant } = output;
-    const bad = firstNonFinite(float);
-    if (bad >= 0) throw compareErrors.notFinite(this.#name, ids[Math.floor((bad * ids.length) / float.length)]!);
+    const { ids } = output;
+    const [float, quant] = withoutEqualInfinities(output.float, output.quant);
+    for (let i = firstNonFinite(float); i >= 0; i = firstNonFinite(float, i + 1)) {
+      if (Number.isNaN(float[i]))
+        throw compareErrors.notFinite(this.#name, ids[Math.floor((i * ids.length) / float.length)]!);
+      if (Number.isFinite(quant[i])) this.#nonFinite++;
+    }
     for (let i = firstNonFinite(quant); i >= 0; i = firstNonFinite(quant, i + 1)) this.#nonFinite++;
-    if (this.#nonFinite === 0) for (const { accumulator } of this.#accumulators) accumulator.add(output);
+    if (this.#nonFinite > 0) return;
+    const finite = { ...output, float, quant };
+    for (const { metric, accumulator } of this.#accumulators) accumulator.add(metric.ranks ? output : finite);
   }
 
   row(): OutputRow {

@@ -46,7 +46,7 @@ export const compareErrors = {
   notFinite: (output: string, sample: string): QdqError =>
     dataError(
       'COMPARE_NOT_FINITE',
-      `output '${output}' of the float model holds NaN or infinity at sample '${sample}'`,
+      `output '${output}' of the float model holds NaN at sample '${sample}'`,
       'the float model is the reference: check the preprocessing and the model before quantizing it',
     ),
 

@@ -45,6 +45,8 @@ function refusal(matmul: Node, add: Node, bias: Value, facts: Facts, opset: numb
   if (add.graph !== matmul.graph) return `'${add.label}' stands in another graph`;
   if (!bias.constant) return `'${bias.name}', which is added, is not constant`;
   const shape = bias.constant.dims;
+  if (!bias.constant.floats().every(Number.isFinite))
+    return `'${bias.name}', which is added, holds infinity on purpose`;
   const fits = shape.at(-1) === dims[1] && (shape.length === 1 || (shape.length === 2 && shape[0] === 1));
   return fits ? undefined : `'${bias.name}', which is added, has shape [${shape.join(', ')}], not [${dims[1]}]`;
 }

@@ -120,7 +120,7 @@ function paramsFinder(
     const key = `${width} ${root.name}`;
     let params = made.get(key);
     if (!params) {
-      const range = rangeOf(root, rangesAt(width), (name) => find(name)!.constant!);
+      const range = rangeOf(root, plan, rangesAt(width), (name) => find(name)!.constant!);
       params = limited(root.name, activationParams(range, type, symmetric, activationLimits(type, symmetric, width)));
       made.set(key, params);
     }

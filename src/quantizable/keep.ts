@@ -1,6 +1,6 @@
 /**
  * Nodes that have an int8 form and are kept as they are all the same: they are quantized already, read no float32, read a
- * constant that is stored sparse, or stand where the samples give no range.
+ * constant that is stored sparse, hold infinity, for which there is no code, or stand where the samples give no range.
  */
 import { elementTypes } from '../graph/element-types.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -8,6 +8,8 @@ import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import type { Candidate } from './candidates.ts';
+import { infiniteValues } from './infinite.ts';
+import type { Masks } from './masked.ts';
 
 export interface Keeper {
   /** Why the node is kept whatever its operator says, or undefined. */
@@ -16,9 +18,13 @@ export interface Keeper {
   region(candidate: Candidate): string | undefined;
 }
 
-/** @param unranged names of tensors for which the samples gave no range */
-export function keeperOf(model: Model, unranged: ReadonlySet<string>): Keeper {
+/**
+ * @param unranged names of tensors for which the samples gave no range
+ * @param masks tensors whose range leaves out what is masked: infinity is among that
+ */
+export function keeperOf(model: Model, unranged: ReadonlySet<string>, masks: Masks): Keeper {
   const types = elementTypes(model);
+  const infinite = infiniteValues(model);
   return {
     node(node) {
       const owner = unobservable(node.graph!);
@@ -32,6 +38,11 @@ export function keeperOf(model: Model, unranged: ReadonlySet<string>): Keeper {
       const inputs = rule.operands.map(({ index }) => node.input(index)!);
       const other = inputs.find((value) => (types.get(value) ?? 'float32') !== 'float32');
       if (other) return `its input '${other.name}' is ${types.get(other)}, not float32`;
+      const endless = rule.operands
+        .map(({ index, role }) => ({ index, role, value: node.input(index)! }))
+        .find(({ index, role, value }) => infinite.has(value) && (role === 'bias' || !masks.covers(node, index)));
+      const held = endless?.value ?? outputs.find((value) => infinite.has(value) && !masks.has(value));
+      if (held) return infinityReason(held, infinite.get(held)!.constant);
       const quantized = outputs.find(onlyQuantized);
       if (quantized) return `already quantized: its output '${quantized.name}' goes to a QuantizeLinear`;
       const empty = [...inputs, ...outputs].find(({ name }) => unranged.has(name));
@@ -54,6 +65,14 @@ export function unobservable(graph: Graph): Node | undefined {
     if (!owner.is('If', 'Loop', 'Scan')) return owner;
   }
   return undefined;
+}
+
+function infinityReason({ name }: Value, constant: string): string {
+  const origin =
+    constant === name
+      ? `its constant '${name}' holds infinity`
+      : `'${name}' holds infinity from constant '${constant}'`;
+  return `${origin}, for which there is no code`;
 }
 
 function onlyQuantized({ users, isOutput }: Value): boolean {

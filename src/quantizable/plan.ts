@@ -11,6 +11,7 @@ import type {
   WeightType,
 } from '../backends/targets/target.ts';
 import type { Interval, WeightLayout } from '../ops/op.ts';
+import type { Reach } from './masked.ts';
 
 /** What an override says of activations. */
 export interface ActivationScheme {
@@ -38,6 +39,8 @@ export interface TensorPlan {
   /** Schemes in which some nodes read it besides its own: a second quantizer for each. */
   readonly conversions?: readonly ActivationScheme[];
   readonly range?: Interval;
+  /** constant, read on the way to a Softmax: how far it can matter to each of its readers; its range goes no further. */
+  readonly reach?: readonly Reach[];
   /** What the target's kernel insists on. */
   readonly parameters?: FixedParameters;
   /** True when an int8 node produces it, so that every reader takes the dequantized value. */
@@ -126,7 +129,10 @@ export interface Plan {
 /** What files and users are told of it. */
 export const told = ({ node, op, reason }: PlannedFloat): FloatNode => ({ node, op, reason });
 
-export function activationScheme({ scheme }: Plan, { as }: { readonly as?: ActivationScheme }): ActivationScheme {
+export function activationScheme(
+  { scheme }: Pick<Plan, 'scheme'>,
+  { as }: { readonly as?: ActivationScheme },
+): ActivationScheme {
   return as ?? { type: scheme.activationType, symmetric: scheme.activationSymmetric };
 }
 

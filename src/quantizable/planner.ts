@@ -14,6 +14,7 @@ import { specOf } from '../ops/index.ts';
 import { findCandidates, type Candidate } from './candidates.ts';
 import { decide, demands } from './decide.ts';
 import { keeperOf } from './keep.ts';
+import { masksOf, type Reach } from './masked.ts';
 import { keepEnds, storedWeights, type Goal } from './optimize.ts';
 import {
   weightKey,
@@ -45,8 +46,9 @@ export interface PlanRequest extends SelectionRequest {
 export function planQuantization(model: Model, request: PlanRequest): Plan {
   const selection = selectNodes(model, request);
   const order = [...topologicalDeep(model.graph)];
-  const keeper = keeperOf(model, request.unranged ?? new Set());
   const { target, scheme } = request;
+  const masks = masksOf(model, target.placement.activations === 'edges');
+  const keeper = keeperOf(model, request.unranged ?? new Set(), masks);
   const schemeOf = (node: Node): Scheme => request.overrides?.scheme(node) ?? scheme;
   const { activations: placed, followers } = target.placement;
   const { byNode, absorbed, reasons } = findCandidates(order, target, selection, keeper);
@@ -71,14 +73,18 @@ export function planQuantization(model: Model, request: PlanRequest): Plan {
   const weights = new Map<string, WeightPlan>();
   const regions: RegionPlan[] = [];
   /** Plans the tensor unless it is planned. A node that wants it in another scheme than its own reads a conversion of it. */
-  const operandOf = (value: Value, input: number, wanted: ActivationScheme): Operand => {
+  const operandOf = (value: Value, input: number, wanted: ActivationScheme, reach: Reach | undefined): Operand => {
     const { name } = value;
     const planned = tensors.get(name);
     if (!planned && !regionOfOutput.has(value)) {
       const source = value.isConstant ? 'constant' : 'observe';
       tensors.set(name, { name, source, ...apart(wanted, scheme), int8Producer: false });
     }
-    const own = planned && !same(planned.as ?? usual(scheme), wanted) ? planned : undefined;
+    if (reach) {
+      const plan = tensors.get(name)!;
+      tensors.set(name, { ...plan, reach: [...(plan.reach ?? []), reach] });
+    }
+    const own = planned && !same(planned.as ?? usual(scheme), wanted) ? tensors.get(name)! : undefined;
     if (!own) return { tensor: name, input };
     const { conversions = [] } = own;
     if (!conversions.some((each) => same(each, wanted)))
@@ -96,7 +102,8 @@ export function planQuantization(model: Model, request: PlanRequest): Plan {
       const value = node.input(operand.index)!;
       if (operand.role === 'activation') {
         if (floatBranch.get(node) === operand.index) continue;
-        activations.push(operandOf(value, operand.index, usual(schemeOf(node))));
+        const reach = value.isConstant ? masks.reach(node, operand.index, outputs[0]!.name) : undefined;
+        activations.push(operandOf(value, operand.index, usual(schemeOf(node)), reach));
       } else if (operand.role === 'weight') {
         const own = schemeOf(node);
         const axis = takesChannels(target, own, node) ? operand.axis : undefined;

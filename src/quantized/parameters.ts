@@ -3,6 +3,7 @@ import { quantizedErrors } from '../errors/quantized.ts';
 import type { Value } from '../graph/value.ts';
 import type { Tensor } from '../onnx/tensor.ts';
 import type { Interval } from '../ops/op.ts';
+import { limitsOf } from '../quantizable/masked.ts';
 import { activationScheme, quantizerKey, weightKey, type Plan, type TensorPlan } from '../quantizable/plan.ts';
 import { fitScales, type BiasedLayer } from './bias.ts';
 import { activationParams, representable, type QuantParams } from './params.ts';
@@ -49,7 +50,7 @@ export function resolveParameters(
       activations.set(name, { type, ...tensor.parameters });
       intervals.set(name, representable({ type, ...tensor.parameters }, symmetric));
     } else {
-      const range = rangeOf(tensor, ranges, constantOf);
+      const range = rangeOf(tensor, plan, ranges, constantOf);
       activations.set(name, limited(name, activationParams(range, type, symmetric)));
       intervals.set(name, range);
     }
@@ -91,16 +92,49 @@ export function resolveParameters(
 /** @throws QUANT_NO_RANGE, QUANT_BAD_RANGE */
 export function rangeOf(
   tensor: TensorPlan,
+  plan: Pick<Plan, 'tensors' | 'scheme'>,
   ranges: ReadonlyMap<string, Interval>,
   constantOf: (name: string) => Tensor,
 ): Interval {
   if (tensor.source === 'fixed') return tensor.range!;
-  const range = tensor.source === 'constant' ? extent(constantOf(tensor.name).floats()) : ranges.get(tensor.name);
+  const range =
+    tensor.source === 'constant'
+      ? reached(tensor, extent(constantOf(tensor.name).floats()), plan, ranges, constantOf)
+      : ranges.get(tensor.name);
   if (!range) throw quantizedErrors.noRange(tensor.name, ranges.keys());
   if (!Number.isFinite(range.min) || !Number.isFinite(range.max) || range.min > range.max) {
     throw quantizedErrors.badRange(tensor.name, range.min, range.max);
   }
   return range;
+}
+
+/** What of the content of a mask matters to those who read it. */
+function reached(
+  { reach = [] }: TensorPlan,
+  content: Interval,
+  plan: Pick<Plan, 'tensors' | 'scheme'>,
+  ranges: ReadonlyMap<string, Interval>,
+  constantOf: (name: string) => Tensor,
+): Interval {
+  const intervalOf = (name: string): Interval | undefined => {
+    const tensor = plan.tensors.find((each) => each.name === name);
+    if (tensor?.source === 'share') return intervalOf(tensor.with!);
+    if (tensor?.source === 'constant') return extent(constantOf(name).floats());
+    if (!tensor?.parameters) return tensor?.range ?? ranges.get(name);
+    const { type, symmetric } = activationScheme(plan, tensor);
+    return representable({ type, ...tensor.parameters }, symmetric);
+  };
+  const limits = reach.map((each) => {
+    const result = intervalOf(each.result);
+    const other = each.other === undefined ? result : intervalOf(each.other);
+    return result && other ? limitsOf(each, result, other) : { min: -Infinity, max: Infinity };
+  });
+  if (limits.length === 0) return content;
+  const within = { min: Math.min(...limits.map(({ min }) => min)), max: Math.max(...limits.map(({ max }) => max)) };
+  return {
+    min: Math.min(0, Math.max(content.min, within.min)),
+    max: Math.max(0, Math.min(content.max, within.max)),
+  };
 }
 
 function extent(values: Float32Array): Interval {

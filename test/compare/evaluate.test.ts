@@ -32,6 +32,24 @@ function run(float: Session, quant: Session, samples: Sample[], more: Partial<Ev
 }
 
 describe('evaluate', () => {
+  it('takes equal infinities as equal, others as the error they are, and NaN of the reference as none to compare with', async () => {
+    const with3: (third: (v: number) => number) => Compute =
+      (third) =>
+      ({ x }) => ({ type: 'float32', dims: [x!.dims[0]!, 3], data: Float32Array.from([1, 2, third(0)]) });
+    const of = async (float: number, quant: number) => {
+      const sessions = [float, quant].map((value) => fakeSession({ x: ['n', 2] }, { y: with3(() => value) }));
+      return (await run(sessions[0]!, sessions[1]!, rows(1, false))).outputs[0]!;
+    };
+    expect(await of(-Infinity, -Infinity)).toMatchObject({
+      ...{ nonFinite: 0, sqnrDb: Infinity, maxAbs: 0, kl: 0, argmaxAgreement: 1 },
+    });
+    expect((await of(-Infinity, -Infinity)).cosine).toBeCloseTo(1, 12);
+    expect(await of(-Infinity, Infinity)).toMatchObject({ nonFinite: 1, sqnrDb: -Infinity });
+    expect(await of(-Infinity, -5)).toMatchObject({ nonFinite: 1, sqnrDb: -Infinity });
+    expect(await of(5, Infinity)).toMatchObject({ nonFinite: 1, maxAbs: Infinity });
+    await expect(of(NaN, NaN)).rejects.toMatchObject({ code: 'COMPARE_NOT_FINITE' });
+  });
+
   it('gives the same whatever the batch size', async () => {
     const sessions = () =>
       [fakeSession({ x: ['n', 2] }, { y: echo }), fakeSession({ x: ['n', 2] }, { y: plus(0.25) })] as const;
@@ -164,7 +182,7 @@ describe('models that do not pair', () => {
       fakeSession({ x: ['n', 2] }, { y: ({ x }) => ({ ...x!, dims: [2, x!.dims[0]!] }) }),
       rows(3),
     ],
-    ['COMPARE_NOT_FINITE', fakeSession({ x: ['n', 2] }, { y: plus(Infinity) }), good(), rows(2)],
+    ['COMPARE_NOT_FINITE', fakeSession({ x: ['n', 2] }, { y: plus(NaN) }), good(), rows(2)],
     ['COMPARE_LABEL', good(), good(), rows(3).map((sample, i) => ({ ...sample, label: i }))],
     ['COMPARE_NO_SAMPLES', good(), good(), []],
   ];

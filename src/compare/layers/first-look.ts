@@ -6,6 +6,7 @@
  */
 import type { Judge, Judgement } from '../metrics/judge.ts';
 import type { PairedOutput } from '../metrics/metric.ts';
+import { withoutEqualInfinities } from '../numbers.ts';
 
 /** Samples of a first look. */
 export const firstLookSize = 16;
@@ -21,11 +22,12 @@ export class SampleErrors implements Judge {
       const tally = this.#outputs.get(name) ?? { signal: 0, noise: [] };
       this.#outputs.set(name, tally);
       const each = float.length / ids.length;
+      const [x, y] = withoutEqualInfinities(float, quant);
       for (let s = 0; s < ids.length; s++) {
         let noise = 0;
         for (let i = Math.floor(s * each); i < Math.floor((s + 1) * each); i++) {
-          tally.signal += float[i]! ** 2;
-          noise += (float[i]! - quant[i]!) ** 2;
+          tally.signal += x[i]! ** 2;
+          noise += (x[i]! - y[i]!) ** 2;
         }
         tally.noise.push(noise);
       }

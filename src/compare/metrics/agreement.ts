@@ -43,5 +43,6 @@ export const agreement: OutputMetric = {
   field: 'argmaxAgreement',
   unit: 'fraction',
   better: 'higher',
+  ranks: true,
   create: () => new Agreement(),
 };

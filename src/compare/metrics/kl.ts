@@ -20,7 +20,8 @@ class Kl implements OutputAccumulator {
       const plain = isDistribution(float, start, width);
       const [p, q] = [logs(float, start, width, plain), logs(quant, start, width, plain)];
       let sum = 0;
-      for (let i = 0; i < width; i++) sum += Math.exp(p[i]!) * (p[i]! - q[i]!);
+      // What both rule out has no probability, and no logarithm to subtract.
+      for (let i = 0; i < width; i++) if (p[i]! > -Infinity) sum += Math.exp(p[i]!) * (p[i]! - q[i]!);
       this.#sum += Math.max(0, sum);
       this.#rows++;
     }
@@ -54,10 +55,18 @@ function logs(values: Numbers, start: number, width: number, plain: boolean): Fl
     most = Math.max(most, out[i]!);
   }
   let sum = 0;
+  if (!Number.isFinite(most)) return out.fill(0);
   for (let i = 0; i < width; i++) sum += Math.exp(out[i]! - most);
   const total = most + Math.log(sum);
   for (let i = 0; i < width; i++) out[i]! -= total;
   return out;
 }
 
-export const kl: OutputMetric = { id: 'kl', field: 'kl', unit: 'nats', better: 'lower', create: () => new Kl() };
+export const kl: OutputMetric = {
+  id: 'kl',
+  field: 'kl',
+  unit: 'nats',
+  better: 'lower',
+  ranks: true,
+  create: () => new Kl(),
+};

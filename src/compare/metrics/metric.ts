@@ -32,7 +32,10 @@ export interface OutputAccumulator extends Accumulator<number | null> {
   interval?(): [number, number] | undefined;
 }
 
-/** How far one output moved. Sees finite values only: an output with NaN or infinity gets the worst value of the metric. */
+/**
+ * How far one output moved. Sees finite values only: where both models have the same infinity it sees 0 twice, and an output in
+ * which they differ gets the worst value of the metric.
+ */
 export interface OutputMetric {
   /** In gates: `output.<id>`. */
   readonly id: string;
@@ -41,6 +44,8 @@ export interface OutputMetric {
   /** 'fraction' may be given in percent. */
   readonly unit: 'dB' | 'fraction' | 'a cosine' | 'units of the output' | 'times the signal' | 'nats';
   readonly better: Better;
+  /** It compares the elements of a row with each other, for which 0 would be wrong: it sees equal infinities as they are. */
+  readonly ranks?: true;
   create(): OutputAccumulator;
 }
 

@@ -12,6 +12,7 @@ import { conv } from './conv.ts';
 import { gather } from './gather.ts';
 import { lstm } from './lstm.ts';
 import { gemm, matmul } from './matmul.ts';
+import { withoutGuardedNaN } from './nan.ts';
 import { recurrent } from './recurrent.ts';
 
 const rules: readonly NodeRule<DynamicSettings>[] = [matmul, gemm, lstm, recurrent, attention, gather, conv];
@@ -33,7 +34,7 @@ export const dynamic: Format = {
       leastOpset: 13,
       plan: (model, request) => planNodes(model, { ...request, ...settings }, rules, settings, 'dynamic'),
       settle: (_model, _request, plan) => plan,
-      emit: (model, plan) => emitNodes(model, plan, rules, settings),
+      emit: (model, plan) => emitNodes(withoutGuardedNaN(model, plan), plan, rules, settings),
     };
   },
 };

@@ -12,19 +12,19 @@ import { dataType } from '../../onnx/data-types.ts';
 import { float32ToFloat16, fromFloat32 } from '../../onnx/float16.ts';
 import { narrowed } from '../../onnx/widened.ts';
 import { Tensor } from '../../onnx/tensor.ts';
-import { isFixedInput } from './precision.ts';
+import { isFixedInput, maskInHalf, type floatValues } from './precision.ts';
 
 const half = dataType('float16').code;
 const single = dataType('float32').code;
 
 /**
  * In place.
- * @param isFloat whether a value was float32 before
+ * @param isFloat of floatValues: whether a value was float32 before
  * @param kept nodes that stay in float32
  */
 export function convertToHalf(
   model: Model,
-  isFloat: (value: Value) => boolean,
+  { isFloat, isMask }: Pick<ReturnType<typeof floatValues>, 'isFloat' | 'isMask'>,
   kept: ReadonlySet<Node>,
   keepIo: boolean,
 ): void {
@@ -43,7 +43,7 @@ export function convertToHalf(
   const as = (value: Value, graph: Graph, wanted: 'float16' | 'float32'): Value => {
     if (value.isConstant) {
       if (wanted === 'float32') return value;
-      if (!constants.has(value)) constants.set(value, constantHalf(value));
+      if (!constants.has(value)) constants.set(value, constantHalf(value, isMask(value)));
       return constants.get(value)!;
     }
     if (halves.has(value) === (wanted === 'float16')) return value;
@@ -58,7 +58,7 @@ export function convertToHalf(
       if (!value || !values.has(value)) return;
       node.setInput(index, as(value, node.graph!, isFixedInput(node, index) ? 'float32' : wanted));
     });
-    if (wanted === 'float16') retype(node, halves);
+    if (wanted === 'float16') retype(node, halves, isMask);
   }
   for (const value of halves) if (value.info || value.isInput) value.setType(half, value.dims);
   for (const graph of [...model.graph.graphs()]) {
@@ -88,8 +88,13 @@ function keepName(graph: Graph, value: Value, replaced: Value, wanted: 'float16'
   value.info = undefined;
 }
 
-function constantHalf(value: Value): Value {
-  return value.graph.addInitializer(narrowed(value.constant!, `${value.name}_float16`));
+function constantHalf(value: Value, mask: boolean): Value {
+  const tensor = value.constant!;
+  const name = `${value.name}_float16`;
+  const made = mask
+    ? Tensor.of(name, 'float16', [...tensor.dims], fromFloat32(maskInHalf(tensor.floats()), float32ToFloat16))
+    : narrowed(tensor, name);
+  return value.graph.addInitializer(made);
 }
 
 function castTo(value: Value, graph: Graph, wanted: 'float16' | 'float32'): Value {
@@ -104,12 +109,13 @@ function castTo(value: Value, graph: Graph, wanted: 'float16' | 'float32'): Valu
 }
 
 /** Attributes that say float32. */
-function retype(node: Node, halves: ReadonlySet<Value>): void {
+function retype(node: Node, halves: ReadonlySet<Value>, isMask: (value: Value) => boolean): void {
   if (!node.outputs.some((value) => value && halves.has(value))) return;
   if (node.is('Cast') && node.int('to') === single) node.setInt('to', half);
   const value = node.is('Constant', 'ConstantOfShape') ? node.tensor('value') : undefined;
   if (value?.type.name === 'float32') {
-    node.setTensor('value', Tensor.of('', 'float16', [...value.dims], fromFloat32(value.floats(), float32ToFloat16)));
+    const numbers = isMask(node.output()!) ? maskInHalf(value.floats()) : value.floats();
+    node.setTensor('value', Tensor.of('', 'float16', [...value.dims], fromFloat32(numbers, float32ToFloat16)));
   } else if (node.is('ConstantOfShape') && !value) {
     node.setTensor('value', Tensor.of('', 'float16', [1], Uint16Array.of(0)));
   }

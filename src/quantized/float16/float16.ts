@@ -35,7 +35,7 @@ export const float16: Format = {
         const find = valueFinder(model);
         const converted = new Set(regions.map(({ tensor }) => find(tensor)!.producer));
         const kept = new Set([...model.allNodes()].filter((node) => !converted.has(node)));
-        convertToHalf(model, floatValues(model).isFloat, kept, keepIo);
+        convertToHalf(model, floatValues(model), kept, keepIo);
         return { model, activations: new Map(), repaired: [], origins: new Map() };
       },
     };
@@ -44,7 +44,8 @@ export const float16: Format = {
 
 /** Every float activation is observed: the plan that holds is made again when their ranges are known. */
 function plan(model: Model, request: PlanRequest, ranges: ReadonlyMap<string, Interval>): Plan {
-  const { isFloat } = floatValues(model);
+  const values32 = floatValues(model);
+  const { isFloat } = values32;
   const selection = selectNodes(model, request);
   const regions: RegionPlan[] = [];
   const float: PlannedFloat[] = [];
@@ -52,7 +53,7 @@ function plan(model: Model, request: PlanRequest, ranges: ReadonlyMap<string, In
   for (const node of topologicalDeep(model.graph)) {
     if (selection.foreign(node)) continue;
     const values = node.outputs.filter((value) => value !== null);
-    const reason = reasonForFloat(node, isFloat, ranges, selection);
+    const reason = reasonForFloat(node, values32, ranges, selection);
     if (reason !== undefined) float.push(plannedFloat(node, reason, selection));
     else if ([...values, ...node.inputs].some((value) => value && isFloat(value))) regions.push(region(node));
     if (unobservable(node.graph!) || node.is('Constant')) continue;

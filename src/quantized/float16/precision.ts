@@ -4,6 +4,7 @@ import type { Model } from '../../graph/model.ts';
 import type { Node } from '../../graph/node.ts';
 import type { Value } from '../../graph/value.ts';
 import type { Interval } from '../../ops/op.ts';
+import { softmaxOnly } from '../../quantizable/masked.ts';
 import type { NodeSelection } from '../../quantizable/selection.ts';
 
 /** The largest finite float16. */
@@ -32,10 +33,28 @@ export function isFixedInput(node: Node, index: number): boolean {
   return node.domain === '' && (fixedInputs[node.opType]?.includes(index) ?? false);
 }
 
-/** Values of the model that are float32, and hence could be float16. */
-export function floatValues(model: Model): { readonly types: ElementTypes; isFloat(value: Value): boolean } {
+/**
+ * Values of the model that are float32, and hence could be float16. `isMask`: a Softmax is all they lead to, for which any number
+ * far below the others does.
+ */
+export function floatValues(model: Model): {
+  readonly types: ElementTypes;
+  isFloat(value: Value): boolean;
+  isMask(value: Value): boolean;
+} {
   const types = elementTypes(model);
-  return { types, isFloat: (value) => (value.initializer?.type.name ?? types.get(value)) === 'float32' };
+  const masks = [...model.graph.graphs()].map((graph) => softmaxOnly(graph, model.opset));
+  return {
+    types,
+    isFloat: (value) => (value.initializer?.type.name ?? types.get(value)) === 'float32',
+    isMask: (value) => masks.some((each) => each.has(value)),
+  };
+}
+
+/** A mask in float16: what is finite stays so, with room for the scores that are added to it. */
+export function maskInHalf(numbers: Float32Array): Float32Array {
+  const far = largestHalf / 2;
+  return numbers.map((x) => (Number.isFinite(x) && Math.abs(x) > largestHalf ? Math.sign(x) * far : x));
 }
 
 /**
@@ -44,7 +63,7 @@ export function floatValues(model: Model): { readonly types: ElementTypes; isFlo
  */
 export function reasonForFloat(
   node: Node,
-  isFloat: (value: Value) => boolean,
+  { isFloat, isMask }: Pick<ReturnType<typeof floatValues>, 'isFloat' | 'isMask'>,
   ranges: ReadonlyMap<string, Interval>,
   selection?: NodeSelection,
 ): string | undefined {
@@ -59,7 +78,7 @@ export function reasonForFloat(
   }
   if (node.is('Constant') && !node.tensor('value')) return 'its value is an attribute of type float32';
   for (const value of values) {
-    const reason = outOfRange(value, ranges.get(value.name));
+    const reason = value.isConstant && isMask(value) ? undefined : outOfRange(value, ranges.get(value.name));
     if (reason !== undefined) return reason;
   }
   return undefined;

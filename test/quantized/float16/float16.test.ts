@@ -8,6 +8,8 @@ import { float32ToFloat16, fromFloat32, float16ToFloat32, toFloat32 } from '../.
 import { observedTensors } from '../../../src/quantizable/plan.ts';
 import { formOf } from '../../../src/quantized/formats/index.ts';
 import { body, buildModel, f32, float, i64, node, scalar, type ModelSpec } from '../../support/build.ts';
+import { attention } from '../../support/attention.ts';
+import { masks } from '../../support/masks.ts';
 import { feed, gaussian, make } from '../forms.ts';
 import { rangesFor, run, sqnr, type Feeds } from '../support.ts';
 
@@ -48,6 +50,19 @@ const net: ModelSpec = {
 const feeds: Feeds = { x: feed([1, 4, 6, 6]) };
 
 describe('float16', () => {
+  it('keeps masks before a Softmax in float16, far below every score', async () => {
+    for (const name of ['Add of the lowest float', 'Where with minus infinity', 'a row without anything']) {
+      const model = attention({ tokens: 8, ...masks[name] });
+      const x = { type: 'float32', dims: [1, 8, 32], data: gaussian(256, 3) } as const;
+      const form = formOf('fp16', ortCpuX64.scheme, {});
+      const plan = form.plan(model, { target: ortCpuX64, scheme: ortCpuX64.scheme });
+      expect(plan.float).toEqual([]);
+      const { model: half } = form.emit(model, plan, new Map());
+      const { outputs } = await run(half, { x });
+      expect(sqnr((await run(model, { x })).outputs['y']!, outputs['y']!)).toBeGreaterThan(50);
+    }
+  });
+
   it('halves the constants and keeps float32 inputs and outputs, and their names', async () => {
     const model = buildModel(net);
     const { half, float: kept } = await convert(model, feeds);
@@ -107,7 +122,7 @@ describe('float16', () => {
       initializers: { mask: f32([1, 4], [0, -1e9, 0, 0]), guard: scalar('float32', 1e-12) },
       nodes: [
         node('Add', ['x', 'mask'], ['m']),
-        node('Softmax', ['m'], ['s']),
+        node('Sigmoid', ['m'], ['s']),
         node('Add', ['s', 'guard'], ['g']),
         node('Log', ['g'], ['y']),
       ],

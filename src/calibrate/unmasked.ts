@@ -1,0 +1,223 @@
+/**
+ * What of a tensor counts on its way to a Softmax (quantizable/masked.ts): of each row what lies at most K below its largest element.
+ * All n elements of a row that lie lower have together less than n·e^-K of its sum; K = ln(2·255·n) makes that half a step of the
+ * 8 bits in which the result is read. So what is masked, by -100 or by minus infinity, counts as row maximum - K: the codes saturate
+ * there and the result is the same. A row in which everything is masked has nothing to say.
+ *
+ * Before the Softmax, bounds are single numbers, found from the operands of the sample at hand: where a scores + mask lies below its
+ * bound, so does it for any mask below bound - max(scores).
+ */
+import type { Graph } from '../graph/graph.ts';
+import type { Model } from '../graph/model.ts';
+import type { Node } from '../graph/node.ts';
+import type { Value } from '../graph/value.ts';
+import { dataType } from '../onnx/data-types.ts';
+import { Tensor } from '../onnx/tensor.ts';
+import { softmaxOnly, stepOf, type Step } from '../quantizable/masked.ts';
+import { append } from './probe.ts';
+
+/** Rows whose largest element lies this far below the largest of all rows are masked as a whole: masks begin at some thousands. */
+const wholeRow = 1000;
+const lowest = -3.4028234663852886e38;
+
+interface Reader {
+  readonly node: Node;
+  readonly step: Step;
+}
+
+/** Scalars; absent where nothing is cut. */
+interface Bound {
+  readonly floor?: Value | undefined;
+  readonly ceiling?: Value | undefined;
+}
+
+/** By row, of the input of one Softmax: whether it counts, and its floor. */
+interface Rows {
+  readonly counts: Value;
+  readonly floor: Value;
+}
+
+export class Unmasked {
+  readonly #graph: Graph;
+  readonly #opset: number;
+  /** Of every tensor that has bounds, as the graph was before anything was added to it. */
+  readonly #readers: ReadonlyMap<Value, readonly Reader[]>;
+  readonly #bounds = new Map<Value, Bound>();
+  readonly #rows = new Map<Node, Rows>();
+  readonly #made = new Map<string, Value>();
+
+  /** @param model to whose main graph statistics will be added */
+  constructor({ graph, opset }: Model) {
+    this.#graph = graph;
+    this.#opset = opset;
+    this.#readers = new Map(
+      [...softmaxOnly(graph, opset)].map((value) => [
+        value,
+        [...value.users.keys()].flatMap((node) =>
+          node.inputs.flatMap((input, index) => {
+            const step = input === value ? stepOf(node, index, opset) : undefined;
+            return step ? [{ node, step }] : [];
+          }),
+        ),
+      ]),
+    );
+  }
+
+  has(value: Value): boolean {
+    return this.#readers.has(value);
+  }
+
+  /** @param float32 the tensor as float32 */
+  cut(value: Value, float32: Value): Value {
+    const readers = this.#readers.get(value)!;
+    if (readers.length === 1 && readers[0]!.step.kind === 'softmax') {
+      const { counts, floor } = this.#rowsOf(readers[0]!.node, readers[0]!.step.axis);
+      return this.#op('Where', counts, this.#op('Max', float32, floor), this.#number(0));
+    }
+    const { floor, ceiling } = this.#boundOf(value);
+    let cut = float32;
+    // Without a row that counts the floor is infinite, and nothing counts.
+    if (floor) {
+      const some = this.#op('Less', floor, this.#number(-lowest));
+      cut = this.#op('Where', some, this.#op('Max', cut, this.#orElse(floor, -Infinity)), this.#number(0));
+    }
+    return ceiling ? this.#op('Min', cut, this.#orElse(ceiling, Infinity)) : cut;
+  }
+
+  #boundOf(value: Value): Bound {
+    const known = this.#bounds.get(value);
+    if (known) return known;
+    const all = this.#readers.get(value)!.flatMap(({ node, step }) => this.#boundsBefore(node, step));
+    const join = (op: 'Min' | 'Max', of: readonly (Value | undefined)[]): Value | undefined => {
+      if (of.length === 0 || of.includes(undefined)) return undefined;
+      return (of as Value[]).reduce((a, b) => (a === b ? a : this.#op(op, a, b)));
+    };
+    const bound = {
+      floor: join(
+        'Min',
+        all.map(({ floor }) => floor),
+      ),
+      ceiling: join(
+        'Max',
+        all.map(({ ceiling }) => ceiling),
+      ),
+    };
+    this.#bounds.set(value, bound);
+    return bound;
+  }
+
+  /** What a reader lets through of the bounds behind it. */
+  #boundsBefore(node: Node, step: Step): Bound[] {
+    if (step.kind === 'softmax') {
+      const { counts, floor } = this.#rowsOf(node, step.axis);
+      return [{ floor: this.#extreme('ReduceMin', this.#op('Where', counts, floor, this.#number(Infinity))) }];
+    }
+    const behind = node.outputs.filter((output) => output !== null).map((output) => this.#boundOf(output));
+    if (step.kind === 'same') return behind;
+    const on = (value: Value | undefined, make: (value: Value) => Value): Value | undefined => value && make(value);
+    if (step.kind === 'sum') {
+      const [least, most] = [
+        () => this.#extremeOf('ReduceMin', step.other),
+        () => this.#extremeOf('ReduceMax', step.other),
+      ];
+      return behind.map(({ floor, ceiling }): Bound => {
+        // y = other - x
+        if (step.negated)
+          return {
+            floor: on(ceiling, (top) => this.#op('Sub', least(), top)),
+            ceiling: on(floor, (low) => this.#op('Sub', most(), low)),
+          };
+        // y = x - other
+        if (step.subtracted)
+          return {
+            floor: on(floor, (low) => this.#op('Add', low, least())),
+            ceiling: on(ceiling, (top) => this.#op('Add', top, most())),
+          };
+        return {
+          floor: on(floor, (low) => this.#op('Sub', low, most())),
+          ceiling: on(ceiling, (top) => this.#op('Sub', top, least())),
+        };
+      });
+    }
+    // Factors of one sign only: the one of them with which the bound is farthest.
+    const factors = [this.#extremeOf('ReduceMin', step.by), this.#extremeOf('ReduceMax', step.by)] as const;
+    const positive = this.#op('Greater', factors[0], this.#number(0));
+    const scaled = (bound: Value, join: 'Min' | 'Max', otherwise: number): Value => {
+      const [a, b] = factors.map((factor) => this.#op(step.divided ? 'Mul' : 'Div', bound, factor));
+      return this.#op('Where', positive, this.#op(join, a!, b!), this.#number(otherwise));
+    };
+    return behind.map(({ floor, ceiling }) => ({
+      floor: on(floor, (low) => scaled(low, 'Min', -Infinity)),
+      ceiling: on(ceiling, (top) => scaled(top, 'Max', Infinity)),
+    }));
+  }
+
+  #rowsOf(softmax: Node, axis: number): Rows {
+    const known = this.#rows.get(softmax);
+    if (known) return known;
+    const scores = this.#float32(softmax.input(0)!);
+    const top = this.#reduce('ReduceMax', scores, axis);
+    const least = this.#op('Sub', this.#extreme('ReduceMax', top), this.#number(wholeRow));
+    const counts = this.#op('Greater', top, this.#op('Max', least, this.#number(lowest)));
+    const length = this.#op('Gather', this.#op('Shape', scores), this.#whole(axis, []));
+    const elements = this.#op('Cast', length);
+    elements.producer!.setInt('to', dataType('float32').code);
+    const reach = this.#op('Log', this.#op('Mul', elements, this.#number(2 * 255)));
+    const rows = { counts, floor: this.#op('Sub', top, reach) };
+    this.#rows.set(softmax, rows);
+    return rows;
+  }
+
+  #float32(value: Value): Value {
+    const cast = this.#op('Cast', value);
+    cast.producer!.setInt('to', dataType('float32').code);
+    return cast;
+  }
+
+  /** Of an operand, as a scalar. */
+  #extremeOf(op: 'ReduceMin' | 'ReduceMax', value: Value): Value {
+    const key = `${op} ${value.name}`;
+    const made = this.#made.get(key) ?? this.#extreme(op, this.#float32(value));
+    this.#made.set(key, made);
+    return made;
+  }
+
+  #extreme(op: 'ReduceMin' | 'ReduceMax', value: Value): Value {
+    const made = this.#op(op, value);
+    made.producer!.setInt('keepdims', 0);
+    return made;
+  }
+
+  #reduce(op: 'ReduceMax', value: Value, axis: number): Value {
+    if (this.#opset >= 18) return this.#op(op, value, this.#whole(axis, [1]));
+    const made = this.#op(op, value);
+    made.producer!.setInts('axes', [axis]);
+    return made;
+  }
+
+  #orElse(value: Value, otherwise: number): Value {
+    return this.#op('Where', this.#op('IsNaN', value), this.#number(otherwise), value);
+  }
+
+  #op(op: string, ...inputs: Value[]): Value {
+    return append(this.#graph, op, inputs);
+  }
+
+  #number(value: number): Value {
+    return this.#constant(`unmasked_${value}`, () =>
+      Tensor.of('unmasked_number', 'float32', [], Float32Array.of(value)),
+    );
+  }
+
+  #whole(value: number, dims: readonly number[]): Value {
+    return this.#constant(`axis_${value}_${dims.length}`, () =>
+      Tensor.of('unmasked_axis', 'int64', dims, BigInt64Array.of(BigInt(value))),
+    );
+  }
+
+  #constant(key: string, make: () => Tensor): Value {
+    const made = this.#made.get(key) ?? this.#graph.addInitializer(make());
+    this.#made.set(key, made);
+    return made;
+  }
+}
