@@ -9,13 +9,14 @@ import { floatValues, reasonForFloat } from './precision.ts';
 
 /** @param singles names of the tensors that were float32 in that model, and stay so */
 export function narrowBack(model: Model, singles: ReadonlySet<string>): void {
-  const { isFloat } = floatValues(model);
+  const values = floatValues(model);
+  const { isFloat, isMask } = values;
   // What is still in the file fitted float16 before, and what is made on demand is not made for a look at it.
   const looked = ({ constant }: Value): boolean => !constant || constant.payload() instanceof Uint8Array;
   const kept = [...model.allNodes()].filter(
     (node) =>
       node.outputs.some((value) => value && singles.has(value.name)) ||
-      reasonForFloat(node, (value) => isFloat(value) && looked(value), new Map()) !== undefined,
+      reasonForFloat(node, { isFloat: (value) => isFloat(value) && looked(value), isMask }, new Map()) !== undefined,
   );
-  convertToHalf(model, isFloat, new Set(kept), true);
+  convertToHalf(model, values, new Set(kept), true);
 }
