@@ -26,6 +26,13 @@ export const finetuneErrors = {
       'the training went astray there: take an earlier checkpoint, or train or calibrate anew',
     ),
 
+  notEqual: (model: string, output: string, difference: number, bound: number): QdqError =>
+    dataError(
+      'QAT_NOT_EQUAL',
+      `${model}: onnxruntime computes the converted model otherwise than its source: '${output}' differs by ${difference.toPrecision(3)}, more than ${bound.toPrecision(3)}`,
+      'nothing was written; give --data if the generated samples are unlike real ones, and please report it with the model',
+    ),
+
   nothingNarrow: (model: string, wider: readonly string[]): QdqError =>
     dataError(
       'QAT_STORAGE',

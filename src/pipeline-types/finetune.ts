@@ -145,7 +145,8 @@ export interface FinetuneResult {
   readonly reportFiles?: readonly string[];
 }
 
-export interface ConvertOptions extends RunFlags {
+/** Without `data` or `reader` the result is proven on generated samples. */
+export interface ConvertOptions extends DataFlags, RunFlags {
   /** A model with fake quantizers: of `prepareModel` or `finetuneModel`, or a QDQ model of another tool. */
   readonly model: string;
   readonly output: string;
@@ -163,5 +164,9 @@ export interface ConvertResult {
   readonly biases: number;
   /** Number of Relu and Clip nodes that the quantizer behind them replaced. */
   readonly absorbed: number;
+  /** Number of samples on which the result was compared with its source. */
+  readonly samples: number;
+  /** Largest difference of an output there, in units of its range. */
+  readonly worstDifference?: number;
   readonly warnings: readonly string[];
 }

@@ -1,20 +1,23 @@
-/** Fake-quantized model → int8 model. No samples are needed: every range is in the model. */
+/** Fake-quantized model → int8 model. Every range is in the model; samples only prove the result. */
 import { modelToProto } from '../graph/to-proto.ts';
-import { openSession } from '../backends/session.ts';
+import type { Model } from '../graph/model.ts';
+import type { Value } from '../graph/value.ts';
 import { finetuneErrors } from '../errors/finetune.ts';
 import { saveModel } from '../onnx/model-file.ts';
 import type { ConvertOptions, ConvertResult } from '../pipeline-types.ts';
-import { lowerFakeQuant } from '../qat/lower.ts';
 import { dropNorms } from '../qat/norm-record.ts';
 import { badScales, describeBadScale } from '../quantized/scales.ts';
 import { leastInt4Opset, storeFourBits } from '../qat/storage.ts';
+import { deliver } from './deliver.ts';
+import { lowerProven } from './prove-converted.ts';
 import { repairWarnings } from './notes.ts';
 import { openFused, sourceNotes } from './source.ts';
 import { restamp } from './stamp.ts';
 
 /**
- * @throws QAT_NOT_PREPARED when the model holds no fake quantizer; QAT_STORAGE when no weight fits four bits; the errors of model files. The output exists only when
- * onnxruntime has loaded it.
+ * @throws QAT_NOT_PREPARED when the model holds no quantizers; QAT_SCALE for a scale that is none; QAT_STORAGE when no weight fits four
+ * bits; QAT_NOT_EQUAL when onnxruntime computes no form of it as the source means it; the errors of model files. The output exists only
+ * when onnxruntime has run it.
  */
 export async function convertModel(options: ConvertOptions): Promise<ConvertResult> {
   const { file, model, upgrade, widened } = await openFused(
@@ -26,21 +29,44 @@ export async function convertModel(options: ConvertOptions): Promise<ConvertResu
   if (quantizers.length === 0) throw finetuneErrors.notPrepared(options.model);
   const [bad] = badScales(model);
   if (bad) throw finetuneErrors.badScale(options.model, bad.node.label, describeBadScale(bad));
-  const lowered = lowerFakeQuant(model);
-  dropNorms(lowered.model);
-  const { stored, wider } = options.storage === 'int4' ? storeFourBits(lowered.model) : { stored: 0, wider: [] };
-  if (options.storage === 'int4' && stored === 0) throw finetuneErrors.nothingNarrow(options.model, wider);
-  restamp(lowered.model);
-  const warnings = [...sourceNotes({ upgrade, widened }), ...repairWarnings(lowered.repaired)];
+  const wanted = options.storage === 'int4';
+  const { lowered, notes, runs, samples, worstDifference } = await lowerProven(
+    { model, widened: widened !== undefined },
+    options,
+    (result) => {
+      dropNorms(result.model);
+      const { stored, wider } = wanted ? storeFourBits(result.model) : { stored: 0, wider: [] };
+      if (wanted && stored === 0 && fourBits(result.model) === 0)
+        throw finetuneErrors.nothingNarrow(options.model, wider);
+      restamp(result.model);
+    },
+  );
+  const warnings = [...sourceNotes({ upgrade, widened }), ...repairWarnings(lowered.repaired), ...notes];
   for (const warning of warnings) options.onWarning?.(warning);
-  const label = `the int8 form of '${options.model}'`;
-  const session = await openSession(lowered.model, { threads: options.threads }, label);
-  await session.dispose();
-  const saved = saveModel(modelToProto(lowered.model), options.output, {
-    externalData: options.externalData,
-    sourceDir: file.dir,
-    inputs: [file.path],
-  });
+  const saved = samples
+    ? await deliver(lowered.model, file, options, samples)
+    : saveModel(modelToProto(lowered.model), options.output, {
+        externalData: options.externalData,
+        sourceDir: file.dir,
+        inputs: [file.path],
+      });
   const { weights, biases, absorbed } = lowered;
-  return { outputPath: saved.path, weights, biases, absorbed, fourBits: stored, warnings };
+  return {
+    outputPath: saved.path,
+    ...{ weights, biases, absorbed },
+    fourBits: fourBits(lowered.model),
+    samples: runs,
+    ...(worstDifference === undefined ? {} : { worstDifference }),
+    warnings,
+  };
+}
+
+/** Number of constants in four bits that stand for others: zero points do not count. */
+function fourBits(model: Model): number {
+  const read = new Set<Value>();
+  for (const node of model.allNodes()) {
+    const codes = node.is('DequantizeLinear', 'Cast') ? node.input(0) : undefined;
+    if (codes?.constant?.type.bits === 4) read.add(codes);
+  }
+  return read.size;
 }

@@ -2,8 +2,9 @@
  * Inputs for a proof, or a report, when the user gives none. Open dimensions are not told by the model, so sizes are tried until it runs;
  * a model that runs with none of them, or takes what cannot be generated, leaves the proof without inputs and says why.
  */
+import type { SessionOptions } from '../backends/options.ts';
 import { openSession } from '../backends/session.ts';
-import { openToRun } from '../compare/model-facts.ts';
+import { openModel, openToRun } from '../compare/model-facts.ts';
 import type { Dataset, InputInfo } from '../data/sample.ts';
 import { QdqError } from '../errors.ts';
 import type { RunFlags, DataFlags } from '../pipeline-types.ts';
@@ -21,11 +22,15 @@ export interface Generated {
   readonly notes: readonly string[];
 }
 
-/** @param path of the original model, which is tried */
+/**
+ * @param path of the original model, which is tried
+ * @param settings of the session that tries it
+ */
 export async function generateInputs(
   path: string,
   inputs: readonly InputInfo[],
   flags: DataFlags & RunFlags,
+  settings: SessionOptions = {},
 ): Promise<Generated> {
   const batchAxes = new Set(inputs.map(({ dims }) => dims[0]).filter((dim) => typeof dim === 'string'));
   const isOpen = (dim: Dim, axis: number): boolean =>
@@ -37,7 +42,9 @@ export async function generateInputs(
     // The batch is 1 wherever its name stands.
     dims: dims.map((dim, axis) => (isOpen(dim, axis) ? size : typeof dim === 'number' ? dim : 1)),
   });
-  const session = await openSession(openToRun(path).source, { threads: flags.threads }, `'${path}'`);
+  // Simulated, no integer kernel runs that could not compute the model.
+  const { source } = settings.simulate ? openModel(path) : openToRun(path);
+  const session = await openSession(source, { threads: flags.threads, ...settings }, `'${path}'`);
   let failure = '';
   try {
     for (const size of open.size === 0 ? [1] : usualSizes) {

@@ -7,7 +7,6 @@
 import { modelFromProto } from '../graph/from-proto.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Model } from '../graph/model.ts';
-import type { Node } from '../graph/node.ts';
 import { modelToProto } from '../graph/to-proto.ts';
 import type { Value } from '../graph/value.ts';
 import { removeDead, sortNodes } from '../graph/walk.ts';
@@ -46,20 +45,15 @@ export interface Lowered {
 export interface LowerSettings {
   /** Nodes that must not run in integers. */
   readonly float?: ReadonlySet<string>;
-  /** Layers whose signed weights are stored unsigned: the same numbers, other kernels. */
-  readonly unsigned?: ReadonlySet<string>;
+  /** Signed weights that could saturate on some CPU are stored unsigned: the same numbers, other kernels. */
+  readonly unsigned?: boolean;
 }
 
 /** The given model is left as it is. Quantizers whose codes are used otherwise, or whose scales are computed, stay. */
-export function lowerFakeQuant(
-  source: Model,
-  { float = new Set(), unsigned = new Set() }: LowerSettings = {},
-): Lowered {
+export function lowerFakeQuant(source: Model, { float = new Set(), unsigned = false }: LowerSettings = {}): Lowered {
   const model = modelFromProto(modelToProto(source), source.dir);
   // Looked up before any name moves.
-  const named = (names: ReadonlySet<string>): ReadonlySet<Node> =>
-    new Set([...model.allNodes()].filter((node) => names.has(node.output()?.name ?? '')));
-  const [keptFloat, wantsUnsigned] = [named(float), named(unsigned)];
+  const keptFloat = new Set([...model.allNodes()].filter((node) => float.has(node.output()?.name ?? '')));
   makeScalars(model);
   const constants = allFakeQuants(model).filter(
     ({ input, scale, zeroPoint }) => input.isConstant && scale.isConstant && (!zeroPoint || zeroPoint.isConstant),
@@ -73,9 +67,9 @@ export function lowerFakeQuant(
   const layers = found.filter((layer) => layer.inputScale !== undefined && !keptFloat.has(layer.node) && isRead(layer));
   const biased = layers.filter((layer) => layer.bias !== undefined && hasScaleFor(layer));
   const repaired = fitWeights(biased, sources);
-  for (const weight of new Set(layers.filter(({ node }) => wantsUnsigned.has(node)).map((layer) => layer.weight)))
-    makeUnsigned(weight);
-  const narrow = new Set(layers.flatMap(({ weight }) => widen(weight) ?? []));
+  const weights = new Set(layers.map(({ weight }) => weight));
+  if (unsigned) weights.forEach(makeUnsigned);
+  const narrow = new Set([...weights].flatMap((weight) => widen(weight) ?? []));
   let [biases, biasStep] = [0, 0];
   for (const layer of layers) {
     if (layer.bias === undefined || !hasScaleFor(layer)) continue;
@@ -95,10 +89,9 @@ export function lowerFakeQuant(
   removeDead(model.graph);
   storeFourBits(model, narrow);
   sortNodes(model.graph);
-  const weights = constants.length;
   return {
     model,
-    weights,
+    weights: constants.length,
     biases,
     absorbed,
     repaired,
@@ -171,10 +164,15 @@ function oneNumber(scale: Value): number {
   return scale.constant!.floats()[0]!;
 }
 
-/** int8 → uint8 with the zero point moved by as much. Products of two unsigned codes saturate on no CPU. */
+/**
+ * int8 → uint8 with the zero point moved by as much. Products of two unsigned codes saturate on no CPU; with codes up to 64 no pair of
+ * products does (255 · 128 < 2^15).
+ */
 function makeUnsigned(weight: ConstantQuant): void {
   if (weight.type !== 'int8') return;
-  const moved = Uint8Array.from(weight.input.constant!.ints(), (code) => code + 128);
+  const signed = weight.input.constant!.ints();
+  if (signed.every((code) => Math.abs(code) <= 64)) return;
+  const moved = Uint8Array.from(signed, (code) => code + 128);
   weight.zeros = weight.zeros.map((zero) => zero + 128);
   weight.type = 'uint8';
   weight.input = recode(weight, moved, weight);

@@ -1,6 +1,6 @@
 /** `qdq convert`: a model with fake quantizers, fine-tuned or not, becomes int8. */
 import { defineCommand } from '../command.ts';
-import { recipeOptions } from '../options.ts';
+import { dataOptions, recipeOptions } from '../options.ts';
 import { checkOutput, shown } from '../paths.ts';
 import { runFlags } from '../run-flags.ts';
 import { plural } from '../../report/format.ts';
@@ -11,7 +11,7 @@ export const convert = defineCommand({
   positionals: [
     { name: 'MODEL', describe: 'a model with QuantizeLinear/DequantizeLinear around float weights (.onnx)' },
   ],
-  options: ['output', 'storage', 'externalData', 'threads', ...recipeOptions],
+  options: ['output', 'storage', 'externalData', ...dataOptions, 'threads', ...recipeOptions],
   required: ['output'],
   examples: [
     ['convert tuned.onnx -o model.int8.onnx', 'weights and biases to integers'],
