@@ -1,11 +1,11 @@
 /**
  * Which elements of a tensor count for its range: all but those that are masked before a Softmax (unmasked.ts), infinities that are
- * meant (quantizable/infinite.ts), and NaN that is guarded away (guarded.ts). The others count as a value that the tensor has anyway.
+ * meant (ops/infinite.ts), and NaN that is guarded away (guarded.ts). The others count as a value that the tensor has anyway.
  */
 import type { Model } from '../graph/model.ts';
 import type { Value } from '../graph/value.ts';
 import { Tensor } from '../onnx/tensor.ts';
-import { infiniteValues } from '../quantizable/infinite.ts';
+import { infiniteValues } from '../ops/infinite.ts';
 import { guardedValues } from './guarded.ts';
 import { append } from './probe.ts';
 import { Unmasked } from './unmasked.ts';

@@ -12,7 +12,7 @@ import { elementTypes } from '../graph/element-types.ts';
 import { topological } from '../graph/walk.ts';
 import { dataType, type TensorValue } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
-import { infiniteValues } from '../quantizable/infinite.ts';
+import { infiniteValues } from '../ops/infinite.ts';
 import { unobservable } from '../quantizable/keep.ts';
 import { softmaxOnly } from '../quantizable/masked.ts';
 import { lift, reductions } from './lift.ts';

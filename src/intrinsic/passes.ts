@@ -21,6 +21,7 @@ import { inlineFunctions } from './inline-functions.ts';
 import { layerNorm } from './layer-norm.ts';
 import { layoutPairs } from './layout-pairs.ts';
 import { loneBn } from './lone-bn.ts';
+import { loneSoftmax } from './lone-softmax.ts';
 import { matmulAdd } from './matmul-add.ts';
 import { noOps } from './no-ops.ts';
 import { padFold } from './pad-fold.ts';
@@ -48,6 +49,7 @@ export const passes: readonly Pass[] = [
   reduceMeanToPool,
   globalPool,
   noOps,
+  loneSoftmax,
   sliceConcat,
   layoutPairs,
   einsum,

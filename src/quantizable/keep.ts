@@ -8,7 +8,7 @@ import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import type { Candidate } from './candidates.ts';
-import { infiniteValues } from './infinite.ts';
+import { infiniteValues } from '../ops/infinite.ts';
 import type { Masks } from './masked.ts';
 
 export interface Keeper {

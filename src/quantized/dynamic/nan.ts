@@ -11,7 +11,7 @@ import { modelToProto } from '../../graph/to-proto.ts';
 import type { Value } from '../../graph/value.ts';
 import { topological } from '../../graph/walk.ts';
 import { Tensor } from '../../onnx/tensor.ts';
-import { infiniteValues } from '../../quantizable/infinite.ts';
+import { infiniteValues } from '../../ops/infinite.ts';
 import type { Plan } from '../../quantizable/plan.ts';
 
 /** The given model is left as it is; it is the result where no node of the plan can meet such NaN. */

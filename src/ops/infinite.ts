@@ -1,13 +1,13 @@
 /**
  * Tensors that hold infinity on purpose: a constant of the model does, and the operators between hand it on. No code stands for
- * infinity, so that they stay float, unless a Softmax is all they lead to (masked.ts).
+ * infinity, so that they stay float, unless a Softmax is all they lead to (quantizable/masked.ts).
  */
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { topologicalDeep } from '../graph/walk.ts';
 import type { Tensor } from '../onnx/tensor.ts';
-import { specOf } from '../ops/index.ts';
+import { specOf } from './index.ts';
 
 /** Which infinities a tensor may hold, and the constant from which they come. */
 export interface Infinite {

@@ -1,6 +1,6 @@
 /** Infinity in constants: where it goes, what it keeps float, and that every format keeps it. */
 import { describe, expect, it } from 'vitest';
-import { infiniteValues } from '../../src/quantizable/infinite.ts';
+import { infiniteValues } from '../../src/ops/infinite.ts';
 import { gaussian, make } from '../quantized/forms.ts';
 import { planFor, run } from '../quantized/support.ts';
 import { buildModel, f32, i64, node, scalar } from '../support/build.ts';
