@@ -15,6 +15,7 @@ import { Tensor } from '../onnx/tensor.ts';
 import type { Interval } from '../ops/op.ts';
 import { weightKey, type Plan, type RegionPlan, type TensorPlan } from '../quantizable/plan.ts';
 import { fitScales } from '../quantized/bias.ts';
+import { guardOf } from '../quantized/barrier.ts';
 import { rangeOf } from '../quantized/parameters.ts';
 import { activationParams, codes, type IntegerType, type QuantParams } from '../quantized/params.ts';
 import { emitActivation, type Reader } from '../quantized/qdq.ts';
@@ -33,6 +34,7 @@ export function emitFakeQuant(source: Model, plan: Plan, widths: Widths, rangesA
   const model = modelFromProto(modelToProto(source), source.dir);
   const find = valueFinder(model);
   const layers = regionWidths(model, plan, widths);
+  const guardFloat = guardOf(model, plan);
   const nodeOf = new Map(plan.regions.map((region) => [region, find(region.tensor)!.producer!]));
 
   const bits = activationBits(plan, find, layers);
@@ -64,6 +66,8 @@ export function emitFakeQuant(source: Model, plan: Plan, widths: Widths, rangesA
         quantizeValue(dequantized, false, again, width, plan, some, written);
     }
   }
+  // What is left float is guarded here, since the int8 model that comes of this one knows no plan.
+  guardFloat(nodeOf.values());
   sortNodes(model.graph);
   return model;
 }

@@ -6,15 +6,30 @@
  * between the node and the quantizer it breaks the pattern at next to no cost.
  */
 import type { Graph } from '../graph/graph.ts';
+import { valueFinder, type Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { specOf } from '../ops/index.ts';
+import { isQuantizedAlready } from '../quantizable/keep.ts';
+import type { Plan } from '../quantizable/plan.ts';
 
 export interface Guarded {
   /** Nodes that are meant to work on codes; undefined: all but those with float weights. */
   readonly int8?: ReadonlySet<Node>;
   /** Nodes that the user left float: they do not work on codes even where they only move them. */
   readonly named?: ReadonlySet<Node>;
+}
+
+/** What is known of the nodes before quantizers are written; once they are, the barriers can be put. */
+export function guardOf(model: Model, plan: Plan): (int8: Iterable<Node>) => void {
+  const find = valueFinder(model);
+  const before = [...model.allNodes()].filter(isQuantizedAlready);
+  const left = plan.float.filter((each) => each.named && each.tensor !== undefined);
+  const named = new Set(left.map(({ tensor }) => find(tensor!)!.producer!));
+  return (int8) => {
+    const guarded = { int8: new Set([...int8, ...before]), named };
+    for (const graph of model.graph.graphs()) guardFloatNodes(graph, guarded);
+  };
 }
 
 /** Puts barriers wherever onnxruntime is known to draw a float node into int8. Returns the labels of those nodes. */
@@ -118,8 +133,10 @@ function operandsFromCodes(node: Node): boolean {
   return computed.length > 0 && computed.every((value) => comesFromCodes(value, node.graph!));
 }
 
+/** A constant, its codes, or what is made of it by quantizers alone. */
 function isConstant({ isConstant: stored, producer }: Value): boolean {
-  return stored || (producer?.is('DequantizeLinear') === true && producer.constant(0) !== undefined);
+  const quantizer = producer?.is('QuantizeLinear', 'DequantizeLinear', 'Clip') ? producer.input(0) : undefined;
+  return stored || (quantizer !== undefined && isConstant(quantizer));
 }
 
 function movesValues(node: Node): boolean {

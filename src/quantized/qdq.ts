@@ -17,9 +17,8 @@ import { dataType } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import { specOf } from '../ops/index.ts';
 import type { Interval } from '../ops/op.ts';
-import { isQuantizedAlready } from '../quantizable/keep.ts';
 import { activationScheme, quantizerKey, weightKey, type Plan, type RegionPlan } from '../quantizable/plan.ts';
-import { guardFloatNodes } from './barrier.ts';
+import { guardOf } from './barrier.ts';
 import { quantizeBias } from './bias.ts';
 import { dequantizeBehind, dequantizeIn, placeCodes, type Placed } from './dequantize.ts';
 import type { Quantized } from './format.ts';
@@ -32,9 +31,7 @@ export function emitQdq(source: Model, plan: Plan, ranges: ReadonlyMap<string, I
   const model = modelFromProto(modelToProto(source), source.dir);
   const find = valueFinder(model);
   const parameters = resolveParameters(find, plan, ranges);
-  const kept = [...model.allNodes()].filter(isQuantizedAlready);
-  const left = plan.float.filter((each) => each.named && each.tensor !== undefined);
-  const named = new Set(left.map(({ tensor }) => find(tensor!)!.producer!));
+  const guardFloat = guardOf(model, plan);
   const nodeOf = new Map(plan.regions.map((region) => [region, find(region.tensor)!.producer!]));
 
   const origins = new Map<string, string>();
@@ -75,8 +72,7 @@ export function emitQdq(source: Model, plan: Plan, ranges: ReadonlyMap<string, I
     }
   }
   for (const [region, node] of nodeOf) if (region.onCodes) moveCodes(node);
-  for (const graph of model.graph.graphs())
-    guardFloatNodes(graph, { int8: new Set([...nodeOf.values(), ...kept]), named });
+  guardFloat(nodeOf.values());
   for (const { tensor, input, weight } of plan.stored ?? []) {
     const node = find(tensor)?.producer;
     if (node) node.setInput(input, weightIn(weightKey(weight), node.graph!));

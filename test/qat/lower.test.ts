@@ -1,9 +1,13 @@
 /** Converting: the int8 model computes what the fake-quantized one computes, and onnxruntime runs it in integers. */
 import { describe, expect, it } from 'vitest';
+import { executedModel } from '../../src/compare/executed.ts';
+import { elementTypes, isLowBit } from '../../src/graph/element-types.ts';
+import type { Node } from '../../src/graph/node.ts';
 import { checkModel } from '../../src/graph/spec.ts';
 import { Tensor } from '../../src/onnx/tensor.ts';
 import { findFakeQuants } from '../../src/qat/fake-quant.ts';
 import { lowerFakeQuant } from '../../src/qat/lower.ts';
+import { build, cases, x } from '../quantized/operator-cases.ts';
 import { run, steps } from '../quantized/support.ts';
 import { eight, fakeQuantized, four, images, residual } from './support.ts';
 
@@ -109,6 +113,21 @@ describe('the converted model', () => {
     expect([...weight.constant(0)!.ints()].slice(72, 144).every((code) => code === 0)).toBe(true);
     expect(bias.constant(0)!.ints()[1]! * bias.constant(1)!.floats()[1]!).toBeCloseTo(0.004, 7);
     expect(bias.constant(1)!.floats()[1]).toBe(Math.fround(input * weight.constant(1)!.floats()[1]!));
+  });
+
+  it.each([
+    ...['Add', 'Mul', 'Concat', 'Conv', 'MaxPool', 'AveragePool', 'Sigmoid', 'Reshape', 'Transpose'],
+    'MatMul of two activations',
+  ])('what was left float runs in float: %s', async (example) => {
+    const name = 'n_z';
+    const prepared = await fakeQuantized(build(cases[example]!), x, eight, {}, [name]);
+    const { model } = lowerFakeQuant(prepared);
+    const executed = await executedModel(model, model, 'the model');
+    const types = elementTypes(executed);
+    const low = (node: Node): boolean => [...node.inputs, ...node.outputs].some((v) => v && isLowBit(types.get(v)));
+    const int8 = [...executed.allNodes()].filter(low).map((node) => node.name.replace(/(_token_\d+)+$/, ''));
+    expect(int8.length).toBeGreaterThan(2);
+    expect(int8).not.toContain(name);
   });
 
   it('leaves the given model alone', async () => {
