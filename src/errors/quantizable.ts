@@ -90,13 +90,16 @@ export const planErrors = {
         : `--include ${optional} quantizes those too, or use --format qdq`,
     ),
 
-  noRecurrent: (left: readonly { readonly node: string; readonly reason: string }[]): QdqError =>
+  /** @param dynamic the other way is there: the dynamic form has a kernel for what was left */
+  noRecurrent: (left: readonly { readonly node: string; readonly reason: string }[], dynamic: boolean): QdqError =>
     usageError(
       'PLAN_NO_RECURRENT',
       left.length === 0
         ? '--recurrent scan: the model has no LSTM, GRU or RNN'
         : `--recurrent scan can open no node: ${left.map(({ node, reason }) => `'${node}': ${reason}`).join('; ')}`,
-      'leave it out, or use --format dynamic, which multiplies recurrent weights in int8',
+      dynamic
+        ? 'leave it out, or use --format dynamic, which multiplies recurrent weights in int8'
+        : 'leave it out: what cannot be opened stays float in every form, and the rest is quantized',
     ),
 
   alreadyQuantized: (node: string): QdqError =>

@@ -3,11 +3,10 @@
  * cost time and accuracy and win nothing. What `qdq explain` says of them.
  */
 import type { Node } from '../graph/node.ts';
+import { recurrent, whyRecurrentStaysFloat } from './recurrent.ts';
 
 const noKernel = 'onnxruntime has no int8 kernel of it';
 const normalization = `${noKernel}, and a mean and a variance need more than 8 bits`;
-const recurrent =
-  'has no int8 kernel in static form: --format dynamic multiplies its weights in int8, --recurrent scan opens it';
 
 const reasons: Readonly<Record<string, string>> = {
   LayerNormalization: normalization,
@@ -18,9 +17,6 @@ const reasons: Readonly<Record<string, string>> = {
   RMSNormalization: normalization,
   Gelu: `${noKernel}; between products that can write float, quantizing it would win nothing`,
   Erf: `${noKernel}; fusion makes a Gelu of the usual pattern around it`,
-  LSTM: `LSTM ${recurrent}`,
-  GRU: `GRU ${recurrent}`,
-  RNN: `RNN ${recurrent}`,
   Einsum: 'it is no product of two matrices, of which fusion makes a MatMul',
   'com.microsoft.Attention': 'Attention has an int8 kernel in dynamic form only: --format dynamic',
   'com.microsoft.MultiHeadAttention': `${noKernel}; the products that feed it are quantized by themselves`,
@@ -31,5 +27,6 @@ const reasons: Readonly<Record<string, string>> = {
 
 /** Why this operator stays float, or undefined when nothing was decided about it. */
 export function floatReason(node: Node): string | undefined {
+  if (node.domain === '' && recurrent.types.includes(node.opType)) return whyRecurrentStaysFloat(node);
   return reasons[node.domain === '' ? node.opType : `${node.domain}.${node.opType}`];
 }

@@ -72,22 +72,34 @@ export class ScanBuilder {
     this.graph.addOutput(value);
   }
 
-  /** A Scan over the first axis of `sequence`; its body has the states and one step, and lacks its outputs: the states and one more. */
+  /**
+   * A Scan over the first axis of `sequence`; its body has the states and one step, and lacks its outputs: the states and one more.
+   * @param alive a mask over the same steps, of which the body gets one too
+   */
   scan(
     sequence: Value,
     initial: readonly Value[],
     reverse: boolean,
     sizes: { readonly state: number; readonly step: number },
-  ): { node: Node; body: ScanBuilder; states: Value[]; step: Value } {
+    alive?: Value,
+  ): { node: Node; body: ScanBuilder; states: Value[]; step: Value; alive: Value | undefined } {
     const outputs = [...initial.map(() => `${this.#base}_last`), `${this.#base}_states`];
-    const node = this.node('Scan', [...initial, sequence], outputs);
+    const scanned = alive ? [sequence, alive] : [sequence];
+    const node = this.node('Scan', [...initial, ...scanned], outputs);
     const graph = new Graph(`${this.#base}_cell`, this.graph.names, node);
     node.attributes.set('body', { kind: 'graph', value: graph });
-    node.setInt('num_scan_inputs', 1);
-    for (const name of ['scan_input_directions', 'scan_output_directions']) node.setInts(name, [reverse ? 1 : 0]);
+    node.setInt('num_scan_inputs', scanned.length);
+    const way = reverse ? 1 : 0;
+    node.setInts(
+      'scan_input_directions',
+      scanned.map(() => way),
+    );
+    node.setInts('scan_output_directions', [way]);
     const float = dataType('float32').code;
     const body = new ScanBuilder(graph, undefined, this.#base, this.products, this.#home);
     const states = initial.map(() => graph.addInput(`${this.#base}_state`, float, [null, sizes.state]));
-    return { node, body, states, step: graph.addInput(`${this.#base}_step`, float, [null, sizes.step]) };
+    const step = graph.addInput(`${this.#base}_step`, float, [null, sizes.step]);
+    const own = alive && graph.addInput(`${this.#base}_alive`, dataType('bool').code, [null, 1]);
+    return { node, body, states, step, alive: own };
   }
 }

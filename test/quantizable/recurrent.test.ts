@@ -1,7 +1,9 @@
 /** LSTM, GRU and RNN opened up give what onnxruntime's own kernels give. */
 import { describe, expect, it } from 'vitest';
 import { checkModel } from '../../src/graph/spec.ts';
-import { cannotOpen, openAllRecurrent, openRecurrent } from '../../src/quantizable/recurrent.ts';
+import { floatReason } from '../../src/ops/float.ts';
+import { cannotOpen } from '../../src/ops/recurrent.ts';
+import { openAllRecurrent, openRecurrent } from '../../src/quantizable/recurrent.ts';
 import { buildModel, f32, float, node, type AttributeSpec, type ModelSpec } from '../support/build.ts';
 import { calibrate } from '../../src/calibrate/calibrate.ts';
 import { rangesOf } from '../../src/calibrate/state.ts';
@@ -68,13 +70,42 @@ describe('recurrent operators opened up', () => {
     }
   }
 
+  it.each([
+    ['GRU', 'bidirectional', {}],
+    ['GRU', 'reverse', { linear_before_reset: 1 }],
+    ['LSTM', 'bidirectional', {}],
+    ['RNN', 'bidirectional', {}],
+    ['RNN', 'bidirectional', { activations: ['Relu', 'Sigmoid'] }],
+    ['GRU', 'forward', { activations: ['Sigmoid', 'relu'] }],
+    ['LSTM', 'reverse', { activations: ['Sigmoid', 'Softsign', 'Relu'] }],
+  ])('%s %s, sequences with lengths of their own, %o', async (op, direction, attributes) => {
+    const spec = recurrent(op, { direction, ...attributes });
+    const [first] = spec.nodes;
+    const nodes = [{ ...first!, input: first!.input!.map((name, i) => (i === 4 ? 'lengths' : name)) }];
+    const lengths = { type: 'int32' as const, dims: [3] };
+    const model = buildModel({ ...spec, nodes, inputs: { ...spec.inputs, lengths } });
+    const directions = direction === 'bidirectional' ? 2 : 1;
+    const feeds = {
+      x: feed([steps, 3, input]),
+      h: feed([directions, 3, hidden], 9),
+      lengths: { ...lengths, data: Int32Array.of(4, 1, 3) },
+    };
+    const expected = await run(model, feeds);
+    openRecurrent([...model.graph.nodes()][0]!);
+    checkModel(model);
+    const real = await run(model, feeds);
+    expect(real.types).not.toContain(op);
+    for (const name of Object.keys(expected.outputs))
+      expect(sqnr(expected.outputs[name]!, real.outputs[name]!)).toBeGreaterThan(110);
+  });
+
   it('says what it cannot open', () => {
     const reason = (attributes: Record<string, AttributeSpec>): string | undefined => {
       const [first] = buildModel(recurrent('GRU', attributes)).graph.nodes();
       return cannotOpen(first!);
     };
     expect(reason({ clip: float(3) })).toBe('it clips its gates');
-    expect(reason({ activations: ['Sigmoid', 'Relu'] })).toBe('its activations are Sigmoid, Relu');
+    expect(reason({ activations: ['Sigmoid', 'Elu'] })).toBe('its activations are Sigmoid, Elu');
     expect(reason({ activations: ['Sigmoid', 'Tanh'] })).toBeUndefined();
     expect(reason({ layout: 1 })).toMatch(/batch first/);
   });
@@ -127,5 +158,16 @@ describe('static int8', () => {
     };
     const initializers = { ...two.initializers, w3: f32([1, 3 * hidden, input]), r3: f32([1, 3 * hidden, hidden]) };
     expect(open({ ...both, initializers })()).toEqual([{ node: 'n_z', reason: 'it clips its gates' }]);
+  });
+
+  it('names no way that leads back', () => {
+    const why = (op: string, attributes: Record<string, AttributeSpec>): string =>
+      floatReason([...buildModel(recurrent(op, attributes)).graph.nodes()][0]!)!;
+    expect(why('GRU', {})).toMatch(/--format dynamic .*, --recurrent scan opens it$/);
+    expect(why('GRU', { clip: float(3) })).toMatch(/cannot be opened to products that have one: it clips its gates$/);
+    expect(why('LSTM', { clip: float(3) })).toMatch(/--format dynamic multiplies its weights in int8$/);
+    expect(() => openAllRecurrent(buildModel(recurrent('GRU', { clip: float(3) })), {})).toThrow(
+      expect.objectContaining({ hint: expect.not.stringContaining('dynamic') }),
+    );
   });
 });

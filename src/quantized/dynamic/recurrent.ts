@@ -1,5 +1,6 @@
 /** GRU and RNN have no integer kernel: opened up, their products have. */
-import { cannotOpen, openRecurrent } from '../../quantizable/recurrent.ts';
+import { cannotOpen } from '../../ops/recurrent.ts';
+import { openRecurrent } from '../../quantizable/recurrent.ts';
 import type { NodeRule } from '../node-rules.ts';
 import type { DynamicSettings } from './chain.ts';
 import { matmul } from './matmul.ts';
