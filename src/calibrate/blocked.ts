@@ -50,7 +50,7 @@ export async function stayBlocked(statistics: StatisticsGraph, optimized: Model)
     outlets.push(blocked ? value : rows);
     found ||= blocked === true;
     const whole = blocked ? { ...outlet.whole!, blocked: { channels: node.int('channels', 0), block } } : outlet.whole;
-    elements.set(tensor, { output: blocked ? value.name : outlet.output, ...(whole && { whole }) });
+    elements.set(tensor, { ...outlet, output: blocked ? value.name : outlet.output, ...(whole && { whole }) });
   }
   if (!found) return undefined;
   setOutputs(graph, [...named.values(), ...outlets]);

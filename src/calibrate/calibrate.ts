@@ -7,7 +7,7 @@ import { setFlagsFromString } from 'node:v8';
 import type { SessionOptions } from '../backends/options.ts';
 import { batches, feedsOf } from '../data/batch.ts';
 import { carrier, checkCarry } from '../data/carry.ts';
-import { alone } from '../data/runs.ts';
+import { alone, rowsOf } from '../data/runs.ts';
 import type { Batch, Dataset, Sample, Selection } from '../data/sample.ts';
 import { recordSkipped } from '../data/tolerant.ts';
 import { calibrateErrors } from '../errors/calibrate.ts';
@@ -22,6 +22,7 @@ import type { ObserverOptions, ObserverState } from './observers/observer.ts';
 import { planProbes } from './plan.ts';
 import { activationFinder } from './probe.ts';
 import type { CalibrationState } from './state.ts';
+import { hasOpenShapes } from './shapes.ts';
 import { StatisticsRun } from './statistics-run.ts';
 import type { Suspect } from './statistics-reader.ts';
 
@@ -91,6 +92,7 @@ export async function calibrate(
   const byChannel = planned.samples === 1;
   const statistics = await StatisticsRun.open({
     ...{ model, probes, names, kept: state.outputs, byChannel, landing, options: sessionOptions },
+    ...{ samples: rowsOf(planned, 1), open: hasOpenShapes(model, lone) },
     runs: (total ?? Infinity) / planned.samples,
   });
   // Past samples are garbage whose weight lies outside V8's heap: a young generation that may grow lets it lie for long.
@@ -107,7 +109,7 @@ export async function calibrate(
     for await (const drawn of batches(dataset, selection, runs)) {
       const feeds = state.feeds(drawn);
       if (samples > 0) options.onState?.(samples, () => accumulator.state());
-      const { values, suspect, elements, results } = await statistics.run(feeds);
+      const { values, suspect, elements, results } = await statistics.run(feeds, drawn.ids);
       state.keep(results);
       if (suspect) {
         const singly = drawn.samples.map((each) => ({
@@ -123,6 +125,7 @@ export async function calibrate(
         ...values,
         ...fold,
         elements: elements.map((each, i) => each && realElements(each, drawn.size, runs, rows[i])),
+        strides: elements.map((each) => each?.stride ?? 1),
       });
       for (const id of drawn.ids) ids.update(`${id}\n`);
       samples += drawn.size;

@@ -10,6 +10,7 @@
  *
  * It is told of runs of one sample at a time only: a batch does not say which of its samples had an extreme.
  */
+import { hashOf } from './phase.ts';
 import { binsOf, decodeHistograms } from './histogram.ts';
 import type { Accumulator, BatchStatistics, Observer, ObserverState } from './observers/observer.ts';
 
@@ -67,11 +68,8 @@ interface HealthState {
   readonly alike: Float32Array;
 }
 
-/** FNV-1a over the characters of a sample's id. */
 export function foldOf(id: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < id.length; i++) hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193);
-  return (hash >>> 0) % folds;
+  return hashOf(id) % folds;
 }
 
 /** The observer, with health carried along in its arrays. */

@@ -12,6 +12,9 @@ const signBit = 256;
 /** Of infinity and NaN. */
 const lastExponent = 255;
 
+const float = new Float32Array(1);
+const word = new Uint32Array(float.buffer);
+
 /** Counts of one tensor, while they grow; many share a counter, in whose memory they are. */
 export class Histogram {
   readonly #counter: Counter;
@@ -42,6 +45,19 @@ export class Histogram {
       this.#pages[page] = address;
       counter.drain(page, address);
     }
+  }
+
+  /** Counts one value once more, or once less if it was counted. */
+  count(value: number, by: 1 | -1): void {
+    float[0] = value;
+    const page = word[0]! >>> exponentShift;
+    if (this.#pages[page] === 0) {
+      if (by < 0) return;
+      this.#pages[page] = this.#counter.allocate(pageBins * Float64Array.BYTES_PER_ELEMENT);
+    }
+    const counts = this.#counter.numbers;
+    const at = this.#pages[page]! / Float64Array.BYTES_PER_ELEMENT + ((word[0]! >>> mantissaShift) % pageBins);
+    if (counts[at]! + by >= 0) counts[at]! += by;
   }
 
   /** Ascending; the counts change as more values are added. */
@@ -78,6 +94,24 @@ export function mergeHistograms(a: Histograms, b: Histograms): Histograms {
   return ofPages([...parts].map(([page, counts]) => ({ page, counts })).sort((x, y) => x.page - y.page));
 }
 
+/** How much each of `count` tensors counts in all. */
+export function pageSums({ pages, counts }: Histograms, count: number): Float64Array {
+  const sums = new Float64Array(count);
+  pages.forEach((page, at) => {
+    const tensor = Math.floor(page / pagesEach);
+    for (let bin = 0; bin < pageBins; bin++) sums[tensor]! += counts[at * pageBins + bin]!;
+  });
+  return sums;
+}
+
+/** With the counts of each tensor multiplied. */
+export function scaleHistograms({ pages, counts }: Histograms, by: Float64Array): Histograms {
+  return {
+    pages,
+    counts: counts.map((each, at) => each * by[Math.floor(pages[Math.floor(at / pageBins)]! / pagesEach)]!),
+  };
+}
+
 function ofPages(parts: readonly { readonly page: number; readonly counts: Float64Array }[]): Histograms {
   const counts = new Float64Array(parts.length * pageBins);
   parts.forEach((part, i) => counts.set(part.counts, i * pageBins));
@@ -106,13 +140,13 @@ export interface Bins {
 /** @param min and `max` are those of the tensor: no bin reaches beyond. Exact zeros are a bin without width. */
 export function binsOf({ pages, counts }: Histograms, tensor: number, min: number, max: number): Bins {
   const [low, high, count]: [number[], number[], number[]] = [[], [], []];
-  const word = new Uint32Array(2);
-  const edge = new Float32Array(word.buffer);
+  const words = new Uint32Array(2);
+  const edge = new Float32Array(words.buffer);
   const take = (at: number, page: number, bin: number): void => {
     const found = counts[at * pageBins + bin]!;
     if (found === 0) return;
     const magnitude = (((page % signBit) << exponentShift) | (bin << mantissaShift)) >>> 0;
-    word.set([magnitude, magnitude === 0 ? 0 : magnitude + (1 << mantissaShift)]);
+    words.set([magnitude, magnitude === 0 ? 0 : magnitude + (1 << mantissaShift)]);
     const [inner, outer] = page < signBit ? [edge[0]!, edge[1]!] : [-edge[0]!, -edge[1]!];
     low.push(clamp(Math.min(inner, outer), min, max));
     high.push(clamp(Math.max(inner, outer), min, max));

@@ -72,7 +72,13 @@ function checkTogether({ path: first, state: a }: NamedState, { path: second, st
     throw mergeErrors.tensors(pair, lone);
   }
   if (a.shards!.count !== b.shards!.count) throw mergeErrors.shardCount(pair, a.shards!.count, b.shards!.count);
+  if (arrayNames(a) !== arrayNames(b)) throw mergeErrors.arrays(pair);
   if (a.idsHash !== b.idsHash) throw mergeErrors.selection(pair);
+}
+
+/** Which arrays there are: another release may sample otherwise. */
+function arrayNames({ arrays }: CalibrationState): string {
+  return Object.keys(arrays).sort().join();
 }
 
 function sortedJson(options: CalibrationState['observerOptions']): string {

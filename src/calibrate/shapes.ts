@@ -16,6 +16,14 @@ export interface TracedTensor {
   readonly dims: readonly number[];
 }
 
+/** Whether the model takes samples of different shapes: what one of them tells of sizes does not hold for the next. */
+export function hasOpenShapes(model: Model, feeds: Readonly<Record<string, TensorValue>>): boolean {
+  return model.feeds.some(({ name, dims }) =>
+    // A symbol as the batch axis is no size.
+    dims?.some((dim, axis) => typeof dim !== 'number' && (axis > 0 || feeds[name]?.dims[0] !== 1)),
+  );
+}
+
 /** Dimensions of each named activation of the main graph, by name. */
 export async function traceShapes(
   model: Model,

@@ -56,13 +56,15 @@ export interface ShardPart {
 }
 
 /** Version of the record and of what the arrays mean; raised when older readers would misread it. */
-export const stateSchema = 1;
+export const stateSchema = 2;
+/** Histograms of version 1 are of a fixed sample, without the extremes of single samples; they are read as they were. */
+const readable = [1, stateSchema];
 
 const format = 'qdq calibration state';
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/);
 const record = z.strictObject({
-  schema: z.literal(stateSchema),
+  schema: z.literal(readable),
   modelSha256: hash,
   observer: z.string(),
   observerOptions: z.record(z.string(), z.number()),

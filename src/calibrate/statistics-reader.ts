@@ -25,6 +25,8 @@ export interface Reading {
 export interface Elements {
   /** Of the batch axis; 1 without one. */
   readonly rows: number;
+  /** For how many elements of the tensor each one stands. */
+  readonly stride: number;
   readonly data: Float32Array;
 }
 
@@ -40,8 +42,8 @@ export function statisticsReader(
   known: ReadonlyMap<string, Interval> = new Map(),
 ): (results: Tensors) => Reading {
   const position = new Map(tensors.map((tensor, index) => [tensor, index]));
-  const outlet = tensors.map((tensor) => outlets.get(tensor));
-  const wholes = outlet.map((each) => each?.whole && new WholeReader(each.whole, memory));
+  const outletOf = tensors.map((tensor) => outlets.get(tensor));
+  const wholes = outletOf.map((each) => each?.whole && new WholeReader(each.whole, memory));
   const channels = wholes.map((whole) => whole?.channels);
   for (const { tensor, column, length } of columns)
     if (column === 'max' && length > 1) channels[position.get(tensor)!] = new Float32Array(length);
@@ -58,16 +60,18 @@ export function statisticsReader(
     floats += length;
     return { name: tensor, tensor: position.get(tensor) ?? -1, column, at };
   });
-  const read = (result: TensorValue, { whole }: Outlet, i: number): Elements => {
+  const strides = new Float64Array(tensors.length).fill(1);
+  const read = (result: TensorValue, outlet: Outlet, i: number): Elements => {
+    const { whole, stride = strides[i]! } = outlet;
     const rows = result.dims[0] ?? 1;
     const reader = wholes[i];
-    if (!reader) return { rows, data: result.data as Float32Array };
+    if (!reader) return { rows, stride, data: result.data as Float32Array };
     const data = reader.read(result);
     // NaN whatever there is to report, but for a tensor without elements.
     const reported = whole!.negative || Number.isNaN(reader.min) || data.length === 0;
     values.min[i] = reported ? reader.min : 0;
     values.max[i] = reader.max;
-    return { rows, data };
+    return { rows, stride, data };
   };
   // Plain loops: in most calibrations they run too seldom for V8 to compile them.
   return (results) => {
@@ -77,12 +81,13 @@ export function statisticsReader(
     for (let i = 0; i < places.length; i++) {
       const { name, tensor, column, at } = places[i]!;
       if (column === 'min') values.min[tensor] = vector[at]!;
+      else if (column === 'stride') strides[tensor] = vector[at]!;
       else if (column === 'max') values.max[tensor] = maximum(vector, at, channels[tensor]);
       // A sum that is infinite holds no NaN, whatever it holds.
       else if (column === 'nan' && Number.isNaN(vector[at]))
         suspect ??= { tensor: name, value: vector[at]!, certain: false };
     }
-    const elements = outlet.map((each, i) => each && read(results[each.output]!, each, i));
+    const elements = outletOf.map((each, i) => each && read(results[each.output]!, each, i));
     for (let i = 0; i < tensors.length; i++) {
       const min = values.min[i]!;
       const max = values.max[i]!;

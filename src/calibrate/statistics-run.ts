@@ -13,6 +13,7 @@ import { canStayBlocked, stayBlocked } from './blocked.ts';
 import { Counter } from './kernels/counter.ts';
 import { LandingStrip } from './landing.ts';
 import type { Landing } from './observers/observer.ts';
+import { phasesOf } from './phase.ts';
 import { Saturation } from './saturation.ts';
 import { statisticsByName, statisticsReader, type Reading } from './statistics-reader.ts';
 import { buildStatistics, type Probe, type StatisticsGraph } from './statistics.ts';
@@ -39,6 +40,10 @@ export interface RunPlan {
   readonly kept: readonly string[];
   /** Runs are of one sample, and maxima of images leave the graph channel by channel. */
   readonly byChannel: boolean;
+  /** Samples in a run; default 1. */
+  readonly samples?: number;
+  /** Whether shapes differ from sample to sample; default no. */
+  readonly open?: boolean;
   readonly landing: Landing | undefined;
   readonly options: SessionOptions;
   /** Runs to come, at most. */
@@ -56,6 +61,8 @@ export class StatisticsRun {
   /** What onnxruntime made of the graph, until it is taken up. */
   #optimized: OptimizedGraph | undefined;
   #session: Session | undefined;
+  /** Of the samples of the last run. */
+  #phases!: TensorValue;
   #read!: ReturnType<typeof statisticsReader>;
   /** Milliseconds. */
   #opening = 0;
@@ -98,8 +105,12 @@ export class StatisticsRun {
     return this.#graph.elements.has(tensor);
   }
 
-  /** The arrays of `values` are reused at every call, and the elements lie where the next run writes. */
-  async run(feeds: Tensors): Promise<RunStatistics> {
+  /**
+   * The arrays of `values` are reused at every call, and the elements lie where the next run writes.
+   * @param ids of the samples, from which it follows which elements are taken
+   */
+  async run(feeds: Tensors, ids: readonly string[] = []): Promise<RunStatistics> {
+    this.#phases = phasesOf(ids, this.#plan.samples ?? 1);
     const start = performance.now();
     const results = await this.#land(feeds);
     this.#running += performance.now() - start;
@@ -111,7 +122,7 @@ export class StatisticsRun {
 
   /**
    * Goes over to a cheaper graph when that pays.
-   * @param feeds a sample, on which the two are compared
+   * @param feeds those of the last run, on which the two are compared
    * @param left how many runs are still to come, at most
    * @returns whether it did
    */
@@ -169,11 +180,11 @@ export class StatisticsRun {
 
   /** @param full what it leaves out */
   #build(full: ReadonlyMap<string, Interval>): StatisticsGraph {
-    const { model, probes, kept, byChannel } = this.#plan;
+    const { model, probes, kept, byChannel, samples = 1, open = false } = this.#plan;
     const left = probes.map((probe) =>
       full.has(probe.tensor) ? { ...probe, columns: probe.columns.filter((column) => column === 'nan') } : probe,
     );
-    return buildStatistics(model, left, { kept, byChannel });
+    return buildStatistics(model, left, { kept, byChannel, samples, open });
   }
 
   /** @param known extremes that the graph does not compute */
@@ -187,7 +198,9 @@ export class StatisticsRun {
   }
 
   #land(feeds: Tensors): Promise<Tensors> {
-    return this.#strip.run(this.#session!, feeds, this.#plan.kept);
+    const { phase } = this.#graph;
+    const all = phase === undefined ? feeds : { ...feeds, [phase]: this.#phases };
+    return this.#strip.run(this.#session!, all, this.#plan.kept);
   }
 }
 

@@ -23,12 +23,15 @@ import type { Interval } from '../ops/op.ts';
 import type { Statistic } from './observers/observer.ts';
 import { Counted } from './counted.ts';
 import { lift, reductions } from './lift.ts';
-import { sampleElements } from './sample.ts';
+import { Sampler, type Shapes } from './sample.ts';
 import { activationFinder, append, copyModel, outermostOwner, setOutputs } from './probe.ts';
 import type { TracedTensor } from './shapes.ts';
 
-/** `nan` is a sum: NaN when any element is NaN; its value means nothing else. `tie` means nothing, but fixes the order. */
-export type Column = Statistic | 'nan' | 'tie';
+/**
+ * `nan` is a sum: NaN when any element is NaN; its value means nothing else. `tie` means nothing, but fixes the order. `stride`: for
+ * how many elements each of the sample stands.
+ */
+export type Column = Statistic | 'nan' | 'tie' | 'stride';
 
 export interface Probe {
   readonly tensor: string;
@@ -51,6 +54,8 @@ export interface StatisticsColumn {
 /** An output with elements of a tensor, float32. */
 export interface Outlet {
   readonly output: string;
+  /** For how many elements each one stands; undefined where a column tells. */
+  readonly stride: number | undefined;
   /** All elements, whose statistics are not in the graph. */
   readonly whole?: WholeTensor;
 }
@@ -79,14 +84,19 @@ export interface StatisticsGraph {
   readonly columns: readonly StatisticsColumn[];
   /** By tensor. */
   readonly elements: ReadonlyMap<string, Outlet>;
+  /** The input that says where samples of elements begin (phase.ts), if there is one. */
+  readonly phase?: string | undefined;
 }
 
-export interface StatisticsForm {
+export interface StatisticsForm extends Partial<Shapes> {
   /** Outputs of the model that the copy returns as well. */
   readonly kept?: readonly string[];
   /** Runs are of one sample, and maxima of images leave the graph channel by channel. */
   readonly byChannel?: boolean;
 }
+
+/** Columns that are reductions. */
+type Reduced = Exclude<Column, 'stride'>;
 
 const pools = { max: 'GlobalMaxPool', nan: 'GlobalAveragePool', min: undefined, tie: undefined } as const;
 const reductionOf = { max: reductions.max, min: reductions.min, nan: reductions.sum, tie: reductions.max } as const;
@@ -94,7 +104,7 @@ const reductionOf = { max: reductions.max, min: reductions.min, nan: reductions.
 export function buildStatistics(
   model: Model,
   probes: readonly Probe[],
-  { kept = [], byChannel = false }: StatisticsForm = {},
+  { kept = [], byChannel = false, samples = 1, open = false }: StatisticsForm = {},
 ): StatisticsGraph {
   const copy = copyModel(model);
   const { graph } = copy;
@@ -119,10 +129,11 @@ export function buildStatistics(
     joined.push(value);
     columns.push(column);
   };
-  const joinOne = (value: Value, tensor: string, dims: readonly number[] | undefined, column: Column): void => {
+  const joinOne = (value: Value, tensor: string, dims: readonly number[] | undefined, column: Reduced): void => {
     const shaped = dims?.length === rank ? value : append(value.graph, 'Reshape', [value, shape]);
     join(lift(shaped, reductionOf[column], shape), { tensor, column, length: 1 });
   };
+  const sampler = new Sampler(graph, model.opset, { samples, open });
   const elements = new Map<string, Outlet>();
   for (const asked of lastLayerFirst(graph, probes, find)) {
     const { tensor: name, traced, columns: wanted } = asked;
@@ -131,14 +142,18 @@ export function buildStatistics(
     const probe = tensor === found ? asked : { ...asked, traced: traced && { ...traced, type: 'float32' as const } };
     const leaves = probe.elements !== 'none' && tensor.graph === graph && traced;
     const value = leaves ? asFloat32(tensor, probe) : tensor;
-    const taken = leaves ? sampleElements(value, traced.dims, probe.elements === 'all') : undefined;
+    const whole = probe.elements === 'all';
+    const taken = leaves && (whole ? { value, stride: 1 } : sampler.take(value, traced.dims, isPooled(value, probe)));
     const channels = byChannel ? channelsOf(tensor, probe) : undefined;
     if (taken) {
       // What the model is fed or returns anyway cannot leave under its own name.
-      const sample = taken.producer && !kept.includes(taken.name) ? taken : append(graph, 'Identity', [taken]);
-      const whole = probe.elements === 'all' ? { negative: wanted.includes('min'), channels } : undefined;
-      elements.set(name, { output: sample.name, ...(whole && { whole }) });
+      const own = taken.value.producer && !kept.includes(taken.value.name);
+      const output = own ? taken.value.name : append(graph, 'Identity', [taken.value]).name;
+      const stride = typeof taken.stride === 'number' ? taken.stride : undefined;
+      elements.set(name, { output, stride, ...(whole && { whole: { negative: wanted.includes('min'), channels } }) });
       if (whole) continue;
+      if (typeof taken.stride !== 'number')
+        join(append(graph, 'Reshape', [cast(taken.stride), shape]), { tensor: name, column: 'stride', length: 1 });
     }
     for (const column of wanted) {
       if (column !== 'max' || channels === undefined)
@@ -154,7 +169,7 @@ export function buildStatistics(
         join(shaped, { tensor: name, column, length: channels });
       }
     }
-    if (taken) joinOne(append(graph, reductionOf.tie.op, [taken]), name, undefined, 'tie');
+    if (taken) joinOne(append(graph, reductionOf.tie.op, [taken.value]), name, undefined, 'tie');
   }
   const all = joined.length > 0 ? append(graph, 'Concat', joined) : undefined;
   all?.producer!.setInt('axis', axis);
@@ -162,7 +177,7 @@ export function buildStatistics(
   const outlets = Array.from(elements.values(), ({ output }) => graph.values.get(output)!);
   const outputs = graph.outputs.filter(({ name }) => kept.includes(name));
   setOutputs(graph, [...(mark ? [mark] : []), ...(all ? [all] : []), ...outlets, ...outputs]);
-  return { model: copy, output: all?.name, columns, elements };
+  return { model: copy, output: all?.name, columns, elements, phase: sampler.phase };
 }
 
 function commonest(numbers: readonly number[]): number {
@@ -181,14 +196,18 @@ function lastLayerFirst(graph: Graph, probes: readonly Probe[], find: (name: str
 }
 
 /** One element, of the rank of the tensor, in its graph. */
-function reduce(tensor: Value, probe: Probe, column: Column): Value {
+function reduce(tensor: Value, probe: Probe, column: Reduced): Value {
   const { graph } = tensor;
-  const { traced, columns } = probe;
   let value = asFloat32(tensor, probe);
-  // Where the minimum has forced the copy out of the blocked layout, the rest is quicker on the copy.
-  const pool = columns.includes('min') || !isBlocked(value) ? undefined : pools[column];
-  if (pool && traced?.dims.length === 4 && !traced.dims.includes(0)) value = append(graph, pool, [value]);
+  const pool = isPooled(value, probe) ? pools[column] : undefined;
+  if (pool) value = append(graph, pool, [value]);
   return append(graph, reductionOf[column].op, [value]);
+}
+
+/** Whether pools see it best. Where the minimum forces the copy out of the blocked layout, the rest is quicker on the copy. */
+function isPooled(value: Value, { traced, columns }: Probe): boolean {
+  const image = traced?.dims.length === 4 && !traced.dims.includes(0);
+  return image && !columns.includes('min') && isBlocked(value);
 }
 
 /**
@@ -205,7 +224,7 @@ function channelsOf(tensor: Value, { traced, limits }: Probe): number | undefine
 function channelMaxima(tensor: Value, probe: Probe, opset: number): Value {
   const { graph } = tensor;
   const value = asFloat32(tensor, probe);
-  const pooled = !probe.columns.includes('min') && isBlocked(value);
+  const pooled = isPooled(value, probe);
   const source = pooled ? append(graph, pools.max, [value]) : value;
   const axes = pooled ? [0] : [0, 2, 3];
   if (opset < 18) {
@@ -219,10 +238,13 @@ function channelMaxima(tensor: Value, probe: Probe, opset: number): Value {
 }
 
 function asFloat32(tensor: Value, { traced }: Probe): Value {
-  if (traced?.type === 'float32') return tensor;
-  const cast = append(tensor.graph, 'Cast', [tensor]);
-  cast.producer!.setInt('to', dataType('float32').code);
-  return cast;
+  return traced?.type === 'float32' ? tensor : cast(tensor);
+}
+
+function cast(value: Value): Value {
+  const float = append(value.graph, 'Cast', [value]);
+  float.producer!.setInt('to', dataType('float32').code);
+  return float;
 }
 
 /** Operators that take the blocked layout from their inputs. */

@@ -87,6 +87,14 @@ export const mergeErrors = {
   data: (pair: Pair, a: string, b: string): QdqError =>
     differs('MERGE_DATA', pair, `their samples come from data of different kinds, ${a} and ${b}`),
 
+  arrays: (pair: Pair): QdqError =>
+    differs(
+      'MERGE_ARRAYS',
+      pair,
+      'releases of qdq made them that sample elements in different ways',
+      'make all shards with the same version of qdq',
+    ),
+
   selection: (pair: Pair): QdqError =>
     differs(
       'MERGE_SELECTION',

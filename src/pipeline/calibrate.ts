@@ -8,7 +8,7 @@ import type { Target } from '../backends/targets/target.ts';
 import { confirmed } from '../calibrate/confirm.ts';
 import { healthOf } from '../calibrate/health.ts';
 import { observerOf } from '../calibrate/observers/index.ts';
-import { notesOf, writeState, type CalibrationState } from '../calibrate/state.ts';
+import { notesOf, stateSchema, writeState, type CalibrationState } from '../calibrate/state.ts';
 import { keyOf, readUnfinished, removeUnfinished, withPlaces, writeUnfinished } from '../calibrate/unfinished.ts';
 import type { Shard } from '../data/part.ts';
 import { mergeSkipped } from '../data/tolerant.ts';
@@ -106,7 +106,7 @@ function commandOf(
   { output: _output, command: _command, threads, workers, saveEvery, onProgress, onWarning, ...rest }: CalibrateOptions,
   { dataset, selection }: Samples,
 ): Record<string, unknown> {
-  return { ...rest, version, preprocess: dataset.preprocess, ids: dataset.idsHash(selection) };
+  return { ...rest, version, state: stateSchema, preprocess: dataset.preprocess, ids: dataset.idsHash(selection) };
 }
 
 /** State that is carried from sample to sample leaves nothing to share out, nor a place to go on from. */

@@ -47,6 +47,7 @@ export class Counter {
   #end = free;
   #block: number | undefined;
   #found = new Float32Array();
+  #numbers = new Float64Array();
 
   /** @param kernels 'scalar' counts the same in JavaScript, for a machine without WebAssembly SIMD */
   constructor(kernels: 'simd' | 'scalar' = simd ? 'simd' : 'scalar') {
@@ -60,6 +61,12 @@ export class Counter {
   /** The memory as it is now: allocating may put another in its place, of the same content. */
   get buffer(): ArrayBuffer {
     return this.#memory.buffer;
+  }
+
+  /** The same memory as numbers. */
+  get numbers(): Float64Array {
+    if (this.#numbers.buffer !== this.#memory.buffer) this.#numbers = new Float64Array(this.#memory.buffer);
+    return this.#numbers;
   }
 
   /**

@@ -1,6 +1,7 @@
 /**
  * What percentile, entropy, mse and histogram share: the extremes and a histogram of each tensor. They differ only in how a histogram
- * becomes a range. The elements are a fixed spatial sample of each tensor unless all are asked for; the extremes are exact.
+ * becomes a range. The elements are a sample of each tensor (sample.ts) unless all are asked for; the extremes of every sample of data
+ * are exact and count among them (peaks.ts).
  */
 import {
   binsOf,
@@ -15,8 +16,9 @@ import { Counter } from '../kernels/counter.ts';
 import type { Range } from '../ranges.ts';
 import { copyExtremes, decodeExtremes, mergeExtremes, noExtremes, widen, type Extremes } from './extremes.ts';
 import type { Observer, ObserverOptions, ObserverState } from './observer.ts';
+import { decodePeaks, estimate, mergePeaks, PeakCounter, type Peaks } from './peaks.ts';
 
-type State = ObserverState & Extremes & Histograms;
+type State = ObserverState & Extremes & Histograms & Partial<Peaks>;
 
 type Definition = Pick<Observer, 'id' | 'summary' | 'options'> & {
   /** The range of a tensor with elements, whose extremes include zero; the result is cut to them. */
@@ -39,25 +41,34 @@ export function histogramObserver({ rangeOf, options: own, ...rest }: Definition
       const extremes = noExtremes(count);
       const counter = new Counter();
       const histograms = Array.from({ length: count }, () => new Histogram(counter));
+      const peaks = new PeakCounter(count, counter);
       return {
         landing: counter,
         add(batch) {
           widen(extremes, batch);
+          peaks.look(batch);
           const located = batch.elements?.map((elements) => elements && counter.locate(elements));
           located?.forEach((elements, i) => elements && histograms[i]!.add(elements));
+          peaks.move(batch, histograms);
         },
-        state: () => ({ ...copyExtremes(extremes), ...joinHistograms(histograms) }),
+        state: () => ({ ...copyExtremes(extremes), ...joinHistograms(histograms), ...peaks.state() }),
       };
     },
 
-    merge: (a, b) => ({ ...mergeExtremes(a as State, b as State), ...mergeHistograms(a as State, b as State) }),
+    merge: (a, b) => ({
+      ...mergeExtremes(a as State, b as State),
+      ...mergeHistograms(a as State, b as State),
+      ...mergePeaks(a as State, b as State),
+    }),
 
     finish(state, options) {
-      const { min, max, ...histograms } = state as State;
+      const { min, max } = state as State;
+      const histograms = estimate(state as State, state as State);
       return Array.from(min, (low, i): Range => {
         const extremes = { min: Math.min(low, 0), max: Math.max(max[i]!, 0) };
-        const bins = binsOf(histograms, i, low, max[i]!);
-        if (bins.total === 0) return extremes;
+        const sampled = binsOf(histograms, i, low, max[i]!);
+        if (sampled.total === 0) return extremes;
+        const bins = withEnds(sampled, low, max[i]!);
         const range = rangeOf(bins, extremes, options);
         return {
           min: Math.min(0, Math.max(range.min, extremes.min)),
@@ -68,7 +79,23 @@ export function histogramObserver({ rangeOf, options: own, ...rest }: Definition
 
     decode(arrays, count) {
       const [extremes, histograms] = [decodeExtremes(arrays, count), decodeHistograms(arrays, count)];
-      return extremes && histograms && { ...extremes, ...histograms };
+      const peaks = decodePeaks(arrays, count);
+      return extremes && histograms && peaks && { ...extremes, ...histograms, ...peaks };
     },
+  };
+}
+
+/** With one element at least at either end; zero is in every range anyway. */
+function withEnds(bins: Bins, min: number, max: number): Bins {
+  const before = min < bins.low[0]! && min !== 0 ? [min] : [];
+  const behind = max > bins.high.at(-1)! && max !== 0 ? [max] : [];
+  const joined = (values: Float64Array, first: number[], last: number[]): Float64Array =>
+    Float64Array.from([...first, ...values, ...last]);
+  const one = (ends: number[]): number[] => ends.map(() => 1);
+  return {
+    low: joined(bins.low, before, behind),
+    high: joined(bins.high, before, behind),
+    count: joined(bins.count, one(before), one(behind)),
+    total: bins.total + before.length + behind.length,
   };
 }

@@ -16,6 +16,8 @@ export type Statistic = 'min' | 'max';
  */
 export interface BatchStatistics extends Readonly<Record<Statistic, Float32Array>> {
   readonly elements?: readonly (Float32Array | undefined)[];
+  /** With `elements`: for how many elements of its tensor each of them stands. */
+  readonly strides?: readonly number[];
   /** For health (health.ts), of a batch of one sample: which tenth of the samples it belongs to. */
   readonly fold?: number;
   /** With `fold`: the largest value of every channel, of the tensors whose channels are told apart. */
