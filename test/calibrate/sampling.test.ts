@@ -95,7 +95,12 @@ describe('a sampled histogram', () => {
     const dims = [1, 16, 80, 80];
     const conv = buildModel({
       inputs: { x: dims },
-      initializers: { w: f32([16, 1, 1, 1], Array.from({ length: 16 }, () => 1)) },
+      initializers: {
+        w: f32(
+          [16, 1, 1, 1],
+          Array.from({ length: 16 }, () => 1),
+        ),
+      },
       nodes: [node('Conv', ['x', 'w'], ['c'], { group: 16 }), node('Relu', ['c'], ['y'])],
       outputs: ['y'],
     });
