@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { openSession } from '../../src/backends/session.ts';
 import { Counter } from '../../src/calibrate/kernels/counter.ts';
 import { minmax } from '../../src/calibrate/observers/minmax.ts';
+import { phasesOf } from '../../src/calibrate/phase.ts';
 import { planProbes } from '../../src/calibrate/plan.ts';
 import { copyModel, setOutputs } from '../../src/calibrate/probe.ts';
 import { StatisticsRun } from '../../src/calibrate/statistics-run.ts';
@@ -120,7 +121,8 @@ describe('buildStatistics', () => {
     // Elements that are all there tell the statistics.
     expect(graph.output === undefined).toBe(elements === 'all');
     const session = await openSession(graph.model, { simulate: true });
-    const results = await session.run(feeds);
+    const phase = graph.phase === undefined ? {} : { [graph.phase]: phasesOf(['a'], 1) };
+    const results = await session.run({ ...feeds, ...phase });
     await session.dispose();
     const { values, elements: taken } = statisticsReader(graph, tensors, new Counter())(results);
     const { ranges } = await observe(model, tensors, feeds);
