@@ -22,6 +22,8 @@ export interface SessionOptions {
    * and this is told what was left out. Absent: that is an error.
    */
   readonly onRetreat?: (told: string) => void;
+  /** No other form of the model is opened in its place: neither widened nor with tensors for outputs that are none. */
+  readonly asItIs?: boolean;
   /** More `session.*` entries, keys without the `session.` prefix. */
   readonly extra?: Readonly<Record<string, string>>;
 }

@@ -15,6 +15,7 @@ import { release } from './release.ts';
 import { retreating } from './retreat.ts';
 import { checkRuntimeVersion } from './runtime-version.ts';
 import { makeStub, type Stub } from './stub.ts';
+import { tensorForm, type TensorForm } from './tensor-outputs.ts';
 import { widenedForm } from './widened-form.ts';
 
 type Tensors = Readonly<Record<string, TensorValue>>;
@@ -24,6 +25,8 @@ export interface Session {
   readonly outputs: readonly InputInfo[];
   /** Float types without kernels here: the model runs in float32 instead. */
   readonly widened?: readonly DataTypeName[];
+  /** Outputs that are neither tensors nor can be read as such: they are not handed out. */
+  readonly unread?: readonly string[];
   /**
    * Runs once. `fetch` names the outputs wanted (default all).
    * @param into outputs, by name, that are to be written into these arrays, of exactly these dimensions; not to be changed, but given
@@ -102,12 +105,18 @@ async function open(source: string | Model | Stub, options: SessionOptions, labe
     }
   } catch (cause) {
     if (cause instanceof Error && cause.name === 'QdqError') throw cause;
-    const twin = 'bytes' in Object(source) ? undefined : widenedForm(source as string | Model);
+    const twin = isStub(source) || options.asItIs ? undefined : widenedForm(source);
     if (!twin) throw backendErrors.load(label, cause);
     return { ...(await openSession(twin.model, options, label)), widened: twin.types };
   }
   const mark = markIn(native.outputMetadata);
-  const all = native.outputNames.filter((each) => each !== mark);
+  const others = native.outputMetadata.flatMap((each) => (each.isTensor || each.name === mark ? [] : [each.name]));
+  const looksInside = options.optimizedModelPath !== undefined || options.profile !== undefined;
+  if (others.length > 0 && !isStub(source) && !options.asItIs && !looksInside) {
+    await native.release();
+    return openTensorForm(tensorForm(source, others), others, options, label);
+  }
+  const all = native.outputNames.filter((each) => each !== mark && !others.includes(each));
   /** Of arrays that come again, run after run, while they are the same. */
   const placesOf = new WeakMap<Tensors, Record<string, Ort.Tensor | null>>();
   const run = async (
@@ -121,7 +130,7 @@ async function open(source: string | Model | Stub, options: SessionOptions, labe
   };
   return {
     inputs: native.inputMetadata.map(toInfo),
-    outputs: native.outputMetadata.filter((each) => each.name !== mark).map(toInfo),
+    outputs: native.outputMetadata.filter((each) => all.includes(each.name)).map(toInfo),
     async run(feeds, fetch = all, into) {
       if (!into) return run(feeds, fetch).catch((cause: unknown) => Promise.reject(backendErrors.run(label, cause)));
       const inPlace = mark !== undefined && fetch.every((key) => into[key]);
@@ -149,11 +158,41 @@ async function open(source: string | Model | Stub, options: SessionOptions, labe
   };
 }
 
+function isStub(source: string | Model | Stub): source is Stub {
+  return typeof source !== 'string' && 'bytes' in source;
+}
+
+/** Outputs that are no tensors are spoken to by their names, and give what the tensors that stand for them give. */
+async function openTensorForm(
+  { model, twins }: TensorForm,
+  others: readonly string[],
+  options: SessionOptions,
+  label: string,
+): Promise<Session> {
+  const session = await openSession(model, { ...options, asItIs: true }, label);
+  const names = new Map([...twins].map(([name, twin]) => [twin, name]));
+  const shown = (name: string): string => names.get(name) ?? name;
+  const outputs = session.outputs.map((each) => ({ ...each, name: shown(each.name) }));
+  const all = outputs.map(({ name }) => name);
+  return {
+    ...session,
+    outputs,
+    unread: others.filter((name) => !twins.has(name)),
+    async run(feeds, fetch = all) {
+      const results = await session.run(
+        feeds,
+        fetch.map((name) => twins.get(name) ?? name),
+      );
+      return Object.fromEntries(Object.entries(results).map(([name, value]) => [shown(name), value]));
+    },
+  };
+}
+
 /** Runs graphs built by qdq itself (constant folding, probes), as they stand: no optimization. */
 export function createExecutor(): Executor {
   return {
     async run(model, feeds) {
-      const session = await openSession(model, { level: 'disabled' }, 'a graph built by qdq');
+      const session = await openSession(model, { level: 'disabled', asItIs: true }, 'a graph built by qdq');
       try {
         return await session.run(feeds);
       } finally {

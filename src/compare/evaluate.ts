@@ -124,6 +124,8 @@ function pairOutputs(
     if (isComparable(type)) names.push(name);
     else skipped.push({ name, reason: `output '${name}' is of type ${type}` });
   }
+  for (const name of float.session.unread ?? [])
+    skipped.push({ name, reason: `output '${name}' is a map, or holds what no tensor can` });
   if (names.length === 0)
     throw compareErrors.noOutputs(
       float.name,

@@ -44,7 +44,8 @@ export async function outputShapes(model: Model, feeds: Feeds): Promise<Map<stri
 function openTeacher(path: string): Model {
   const file = loadModel(path);
   const model = modelFromProto(densified(file.proto, file.dir), file.dir);
-  if (widen(model)) openPorts(model);
+  widen(model);
+  openPorts(model);
   return model;
 }
 

@@ -1,6 +1,7 @@
 /**
  * The Casts at the border of a widened model, taken away and put back: training feeds and reads float32, whatever the file shows.
  */
+import { isFloat, valueTypes } from '../../graph/element-types.ts';
 import type { Graph } from '../../graph/graph.ts';
 import type { Model } from '../../graph/model.ts';
 import type { Node } from '../../graph/node.ts';
@@ -11,9 +12,10 @@ import { isOtherFloat } from '../../onnx/widened.ts';
 
 const single = dataType('float32').code;
 
-/** In place: inputs and outputs become float32. @returns what gives them back their types */
+/** In place: inputs and outputs become float32, those that hold nothing to learn are none, but the scores of a ZipMap are one. @returns what puts all back */
 export function openPorts(model: Model): () => void {
   const { graph } = model;
+  const { types, containers } = valueTypes(model);
   const inputs = new Map<Value, DataTypeName>();
   for (const value of graph.inputs) {
     const { type } = value;
@@ -32,10 +34,24 @@ export function openPorts(model: Model): () => void {
     graph.values.get(name)!.setType(single, dims);
     outputs.set(name, type);
   }
+  const all = [...graph.outputs];
+  const numbers = new Set(
+    all
+      .map((value) => (value.producer?.opType === 'ZipMap' ? value.producer.input(0)! : value))
+      .filter((value) => !containers.has(value) && isFloat(types.get(value) ?? 'float32')),
+  );
+  if (numbers.size > 0) setOutputs(graph, [...numbers]);
   return () => {
+    setOutputs(graph, all);
     for (const [value, type] of inputs) castInput(graph, value, type);
     for (const [name, type] of outputs) castOutput(graph, graph.values.get(name)!, type);
   };
+}
+
+function setOutputs(graph: Graph, values: readonly Value[]): void {
+  for (const value of graph.outputs) value.outputOf.delete(graph);
+  graph.outputs.length = 0;
+  for (const value of values) graph.addOutput(value);
 }
 
 function toSingle(node: Node): boolean {

@@ -12,6 +12,7 @@ import { dataType } from '../../onnx/data-types.ts';
 import { float32ToFloat16, fromFloat32 } from '../../onnx/float16.ts';
 import { narrowed } from '../../onnx/widened.ts';
 import { Tensor } from '../../onnx/tensor.ts';
+import { unobservable } from '../../quantizable/keep.ts';
 import { isFixedInput, maskInHalf, type floatValues } from './precision.ts';
 
 const half = dataType('float16').code;
@@ -32,7 +33,7 @@ export function convertToHalf(
   for (const graph of model.graph.graphs())
     for (const value of graph.values.values()) if (isFloat(value)) values.add(value);
   const isHalf = (value: Value): boolean => {
-    if (!values.has(value)) return false;
+    if (!values.has(value) || unobservable(value.graph)) return false;
     if (value.producer) return !kept.has(value.producer);
     return value.isInput && (value.graph !== model.graph || !keepIo);
   };
@@ -62,7 +63,7 @@ export function convertToHalf(
   }
   for (const value of halves) if (value.info || value.isInput) value.setType(half, value.dims);
   for (const graph of [...model.graph.graphs()]) {
-    const wanted = graph === model.graph && keepIo ? 'float32' : 'float16';
+    const wanted = (graph === model.graph && keepIo) || unobservable(graph) ? 'float32' : 'float16';
     graph.outputs.forEach((value, index) => {
       if (!values.has(value)) return;
       const replaced = as(value, graph, wanted);

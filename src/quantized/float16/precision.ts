@@ -4,6 +4,7 @@ import type { Model } from '../../graph/model.ts';
 import type { Node } from '../../graph/node.ts';
 import type { Value } from '../../graph/value.ts';
 import type { Interval } from '../../ops/op.ts';
+import { unobservable } from '../../quantizable/keep.ts';
 import { softmaxOnly } from '../../quantizable/masked.ts';
 import type { NodeSelection } from '../../quantizable/selection.ts';
 
@@ -18,6 +19,9 @@ const floatOnly: ReadonlySet<string> = new Set([
   ...['Multinomial', 'EyeLike', 'DynamicQuantizeLinear', 'QuantizeLinear', 'DequantizeLinear', 'MelWeightMatrix'],
   ...['ImageDecoder', 'TfIdfVectorizer', 'HannWindow', 'HammingWindow', 'BlackmanWindow'],
 ]);
+
+/** Operators that put tensors into sequences and optionals, and take them out. */
+const containers = /^(Sequence|Optional)|^(SplitToSequence|ConcatFromSequence)$/;
 
 /** Operators of onnxruntime's own domain that take float16. */
 const ownHalf: ReadonlySet<string> = new Set([
@@ -67,12 +71,16 @@ export function reasonForFloat(
   ranges: ReadonlyMap<string, Interval>,
   selection?: NodeSelection,
 ): string | undefined {
+  const owner = node.is('SequenceMap') ? node : unobservable(node.graph!);
+  if (owner) return `what ${owner.opType} '${owner.label}' works on stays float32`;
   // The owner of a body only hands values on.
   if (node.subgraphs().length > 0) return undefined;
   const values = [...node.inputs, ...node.outputs].filter((value) => value !== null && isFloat(value)) as Value[];
   if (values.length === 0) return undefined;
   const kept = selection?.reason(node);
   if (kept !== undefined) return kept;
+  if (node.domain === '' && containers.test(node.opType))
+    return 'what goes through sequences and optionals stays float32';
   if (node.domain === '' ? floatOnly.has(node.opType) : !ownHalf.has(node.opType)) {
     return `${node.opType} is not defined for float16`;
   }

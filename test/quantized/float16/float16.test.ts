@@ -171,6 +171,34 @@ describe('float16', () => {
     expect(sqnr(expected.outputs['y']!, real.outputs['y']!)).toBeGreaterThan(40);
   });
 
+  it('what goes through sequences and optionals stays float32, with Casts around', async () => {
+    const model = buildModel({
+      opset: 18,
+      inputs: { x: [2, 8] },
+      initializers: { w: f32([8, 8], gaussian(64)), k: f32([4, 4], gaussian(16, 2)), four: scalar('int64', 4) },
+      nodes: [
+        node('MatMul', ['x', 'w'], ['a']),
+        node('SplitToSequence', ['a', 'four'], ['s'], { axis: 1 }),
+        node('SequenceMap', ['s'], ['m'], {
+          body: body({ inputs: { e: [2, 4] }, nodes: [node('MatMul', ['e', 'k'], ['f'])], outputs: { f: [2, 4] } }),
+        }),
+        node('ConcatFromSequence', ['m'], ['c'], { axis: 1 }),
+        node('MatMul', ['c', 'w'], ['y']),
+      ],
+      outputs: { y: [2, 8] },
+    });
+    const rows = { x: feed([2, 8]) };
+    const { half, float: kept } = await convert(model, rows);
+    expect(kept).toEqual([
+      'SplitToSequence: what goes through sequences and optionals stays float32',
+      "MatMul: what SequenceMap 'n_m' works on stays float32",
+      "SequenceMap: what SequenceMap 'n_m' works on stays float32",
+      'ConcatFromSequence: what goes through sequences and optionals stays float32',
+    ]);
+    const [expected, real] = [await run(model, rows), await run(half, rows)];
+    expect(sqnr(expected.outputs.y!, real.outputs.y!)).toBeGreaterThan(55);
+  });
+
   it('casts what reads float by definition', async () => {
     const model = buildModel({
       inputs: { x: [1, 4] },
