@@ -42,6 +42,16 @@ export const backendErrors = {
       cause,
     ),
 
+  /** A form that qdq made of a model which runs as it is: nobody's fault but its own. */
+  ownForm: (model: string, { message, cause }: QdqError): QdqError =>
+    new QdqError(
+      'internal',
+      'BACKEND_OWN_FORM',
+      `${message}, although '${model}' itself runs`,
+      'another --format or --exclude of the node may do meanwhile; please report it: what qdq makes must run',
+      cause,
+    ),
+
   tooLarge: (model: string, bytes: number): QdqError =>
     dataError(
       'BACKEND_TOO_LARGE',

@@ -7,6 +7,8 @@ import { mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { withFloat32Ports } from '../backends/float32-ports.ts';
 import { openSession } from '../backends/session.ts';
+import { QdqError } from '../errors.ts';
+import { backendErrors } from '../errors/backends.ts';
 import { onnxErrors } from '../errors/onnx.ts';
 import type { Model } from '../graph/model.ts';
 import { modelToProto } from '../graph/to-proto.ts';
@@ -33,7 +35,7 @@ export interface Delivered extends SavedModel {
  */
 const proofs = { inMemory: 2 ** 25, byRunning: 2 ** 29 };
 
-/** @throws BACKEND_LOAD, BACKEND_RUN for a model that onnxruntime refuses, and what saving throws; nothing is written then */
+/** @throws BACKEND_LOAD, BACKEND_RUN for a model that onnxruntime refuses, BACKEND_OWN_FORM where it refuses only what was made of it, and what saving throws; nothing is written then */
 export async function deliver(
   model: Model,
   source: ModelFile,
@@ -69,15 +71,25 @@ async function prove(
   const { threads } = options;
   const settings =
     path !== undefined ? { threads, level: 'disabled' as const, extra: { disable_prepacking: '1' } } : { threads };
-  const opened = await openSession(path ?? model, settings, `the quantized form of '${options.model}'`);
-  const session = withFloat32Ports(opened);
+  const run = async (subject: Model | string, label: string): Promise<void> => {
+    const session = withFloat32Ports(await openSession(subject, settings, label));
+    try {
+      if (samples) await runOnce(session, inputsOf(model), samples);
+    } finally {
+      await session.dispose();
+    }
+  };
   try {
-    if (!samples) return;
-    await runOnce(session, inputsOf(model), samples);
-  } finally {
-    await session.dispose();
+    await run(path ?? model, `the quantized form of '${options.model}'`);
+  } catch (error) {
+    if (!(error instanceof QdqError) || !refusals.has(error.code)) throw error;
+    // The float model may be what does not run.
+    await run(options.model, `'${options.model}'`);
+    throw backendErrors.ownForm(options.model, error);
   }
 }
+
+const refusals = new Set(['BACKEND_LOAD', 'BACKEND_RUN']);
 
 function save(
   model: Model,

@@ -40,7 +40,10 @@ it('leaves nothing behind when onnxruntime refuses the model, and never writes o
   const { folder, spec, options, source, samples } = await setUp();
   const limits = { inMemory: 0, byRunning: 0 };
   const wrong = buildModel({ ...spec, nodes: [node('NoSuchOperator', ['x', 'w'], ['y'])] });
-  await expect(deliver(wrong, source, options, samples, limits)).rejects.toMatchObject({ code: 'BACKEND_LOAD' });
+  await expect(deliver(wrong, source, options, samples, limits)).rejects.toMatchObject({
+    code: 'BACKEND_OWN_FORM',
+    kind: 'internal',
+  });
   const over = { ...options, output: options.model };
   await expect(deliver(buildModel(spec), source, over, samples, limits)).rejects.toMatchObject({ kind: 'usage' });
   expect(readdirSync(folder)).toEqual(['float.onnx']);

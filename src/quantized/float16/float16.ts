@@ -3,6 +3,7 @@
  * gains nothing but size. What float16 cannot hold, by constants and by observed ranges, stays in float32.
  */
 import { modelFromProto } from '../../graph/from-proto.ts';
+import { createFacts } from '../../graph/facts.ts';
 import { valueFinder, type Model } from '../../graph/model.ts';
 import type { Node } from '../../graph/node.ts';
 import { modelToProto } from '../../graph/to-proto.ts';
@@ -46,6 +47,7 @@ export const float16: Format = {
 function plan(model: Model, request: PlanRequest, ranges: ReadonlyMap<string, Interval>): Plan {
   const values32 = floatValues(model);
   const { isFloat } = values32;
+  const facts = createFacts();
   const selection = selectNodes(model, request);
   const regions: RegionPlan[] = [];
   const float: PlannedFloat[] = [];
@@ -53,7 +55,7 @@ function plan(model: Model, request: PlanRequest, ranges: ReadonlyMap<string, In
   for (const node of topologicalDeep(model.graph)) {
     if (selection.foreign(node)) continue;
     const values = node.outputs.filter((value) => value !== null);
-    const reason = reasonForFloat(node, values32, ranges, selection);
+    const reason = reasonForFloat(node, values32, ranges, selection, facts);
     if (reason !== undefined) float.push(plannedFloat(node, reason, selection));
     else if ([...values, ...node.inputs].some((value) => value && isFloat(value))) regions.push(region(node));
     if (unobservable(node.graph!) || node.is('Constant')) continue;

@@ -1,5 +1,6 @@
 /** Which nodes compute in float16, and why the others do not: no such operator, or numbers that float16 cannot hold. */
 import { elementTypes, type ElementTypes } from '../../graph/element-types.ts';
+import type { Facts } from '../../graph/facts.ts';
 import type { Model } from '../../graph/model.ts';
 import type { Node } from '../../graph/node.ts';
 import type { Value } from '../../graph/value.ts';
@@ -7,9 +8,9 @@ import type { Interval } from '../../ops/op.ts';
 import { unobservable } from '../../quantizable/keep.ts';
 import { softmaxOnly } from '../../quantizable/masked.ts';
 import type { NodeSelection } from '../../quantizable/selection.ts';
+import { largestHalf } from './range.ts';
+import { overflowingSum } from './sums.ts';
 
-/** The largest finite float16. */
-export const largestHalf = 65504;
 /** Half of the least positive float16: below it a number rounds to 0. */
 const leastHalf = 2 ** -25;
 
@@ -17,6 +18,8 @@ const leastHalf = 2 ** -25;
 const floatOnly: ReadonlySet<string> = new Set([
   ...['NonMaxSuppression', 'Range', 'RandomNormal', 'RandomUniform', 'RandomNormalLike', 'RandomUniformLike'],
   ...['Multinomial', 'EyeLike', 'DynamicQuantizeLinear', 'QuantizeLinear', 'DequantizeLinear', 'MelWeightMatrix'],
+  // Their scales are float32 whatever they stand among; and codes are no place for another rounding.
+  ...['QLinearConv', 'QLinearMatMul', 'BitCast', 'STFT', 'SequenceMap'],
   ...['ImageDecoder', 'TfIdfVectorizer', 'HannWindow', 'HammingWindow', 'BlackmanWindow'],
 ]);
 
@@ -70,6 +73,7 @@ export function reasonForFloat(
   { isFloat, isMask }: Pick<ReturnType<typeof floatValues>, 'isFloat' | 'isMask'>,
   ranges: ReadonlyMap<string, Interval>,
   selection?: NodeSelection,
+  facts?: Facts,
 ): string | undefined {
   const owner = node.is('SequenceMap') ? node : unobservable(node.graph!);
   if (owner) return `what ${owner.opType} '${owner.label}' works on stays float32`;
@@ -85,11 +89,13 @@ export function reasonForFloat(
     return `${node.opType} is not defined for float16`;
   }
   if (node.is('Constant') && !node.tensor('value')) return 'its value is an attribute of type float32';
+  if (node.is('ScatterND', 'ScatterElements') && node.string('reduction', 'none') !== 'none')
+    return `onnxruntime has no float16 kernel of ${node.opType} with a reduction`;
   for (const value of values) {
     const reason = value.isConstant && isMask(value) ? undefined : outOfRange(value, ranges.get(value.name));
     if (reason !== undefined) return reason;
   }
-  return undefined;
+  return facts && overflowingSum(node, ranges, facts);
 }
 
 function outOfRange(value: Value, range: Interval | undefined): string | undefined {

@@ -7,7 +7,7 @@ import type { TensorValue } from '../../../src/onnx/data-types.ts';
 import { float32ToFloat16, fromFloat32, float16ToFloat32, toFloat32 } from '../../../src/onnx/float16.ts';
 import { observedTensors } from '../../../src/quantizable/plan.ts';
 import { formOf } from '../../../src/quantized/formats/index.ts';
-import { body, buildModel, f32, float, i64, node, scalar, type ModelSpec } from '../../support/build.ts';
+import { body, buildModel, constant, f32, float, i64, node, scalar, type ModelSpec } from '../../support/build.ts';
 import { attention } from '../../support/attention.ts';
 import { masks } from '../../support/masks.ts';
 import { feed, gaussian, make } from '../forms.ts';
@@ -217,6 +217,85 @@ describe('float16', () => {
     expect(kept).toEqual(['RandomNormalLike: RandomNormalLike is not defined for float16']);
     expect(sqnr((await run(model, input)).outputs['y']!, (await run(half, input)).outputs['y']!)).toBeGreaterThan(55);
   });
+});
+
+describe('what float16 is not for', () => {
+  it('leaves quantized operators and their scales as they are', async () => {
+    const u8 = (value: number) => scalar('uint8', value);
+    const model = buildModel({
+      inputs: { x: [1, 2, 4, 4] },
+      outputs: { y: [1, 3, 4, 4] },
+      initializers: {
+        ...{ xs: scalar('float32', 0.02), xz: u8(128), ws: scalar('float32', 0.01), wz: scalar('int8', 0) },
+        ...{ hs: scalar('float32', 0.03), hz: u8(100), k: f32([3, 1, 1], gaussian(3)) },
+        w: constant('int8', [3, 2, 1, 1], [10, -20, 30, 40, -50, 60]),
+      },
+      nodes: [
+        node('QuantizeLinear', ['x', 'xs', 'xz'], ['xq']),
+        node('QLinearConv', ['xq', 'xs', 'xz', 'w', 'ws', 'wz', 'hs', 'hz'], ['hq']),
+        node('DequantizeLinear', ['hq', 'hs', 'hz'], ['h']),
+        node('Mul', ['h', 'k'], ['y']),
+      ],
+    });
+    const input = { x: feed([1, 2, 4, 4]) };
+    const { half, float: kept } = await convert(model, input);
+    expect(kept).toContain('QLinearConv: QLinearConv is not defined for float16');
+    for (const each of ['xs', 'ws', 'hs']) expect(half.graph.values.get(each)!.type).toBe('float32');
+    expect(sqnr((await run(model, input)).outputs['y']!, (await run(half, input)).outputs['y']!)).toBeGreaterThan(50);
+  });
+
+  it.each([
+    ['ScatterND', ['x', 'i2', 'u'], { reduction: 'add' }],
+    ['ScatterElements', ['x', 'i1', 'u'], { reduction: 'max', axis: 1 }],
+  ])('keeps %s with a reduction in float32, and converts it without one', async (op, inputs, attributes) => {
+    const build = (more: Record<string, string | number>) =>
+      buildModel({
+        opset: 18,
+        inputs: { x: [2, 8] },
+        outputs: { y: [2, 8] },
+        initializers: {
+          i1: constant('int64', [2, 8], [0, 1, 2, 3, 4, 5, 6, 7, 7, 6, 5, 4, 3, 2, 1, 0]),
+          i2: constant('int64', [2, 1], [0, 1]),
+          u: f32([2, 8], gaussian(16)),
+        },
+        nodes: [node(op, inputs, ['s'], more), node('Neg', ['s'], ['y'])],
+      });
+    const input = { x: feed([2, 8]) };
+    const { half, float: kept } = await convert(build(attributes), input);
+    expect(kept).toEqual([`${op}: onnxruntime has no float16 kernel of ${op} with a reduction`]);
+    expect(
+      sqnr((await run(build(attributes), input)).outputs['y']!, (await run(half, input)).outputs['y']!),
+    ).toBeGreaterThan(55);
+    const { reduction: _, ...plain } = attributes as Record<string, string | number>;
+    expect((await convert(build(plain), input)).float).toEqual([]);
+  });
+
+  it.each([
+    ['ReduceMean', 64, 1, false],
+    ['ReduceMean', 64, 2000, true],
+    ['ReduceSum', 64, 2000, true],
+    ['ReduceL2', 64, 100, true],
+    ['ReduceL2', 64, 1, false],
+  ] as const)(
+    'keeps sums in float32 that do not fit: %s of %d elements around %d: %j',
+    async (op, count, level, stays) => {
+      const model = buildModel({
+        opset: 18,
+        inputs: { x: [2, count] },
+        outputs: { y: [2, 1] },
+        initializers: { axes: i64([-1]), level: scalar('float32', level) },
+        nodes: [
+          node('Relu', ['x'], ['r']),
+          node('Add', ['r', 'level'], ['l']),
+          node(op, ['l', 'axes'], ['s']),
+          node('Neg', ['s'], ['y']),
+        ],
+      });
+      const { float: kept } = await convert(model, { x: feed([2, count]) });
+      const own = kept.filter((each) => each.startsWith(op));
+      expect(own).toEqual(stays ? [expect.stringMatching(/beyond float16$/)] : []);
+    },
+  );
 });
 
 describe('bfloat16', () => {

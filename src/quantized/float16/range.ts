@@ -1,0 +1,2 @@
+/** The largest finite float16. */
+export const largestHalf = 65504;
