@@ -10,15 +10,23 @@ import { rangesOf } from '../calibrate/state.ts';
 import { evaluate } from '../compare/evaluate.ts';
 import { parseGate, type Gate } from '../compare/gates.ts';
 import { pairTensors } from '../compare/layers/pairing.ts';
-import { checkSensitivityGate, holdsAbsolute, measureSensitivity, valueOf } from '../compare/layers/sensitivity.ts';
+import {
+  checkSensitivityGate,
+  holdsAbsolute,
+  measureSensitivity,
+  valueOf,
+  type Remaining,
+} from '../compare/layers/sensitivity.ts';
 import { openToRun } from '../compare/model-facts.ts';
 import { readReport, writeReport } from '../compare/report-file.ts';
 import type { Sensitivity } from '../compare/report.ts';
 import type { Selection } from '../data/sample.ts';
+import { QdqError } from '../errors.ts';
 import type { Model } from '../graph/model.ts';
 import type { Interval } from '../ops/op.ts';
 import type { SensitivityOptions, SensitivityResult } from '../pipeline-types.ts';
 import { observedTensors } from '../quantizable/plan.ts';
+import type { PlanRequest } from '../quantizable/planner.ts';
 import { findTarget, resolveScheme } from '../quantizable/scheme.ts';
 import { formOf } from '../quantized/formats/index.ts';
 import { writeProvenance } from '../quantized/provenance.ts';
@@ -52,7 +60,7 @@ export async function sensitivityOf(options: SensitivityOptions): Promise<Sensit
   const selection = atMost(samples.evaluation.selection, usualSamples);
   const search = options.until !== undefined;
   const make = !given || search ? await int8.prepare(source, samples) : undefined;
-  const quant = given ?? make!([]);
+  const quant = given ?? (await make!([]));
   const forms = { plain: source.model, fused: source.model };
   const { reached: _simulated, ...found } = await measureSensitivity({
     pairing: pairTensors(forms, { plain: quant, fused: quant }, source.file.sha256()),
@@ -63,6 +71,7 @@ export async function sensitivityOf(options: SensitivityOptions): Promise<Sensit
     gate,
     search,
     measure: options.measure ?? Infinity,
+    ...(!given && { without: int8.without(source) }),
     onRetreat: (told) => options.onWarning?.(told),
     onProgress: (done, total) =>
       options.onProgress?.({ stage: 'measuring layers', done, ...(total !== undefined && { total }), unit: 'figures' }),
@@ -83,38 +92,49 @@ export async function sensitivityOf(options: SensitivityOptions): Promise<Sensit
 function quantizer(options: SensitivityOptions): {
   readonly leastOpset: number;
   readonly opsets: OpsetSettings;
-  prepare(source: FusedSource, samples: SamplePlan): Promise<(exclude: readonly string[]) => Model>;
+  prepare(source: FusedSource, samples: SamplePlan): Promise<(exclude: readonly string[]) => Promise<Model>>;
+  without(source: FusedSource): (exclude: readonly string[]) => Remaining;
 } {
   const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
   const scheme = resolveScheme(target, schemeRequest(options));
   const form = formOf('qdq', scheme, {});
   const leastOpset = Math.max(form.leastOpset, target.opset.least);
+  const requestOf = ({ log }: FusedSource, exclude: readonly string[]): PlanRequest => ({
+    ...{ target, scheme, include: options.include, fused: survivors(log) },
+    exclude: [...options.exclude, ...exclude],
+  });
   return {
     leastOpset,
     opsets: opsetsFor(options.opset, leastOpset, target.fusedOpset),
-    async prepare({ file, model, log }, { calibration }) {
-      const request = { target, scheme, include: options.include, fused: survivors(log) };
-      const requestWithout = (exclude: readonly string[]) => ({
-        ...request,
-        exclude: [...options.exclude, ...exclude],
-      });
-      const planWithout = (exclude: readonly string[]) => form.plan(model, requestWithout(exclude));
-      const wanted = planWithout([]);
-      const state = await calibrate(model, observedTensors(wanted), calibration.dataset, calibration.selection, {
-        modelSha256: file.sha256(),
-        observer: options.observer,
-        observerOptions: observerSettings(options),
-        threads: options.threads,
-        ...(options.batch === undefined ? {} : { batchSize: options.batch }),
-        onProgress: samplesProgress(options, 'calibrating'),
-      });
-      const ranges: ReadonlyMap<string, Interval> = rangesOf(state);
-      return (exclude) => {
-        const plan = form.settle(model, requestWithout(exclude), planWithout(exclude), ranges);
-        const made = form.emit(model, plan, ranges);
+    async prepare(source, { calibration }) {
+      const { file, model } = source;
+      const ranges = new Map<string, Interval>();
+      /** A shorter list of layers may want ranges that the whole one did not: what follows from its operator is then read from float. */
+      const observe = async (tensors: readonly string[]): Promise<void> => {
+        if (tensors.length === 0) return;
+        const state = await calibrate(model, tensors, calibration.dataset, calibration.selection, {
+          modelSha256: file.sha256(),
+          observer: options.observer,
+          observerOptions: observerSettings(options),
+          threads: options.threads,
+          ...(options.batch === undefined ? {} : { batchSize: options.batch }),
+          onProgress: samplesProgress(options, 'calibrating'),
+        });
+        for (const [tensor, range] of rangesOf(state)) ranges.set(tensor, range);
+      };
+      return async (exclude) => {
+        const request = requestOf(source, exclude);
+        const wanted = form.plan(model, request);
+        await observe(observedTensors(wanted).filter((tensor) => !ranges.has(tensor)));
+        const made = form.emit(model, form.settle(model, request, wanted, ranges), ranges);
         writeProvenance(made.model, { source: file.sha256(), tensors: made.origins });
         return made.model;
       };
+    },
+    without: (source) => (exclude) => {
+      const { regions } = form.plan(source.model, { ...requestOf(source, exclude), mayBeEmpty: true });
+      const writing = regions.filter(({ quantizedOutput }) => quantizedOutput);
+      return { int8: new Set(regions.map(({ node }) => node)), writing: new Set(writing.map(({ node }) => node)) };
     },
   };
 }
@@ -124,7 +144,7 @@ async function prove(
   exclude: readonly string[],
   { layers }: Pick<Sensitivity, 'layers'>,
   gate: Gate,
-  make: (exclude: readonly string[]) => Model,
+  make: (exclude: readonly string[]) => Promise<Model>,
   { model }: FusedSource,
   { dataset, selection }: Samples,
   options: SensitivityOptions,
@@ -135,7 +155,11 @@ async function prove(
     const more = layers.map(({ node }) => node).filter((node) => !list.includes(node));
     for (let added = 0; ; added++) {
       const everything = more.length === 0;
-      const value = everything ? NaN : await measured(float, make(list));
+      const int8 = await make(list).catch((error: unknown) => {
+        if (everything && error instanceof QdqError && error.code === 'PLAN_NOTHING') return undefined;
+        throw error;
+      });
+      const value = int8 ? await measured(float, int8) : NaN;
       const pass = holdsAbsolute(gate, value);
       if (pass || everything || added >= mostAdded) {
         return { exclude: list, until: { gate: gate.id, value, pass } };

@@ -27,11 +27,23 @@ export interface SensitivityOptions {
   readonly gate: Gate;
   /** Search the list to leave float. */
   readonly search: boolean;
+  /**
+   * What the int8 model would be without these layers: those that only follow them stay float too, and results that are read in float
+   * are written so. Default: the others stay as they are.
+   */
+  readonly without?: ((excluded: readonly string[]) => Remaining) | undefined;
   /** Measure only the layers that the first look finds most harmful; the others have the estimate alone. */
   readonly measure: number;
   readonly onProgress?: ((done: number, total: number | undefined) => void) | undefined;
   /** See SessionOptions. */
   readonly onRetreat?: (told: string) => void;
+}
+
+/** Labels of nodes. */
+export interface Remaining {
+  readonly int8: ReadonlySet<string>;
+  /** Those of them that write codes. */
+  readonly writing: ReadonlySet<string>;
 }
 
 export interface SensitivityResult extends Omit<Sensitivity, 'until'> {
@@ -57,6 +69,17 @@ export async function measureSensitivity(options: SensitivityOptions): Promise<S
   );
   try {
     const measured = figures(session, layers, samples, options);
+    const leaving = (excluded: readonly Layer[]): Promise<number> => {
+      const others = layers.filter((each) => !excluded.includes(each));
+      if (!options.without || excluded.length === 0) return measured(others);
+      const { int8, writing } = options.without(excluded.map(({ node }) => node));
+      const on = others.filter(({ node }) => int8.has(node));
+      return measured(
+        on,
+        undefined,
+        on.filter(({ node }) => writing.has(node)),
+      );
+    };
     const measures = Math.min(layers.length, options.measure);
     const total = layers.length + 2 * measures + 1;
     let done = 0;
@@ -78,7 +101,7 @@ export async function measureSensitivity(options: SensitivityOptions): Promise<S
     rows.sort((a, b) => descending(harm(a.fast), harm(b.fast)));
     for (const row of rows.slice(0, measures)) {
       row.alone = step(await measured([row.layer]));
-      row.leftFloat = step(await measured(layers.filter((each) => each !== row.layer)));
+      row.leftFloat = step(await leaving([row.layer]));
     }
     // Those that were not measured keep their order behind the others.
     const measuredHarm = ({ alone }: (typeof rows)[number]): number => (alone === undefined ? -Infinity : harm(alone));
@@ -92,7 +115,7 @@ export async function measureSensitivity(options: SensitivityOptions): Promise<S
       ? await shortest(
           rows.map(({ layer }) => layer),
           gate,
-          (excluded) => measured(layers.filter((each) => !excluded.includes(each))),
+          leaving,
         )
       : undefined;
     return {
@@ -119,7 +142,8 @@ function descending(a: number, b: number): number {
   return a < b ? 1 : a > b ? -1 : 0;
 }
 
-type Figure = (on: readonly Layer[], judge?: Judge) => Promise<number>;
+/** `writing`: those that write codes, if they are not all. */
+type Figure = (on: readonly Layer[], judge?: Judge, writing?: readonly Layer[]) => Promise<number>;
 
 /** The figure of the gate with these layers quantized, against the float outputs of the same samples. */
 function figures(
@@ -137,13 +161,13 @@ function figures(
     },
     idsHash: () => undefined,
   };
-  const switched = (on: readonly Layer[]): Session => withFlags(session, layers, on);
+  const switched = (on: readonly Layer[], writing = on): Session => withFlags(session, layers, on, writing);
   const float = remembered(switched([]));
-  return async (on, judge) => {
+  return async (on, judge, writing) => {
     float.rewind();
     const evaluation = await evaluate({
       float: { name: 'the float model', session: float.session },
-      quant: { name: 'the int8 model', session: switched(on) },
+      quant: { name: 'the int8 model', session: switched(on, writing) },
       dataset: memory,
       selection: { from: 0 },
       batchSize,
@@ -163,15 +187,24 @@ export function valueOf({ metric, target, id }: Gate, { task, outputs }: Evaluat
   return value;
 }
 
-function withFlags(session: Session, layers: readonly Layer[], on: readonly Layer[]): Session {
-  const flags = new Set(layers.map(({ flag }) => flag));
-  const wanted = new Set(on);
-  const feeds: Record<string, TensorValue> = Object.fromEntries(
-    layers.map((layer) => [layer.flag, { type: 'bool', dims: [], data: Uint8Array.of(wanted.has(layer) ? 1 : 0) }]),
-  );
+function withFlags(
+  session: Session,
+  layers: readonly Layer[],
+  on: readonly Layer[],
+  writing: readonly Layer[],
+): Session {
+  const feeds: Record<string, TensorValue> = {};
+  const set = (flag: string, value: boolean): void => {
+    feeds[flag] = { type: 'bool', dims: [], data: Uint8Array.of(value ? 1 : 0) };
+  };
+  const [wanted, writes] = [new Set(on), new Set(writing)];
+  for (const layer of layers) {
+    set(layer.flag, wanted.has(layer));
+    if (layer.result !== undefined) set(layer.result, writes.has(layer));
+  }
   return {
     ...session,
-    inputs: session.inputs.filter(({ name }) => !flags.has(name)),
+    inputs: session.inputs.filter(({ name }) => !(name in feeds)),
     run: (inputs, fetch) => session.run({ ...inputs, ...feeds }, fetch),
   };
 }

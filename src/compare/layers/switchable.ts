@@ -15,6 +15,7 @@ import type { Value } from '../../graph/value.ts';
 import { sortNodes } from '../../graph/walk.ts';
 import { dataType, type DataTypeName } from '../../onnx/data-types.ts';
 import { Tensor } from '../../onnx/tensor.ts';
+import { specOf } from '../../ops/index.ts';
 import { isDequantize, isQuantize } from '../regions.ts';
 import type { Pair, Pairing } from './pairing.ts';
 import { bare, runsOf, type Quantizer } from './quantizers.ts';
@@ -25,6 +26,8 @@ export interface Layer {
   readonly op: string;
   /** Name of the bool input that switches it. */
   readonly flag: string;
+  /** Of the input that switches whether it writes codes, where the int8 model has it do so. */
+  readonly result?: string;
 }
 
 export interface Switchable {
@@ -55,14 +58,23 @@ export function buildSwitchable({ pairs, reference, quant }: Pairing): Switchabl
       quantizer?.kind === 'activation' && origin?.producer ? [[find(origin.name)!, quantizer] as const] : [],
     ),
   );
-  const rows = layers.map(({ node, flagName }) => ({ node: node.label, op: node.opType, flag: flagName }));
+  const rows = layers.map(({ node }) => ({ node: node.label, op: node.opType }));
+  const results = new Map<Node, Value>();
   for (const [value, quantizer] of made) {
-    const flag = flagOf.get(makerBehindLimits(value));
-    if (flag) switchResult(value, flag, quantizer);
+    const maker = makerBehindLimits(value);
+    const flag = flagOf.get(maker);
+    if (!flag) continue;
+    if (!results.has(maker)) results.set(maker, graph.addInput(`${flag.name}_result`, dataType('bool').code, []));
+    switchResult(value, results.get(maker)!, quantizer);
   }
   for (const { each, node } of layers) switchLayer(node, flagOf.get(node)!, each.inputs);
   sortNodes(graph);
-  return { model: copy, layers: rows.map((row, i) => ({ ...row, flag: flagOf.get(layers[i]!.node)!.name })) };
+  const named = rows.map((row, i): Layer => {
+    const { node } = layers[i]!;
+    const result = results.get(node)?.name;
+    return { ...row, flag: flagOf.get(node)!.name, ...(result !== undefined && { result }) };
+  });
+  return { model: copy, layers: named };
 }
 
 /** The nodes of the int8 model that run on codes, matched with the float nodes that read the same tensors. */
@@ -100,9 +112,11 @@ function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
   else map.set(key, [value]);
 }
 
-/** It has quantized weights, or quantizers on both sides. */
+/** It has quantized weights, quantizers on both sides, or is a product of codes that writes float. */
 function runsOnCodes(node: Node, inputs: ReadonlyMap<number, Pair>): boolean {
   if ([...inputs.values()].some(({ quantizer }) => quantizer!.kind === 'weight')) return true;
+  const rule = specOf(node)?.quantize?.(node);
+  if (typeof rule === 'object' && rule.kind === 'anchor') return rule.operands.every(({ index }) => inputs.has(index));
   let result = node.output();
   while (result?.soleUser?.is('Relu', 'Clip')) result = result.soleUser.output();
   return [...(result?.users.keys() ?? [])].some(isQuantize);

@@ -71,7 +71,12 @@ describe('the switchable model', () => {
     expect(layers.map(({ op }) => op).toSorted()).toEqual(
       expect.arrayContaining(['Conv', 'Conv', 'Conv', 'Conv', 'Conv', 'Gemm']),
     );
-    const all = (on: boolean): Record<string, boolean> => Object.fromEntries(layers.map(({ flag }) => [flag, on]));
+    const all = (on: boolean): Record<string, boolean> =>
+      Object.fromEntries(
+        layers.flatMap(({ flag, result }) =>
+          [flag, result].flatMap((name) => (name === undefined ? [] : [[name, on]])),
+        ),
+      );
     const sessions = await Promise.all([
       openSession(fused),
       openSession(quant, { simulate: true }),
