@@ -12,7 +12,15 @@ import { cutModel, cutPoints, partOf } from '../qat/cut.ts';
 import type { Lowered } from '../qat/lower.ts';
 import { withoutFakeQuants } from '../qat/strip.ts';
 import type { ConvertOptions } from '../pipeline-types.ts';
-import { codeBound, differenceOf, floatBound, outputScale, type Deviation, type Results } from './deviations.ts';
+import {
+  codeBound,
+  differenceOf,
+  floatBound,
+  meanCodeBound,
+  outputScale,
+  type Deviation,
+  type Results,
+} from './deviations.ts';
 import type { SourceRun, SourceRuns } from './source-runs.ts';
 import { readStamp } from './stamp.ts';
 
@@ -61,9 +69,12 @@ export class Judge {
         const expected: Results = { ...run.outputs, ...Object.fromEntries(run.codes) };
         for (const [name, value] of Object.entries(results)) {
           if (!expected[name]) continue;
-          const { most, range } = differenceOf(expected[name], value);
+          const { most, mean, range } = differenceOf(expected[name], value);
           const allowed = this.#allowed(name, range, lowered);
+          const scale = this.#scales.get(name);
+          const usual = scale === undefined ? Infinity : meanCodeBound(scale, lowered.biasStep);
           if (most > allowed && most > (found.get(name)?.most ?? 0)) found.set(name, { name, most, allowed });
+          else if (mean > usual && !found.has(name)) found.set(name, { name, most: mean, allowed: usual });
         }
       }
     } finally {

@@ -25,9 +25,17 @@ export const floatBound = (range: number, biasStep: number): number => 1e-4 * ra
  */
 export const codeBound = (scale: number, biasStep: number): number => Math.max(1, Math.ceil(biasStep / 2 / scale));
 
+/**
+ * Neighbouring codes are the exception: results that lie on a border, and those that a bias on its grid moved across one. Where more of
+ * them differ, a kernel computes something else.
+ */
+export const meanCodeBound = (scale: number, biasStep: number): number => 0.1 + biasStep / 2 / scale;
+
 export interface Difference {
   /** Largest difference. */
   readonly most: number;
+  /** Mean of the differences. */
+  readonly mean: number;
   /** Largest magnitude. */
   readonly range: number;
   /** Sums of squares, of differences and of what was expected. */
@@ -37,10 +45,10 @@ export interface Difference {
 
 /** What is equal, infinities and NaN included, does not differ. */
 export function differenceOf(a: TensorValue, b: TensorValue): Difference {
-  if (!isComparable(a.type)) return { most: 0, range: 0, noise: 0, signal: 0 };
+  if (!isComparable(a.type)) return { most: 0, mean: 0, range: 0, noise: 0, signal: 0 };
   const [x, y] = [toNumbers(a), toNumbers(b)];
-  let [most, range, noise, signal] = [0, 0, 0, 0];
-  if (x.length !== y.length) return { most: Infinity, range, noise: Infinity, signal };
+  let [most, sum, range, noise, signal] = [0, 0, 0, 0, 0];
+  if (x.length !== y.length) return { most: Infinity, mean: Infinity, range, noise: Infinity, signal };
   for (let i = 0; i < x.length; i++) {
     const [left, right] = [x[i]!, y[i]!];
     if (Math.abs(left) > range && Number.isFinite(left)) range = Math.abs(left);
@@ -49,9 +57,10 @@ export function differenceOf(a: TensorValue, b: TensorValue): Difference {
     const distance = Math.abs(left - right);
     const finite = Number.isNaN(distance) ? Infinity : distance;
     most = Math.max(most, finite);
+    sum += finite;
     noise += finite ** 2;
   }
-  return { most, range, noise, signal };
+  return { most, mean: x.length > 0 ? sum / x.length : 0, range, noise, signal };
 }
 
 /** The scale of the quantizer that a graph output comes from, through nodes that only move it; undefined when it is computed in float. */

@@ -34,6 +34,7 @@ import { trainingData, type TrainingData } from './finetune-data.ts';
 import { buildPhases, normsFreezeAt, planNorms } from './finetune-graphs.ts';
 import { measure } from './finetune-judge.ts';
 import { trainingLog } from './finetune-log.ts';
+import { proveItRuns } from './finetune-proof.ts';
 import { judging, reportTrained } from './finetune-report.ts';
 import { reportFiles } from './report-files.ts';
 import type { Samples } from './samples.ts';
@@ -203,6 +204,8 @@ export async function runFinetune(options: FinetuneOptions): Promise<Finetuned> 
       writeNorms(model, { mode: normPlan.mode, norms: view.norms.map((norm) => recordAt(written, norm)) });
     restamp(model);
     closePorts();
+    const seen = { dataset: data.dataset, selection: data.positions ?? { from: 0 } };
+    await proveItRuns(model, options, seen);
     const saved = saveModel(modelToProto(model), options.output, {
       externalData: options.externalData,
       sourceDir: file.dir,
@@ -222,8 +225,7 @@ export async function runFinetune(options: FinetuneOptions): Promise<Finetuned> 
       stepMilliseconds: (seconds * 1000) / Math.max(1, state.step - firstStep),
       warnings,
     };
-    const trained = { dataset: data.dataset, selection: data.positions ?? { from: 0 } };
-    return { result, evaluation: judged, trained, teacher };
+    return { result, evaluation: judged, trained: seen, teacher };
   } finally {
     await engines.close();
   }

@@ -95,13 +95,15 @@ export function lowerFakeQuant(source: Model, { float = new Set(), unsigned = fa
     biases,
     absorbed,
     repaired,
-    float: [...notRead.map(({ node }) => node), ...beyond].map(({ label }) => label),
+    float: [...notRead.map(({ node }) => node), ...beyond]
+      .filter((node) => !keptFloat.has(node))
+      .map(({ label }) => label),
     biasStep,
   };
 }
 
 /** One scale in a vector of length 1, as PyTorch writes it, becomes a scalar: integer kernels take nothing else. */
-function makeScalars(model: Model): void {
+export function makeScalars(model: Model): void {
   for (const node of model.allNodes()) {
     if (!node.is('QuantizeLinear', 'DequantizeLinear')) continue;
     for (const value of [node.input(1), node.input(2)]) {
