@@ -3,8 +3,10 @@
  * the file they were read from are pointed at there: nothing is copied, onnxruntime maps the file, and single files above its 2 GiB
  * limit run; the others then travel in the buffer. Where more is in memory than in the file, all are passed as they lie in memory,
  * without being encoded and decoded, and the limit holds for each of them, not for all. onnxruntime looks in one of the two places
- * alone.
+ * alone. It follows links and refuses what they lead to outside its folder: so the folder is that of the files themselves (a model
+ * downloaded by Hugging Face's tools is a link into a folder of blobs).
  */
+import { realpathSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { backendErrors } from '../errors/backends.ts';
 import type { Model } from '../graph/model.ts';
@@ -37,25 +39,27 @@ interface Constant {
   readonly bytes: number;
   /** Of a large one. */
   readonly payload?: Payload;
-  /** The payload, if it lies in the folder of the model. */
-  readonly range?: FileRange | undefined;
+  /** The file that the payload lies in, if onnxruntime can be sent there. */
+  readonly file?: string | undefined;
 }
 
 /** @throws BACKEND_TOO_LARGE, BACKEND_CONSTANT_TOO_LARGE */
 export function makeStub(model: Model, name: string): Stub {
   const proto: ModelProto = { ...modelToProto(model) };
-  const constants = (proto.graph?.initializer ?? []).map((each) => constantOf(model, each));
-  const filed = bytesOf(constants.filter(({ range }) => range));
-  const inMemory = bytesOf(constants.filter(({ payload, range }) => payload && !range));
-  const inFile = (filed > 0 && filed >= inMemory) || pointsFromBodies(model);
-  const inBuffer = bytesOf(constants.filter(({ payload, range }) => (inFile ? !range : !payload)));
+  const fromBodies = pointsFromBodies(model);
+  const files = new Files(fromBodies ? realpathSync(model.dir!) : undefined);
+  const constants = (proto.graph?.initializer ?? []).map((each) => constantOf(model, each, files));
+  const filed = bytesOf(constants.filter(({ file }) => file));
+  const inMemory = bytesOf(constants.filter(({ payload, file }) => payload && !file));
+  const inFile = (filed > 0 && filed >= inMemory) || fromBodies;
+  const inBuffer = bytesOf(constants.filter(({ payload, file }) => (inFile ? !file : !payload)));
   if (inBuffer > maximum) throw backendErrors.tooLarge(name, inBuffer);
 
   const memory: { path: string; data: Uint8Array }[] = [];
   const own: Uint8Array[] = [];
-  const initializer = constants.map(({ proto: each, payload, range }): TensorProto => {
+  const initializer = constants.map(({ proto: each, payload, file }): TensorProto => {
     if (!payload) return each;
-    if (inFile) return range ? pointer(each, basename(range.path), range) : { ...each, rawData: payload };
+    if (inFile) return file ? pointer(each, basename(file), payload as FileRange) : { ...each, rawData: payload };
     if (payload.byteLength > maximum) throw backendErrors.constantTooLarge(name, each.name!, payload.byteLength);
     const path = `constant ${memory.length} in memory`;
     const data = payload instanceof Uint8Array ? payload : read(payload);
@@ -65,10 +69,29 @@ export function makeStub(model: Model, name: string): Stub {
   });
   if (proto.graph) proto.graph = { ...proto.graph, initializer };
   const bytes = encodeModel(proto);
-  return { bytes, folder: inFile ? resolve(model.dir!) : undefined, memory, own: [bytes, ...own] };
+  return { bytes, folder: inFile ? files.folder : undefined, memory, own: [bytes, ...own] };
 }
 
-function constantOf({ graph, dir }: Model, proto: TensorProto): Constant {
+/** Where files really lie: onnxruntime looks in one folder. */
+class Files {
+  /** Undefined until the first file decides. */
+  folder: string | undefined;
+  readonly #real = new Map<string, string>();
+
+  constructor(folder: string | undefined) {
+    this.folder = folder;
+  }
+
+  /** The path behind all links, unless that is in another folder. */
+  find(path: string): string | undefined {
+    let real = this.#real.get(path);
+    if (real === undefined) this.#real.set(path, (real = realpathSync(path)));
+    this.folder ??= dirname(real);
+    return dirname(real) === this.folder ? real : undefined;
+  }
+}
+
+function constantOf({ graph, dir }: Model, proto: TensorProto, files: Files): Constant {
   const tensor = graph.values.get(proto.name ?? '')?.initializer;
   if (!tensor) return { proto, bytes: 0 };
   const { name, type, dims, byteLength: bytes } = tensor;
@@ -78,7 +101,8 @@ function constantOf({ graph, dir }: Model, proto: TensorProto): Constant {
   }
   const payload = tensor.payload();
   const near = payload instanceof FileRange && dir !== undefined && dirname(resolve(payload.path)) === resolve(dir);
-  return { proto: { dims: [...dims], dataType: type.code, name }, bytes, payload, range: near ? payload : undefined };
+  const file = near ? files.find(payload.path) : undefined;
+  return { proto: { dims: [...dims], dataType: type.code, name }, bytes, payload, file };
 }
 
 /** Bodies are left as they are. */

@@ -1,5 +1,5 @@
 /** Constants reach onnxruntime unchanged, wherever they lie: in the file, in another one, in memory, or made when they are asked for. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -13,7 +13,7 @@ import { encodeModel, loadModel } from '../../src/onnx/model-file.ts';
 import { Tensor } from '../../src/onnx/tensor.ts';
 import { body, buildModel, buildProto, constant, f32, node } from '../support/build.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'qdq-stub-'));
+const folder = realpathSync(mkdtempSync(join(tmpdir(), 'qdq-stub-')));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const size = 4096;
@@ -55,6 +55,17 @@ describe('makeStub', () => {
     const values = await expected(built());
     expect(await outputs(here)).toEqual(values);
     expect(await outputs(elsewhere)).toEqual(values);
+  });
+
+  it('follows links to where the file really lies, as downloaded models are linked from a folder of blobs', async () => {
+    const [blobs, snapshot] = ['blobs', 'snapshot'].map((name) => join(folder, name)) as [string, string];
+    for (const each of [blobs, snapshot]) mkdirSync(each);
+    writeFileSync(join(blobs, 'abc'), encodeModel(modelToProto(built())));
+    symlinkSync(join('..', 'blobs', 'abc'), join(snapshot, 'model.onnx'));
+    const { proto, dir } = loadModel(join(snapshot, 'model.onnx'));
+    const linked = modelFromProto(proto, dir);
+    expect(makeStub(linked, 'model')).toMatchObject({ folder: blobs, memory: [] });
+    expect(await outputs(linked)).toEqual(await expected(built()));
   });
 
   it.each([
