@@ -184,6 +184,17 @@ function eachKernel(
   }
 }
 
+/** The largest magnitude among the weights of each input or output channel. */
+export function channelMagnitudes(layer: Layer, side: 'inputs' | 'outputs'): Float64Array {
+  const weight = doubles(layer.weight);
+  const most = new Float64Array(layer[side]);
+  eachKernel(layer, (start, end, input, output) => {
+    const channel = side === 'inputs' ? input : output;
+    for (let i = start; i < end; i++) most[channel] = Math.max(most[channel]!, Math.abs(weight[i]!));
+  });
+  return most;
+}
+
 function scaled(layer: Layer, gain: Float64Array, side: 'inputs' | 'outputs'): Float64Array {
   const weight = doubles(layer.weight);
   const result = new Float64Array(weight.length);
@@ -210,7 +221,7 @@ function foldOf(layer: Layer, weights: Float64Array, bias: Bias, biases: Float64
 }
 
 /** Whether zeros stand around the input. With auto_pad SAME a kernel of one tap needs none. */
-function isPadded({ node, layout }: Layer): boolean {
+export function isPadded({ node, layout }: Layer): boolean {
   if (!node.is('Conv')) return false;
   const mode = node.string('auto_pad', 'NOTSET');
   if (mode === 'VALID') return false;

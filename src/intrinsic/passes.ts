@@ -4,6 +4,7 @@ import { affinePairs } from './affine-pairs.ts';
 import { bnConv } from './bn-conv.ts';
 import { canonical } from './canonical.ts';
 import { common } from './common.ts';
+import { constantChannels } from './constant-channels.ts';
 import { constantFolding } from './constant-folding.ts';
 import { constantIf } from './constant-if.ts';
 import { constantInputs } from './constant-inputs.ts';
@@ -66,6 +67,7 @@ export const passes: readonly Pass[] = [
   bnConv,
   loneBn,
   gemmConstants,
+  constantChannels,
   canonical,
   // Behind the fusions: what has readers of its own can be fused with them.
   common,

@@ -98,7 +98,8 @@ async function openWithNorms(
   if (bn === 'fold') return { source: await openFused(options.model, options, opsets), warnings: [] };
   const source = await openFused(options.model, options, { ...opsets, skip: foldingPasses });
   const found = findNorms(source.model);
-  const rest = await fuse(source.model, { executor: createExecutor() });
+  // The fold is held against the weights as they were: no others may change them.
+  const rest = await fuse(source.model, { executor: createExecutor(), skip: ['constant-channels'] });
   const { norms, folded } = recordNorms(source.model, found);
   if (norms.length === 0) throw finetuneErrors.nothingLive(options.model, `--bn ${bn}`);
   const log = { applied: [...source.log.applied, ...rest.applied], refused: rest.refused };
