@@ -30,7 +30,9 @@ export const backendErrors = {
     dataError(
       'BACKEND_LOAD',
       `onnxruntime cannot load ${model}: ${firstLine(cause)}`,
-      "'qdq inspect' shows its operators and opset; an operator without a CPU kernel cannot be quantized or compared here",
+      /not a registered function\/op/.test(firstLine(cause))
+        ? "onnxruntime-node registers no libraries of custom operators, so that nothing here runs them: 'qdq quantize --format dynamic|weight-only|fp16|bf16' and 'qdq fuse' write such a model without a run"
+        : "'qdq inspect' shows its operators and opset; an operator without a CPU kernel cannot be quantized or compared here",
       cause,
     ),
 

@@ -16,6 +16,20 @@ export const pipelineErrors = {
       "leave the gate out, and use 'qdq compare' on a machine with more memory",
     ),
 
+  needsRun: (format: string, operators: string): QdqError =>
+    dataError(
+      'QUANT_NEEDS_RUN',
+      `format ${format} observes ranges, so it has to run the model, and nothing here runs ${operators}: onnxruntime-node registers no libraries of custom operators`,
+      'use --format dynamic, weight-only, fp16 or bf16, which need no run, or give ranges that were observed elsewhere with --state',
+    ),
+
+  gatesNotRun: (gate: string, operators: string): QdqError =>
+    usageError(
+      'QUANT_GATE_NOT_RUN',
+      `--gate '${gate}' needs both models to be run, and nothing here runs ${operators}`,
+      'leave the gate out, and compare the models where the library of these operators is',
+    ),
+
   notEqual: (model: string, output: string, difference: number, bound: number): QdqError =>
     dataError(
       'FUSE_NOT_EQUAL',

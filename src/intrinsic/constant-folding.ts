@@ -2,6 +2,7 @@
  * Nodes that depend on constants only are computed once, here, by the executor: all of them in one small model whose
  * outputs are the values that the rest of the graph reads. Quantizers stay, and so does what would make the file grow.
  */
+import { isKnownDomain } from '../graph/domains.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
@@ -50,6 +51,8 @@ function findFoldable(model: Model, unfit: ReadonlySet<Node>, context: PassConte
   const functions = new Set(model.functions.map((f) => `${f.domain ?? ''}:${f.name ?? ''}`));
   for (const node of model.allNodes()) {
     if (node.inputs.length === 0 || unfit.has(node)) continue;
+    // Only its own library can run it.
+    if (!isKnownDomain(node.domain) && !functions.has(`${node.domain}:${node.opType}`)) continue;
     const isReady = (value: Value): boolean => value.isConstant || foldable.has(value.producer!);
     if (!node.inputs.every((value) => value === null || isReady(value))) continue;
     if (random.test(node.opType) || notTensors.test(node.opType) || quantizers.test(node.opType)) continue;

@@ -37,4 +37,6 @@ export interface QuantizeResult {
   /** Absent when `report` was false. */
   readonly report?: Report;
   readonly warnings: readonly string[];
+  /** Why the model was written without being run; absent when it was run. */
+  readonly notRun?: string;
 }

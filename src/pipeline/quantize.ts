@@ -25,6 +25,7 @@ import type { Form } from '../quantized/format.ts';
 import { overriddenForm } from '../quantized/formats/index.ts';
 import { writeProvenance } from '../quantized/provenance.ts';
 import { openBaseline, recordBaseline } from './baseline.ts';
+import { customOperators, notRunFor } from './custom.ts';
 import { deliver } from './deliver.ts';
 import { blamingFloat, runFloat } from './float-first.ts';
 import { keepPlannedFloat } from './keep-float.ts';
@@ -76,17 +77,25 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   );
   const { file, model, log } = source;
   const unopened = options.recurrent === 'scan' ? openAllRecurrent(model, options) : [];
-  const judged = options.report !== false && fitsInMemory(file);
+  const custom = customOperators(model);
+  if (custom !== undefined && gates.length > 0) throw pipelineErrors.gatesNotRun(options.gates[0]!, custom);
+  const judged = options.report !== false && custom === undefined && fitsInMemory(file);
   if (!judged && gates.length > 0) throw pipelineErrors.gatesTooLarge(options.gates[0]!, sizeOf(file));
   const { include, exclude } = options;
   const { optimize } = options;
   const request = { target, scheme, include, exclude, optimize, fused: survivors(log) };
   const wanted = form.plan(model, request);
   const keepsHalf = form.keepsHalf === true && source.widened?.types.includes('float16') === true;
-  const given = [options.data, options.reader, options.state].some((source) => source !== undefined);
+  const sources = custom === undefined ? [options.data, options.reader, options.state] : [options.state];
+  const given = sources.some((source) => source !== undefined);
   const observed = form.rangesOptional && !given ? [] : observedTensors(wanted);
+  if (custom !== undefined && observed.length > 0 && !given) throw pipelineErrors.needsRun(form.format, custom);
   const fixed = fixedRanges(options.range ?? [], model, observed);
-  const chosen = await chooseSamples(options, model, observed.length > 0, judged || !isLarge(file));
+  const runs = custom === undefined && (judged || !isLarge(file));
+  const chosen =
+    custom === undefined
+      ? await chooseSamples(options, model, observed.length > 0, runs)
+      : await anySample(options, inputsOf(model));
   const { dataset } = chosen.evaluation;
   checkGates(gates, {
     labels: dataset.labelled || dataset.count === undefined,
@@ -105,7 +114,10 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   const plan = form.settle(model, request, wanted, ranges);
   const quantized = form.emit(model, plan, widened(ranges, options.minRange));
   if (keepsHalf) narrowBack(quantized.model, source.widened!.singles);
-  const drawn = await keepPlannedFloat(quantized.model, plan, `the quantized form of '${options.model}'`);
+  const drawn =
+    custom === undefined
+      ? await keepPlannedFloat(quantized.model, plan, `the quantized form of '${options.model}'`)
+      : [];
   writeStamp(quantized.model, plan, form.description, describeCalibration(state));
   writeProvenance(quantized.model, { source: file.sha256(), tensors: quantized.origins });
   const warnings = [
@@ -125,11 +137,18 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   };
   for (const warning of warnings) options.onWarning?.(warning);
 
-  const proven = deliver(quantized.model, file, options, samples.evaluation);
-  const saved = await blamingFloat(proven, float, samples.evaluation);
-  if (!saved.ran) tell(notRun(saved.byteLength));
-  if (!judged && options.report !== false) tell(notCompared(sizeOf(file)));
-  const result = { outputPath: saved.path, plan: summarizePlan(plan, form.description), warnings };
+  const unproven = custom !== undefined;
+  const proven = deliver(quantized.model, file, { ...options, unproven }, samples.evaluation);
+  const saved = unproven ? await proven : await blamingFloat(proven, float, samples.evaluation);
+  const reason = custom === undefined ? notRun(saved.byteLength) : notRunFor(custom);
+  if (!saved.ran) tell(reason);
+  if (!judged && !unproven && options.report !== false) tell(notCompared(sizeOf(file)));
+  const result = {
+    outputPath: saved.path,
+    plan: summarizePlan(plan, form.description),
+    warnings,
+    ...(!saved.ran && { notRun: reason }),
+  };
   if (!judged) return result;
   const health = state && (await healthFor(options, model, state, samples.calibration));
   const made = { quantPath: saved.path, fused: model, target, form, plan, state, samples, health };

@@ -111,9 +111,8 @@ function checkMode(
 }
 
 /** What there is to say about a model that was not compared. */
-function planLines({ plan }: QuantizeResult): string {
+function planLines({ plan, notRun }: QuantizeResult): string {
   const reasons = plan.leftFloat.map(({ node, op, reason }) => `  ${node} (${op}): ${reason}`);
-  return [`${plan.scheme}: ${plan.quantizedNodes} quantized nodes, ${plan.floatNodes} left float`, ...reasons].join(
-    '\n',
-  );
+  const counts = `${plan.scheme}: ${plan.quantizedNodes} quantized nodes, ${plan.floatNodes} left float`;
+  return [counts, ...(notRun === undefined ? [] : ['not run']), ...reasons].join('\n');
 }
