@@ -88,6 +88,7 @@ export const formOptions = [
   'weightMethod',
   'accuracyLevel',
   'keepIo',
+  'floatType',
   'override',
   'recurrent',
 ] as const satisfies readonly OptionName[];

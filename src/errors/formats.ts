@@ -23,6 +23,13 @@ export const formatErrors = {
       'use --format qdq, or 8-bit --activation-type and --weight-type',
     ),
 
+  slowFloat16: (target: string, reason: string, others: readonly string[]): QdqError =>
+    usageError(
+      'FORMAT_FLOAT_TYPE',
+      `--float-type float16 wins nothing on ${target}: ${reason}`,
+      `leave it out, or name the runtime: --target ${others.join(', ')}`,
+    ),
+
   float8: (): QdqError =>
     usageError(
       'FORMAT_FLOAT8',

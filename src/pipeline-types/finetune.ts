@@ -12,6 +12,7 @@ type FormatOnly =
   | 'weightMethod'
   | 'accuracyLevel'
   | 'keepIo'
+  | 'floatType'
   | 'override'
   | 'recurrent';
 

@@ -66,6 +66,8 @@ export interface SchemeFlags extends ObserverFlags {
   readonly accuracyLevel?: number;
   /** fp16, bf16: inputs and outputs stay float32. */
   readonly keepIo?: boolean;
+  /** qdq: what stays float computes in float16, on targets that run it. */
+  readonly floatType?: 'float32' | 'float16';
   /** qdq: scan opens LSTM, GRU and RNN, so that their products run in static int8. */
   readonly recurrent?: 'keep' | 'scan';
   /** Node names, operator types or /regular expressions/; empty means everything. */

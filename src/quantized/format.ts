@@ -35,6 +35,8 @@ export interface FormatFlags {
   readonly weightMethod?: 'rtn' | 'hqq' | undefined;
   readonly accuracyLevel?: number | undefined;
   readonly keepIo?: boolean | undefined;
+  /** In which type what stays float computes. */
+  readonly floatType?: 'float32' | 'float16' | undefined;
   /** What becomes of LSTM, GRU and RNN before the plan is made. */
   readonly recurrent?: 'keep' | 'scan' | undefined;
 }

@@ -36,5 +36,6 @@ export const nnapi: Target = {
   opset: { least: 10, newest: newestOpset },
   // It has none of them, but the parts of which LayerNormalization is made.
   fusedOpset: 0,
+  slowFloat16: 'NNAPI takes float32 models and halves them itself where it is allowed to',
   exactProducts: true,
 };

@@ -35,6 +35,7 @@ export const ortCpuX64: Target = {
   movesCodes: true,
   opset: { least: oldestOpset, newest: newestOpset },
   fusedOpset: 23,
+  slowFloat16: 'onnxruntime computes float16 on CPU in float32, between conversions',
   exactProducts: true,
 };
 

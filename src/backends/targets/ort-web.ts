@@ -23,4 +23,5 @@ export const ortWebGpu: Target = {
   summary: 'onnxruntime-web, WebGPU: int8 saves size only; weight-only and fp16 are what runs fast',
   formats: ['qdq', 'weight-only', 'fp16'],
   fusedOpset: 20,
+  slowFloat16: undefined,
 };

@@ -80,6 +80,8 @@ export interface Target {
   readonly opset: { readonly least: number; readonly newest: number };
   /** The newest to which a model is upgraded for operators that it runs as a whole (LayerNormalization, Gelu, RMSNormalization). */
   readonly fusedOpset: number;
+  /** Why float16 beside int8 is no faster there; absent where it is. */
+  readonly slowFloat16?: string | undefined;
   /** True when its int8 products are exact for full-range u8 × s8 operands. */
   readonly exactProducts: boolean;
 }

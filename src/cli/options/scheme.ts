@@ -82,6 +82,12 @@ export const scheme = {
     describe: 'fp16: inputs and outputs stay float32; --no-keep-io: they are float16 too',
     defaultText: 'true',
   }),
+  floatType: choice(['float32', 'float16'], {
+    group,
+    describe:
+      'qdq: type of what stays float; float16 for targets that run it (tensorrt, openvino, qnn, ort-web-webgpu)',
+    defaultText: 'float32',
+  }),
   activationBits: integer({
     group,
     min: 2,

@@ -1,4 +1,5 @@
 /** All formats by name. To add one: write its file and list it here. */
+import { targets } from '../../backends/targets/index.ts';
 import type { Scheme, Target } from '../../backends/targets/target.ts';
 import { formatErrors } from '../../errors/formats.ts';
 import { dynamic } from '../dynamic/dynamic.ts';
@@ -36,9 +37,16 @@ export function overriddenForm(
   overrides: readonly Override[],
 ): Form {
   const form = formOf(name, scheme, flags);
+  if (flags.floatType === 'float16' && target.slowFloat16 !== undefined)
+    throw formatErrors.slowFloat16(target.name, target.slowFloat16, halfTargets());
   if (overrides.length === 0) return form;
   return mixedForm({ format: findFormat(name), form, flags, target, formats, formOf }, overrides);
 }
+
+const halfTargets = (): string[] =>
+  targets
+    .filter(({ slowFloat16, formats: run }) => slowFloat16 === undefined && run.includes('qdq'))
+    .map(({ name }) => name);
 
 function findFormat(name: string): Format {
   const format = formats.find((each) => each.name === name);

@@ -2,7 +2,8 @@
 import { describeScheme, leastOpset } from '../../quantizable/scheme.ts';
 import { planQuantization } from '../../quantizable/planner.ts';
 import { planRanged } from '../../quantizable/ranged.ts';
-import type { Format } from '../format.ts';
+import { withHalfRest } from '../float16/rest.ts';
+import type { Form, Format } from '../format.ts';
 import { emitQdq } from '../qdq.ts';
 
 export const qdq: Format = {
@@ -17,16 +18,20 @@ export const qdq: Format = {
     'optimize',
     'weightObserver',
     'recurrent',
+    'floatType',
   ],
   perNode: true,
   mixes: { order: 1, observes: true },
-  configure: (scheme, { recurrent }) => ({
-    format: 'qdq',
-    description: `QDQ, ${describeScheme(scheme)}`,
-    settings: recurrent === undefined ? {} : { recurrent },
-    leastOpset: leastOpset(scheme),
-    plan: planQuantization,
-    settle: planRanged,
-    emit: emitQdq,
-  }),
+  configure(scheme, { recurrent, floatType }) {
+    const form: Form = {
+      format: 'qdq',
+      description: `QDQ, ${describeScheme(scheme)}`,
+      settings: recurrent === undefined ? {} : { recurrent },
+      leastOpset: leastOpset(scheme),
+      plan: planQuantization,
+      settle: planRanged,
+      emit: emitQdq,
+    };
+    return floatType === 'float16' ? withHalfRest(form, scheme) : form;
+  },
 };

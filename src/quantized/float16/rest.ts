@@ -1,0 +1,71 @@
+/**
+ * What a form leaves float, in float16: for runtimes whose integer regions stand among half-precision kernels (TensorRT, OpenVINO,
+ * QNN, WebGPU). Quantizers keep their float32 scales; a Cast stands where a value crosses. What float16 cannot hold stays float32.
+ */
+import { valueFinder, type Model } from '../../graph/model.ts';
+import type { Plan } from '../../quantizable/plan.ts';
+import type { PlanRequest } from '../../quantizable/planner.ts';
+import type { Form } from '../format.ts';
+import { float16 } from './float16.ts';
+
+export function withHalfRest(form: Form, scheme: PlanRequest['scheme']): Form {
+  const half = float16.configure(scheme, {});
+  const keys = { base: form.format, rest: half.format };
+  /** @param make the plan of one of both */
+  const plan = (
+    model: Model,
+    request: PlanRequest,
+    make: (part: Form, key: string, own: PlanRequest) => Plan,
+  ): Plan => {
+    const base = make(form, keys.base, request);
+    const rest = make(half, keys.rest, { ...request, mayBeEmpty: true, overrides: only(model, base, request) });
+    const names = new Set(base.tensors.map(({ name }) => name));
+    const reasons = new Map(rest.float.map(({ tensor, reason }) => [tensor, reason]));
+    const halves = new Set(rest.regions.map(({ tensor }) => tensor));
+    return {
+      ...base,
+      // A quantizer on a tensor says more than a look at its range.
+      tensors: [...base.tensors, ...rest.tensors.filter(({ name }) => !names.has(name))],
+      regions: [...base.regions, ...rest.regions.map((region) => ({ ...region, format: half.format }))],
+      float: base.float
+        .filter(({ tensor }) => tensor === undefined || !halves.has(tensor))
+        .map((each) => {
+          const why = each.tensor !== undefined && each.named !== true ? reasons.get(each.tensor) : undefined;
+          return why === undefined ? each : { ...each, reason: `${each.reason}; not in float16: ${why}` };
+        }),
+      parts: [
+        { key: keys.base, plan: base },
+        { key: keys.rest, plan: rest },
+      ],
+    };
+  };
+  const partOf = ({ parts = [] }: Plan, key: string): Plan => parts.find((each) => each.key === key)!.plan;
+  return {
+    ...form,
+    description: `${form.description}, the rest in float16`,
+    settings: { ...form.settings, floatType: 'float16' },
+    leastOpset: Math.max(form.leastOpset, half.leastOpset),
+    plan: (model, request) => plan(model, request, (part, _, own) => part.plan(model, own)),
+    settle: (model, request, wanted, ranges) =>
+      plan(model, request, (part, key, own) => part.settle(model, own, partOf(wanted, key), ranges)),
+    emit(model, whole, ranges) {
+      const made = form.emit(model, partOf(whole, keys.base), ranges);
+      const rest = half.emit(made.model, partOf(whole, keys.rest), ranges);
+      return { ...made, model: rest.model };
+    },
+  };
+}
+
+/** Only the nodes that the plan leaves float, and that the user did not name. */
+function only(model: Model, { float }: Plan, { overrides }: PlanRequest): NonNullable<PlanRequest['overrides']> {
+  const find = valueFinder(model);
+  const left = new Set(
+    float.flatMap(({ tensor, named }) => (tensor === undefined || named ? [] : [find(tensor)?.producer])),
+  );
+  return {
+    text: (node) => overrides?.text(node),
+    foreign: (node) => !left.has(node) || (overrides?.foreign(node) ?? false),
+    float: (node) => overrides?.float(node) ?? false,
+    scheme: (node) => overrides?.scheme(node),
+  };
+}
