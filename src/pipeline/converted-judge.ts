@@ -7,7 +7,6 @@ import { finetuneErrors } from '../errors/finetune.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Dim, Value } from '../graph/value.ts';
-import type { DataTypeName } from '../onnx/data-types.ts';
 import { cutModel, cutPoints, partOf } from '../qat/cut.ts';
 import type { Lowered } from '../qat/lower.ts';
 import { withoutFakeQuants } from '../qat/strip.ts';
@@ -28,6 +27,8 @@ export class Judge {
   readonly label: string;
   /** Codes and outputs: what a part of the model ends in. */
   readonly ends: readonly string[];
+  /** This CPU may saturate where others do not, and the model is judged as it runs here. */
+  readonly maySaturate: boolean;
   readonly #source: Model;
   readonly #reference: SourceRuns;
   readonly #options: ConvertOptions;
@@ -41,38 +42,42 @@ export class Judge {
     this.#options = options;
     const points = cutPoints(source);
     this.ends = [...points.keys(), ...source.graph.outputs.map(({ name }) => name)];
-    const least = (scale: Float32Array | undefined): number => scale?.reduce((a, b) => Math.min(a, b), Infinity) ?? 1;
-    this.#scales = new Map([...points].map(([name, { quantize }]) => [name, least(quantize.constant(1)?.floats())]));
+    const largest = (scale: Float32Array | undefined): number => scale?.reduce((a, b) => Math.max(a, b), 0) ?? 1;
+    this.#scales = new Map([...points].map(([name, { quantize }]) => [name, largest(quantize.constant(1)?.floats())]));
     const target = targets.find(({ name }) => name === readStamp(source)?.target);
+    const exact = targetOf(cpuInfo()).exactProducts;
     this.#session = {
       threads: options.threads,
       // Made for CPUs whose products are exact: judged as they compute.
-      exactInt8: target?.exactProducts === true && !targetOf(cpuInfo()).exactProducts,
+      exactInt8: target?.exactProducts === true && !exact,
       // By default onnxruntime rounds float activations to 8 bits where it multiplies them with weights in codes. The form of the
       // source asks for that, no error of the conversion; `roundedActivations` tells what it costs.
       extra: { qdq_matmulnbits_accuracy_level: '1' },
     };
+    this.maySaturate = !exact && this.#session.exactInt8 !== true;
   }
 
   /** Parts of the model, each fed with the codes of the source, whose results lie off. */
-  async parts(lowered: Lowered, settings: SessionOptions = {}): Promise<Deviation[]> {
+  async parts(lowered: Lowered): Promise<Deviation[]> {
     const { runs } = this.#reference;
-    const { model, fed } = cutModel(lowered.model, sharedDims(runs.map(({ codes }) => codes)));
-    const session = await openSession(model, { ...this.#session, ...settings }, this.label);
+    const { model, fed, shown } = cutModel(lowered.model, sharedDims(runs));
+    const session = await openSession(model, this.#session, this.label);
     const found = new Map<string, Deviation>();
     try {
       for (const run of runs) {
-        const codes = Object.fromEntries([...fed].map(([input, name]) => [input, run.codes.get(name)!]));
+        const values = Object.fromEntries([...fed].map(([codes, input]) => [input, run.quantized.get(codes)!]));
         const wanted = session.inputs.map(({ name }) => name);
-        const feeds = Object.entries({ ...run.feeds, ...codes }).filter(([name]) => wanted.includes(name));
+        const feeds = Object.entries({ ...run.feeds, ...values }).filter(([name]) => wanted.includes(name));
         const results = await session.run(Object.fromEntries(feeds));
-        const expected: Results = { ...run.outputs, ...Object.fromEntries(run.codes) };
-        for (const [name, value] of Object.entries(results)) {
-          if (!expected[name]) continue;
-          const { most, mean, range } = differenceOf(expected[name], value);
+        const parts = [
+          ...[...shown].map(([codes, name]) => [codes, name, run.quantized.get(codes)!] as const),
+          ...Object.entries(run.outputs).map(([name, value]) => [name, name, value] as const),
+        ];
+        for (const [name, output, expected] of parts) {
+          const { most, mean, range } = differenceOf(expected, results[output]!);
           const allowed = this.#allowed(name, range, lowered);
           const scale = this.#scales.get(name);
-          const usual = scale === undefined ? Infinity : meanCodeBound(scale, lowered.biasStep);
+          const usual = scale === undefined ? Infinity : scale * meanCodeBound(scale, lowered.biasStep);
           if (most > allowed && most > (found.get(name)?.most ?? 0)) found.set(name, { name, most, allowed });
           else if (mean > usual && !found.has(name)) found.set(name, { name, most: mean, allowed: usual });
         }
@@ -84,22 +89,8 @@ export class Judge {
   }
 
   #allowed(name: string, range: number, { biasStep, model }: Lowered): number {
-    const scale = this.#scales.get(name);
-    if (scale !== undefined) return codeBound(scale, biasStep);
-    const step = outputScale(model, name);
+    const step = this.#scales.get(name) ?? outputScale(model, name);
     return step === undefined ? floatBound(range, biasStep) : step * codeBound(step, biasStep) + 1e-6 * range;
-  }
-
-  /** Of these, those that do not deviate where products are exact. */
-  async onlySaturating(lowered: Lowered, found: readonly Deviation[]): Promise<ReadonlySet<string>> {
-    if (targetOf(cpuInfo()).exactProducts || this.#session.exactInt8) return new Set();
-    try {
-      const exact = new Set((await this.parts(lowered, { exactInt8: true })).map(({ name }) => name));
-      return new Set(found.map(({ name }) => name).filter((name) => !exact.has(name)));
-    } catch {
-      // onnxruntime's exact products do not load where two kernels read the same codes.
-      return new Set(found.map(({ name }) => name));
-    }
   }
 
   /** Names of the results of all nodes between this value and the quantizers before it, in the source. */
@@ -170,7 +161,7 @@ export class Judge {
       );
     if (unsigned)
       notes.push(
-        'this CPU adds products of u8 and s8 in saturating 16 bits: weights of 8 bits are stored as u8, which is exact on every CPU',
+        'this CPU adds products of s8 weights in saturating 16 bits: weights of 8 bits and activations are u8 now, the same numbers and exact on every CPU',
       );
     return notes;
   }
@@ -203,13 +194,12 @@ export class Judge {
   }
 }
 
-/** The codes of the first run; an axis that is not the same in all of them is left open. */
-function sharedDims(runs: readonly SourceRun['codes'][]): Map<string, { type: DataTypeName; dims: Dim[] }> {
+/** Dimensions of the values between quantizers; an axis that is not the same in all runs is left open. */
+function sharedDims(runs: readonly SourceRun[]): Map<string, Dim[]> {
   return new Map(
-    [...runs[0]!].map(([name, value]) => {
-      const others = runs.map((codes) => codes.get(name)!.dims);
-      const dims = value.dims.map((dim, axis) => (others.every((each) => each[axis] === dim) ? dim : null));
-      return [name, { type: value.type, dims }];
+    [...runs[0]!.quantized].map(([name, { dims }]) => {
+      const others = runs.map(({ quantized }) => quantized.get(name)!.dims);
+      return [name, dims.map((dim, axis) => (others.every((each) => each[axis] === dim) ? dim : null))];
     }),
   );
 }

@@ -5,7 +5,7 @@
  */
 import { openSession } from '../backends/session.ts';
 import type { Model } from '../graph/model.ts';
-import { lowerFakeQuant, type Lowered } from '../qat/lower.ts';
+import { lowerFakeQuant, type Lowered, type LowerSettings } from '../qat/lower.ts';
 import type { ConvertOptions } from '../pipeline-types.ts';
 import { Judge } from './converted-judge.ts';
 import type { Deviation } from './deviations.ts';
@@ -36,10 +36,10 @@ export async function lowerProven(
   const judge = new Judge(source, reference, options);
   const float = new Set<string>();
   let unsigned = false;
-  const attempt = (): Lowered => {
-    const lowered = lowerFakeQuant(source, { float, unsigned });
-    finish(lowered);
-    return lowered;
+  const attempt = (settings: LowerSettings = {}): Lowered => {
+    const made = lowerFakeQuant(source, { float, unsigned, ...settings });
+    finish(made);
+    return made;
   };
   let lowered = attempt();
   if (reference.runs.length === 0) {
@@ -63,13 +63,18 @@ export async function lowerProven(
       continue;
     }
     if (found.length === 0) break;
-    const saturating: ReadonlySet<string> = unsigned ? new Set() : await judge.onlySaturating(lowered, found);
+    if (!unsigned && judge.maySaturate) {
+      const other = attempt({ unsigned: true });
+      const left = await judge.parts(other).catch(() => found);
+      if (left.length < found.length) {
+        [unsigned, lowered, found] = [true, other, left];
+        if (found.length === 0) break;
+      }
+    }
     const before = float.size;
-    for (const { name } of found)
-      if (!saturating.has(name)) for (const result of judge.resultsBefore(name)) float.add(result);
+    for (const { name } of found) for (const result of judge.resultsBefore(name)) float.add(result);
     // What is float already deviates for another reason.
-    if (float.size === before && saturating.size === 0) throw judge.error(found[0]!);
-    unsigned ||= saturating.size > 0;
+    if (float.size === before) throw judge.error(found[0]!);
     lowered = attempt();
   }
   let { worst, deviation } = await judge.whole(lowered);

@@ -4,7 +4,7 @@ import { openModel } from '../compare/model-facts.ts';
 import { feedsOfOne } from '../data/batch.ts';
 import type { Model } from '../graph/model.ts';
 import type { TensorValue } from '../onnx/data-types.ts';
-import { cutPoints, showCodes } from '../qat/cut.ts';
+import { showQuantized } from '../qat/cut.ts';
 import type { ConvertOptions } from '../pipeline-types.ts';
 import type { Results } from './deviations.ts';
 import { generateInputs } from './generated.ts';
@@ -19,8 +19,8 @@ const usualGenerated = 2;
 export interface SourceRun {
   readonly feeds: Results;
   readonly outputs: Results;
-  /** Of activations, at every place where the model can be cut. */
-  readonly codes: ReadonlyMap<string, TensorValue>;
+  /** What the codes of activations stand for, at every place where the model can be cut, by the name of the codes. */
+  readonly quantized: ReadonlyMap<string, TensorValue>;
 }
 
 export interface SourceRuns {
@@ -45,12 +45,8 @@ export async function runSource(options: ConvertOptions, stands?: Model): Promis
     : await generateInputs(options.model, inputs, { ...options, samples: usualGenerated }, settings);
   const dataset = given ? await openFlags(options, inputs) : generated?.dataset;
   if (!dataset) return { model, runs: [], samples: undefined, notes: generated!.notes };
-  const points = cutPoints(model);
-  const session = await openSession(
-    showCodes(model, points),
-    { threads: options.threads, ...settings },
-    `'${options.model}'`,
-  );
+  const { model: open, shown } = showQuantized(model);
+  const session = await openSession(open, { threads: options.threads, ...settings }, `'${options.model}'`);
   const runs: SourceRun[] = [];
   const wanted = Math.min(options.samples ?? mostSamples, given ? mostSamples : usualGenerated);
   const { chosen } = choose(dataset.count, wanted, options.seed);
@@ -58,9 +54,9 @@ export async function runSource(options: ConvertOptions, stands?: Model): Promis
     for await (const sample of dataset.samples(chosen)) {
       const feeds = feedsOfOne(sample, inputs, dataset);
       const results = await session.run(feeds);
-      const codes = new Map([...points.keys()].map((name) => [name, results[name]!]));
+      const quantized = new Map([...shown].map(([codes, name]) => [codes, results[name]!]));
       const outputs = Object.fromEntries(model.graph.outputs.map(({ name }) => [name, results[name]!]));
-      runs.push({ feeds, outputs, codes });
+      runs.push({ feeds, outputs, quantized });
       options.onProgress?.({ stage: 'running the source', done: runs.length, unit: 'samples' });
     }
   } finally {

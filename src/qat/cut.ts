@@ -1,32 +1,29 @@
 /**
- * A quantized model cut at its quantizers: what each part makes of given codes. Two models that hold the same quantizers can so be
- * compared part by part, each fed with the very same codes, and what deviates is the part itself and not what came before.
+ * A quantized model cut at its quantizers: what each part makes of given values. Two models that hold the same quantizers can so be
+ * compared part by part, each fed with the very same values, and what deviates is the part itself and not what came before. Cuts are
+ * made in float, on either side of a whole pair, because onnxruntime's fusions look for pairs.
  */
-import { elementTypes } from '../graph/element-types.ts';
 import { modelFromProto } from '../graph/from-proto.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import { modelToProto } from '../graph/to-proto.ts';
 import type { Dim, Value } from '../graph/value.ts';
-import { dataType, type DataTypeName } from '../onnx/data-types.ts';
-
-/** Types of codes that sessions hand out. */
-const shown: ReadonlySet<string> = new Set<DataTypeName>(['uint8', 'int8', 'uint16', 'int16']);
+import { dataType } from '../onnx/data-types.ts';
 
 export interface CutPoint {
   readonly quantize: Node;
-  readonly type: DataTypeName;
+  /** One of those that read the codes. */
+  readonly dequantize: Node;
 }
 
-/** Codes of activations that nodes of the main graph read, by name, with the QuantizeLinear that makes them. */
+/** Codes of activations that a DequantizeLinear of the main graph reads, by name. */
 export function cutPoints(model: Model): Map<string, CutPoint> {
   const points = new Map<string, CutPoint>();
-  const types = elementTypes(model);
   for (const node of model.graph.nodes()) {
     const codes = node.is('DequantizeLinear') ? node.input(0) : undefined;
     if (!codes || codes.isConstant || codes.isOutput || codes.graph !== model.graph) continue;
-    const [quantize, type] = [quantizerOf(codes), types.get(codes)];
-    if (quantize && type !== undefined && shown.has(type)) points.set(codes.name, { quantize, type });
+    const quantize = quantizerOf(codes);
+    if (quantize && !points.has(codes.name)) points.set(codes.name, { quantize, dequantize: node });
   }
   return points;
 }
@@ -38,34 +35,52 @@ function quantizerOf(codes: Value): Node | undefined {
   return producer?.is('QuantizeLinear') ? producer : undefined;
 }
 
-/** A copy that hands out these codes as well. */
-export function showCodes(source: Model, points: ReadonlyMap<string, CutPoint>): Model {
+/** A copy that hands out what these codes stand for as well, and under which names. */
+export function showQuantized(source: Model): { model: Model; shown: Map<string, string> } {
   const model = modelFromProto(modelToProto(source), source.dir);
-  for (const [name, { type }] of points) {
-    const value = model.graph.values.get(name)!;
-    value.setType(dataType(type).code, value.dims);
+  const shown = new Map<string, string>();
+  for (const [name, { dequantize }] of cutPoints(model)) {
+    const value = dequantize.output()!;
+    shown.set(name, value.name);
+    if (value.isOutput) continue;
+    value.setType(dataType('float32').code, value.dims);
     model.graph.addOutput(value);
   }
-  return model;
+  return { model, shown };
 }
 
-/** A copy in which whatever reads one of these codes reads an input of the graph of this type instead. */
-export function cutModel(
-  source: Model,
-  codes: ReadonlyMap<string, { readonly type: DataTypeName; readonly dims: readonly Dim[] }>,
-): { model: Model; fed: Map<string, string> } {
+export interface CutModel {
+  readonly model: Model;
+  /** Names of the inputs that stand for codes, and of the outputs that show what they stand for, by the name of the codes. */
+  readonly fed: ReadonlyMap<string, string>;
+  readonly shown: ReadonlyMap<string, string>;
+}
+
+/** A copy in which whatever reads one of these codes reads those of an input of the graph, of these dimensions, quantized alike. */
+export function cutModel(source: Model, dims: ReadonlyMap<string, readonly Dim[]>): CutModel {
   const model = modelFromProto(modelToProto(source), source.dir);
-  const fed = new Map<string, string>();
-  for (const [name, { type, dims }] of codes) {
-    const value = model.graph.values.get(name);
-    if (!value?.producer) continue;
-    const input = model.graph.addInput(`${name}_fed`, dataType(type).code, dims);
-    model.graph.replaceUses(value, input);
-    value.setType(dataType(type).code, value.dims);
-    model.graph.addOutput(value);
-    fed.set(input.name, name);
+  const [fed, shown] = [new Map<string, string>(), new Map<string, string>()];
+  const float = dataType('float32').code;
+  const copy = (of: Node, value: Value, name: string): Node => {
+    const inputs = [value, of.input(1)!, ...(of.input(2) ? [of.input(2)!] : [])];
+    const node = model.graph.makeNode(of.opType, inputs, { outputs: [name] });
+    for (const [key, attribute] of of.attributes) node.attributes.set(key, attribute);
+    return node;
+  };
+  for (const [name, { quantize, dequantize }] of cutPoints(model)) {
+    const size = dims.get(name);
+    if (!size) continue;
+    const codes = model.graph.values.get(name)!;
+    const input = model.graph.addInput(`${name}_fed`, float, size);
+    const again = model.graph.insertAfter(copy(quantize, input, `${name}_again`), quantize);
+    model.graph.replaceUses(codes, again.output()!);
+    const seen = model.graph.insertAfter(copy(dequantize, codes, `${name}_seen`), codes.producer!);
+    seen.output()!.setType(float);
+    model.graph.addOutput(seen.output()!);
+    fed.set(name, input.name);
+    shown.set(name, seen.output()!.name);
   }
-  return { model, fed };
+  return { model, fed, shown };
 }
 
 /** The nodes between quantizers that make this value: up to what comes from codes. */

@@ -25,6 +25,7 @@ import { allFakeQuants, findFakeQuants, type FakeQuant } from './fake-quant.ts';
 import { fitWeights, type Origin } from './fit-weights.ts';
 import { findLayers, type Layer } from './layers.ts';
 import { storeFourBits } from './storage.ts';
+import { unsignActivations } from './unsigned.ts';
 
 export interface Lowered {
   readonly model: Model;
@@ -45,7 +46,7 @@ export interface Lowered {
 export interface LowerSettings {
   /** Nodes that must not run in integers. */
   readonly float?: ReadonlySet<string>;
-  /** Signed weights that could saturate on some CPU are stored unsigned: the same numbers, other kernels. */
+  /** Activations and weights in signed codes that could saturate on some CPU become unsigned: the same numbers, other kernels. */
   readonly unsigned?: boolean;
 }
 
@@ -55,6 +56,7 @@ export function lowerFakeQuant(source: Model, { float = new Set(), unsigned = fa
   // Looked up before any name moves.
   const keptFloat = new Set([...model.allNodes()].filter((node) => float.has(node.output()?.name ?? '')));
   makeScalars(model);
+  if (unsigned) unsignActivations(model);
   const constants = allFakeQuants(model).filter(
     ({ input, scale, zeroPoint }) => input.isConstant && scale.isConstant && (!zeroPoint || zeroPoint.isConstant),
   );

@@ -6,9 +6,10 @@ import { describe, expect, it } from 'vitest';
 import { openSession } from '../../src/backends/session.ts';
 import { modelToProto } from '../../src/graph/to-proto.ts';
 import { convertModel, type ConvertResult } from '../../src/index.ts';
-import { saveModel } from '../../src/onnx/model-file.ts';
+import { modelFromProto } from '../../src/graph/from-proto.ts';
+import { loadModel, saveModel } from '../../src/onnx/model-file.ts';
 import type { TensorValue } from '../../src/onnx/data-types.ts';
-import { sqnr, steps } from '../quantized/support.ts';
+import { run, sqnr, steps } from '../quantized/support.ts';
 import { constant } from '../support/build.ts';
 import { blockScales, f32, Network, scalesOf, weights, type Spelling } from '../qat/spellings.ts';
 
@@ -22,19 +23,23 @@ async function convert({
   const [path, output] = [join(folder, `${++count}.onnx`), join(folder, `${count}.int8.onnx`)];
   saveModel(modelToProto(model), path, {});
   const result = await convertModel({ model: path, output });
-  const run = async (file: string, settings: Parameters<typeof openSession>[1]): Promise<TensorValue> => {
+  const outputOf = async (file: string, settings: Parameters<typeof openSession>[1]): Promise<TensorValue> => {
     const session = await openSession(file, settings);
     const results = await session.run(feeds);
     await session.dispose();
     return Object.values(results)[0]!;
   };
-  return { result, meant: await run(path, { level: 'disabled', simulate: true }), ran: await run(output, {}) };
+  return {
+    result,
+    meant: await outputOf(path, { level: 'disabled', simulate: true }),
+    ran: await outputOf(output, {}),
+  };
 }
 
 /** A convolution between quantizers, whose weights use all codes. */
-function convolution(axis: number, wide = false): Network {
+function convolution(axis: number, wide = false, kind: 'u8' | 's8' = 'u8'): Network {
   const network = new Network();
-  const x = network.act('x', 0.03);
+  const x = network.act('x', 0.03, kind);
   // Neighbours of one sign: u8 × s8 products that a CPU without VNNI adds up in saturating 16 bits.
   const w = wide
     ? constant(
@@ -45,7 +50,7 @@ function convolution(axis: number, wide = false): Network {
     : weights([4, 4, 3, 3], axis);
   network.constant('w', w);
   const wd = network.pair('w', { scale: scalesOf(w, axis), axis });
-  network.act(network.add('Conv', [x, wd], 'y'), wide ? 0.1 : 0.02);
+  network.act(network.add('Conv', [x, wd], 'y'), wide ? 0.1 : 0.02, kind);
   return network;
 }
 
@@ -57,10 +62,16 @@ describe('what onnxruntime would compute otherwise is converted otherwise', () =
     expect(result.samples).toBe(2);
   });
 
-  it('products that saturate on some CPUs', async () => {
-    const { meant, ran } = await convert(convolution(0, true).done([1, 4, 8, 8], 'y_d', [1, 4, 6, 6]));
-    expect(steps(meant, ran, 0.1)).toBeLessThan(1.01);
-  });
+  it.each(['u8', 's8'] as const)(
+    'products of %s that saturate on some CPUs: still in an integer kernel',
+    async (kind) => {
+      const spelling = convolution(0, true, kind).done([1, 4, 8, 8], 'y_d', [1, 4, 6, 6]);
+      const { meant, ran } = await convert(spelling);
+      expect(steps(meant, ran, 0.1)).toBeLessThan(1.01);
+      const { types } = await run(modelFromProto(loadModel(join(folder, `${count}.int8.onnx`)).proto), spelling.feeds);
+      expect(types).toContain('QLinearConv');
+    },
+  );
 
   it.each([1e-9, 1e9])('a pool between scales that are %d apart, which its kernel refuses', async (ratio) => {
     const network = convolution(0);
