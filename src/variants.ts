@@ -3,7 +3,7 @@
  * that a model cannot have (4-bit blocks without matrices) is told with its reason; the others are made all the same.
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { join, parse, resolve } from 'node:path';
+import { join, parse } from 'node:path';
 import { paretoFront } from './compare/pareto.ts';
 import type { Report } from './compare/report.ts';
 import { withDefaults } from './defaults.ts';
@@ -11,9 +11,11 @@ import { QdqError } from './errors.ts';
 import { onnxErrors } from './errors/onnx.ts';
 import { modelFromProto } from './graph/from-proto.ts';
 import { onInterrupt } from './interrupt.ts';
+import { isSameFile } from './onnx/file.ts';
 import { loadModel, saveModel } from './onnx/model-file.ts';
 import type { CompareOptions, DataFlags, QuantizeOptions, RunFlags } from './pipeline-types.ts';
 import { compareFiles } from './pipeline/compare.ts';
+import { checkPlaces } from './pipeline/places.ts';
 import { quantizeModel } from './pipeline/quantize.ts';
 import { variantSets, type VariantSettings } from './variant-sets.ts';
 
@@ -57,15 +59,24 @@ export async function makeVariants(options: VariantsOptions): Promise<VariantsRe
   const file = loadModel(model);
   const operators = new Set([...modelFromProto(file.proto, file.dir).allNodes()].map(({ opType }) => opType));
   const stem = parse(model).name;
+  const place = join(output, `${stem}.onnx`);
+  const steps = variantSets[options.for](operators);
+  const isModel = isSameFile(place, model);
+  const written = [...steps.map(({ suffix }) => join(output, `${stem}${suffix}.onnx`)), ...(isModel ? [] : [place])];
+  checkPlaces(options, [
+    { flag: '--output', path: output, kind: 'folder' },
+    ...written.flatMap((path) =>
+      [path, `${path}.data`].map((each) => ({ flag: '--output', path: each, kind: 'file' as const, derived: true })),
+    ),
+  ]);
   makeFolder(output);
   const variants: VariantRow[] = [];
-  const place = join(output, `${stem}.onnx`);
-  if (resolve(place) !== resolve(model)) {
+  if (!isModel) {
     const saved = saveModel(file.proto, place, { sourceDir: file.dir, inputs: [file.path] });
     variants.push({ dtype: 'fp32', path: saved.path, bytes: saved.byteLength, ratio: 1 });
   }
-  for (const { dtype, suffix, steps } of variantSets[options.for](operators)) {
-    variants.push({ dtype, ...(await make(options, steps, join(output, `${stem}${suffix}.onnx`))) });
+  for (const { dtype, suffix, steps: own } of steps) {
+    variants.push({ dtype, ...(await make(options, own, join(output, `${stem}${suffix}.onnx`))) });
   }
   file.close();
   return { output, variants: withFront(variants) };

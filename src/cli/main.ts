@@ -29,7 +29,9 @@ export async function main(words: readonly string[], streams: Streams = process)
     const positionals = positionalsOf(raw, command);
     const flags = flagsOf(raw, command, words);
     const recipe = await recipeFor(command, flags['config'] as string | undefined);
-    const values = settle(command, flags, recipe?.settings(command.name) ?? {}) as Values<CommonOption>;
+    const settled = settle(command, flags, recipe?.settings(command.name) ?? {});
+    // A recipe is an input, also where nobody named it.
+    const values = { ...settled, ...(recipe && { config: recipe.file }) } as Values<CommonOption>;
     const console = createConsole(streams, values);
     if (recipe?.found) console.note(`settings from ${recipe.file}`);
     try {

@@ -1,29 +1,5 @@
-/** Output paths, judged before any work is done: an hour of calibration must not end in "no such folder". */
-import { statSync } from 'node:fs';
-import { dirname, join, parse, relative, resolve } from 'node:path';
-import { cliErrors } from '../errors/cli.ts';
-import type { ReportFlags } from '../pipeline-types.ts';
-import { isSameFile } from '../onnx/file.ts';
-
-/** @param inputs files of this run, which are never overwritten */
-export function checkOutput(flag: string, path: string, inputs: readonly string[]): void {
-  for (const input of inputs) {
-    if (resolve(input) === resolve(path) || isSameFile(input, path)) throw cliErrors.sameFile(flag, path);
-  }
-  const folder = dirname(path);
-  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) throw cliErrors.noFolder(flag, folder);
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw cliErrors.isFolder(flag, path);
-}
-
-/** Every file of a report, and the baseline where it is written. */
-export async function checkReport(
-  flags: Pick<ReportFlags, 'report' | 'reportFormat' | 'baseline' | 'updateBaseline'>,
-  inputs: readonly string[],
-): Promise<void> {
-  const { reportFiles } = await import('../pipeline/report-files.ts');
-  for (const { path } of reportFiles(flags)) checkOutput('--report', path, inputs);
-  if (flags.updateBaseline && flags.baseline !== undefined) checkOutput('--baseline', flags.baseline, inputs);
-}
+/** Names of outputs that nobody named, and names as they are shown. */
+import { join, parse, relative } from 'node:path';
 
 /** `models/net.onnx` → `models/net.int8.onnx` */
 export function defaultOutput(model: string): string {

@@ -60,24 +60,4 @@ export const cliErrors = {
 
   conflict: (first: string, second: string, why: string): QdqError =>
     usageError('CLI_CONFLICT', `${first} and ${second} exclude each other: ${why}`, 'give one of them'),
-
-  sameFile: (flag: string, path: string): QdqError =>
-    usageError(
-      'CLI_OUTPUT_IS_INPUT',
-      `${flag}: '${path}' is an input of this run and is never overwritten`,
-      'choose another output name',
-    ),
-
-  samePaths: (first: string, second: string, path: string): QdqError =>
-    usageError(
-      'CLI_SAME_OUTPUT',
-      `${first} and ${second} name the same file '${path}'`,
-      'choose another name for one of them',
-    ),
-
-  noFolder: (flag: string, folder: string): QdqError =>
-    usageError('CLI_NO_FOLDER', `${flag}: there is no folder '${folder}' to write into`, 'create it first (mkdir -p)'),
-
-  isFolder: (flag: string, path: string): QdqError =>
-    usageError('CLI_IS_FOLDER', `${flag}: '${path}' is a folder, not a file`, 'give a file name'),
 };

@@ -13,6 +13,7 @@ import {
   readSync,
   realpathSync,
   statSync,
+  type BigIntStats,
   type Stats,
 } from 'node:fs';
 import { basename, dirname, resolve, sep } from 'node:path';
@@ -166,8 +167,17 @@ export function folderOf(path: string): string {
 
 /** True when both paths lead to one existing file, through links too. */
 export function isSameFile(a: string, b: string): boolean {
-  const [first, second] = [a, b].map((path) => statSync(path, { throwIfNoEntry: false }));
+  // Numbers of files may be larger than a number holds.
+  const [first, second] = [a, b].map((path) => attemptStat(path));
   return first !== undefined && second !== undefined && first.dev === second.dev && first.ino === second.ino;
+}
+
+function attemptStat(path: string): BigIntStats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false, bigint: true });
+  } catch {
+    return undefined;
+  }
 }
 
 /** True for errors of the operating system, as against those of this program. */

@@ -17,12 +17,14 @@ import { dataErrors } from '../errors/data.ts';
 import { mergeErrors } from '../errors/merge.ts';
 import type { Model } from '../graph/model.ts';
 import type { CalibrateOptions, CalibrateResult } from '../pipeline-types.ts';
+import { lock } from '../onnx/lock.ts';
 import { observedTensors } from '../quantizable/plan.ts';
 import { planQuantization } from '../quantizable/planner.ts';
 import { newestOpset } from '../opset/versions.ts';
 import { version } from '../version.ts';
 import { observeAll } from './observe-all.ts';
 import { observerSettings } from './observer.ts';
+import { checkPlaces } from './places.ts';
 import { calibrationSamples, type Samples } from './samples.ts';
 import { inputsOf, openFused, sourceNotes } from './source.ts';
 import { opsetsFor } from './upgrade.ts';
@@ -34,6 +36,16 @@ const everything: Shard = { index: 1, count: 1 };
 
 export async function calibrateModel(asked: CalibrateOptions): Promise<CalibrateResult> {
   const options = inOrder(asked);
+  checkPlaces(options);
+  const free = lock(`${options.output}.partial`);
+  try {
+    return await calibrateInto(options);
+  } finally {
+    free();
+  }
+}
+
+async function calibrateInto(options: CalibrateOptions): Promise<CalibrateResult> {
   observerSettings(options);
   const { file, model, upgrade, widened } = await openFused(
     options.model,
@@ -106,7 +118,9 @@ function commandOf(
   { output: _output, command: _command, threads, workers, saveEvery, onProgress, onWarning, ...rest }: CalibrateOptions,
   { dataset, selection }: Samples,
 ): Record<string, unknown> {
-  return { ...rest, version, state: stateSchema, preprocess: dataset.preprocess, ids: dataset.idsHash(selection) };
+  // Where settings were read from is none of them.
+  const { config: _config, ...own } = rest as typeof rest & { readonly config?: string };
+  return { ...own, version, state: stateSchema, preprocess: dataset.preprocess, ids: dataset.idsHash(selection) };
 }
 
 /** State that is carried from sample to sample leaves nothing to share out, nor a place to go on from. */

@@ -9,15 +9,16 @@ import type { CompareOptions, CompareResult } from '../pipeline-types.ts';
 import { openBaseline, recordBaseline } from './baseline.ts';
 import { judgesOf } from './judges.ts';
 import { layersOf } from './layers.ts';
+import { checkPlaces } from './places.ts';
 import { samplesProgress } from './progress.ts';
-import { reportFiles, writeReportFiles } from './report-files.ts';
+import { writeReportFiles } from './report-files.ts';
 import { cautions, draw, openFlags } from './samples.ts';
 import { inputsOf } from './source.ts';
 
 /** Every sample is used, unless `samples` says how many. */
 export async function compareFiles(options: CompareOptions): Promise<CompareResult> {
   const { float, quant, samples, seed, batch, threads, gates, onWarning } = options;
-  reportFiles(options);
+  checkPlaces(options);
   const baseline = openBaseline(options);
   const judges = await judgesOf(options);
   const file = loadModel(float);

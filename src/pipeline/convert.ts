@@ -11,6 +11,7 @@ import { leastInt4Opset, storeFourBits } from '../qat/storage.ts';
 import { deliver } from './deliver.ts';
 import { lowerProven } from './prove-converted.ts';
 import { repairWarnings } from './notes.ts';
+import { checkPlaces } from './places.ts';
 import { openFused, sourceNotes } from './source.ts';
 import { restamp } from './stamp.ts';
 
@@ -20,6 +21,7 @@ import { restamp } from './stamp.ts';
  * when onnxruntime has run it.
  */
 export async function convertModel(options: ConvertOptions): Promise<ConvertResult> {
+  checkPlaces(options);
   const { file, model, upgrade, widened } = await openFused(
     options.model,
     options,

@@ -13,6 +13,7 @@ import { onnxErrors } from '../errors/onnx.ts';
 import type { Model } from '../graph/model.ts';
 import { modelToProto } from '../graph/to-proto.ts';
 import { FileRange, isSameFile } from '../onnx/file.ts';
+import { lock } from '../onnx/lock.ts';
 import { saveModel, type ModelFile, type SavedModel } from '../onnx/model-file.ts';
 import type { RunFlags, ExternalDataMode } from '../pipeline-types.ts';
 import { runOnce, type Samples } from './samples.ts';
@@ -127,8 +128,9 @@ async function deliverLarge(
     if (taken) throw onnxErrors.outputIsInput(place);
   }
   const folder = `${output}.partial`;
-  makeFolder(folder);
+  const free = lock(folder);
   try {
+    makeFolder(folder);
     // One file of this size would be held in memory by whoever opens it; external data is mapped.
     const externalData = options.externalData === 'auto' ? 'always' : options.externalData;
     const saved = save(model, source, join(folder, basename(output)), {
@@ -143,6 +145,7 @@ async function deliverLarge(
     return { path: output, ...dataPath, byteLength: saved.byteLength, ran: samples !== undefined && !options.unproven };
   } finally {
     rmSync(folder, { recursive: true, force: true });
+    free();
   }
 }
 

@@ -10,12 +10,13 @@ import { rowsOf } from '../data/runs.ts';
 import { finetuneErrors } from '../errors/finetune.ts';
 import type { Model } from '../graph/model.ts';
 import { modelToProto } from '../graph/to-proto.ts';
+import { lock } from '../onnx/lock.ts';
 import { saveModel } from '../onnx/model-file.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import type { FinetuneOptions, FinetuneResult } from '../pipeline-types.ts';
 import { readAugment } from '../qat/augment.ts';
 import { stepsPerEpoch, trainingBatches } from '../qat/batches.ts';
-import { writeCheckpoint, type Evaluated } from '../qat/checkpoint.ts';
+import { checkpointPath, prepareCheckpoints, writeCheckpoint, type Evaluated } from '../qat/checkpoint.ts';
 import { leastGradientOpset } from '../qat/differentiate.ts';
 import { openPorts } from '../intrinsic/widen/ports.ts';
 import { findFakeQuants } from '../qat/fake-quant.ts';
@@ -36,7 +37,7 @@ import { measure } from './finetune-judge.ts';
 import { trainingLog } from './finetune-log.ts';
 import { proveItRuns } from './finetune-proof.ts';
 import { judging, reportTrained } from './finetune-report.ts';
-import { reportFiles } from './report-files.ts';
+import { checkPlaces } from './places.ts';
 import type { Samples } from './samples.ts';
 import { withScratch } from './scratch.ts';
 import { resumed, settingsOf } from './finetune-settings.ts';
@@ -52,7 +53,7 @@ const usualSteps = 400;
  * that is no number; the last checkpoint stays. The errors of model files and data.
  */
 export async function finetuneModel(options: FinetuneOptions): Promise<FinetuneResult> {
-  reportFiles(options);
+  checkPlaces(options);
   const { result, evaluation, trained, teacher } = await runFinetune(options);
   if (options.report === false || (options.report === undefined && options.gates.length === 0)) return result;
   const judges = judging(evaluation, trained);
@@ -85,6 +86,17 @@ export interface Finetuned {
 }
 
 export async function runFinetune(options: FinetuneOptions): Promise<Finetuned> {
+  if (options.checkpoint === undefined) return runAlone(options);
+  prepareCheckpoints(options.checkpoint);
+  const free = lock(checkpointPath(options.checkpoint));
+  try {
+    return await runAlone(options);
+  } finally {
+    free();
+  }
+}
+
+async function runAlone(options: FinetuneOptions): Promise<Finetuned> {
   const optimizer = optimizerOf(options.optimizer);
   if (options.loss !== undefined) parseLoss(options.loss, options.temperature);
   if (options.resume && options.checkpoint === undefined) throw finetuneErrors.resumeNowhere();

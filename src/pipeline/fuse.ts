@@ -12,6 +12,7 @@ import { saveModel } from '../onnx/model-file.ts';
 import type { FuseOptions, FuseResult } from '../pipeline-types.ts';
 import { customOperators } from './custom.ts';
 import { generateInputs, type Generated } from './generated.ts';
+import { checkPlaces } from './places.ts';
 import { cautions, openFlags } from './samples.ts';
 import { newestOpset } from '../opset/versions.ts';
 import { countOps, inputsOf, openFused, sourceNotes } from './source.ts';
@@ -28,6 +29,7 @@ const singleBound = 1e-4;
 const halfBound = 2e-2;
 
 export async function fuseModel(options: FuseOptions): Promise<FuseResult> {
+  checkPlaces(options);
   const { file, model, log, upgrade, nodesBefore, opsBefore } = await openFused(options.model, options, {
     ...opsetsFor(options.opset, 0, newestOpset),
     skip: options.skip,

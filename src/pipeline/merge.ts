@@ -2,9 +2,11 @@
 import { mergeStates, missingShards } from '../calibrate/merge.ts';
 import { readState, writeState } from '../calibrate/state.ts';
 import type { MergeOptions, MergeResult } from '../pipeline-types.ts';
+import { checkPlaces } from './places.ts';
 
 /** @throws QdqError: a file that is no state, and what does not belong together; nothing is written then */
 export function mergeCalibrations({ states, output, partial = false }: MergeOptions): MergeResult {
+  checkPlaces({ states, output });
   const named = states.map((path) => ({ path, state: readState(path) }));
   const merged = mergeStates(named, { partial });
   writeState(output, merged);

@@ -26,6 +26,7 @@ import { planRanged } from '../quantizable/ranged.ts';
 import { describeScheme, findTarget, leastOpset, resolveScheme } from '../quantizable/scheme.ts';
 import { keptWarnings, rangeWarnings } from './notes.ts';
 import { observerSettings } from './observer.ts';
+import { checkPlaces } from './places.ts';
 import { samplesProgress } from './progress.ts';
 import { calibrationSamples, runOnce, type Samples } from './samples.ts';
 import { describeCalibration, schemeRequest, summarizePlan } from './scheme.ts';
@@ -41,6 +42,7 @@ const leastFakeQuantOpset = 13;
 
 /** @throws QdqError: usage errors before anything runs, data errors for the model and the samples */
 export async function prepareModel(options: PrepareOptions): Promise<PrepareResult> {
+  checkPlaces(options);
   observerSettings(options);
   const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
   const { scheme, widths } = resolveWidths(target, options);

@@ -11,15 +11,15 @@ import { convertModel } from './convert.ts';
 import { judging, reportTrained } from './finetune-report.ts';
 import { runFinetune } from './finetune.ts';
 import { judgesOf } from './judges.ts';
+import { checkPlaces } from './places.ts';
 import { prepareModel } from './prepare.ts';
-import { reportFiles } from './report-files.ts';
 import { withScratch } from './scratch.ts';
 
 /** @throws what `prepareModel`, `finetuneModel` and `convertModel` throw; the output exists only when all of them are done */
 export async function quantizeFinetuned(options: QuantizeFinetunedOptions): Promise<QuantizeFinetunedResult> {
   const { model, output } = options;
   options.gates.map(parseGate);
-  reportFiles(options);
+  checkPlaces(options);
   await judgesOf(options);
   if (options.report === false && options.gates.length > 0) throw pipelineErrors.gatesWithoutReport(options.gates[0]!);
   if (options.data === undefined && options.reader === undefined) throw finetuneErrors.noData();

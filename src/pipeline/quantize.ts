@@ -41,11 +41,12 @@ import {
   unobservedWarnings,
 } from './notes.ts';
 import { observerSettings } from './observer.ts';
+import { checkPlaces } from './places.ts';
 import { plannedRanges } from './planned-ranges.ts';
 import { judgesOf } from './judges.ts';
 import { layerSamples } from './layers.ts';
 import { samplesProgress } from './progress.ts';
-import { reportFiles, writeReportFiles } from './report-files.ts';
+import { writeReportFiles } from './report-files.ts';
 import { judgingSamples } from './generated.ts';
 import { anySample, settle, splitSamples, type SamplePlan } from './samples.ts';
 import { describeCalibration, formatFlags, schemeRequest, summarizePlan } from './scheme.ts';
@@ -61,7 +62,7 @@ import { opsetsFor } from './upgrade.ts';
 export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeResult> {
   const gates = options.gates.map(parseGate);
   observerSettings(options);
-  reportFiles(options);
+  checkPlaces(options);
   const baseline = openBaseline(options);
   const judges = await judgesOf(options);
   if (options.report === false && gates.length > 0) throw pipelineErrors.gatesWithoutReport(options.gates[0]!);

@@ -31,6 +31,7 @@ import { findTarget, resolveScheme } from '../quantizable/scheme.ts';
 import { formOf } from '../quantized/formats/index.ts';
 import { writeProvenance } from '../quantized/provenance.ts';
 import { observerSettings } from './observer.ts';
+import { checkPlaces } from './places.ts';
 import { samplesProgress } from './progress.ts';
 import { settle, splitSamples, type SamplePlan, type Samples } from './samples.ts';
 import { schemeRequest } from './scheme.ts';
@@ -44,6 +45,7 @@ const mostAdded = 8;
 
 /** @throws SENSITIVITY_*, GATE_* and what the stages of `quantizeModel` throw */
 export async function sensitivityOf(options: SensitivityOptions): Promise<SensitivityResult> {
+  checkPlaces(options);
   const gate = parseGate(options.until ?? 'output.sqnr >= 0');
   checkSensitivityGate(gate);
   const report = options.into === undefined ? undefined : readReport(options.into);

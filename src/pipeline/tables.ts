@@ -10,9 +10,11 @@ import type { Model } from '../graph/model.ts';
 import type { Value } from '../graph/value.ts';
 import { writeWhole } from '../onnx/pending-file.ts';
 import type { ExportOptions, ExportResult } from '../pipeline-types.ts';
+import { checkPlaces } from './places.ts';
 
 /** @throws QdqError: a file that is no state, a place that cannot be written */
 export function exportCalibration({ state: path, as, output }: ExportOptions): ExportResult {
+  checkPlaces({ state: path, output });
   const ranges = rangesOf(readState(path));
   const text = tableFormats.find(({ id }) => id === as)!.encode(ranges);
   writeWhole(output, new TextEncoder().encode(text));

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { decodeSafetensors, encodeSafetensors } from '../calibrate/safetensors.ts';
 import { finetuneErrors } from '../errors/finetune.ts';
+import { onnxErrors } from '../errors/onnx.ts';
 import { writeWhole } from '../onnx/pending-file.ts';
 import type { TrainingState } from './optimize.ts';
 import type { Point, Progress } from './trainer.ts';
@@ -51,13 +52,22 @@ export function checkpointPath(folder: string): string {
   return join(folder, 'checkpoint.safetensors');
 }
 
-/** Makes the folder when it is missing. @throws ONNX_UNWRITABLE, ONNX_DISK_FULL */
+/** Makes the folder when it is missing. @throws ONNX_UNWRITABLE */
+export function prepareCheckpoints(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    throw onnxErrors.unwritable(folder, error);
+  }
+}
+
+/** @throws ONNX_UNWRITABLE, ONNX_DISK_FULL */
 export function writeCheckpoint(
   folder: string,
   settings: Settings,
   { state, progress, curve, evaluations }: Checkpoint,
 ): void {
-  mkdirSync(folder, { recursive: true });
+  prepareCheckpoints(folder);
   const { best, sinceBest, firstLoss } = progress;
   const text = JSON.stringify({
     step: state.step,

@@ -115,7 +115,7 @@ describe('output paths', () => {
     ['quantize', '--report'],
     ['calibrate', '-o'],
   ])('%s %s never names the input', async (command, flag) => {
-    expect(await failure([command, digits, flag, digits])).toMatchObject({ exitCode: 2, code: 'CLI_OUTPUT_IS_INPUT' });
+    expect(await failure([command, digits, flag, digits])).toMatchObject({ exitCode: 2, code: 'OUTPUT_IS_INPUT' });
   });
 
   it('sees through links', async () => {
@@ -123,7 +123,7 @@ describe('output paths', () => {
     copyFileSync(digits, join(folder, 'model.onnx'));
     symlinkSync(join(folder, 'model.onnx'), join(folder, 'link.onnx'));
     expect(await failure(['fuse', join(folder, 'model.onnx'), '-o', join(folder, 'link.onnx')])).toMatchObject({
-      code: 'CLI_OUTPUT_IS_INPUT',
+      code: 'OUTPUT_IS_INPUT',
     });
   });
 
@@ -131,14 +131,14 @@ describe('output paths', () => {
     const folder = temporaryFolder();
     mkdirSync(join(folder, 'sub'));
     expect(await failure(['fuse', digits, '-o', join(folder, 'no', 'out.onnx')])).toMatchObject({
-      code: 'CLI_NO_FOLDER',
+      code: 'OUTPUT_NO_FOLDER',
     });
-    expect(await failure(['fuse', digits, '-o', join(folder, 'sub')])).toMatchObject({ code: 'CLI_IS_FOLDER' });
+    expect(await failure(['fuse', digits, '-o', join(folder, 'sub')])).toMatchObject({ code: 'OUTPUT_IS_FOLDER' });
   });
 
   it('are different from each other', async () => {
     const out = join(temporaryFolder(), 'out.onnx');
-    expect(await failure(['quantize', digits, '-o', out, '--report', out])).toMatchObject({ code: 'CLI_SAME_OUTPUT' });
+    expect(await failure(['quantize', digits, '-o', out, '--report', out])).toMatchObject({ code: 'OUTPUT_TWICE' });
   });
 });
 

@@ -2,7 +2,7 @@
 import { cliErrors } from '../../errors/cli.ts';
 import { defineCommand } from '../command.ts';
 import { dataOptions, observerOptions, recipeOptions } from '../options.ts';
-import { checkOutput, shown } from '../paths.ts';
+import { shown } from '../paths.ts';
 import { runFlags } from '../run-flags.ts';
 import { parseShard } from '../shard.ts';
 import { plural } from '../../report/format.ts';
@@ -32,7 +32,6 @@ export const calibrate = defineCommand({
   async run({ positionals, values, console }) {
     const model = positionals[0]!;
     const output = values.output!;
-    checkOutput('--output', output, [model, ...(values.data === undefined ? [] : [values.data])]);
     // How a run is shown is no part of what it calibrates: a quiet run may be gone on with by one that is not.
     const { shard, json, quiet, verbose, ...rest } = values;
     if (values.workers > 1 && values.threads !== undefined)

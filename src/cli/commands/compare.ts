@@ -2,7 +2,7 @@
 import { conclude } from '../conclude.ts';
 import { defineCommand } from '../command.ts';
 import { dataOptions, recipeOptions, reportOptions } from '../options.ts';
-import { checkReport, shown } from '../paths.ts';
+import { shown } from '../paths.ts';
 import { runFlags } from '../run-flags.ts';
 
 export const compare = defineCommand({
@@ -27,7 +27,6 @@ export const compare = defineCommand({
   ],
   async run({ positionals, values, console }) {
     const [float, quant] = positionals as [string, string];
-    await checkReport(values, [float, quant]);
     const { compareFiles } = await import('../../pipeline/compare.ts');
     const { gate: gates, ...rest } = values;
     const result = await compareFiles({ ...rest, gates, float, quant, ...runFlags(values, console) });

@@ -1,7 +1,7 @@
 /** `qdq convert`: a model with fake quantizers, fine-tuned or not, becomes int8. */
 import { defineCommand } from '../command.ts';
 import { dataOptions, recipeOptions } from '../options.ts';
-import { checkOutput, shown } from '../paths.ts';
+import { shown } from '../paths.ts';
 import { runFlags } from '../run-flags.ts';
 import { plural } from '../../report/format.ts';
 
@@ -21,7 +21,6 @@ export const convert = defineCommand({
   async run({ positionals, values, console }) {
     const model = positionals[0]!;
     const output = values.output!;
-    checkOutput('--output', output, [model]);
     const { convertModel } = await import('../../pipeline.ts');
     const result = await convertModel({ ...values, output, model, ...runFlags(values, console) });
     console.result(result, () => {

@@ -1,7 +1,7 @@
 /** `qdq export`: the ranges of a calibration state, as a table that another tool reads. */
 import { plural } from '../../report/format.ts';
 import { defineCommand } from '../command.ts';
-import { checkOutput, shown } from '../paths.ts';
+import { shown } from '../paths.ts';
 
 export const exportTable = defineCommand({
   name: 'export',
@@ -20,7 +20,6 @@ export const exportTable = defineCommand({
   async run({ positionals, values, console }) {
     const state = positionals[0]!;
     const output = values.output!;
-    checkOutput('--output', output, [state]);
     const { exportCalibration } = await import('../../pipeline.ts');
     const result = exportCalibration({ state, as: values.as!, output });
     console.result(result, () => `${plural(result.tensors, 'tensor')}   ${shown(result.outputPath)}`);

@@ -3,7 +3,7 @@ import { cliErrors } from '../../errors/cli.ts';
 import { defineCommand } from '../command.ts';
 import { dataOptions, recipeOptions, reportOptions, trainingOptions } from '../options.ts';
 import { conclude } from '../conclude.ts';
-import { checkOutput, checkReport, shown } from '../paths.ts';
+import { shown } from '../paths.ts';
 import { runFlags } from '../run-flags.ts';
 import { plural } from '../../report/format.ts';
 import type { FinetuneResult } from '../../pipeline-types.ts';
@@ -35,13 +35,6 @@ export const finetune = defineCommand({
   async run({ positionals, values, console }) {
     const model = positionals[0]!;
     const output = values.output!;
-    const inputs = [
-      model,
-      ...[values.data, values.reader, values.eval, values.teacher].filter((path) => path !== undefined),
-    ];
-    checkOutput('--output', output, inputs);
-    if (values.log !== undefined) checkOutput('--log', values.log, [...inputs, output]);
-    await checkReport(values, [...inputs, output]);
     if (values.workers > 1 && values.threads !== undefined)
       throw cliErrors.conflict('--threads', '--workers', 'each worker has one thread');
     const { finetuneModel } = await import('../../pipeline.ts');

@@ -2,7 +2,7 @@
 import type { FuseResult } from '../../pipeline-types.ts';
 import { defineCommand } from '../command.ts';
 import { dataOptions, recipeOptions } from '../options.ts';
-import { checkOutput, shown } from '../paths.ts';
+import { shown } from '../paths.ts';
 import { runFlags } from '../run-flags.ts';
 import { digits, plural } from '../../report/format.ts';
 import { byFrequency, columns, groupBy, someOf, textOf } from '../text.ts';
@@ -21,7 +21,6 @@ export const fuse = defineCommand({
   ],
   async run({ positionals, values, console }) {
     const model = positionals[0]!;
-    checkOutput('--output', values.output!, [model]);
     const { fuseModel } = await import('../../pipeline.ts');
     const result = await fuseModel({ ...values, output: values.output!, model, ...runFlags(values, console) });
     console.result(result, () => render(result));

@@ -1,7 +1,7 @@
 /** `qdq merge`: the states of `qdq calibrate --shard` become the state of the whole run. */
 import { plural } from '../../report/format.ts';
 import { defineCommand } from '../command.ts';
-import { checkOutput, shown } from '../paths.ts';
+import { shown } from '../paths.ts';
 
 export const merge = defineCommand({
   name: 'merge',
@@ -17,7 +17,6 @@ export const merge = defineCommand({
   ],
   async run({ positionals, values, console }) {
     const output = values.output!;
-    checkOutput('--output', output, positionals);
     const { mergeCalibrations } = await import('../../pipeline.ts');
     const result = mergeCalibrations({ states: positionals, output, partial: values.partial });
     const { shards, missing } = result;

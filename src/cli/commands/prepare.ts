@@ -1,7 +1,7 @@
 /** `qdq prepare`: a float model with fake quantizers, to be fine-tuned and converted. */
 import { defineCommand } from '../command.ts';
 import { dataOptions, recipeOptions, quantizerOptions } from '../options.ts';
-import { checkOutput, shown } from '../paths.ts';
+import { shown } from '../paths.ts';
 import { runFlags } from '../run-flags.ts';
 import { plural } from '../../report/format.ts';
 import type { PrepareResult } from '../../pipeline-types.ts';
@@ -35,8 +35,6 @@ export const prepare = defineCommand({
   async run({ positionals, values, console }) {
     const model = positionals[0]!;
     const output = values.output!;
-    const inputs = [model, ...[values.data, values.reader, values.state].filter((path) => path !== undefined)];
-    checkOutput('--output', output, inputs);
     const { prepareModel } = await import('../../pipeline.ts');
     const result = await prepareModel({ ...values, output, model, ...runFlags(values, console) });
     console.result(result, () => render(result));

@@ -18,7 +18,7 @@ import {
   type OptionName,
   type Values,
 } from '../options.ts';
-import { checkOutput, checkReport, defaultOutput, defaultReport, shown } from '../paths.ts';
+import { defaultOutput, defaultReport, shown } from '../paths.ts';
 import { runFlags } from '../run-flags.ts';
 import type { QuantizeResult } from '../../pipeline-types.ts';
 
@@ -70,15 +70,7 @@ export const quantize = defineCommand({
     const model = positionals[0]!;
     const output = values.output ?? defaultOutput(model);
     const report = values.report ?? defaultReport(output);
-    const inputs = [
-      model,
-      ...[values.data, values.reader, values.state, values.eval, values.teacher].filter((path) => path !== undefined),
-    ];
-    checkOutput('--output', output, inputs);
-    await checkReport({ ...values, report }, inputs);
-    if (report === output) throw cliErrors.samePaths('--output', '--report', report);
     checkMode(values);
-    if (values.log !== undefined) checkOutput('--log', values.log, [...inputs, output]);
     const { quantizeFinetuned, quantizeModel } = await import('../../pipeline.ts');
     const { gate: gates, withFinetuning, ...rest } = values;
     const request = { ...rest, gates, model, output, report, ...runFlags(values, console) };

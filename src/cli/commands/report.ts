@@ -3,11 +3,12 @@ import { readReport, writeWhole } from '../../compare/report-file.ts';
 import { judgeAgain } from '../../compare/judge.ts';
 import { parseGate } from '../../compare/gates.ts';
 import { openBaseline, recordBaseline } from '../../pipeline/baseline.ts';
+import { checkPlaces } from '../../pipeline/places.ts';
 import { findRenderer, rendererOf } from '../../report/index.ts';
 import { terminal } from '../../report/terminal.ts';
 import { conclude } from '../conclude.ts';
 import { defineCommand } from '../command.ts';
-import { checkOutput, shown } from '../paths.ts';
+import { shown } from '../paths.ts';
 
 export const report = defineCommand({
   name: 'report',
@@ -26,7 +27,7 @@ export const report = defineCommand({
   async run({ positionals, values, console }) {
     const file = positionals[0]!;
     const { output, gate, htmlStatic } = values;
-    if (output !== undefined) checkOutput('--output', output, [file]);
+    checkPlaces({ ...values, file });
     const baseline = openBaseline(values);
     const stored = readReport(file);
     const judged = gate.length > 0 || baseline ? judgeAgain(stored, gatesOf(gate, stored), baseline) : stored;
