@@ -15,11 +15,11 @@ export class QdqError extends Error {
   readonly hint: string | undefined;
 
   constructor(kind: ErrorKind, code: string, message: string, hint?: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
+    super(shortened(message), cause === undefined ? undefined : { cause });
     this.name = 'QdqError';
     this.kind = kind;
     this.code = code;
-    this.hint = hint;
+    this.hint = hint === undefined ? undefined : shortened(hint);
   }
 
   get exitCode(): number {
@@ -27,9 +27,29 @@ export class QdqError extends Error {
   }
 }
 
+/** More than this nobody reads, however many names or however long a name a file has. */
+const longest = 2000;
+const mostNames = 20;
+
+function shortened(text: string): string {
+  return text.length <= longest ? text : `${text.slice(0, longest - 400)} ... ${text.slice(-395)}`;
+}
+
+/** `'a', 'b'`, the first of many. */
+export function listed(names: Iterable<string>): string {
+  const all = [...names];
+  const more = all.length > mostNames ? ` and ${all.length - mostNames} more` : '';
+  return (
+    all
+      .slice(0, mostNames)
+      .map((name) => `'${name}'`)
+      .join(', ') + more || 'none'
+  );
+}
+
 /** Wrong flags, names or recipe keys: exit code 2. */
-export function usageError(code: string, message: string, hint?: string): QdqError {
-  return new QdqError('usage', code, message, hint);
+export function usageError(code: string, message: string, hint?: string, cause?: unknown): QdqError {
+  return new QdqError('usage', code, message, hint, cause);
 }
 
 /** A bad model, bad samples or a file system that refuses: exit code 3. */

@@ -1,15 +1,15 @@
 /** The graph that onnxruntime makes of a model and really runs: a session writes it into a file for a while, which is read back. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { modelFromProto } from '../graph/from-proto.ts';
 import type { Model } from '../graph/model.ts';
 import { onInterrupt } from '../interrupt.ts';
 import { loadModel } from '../onnx/model-file.ts';
 import type { SessionOptions } from './options.ts';
+import { temporaryFolder } from './temporary.ts';
 
 export class OptimizedGraph {
-  readonly #folder = mkdtempSync(join(tmpdir(), 'qdq-'));
+  readonly #folder = temporaryFolder('qdq-');
   readonly #path = join(this.#folder, 'optimized.onnx');
   readonly #release = onInterrupt(() => this.#clear());
 

@@ -1,6 +1,7 @@
 /** The graph that onnxruntime makes of a model and really runs, and which written node stands behind each of its nodes. */
 import { constantBytes, OptimizedGraph } from '../backends/optimized.ts';
 import { openSession } from '../backends/session.ts';
+import { checkRoom } from '../backends/temporary.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 
@@ -18,6 +19,10 @@ export async function executedModel(emitted: Model, source: string | Model, name
       constantBytes(emitted) > inlineLimit ? { optimized_model_external_initializers_file_name: 'executed.data' } : {};
     await (await openSession(source, { level: 'all', ...optimized.options, extra }, name)).dispose();
     return optimized.read(true);
+  } catch (error) {
+    // onnxruntime does not say that it could not write the graph.
+    checkRoom(constantBytes(emitted), error);
+    throw error;
   } finally {
     optimized.remove();
   }

@@ -2,10 +2,10 @@
  * Where the time goes, operator by operator: both models run in turns under onnxruntime's own profiler, in sessions of their own,
  * because a session that writes a profile is slower. An integer kernel counts as the operator that it stands for.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { openSession, type Session } from '../backends/session.ts';
+import { temporaryFolder } from '../backends/temporary.ts';
 import type { Model } from '../graph/model.ts';
 import { onInterrupt } from '../interrupt.ts';
 import type { Feeds } from './feeds.ts';
@@ -34,7 +34,7 @@ const mostRuns = 100;
 
 /** @throws the errors of onnxruntime */
 export async function profileBoth({ float, quant, threads, budgetMs = 1500 }: ProfileOptions): Promise<Profile> {
-  const folder = mkdtempSync(join(tmpdir(), 'qdq-profile-'));
+  const folder = temporaryFolder('qdq-profile-');
   const remove = (): void => rmSync(folder, { recursive: true, force: true });
   const release = onInterrupt(remove);
   const sessions: Session[] = [];

@@ -1,5 +1,5 @@
 /** Errors of the runtime: it is missing, refuses the model, or fails while running. */
-import { dataError, QdqError } from '../errors.ts';
+import { dataError, QdqError, usageError } from '../errors.ts';
 
 /** onnxruntime's messages carry source paths and stack lines; the first sentence tells the cause. */
 export function firstLine(error: unknown): string {
@@ -24,6 +24,22 @@ export const backendErrors = {
       'BACKEND_TOO_OLD',
       `onnxruntime-node ${found} is too old: qdq needs ${oldest} or later`,
       `'npm install onnxruntime-node@${best}' installs the release that qdq is tested with`,
+    ),
+
+  noTemporary: (folder: string, cause: unknown): QdqError =>
+    usageError(
+      'TEMPORARY_FOLDER',
+      `the folder for temporary files, '${folder}', cannot be written into: ${firstLine(cause)}`,
+      'set TMPDIR (on Windows TEMP) to a folder that can',
+      cause,
+    ),
+
+  temporaryFull: (folder: string, needed: number, cause: unknown): QdqError =>
+    dataError(
+      'TEMPORARY_FULL',
+      `the folder for temporary files, '${folder}', has no room for some ${Math.ceil(needed / 1e6)} MB, in which onnxruntime tells how it runs the model`,
+      'free some space, or set TMPDIR (on Windows TEMP) to a folder that has it',
+      cause,
     ),
 
   load: (model: string, cause: unknown): QdqError =>

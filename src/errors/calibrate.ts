@@ -1,5 +1,5 @@
 /** Errors of calibration: tensors that cannot be observed, values that are not numbers, state files that do not fit. */
-import { dataError, didYouMean, usageError, type QdqError } from '../errors.ts';
+import { dataError, didYouMean, listed, usageError, type QdqError } from '../errors.ts';
 
 /** A tensor that holds NaN or infinity, with where it comes from. */
 export interface NotFinite {
@@ -132,7 +132,7 @@ export const calibrateErrors = {
   notFinite: (what: NotFinite): QdqError => {
     const from = what.node === undefined ? 'a graph input' : `made by node '${what.node}'`;
     const constant = what.constant === undefined ? '' : ` from its constant '${what.constant}'`;
-    const samples = `${what.samples.length > 1 ? 'samples' : 'sample'} ${what.samples.map((id) => `'${id}'`).join(', ')}`;
+    const samples = `${what.samples.length > 1 ? 'samples' : 'sample'} ${listed(what.samples)}`;
     const message = `tensor '${what.tensor}', ${from}${constant}, holds ${what.found} for ${samples}`;
     return dataError(what.found === 'NaN' ? 'CALIBRATE_NAN' : 'CALIBRATE_INFINITY', message, notFiniteHint(what));
   },

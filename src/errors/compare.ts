@@ -1,8 +1,8 @@
 /** Errors of comparing two models: models that do not pair, labels that do not fit, gates and report files that cannot be read. */
-import { dataError, didYouMean, usageError, type QdqError } from '../errors.ts';
+import { dataError, didYouMean, listed as list, usageError, type QdqError } from '../errors.ts';
 
+const isFull = (cause: unknown): boolean => ['ENOSPC', 'EDQUOT'].includes((cause as NodeJS.ErrnoException).code ?? '');
 const shape = (dims: readonly number[]): string => `[${dims.join(', ')}]`;
-const list = (names: readonly string[]): string => names.map((name) => `'${name}'`).join(', ') || 'none';
 
 export const compareErrors = {
   scaleRatio: (model: string, node: string, inputScale: number, outputScale: number): QdqError =>
@@ -189,8 +189,10 @@ export const compareErrors = {
   reportUnwritable: (path: string, cause: unknown): QdqError =>
     dataError(
       'REPORT_UNWRITABLE',
-      `${path}: the report cannot be written: ${(cause as Error).message}`,
-      'check the folder and its permissions',
+      `${path}: the report cannot be written: ${isFull(cause) ? 'the disk is full' : (cause as Error).message}`,
+      isFull(cause)
+        ? "free some space or choose another disk; the models are there: 'qdq compare' makes the report again"
+        : "check the folder and its permissions; the models are there: 'qdq compare' makes the report again",
       cause,
     ),
 };

@@ -1,5 +1,5 @@
 /** Errors of prepare, finetune and convert. */
-import { dataError, didYouMean, usageError, type QdqError } from '../errors.ts';
+import { dataError, didYouMean, listed, usageError, type QdqError } from '../errors.ts';
 
 const calmer =
   'lower --lr, raise --warmup, or limit the gradient with --clip-norm 1; the last checkpoint stays as it is';
@@ -187,14 +187,14 @@ export const finetuneErrors = {
   teacherInput: (path: string, input: string, known: readonly string[]): QdqError =>
     dataError(
       'QAT_TEACHER',
-      `${path} does not match: it wants an input '${input}', the model has ${known.map((name) => `'${name}'`).join(', ')}`,
+      `${path} does not match: it wants an input '${input}', the model has ${listed(known)}`,
       "give the float model that 'qdq prepare' was given, or leave out --teacher",
     ),
 
   teacherOutput: (path: string, output: string, known: readonly string[]): QdqError =>
     dataError(
       'QAT_TEACHER',
-      `${path} does not match: it has no output '${output}', but ${known.map((name) => `'${name}'`).join(', ')}`,
+      `${path} does not match: it has no output '${output}', but ${listed(known)}`,
       "give the float model that 'qdq prepare' was given, or leave out --teacher",
     ),
 

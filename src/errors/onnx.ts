@@ -153,6 +153,13 @@ export const onnxErrors = {
       'load the model from its file, or give the folder (dir, sourceDir)',
     ),
 
+  externalTwice: (tensor: string, key: string): QdqError =>
+    dataError(
+      'ONNX_EXTERNAL_ENTRY',
+      `tensor '${tensor}' says twice, and not the same, '${key}' of its external data`,
+      reexport,
+    ),
+
   externalEscapes: (tensor: string, location: string): QdqError =>
     dataError(
       'ONNX_EXTERNAL_ESCAPES',

@@ -1,5 +1,5 @@
 /** Errors of fine-tuning: graphs that cannot be differentiated, and shapes that are not known. */
-import { dataError, type QdqError } from '../errors.ts';
+import { dataError, listed, type QdqError } from '../errors.ts';
 
 export interface NotDifferentiable {
   readonly node: string;
@@ -19,7 +19,7 @@ export const qatErrors = {
   unreachable: (tensors: readonly string[]): QdqError =>
     dataError(
       'QAT_UNREACHABLE',
-      `the loss does not depend on ${tensors.map((name) => `'${name}'`).join(', ')}`,
+      `the loss does not depend on ${listed(tensors)}`,
       'leave these tensors as they are, or add the outputs they lead to to the loss',
     ),
 

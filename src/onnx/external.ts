@@ -30,6 +30,8 @@ export function isExternal(tensor: TensorProto): boolean {
 export function externalReference(tensor: TensorProto): ExternalReference {
   const entries = new Map(tensor.externalData?.map(({ key, value }) => [key, value ?? '']));
   const location = entries.get('location');
+  for (const { key, value } of tensor.externalData ?? [])
+    if (entries.get(key) !== (value ?? '')) throw onnxErrors.externalTwice(tensor.name ?? '', key ?? '');
   if (!location) throw onnxErrors.externalEntry(tensor.name ?? '', 'location', location);
   const number = (key: string): number | undefined => {
     const text = entries.get(key);

@@ -1,6 +1,7 @@
 /**
  * Float model + quantized model + samples → report. The samples are preprocessed for the float model and read by both.
  */
+import { checkTemporary } from '../backends/temporary.ts';
 import { compareModels } from '../compare/compare.ts';
 import { openModel } from '../compare/model-facts.ts';
 import { modelFromProto } from '../graph/from-proto.ts';
@@ -19,6 +20,7 @@ import { inputsOf } from './source.ts';
 export async function compareFiles(options: CompareOptions): Promise<CompareResult> {
   const { float, quant, samples, seed, batch, threads, gates, onWarning } = options;
   checkPlaces(options);
+  checkTemporary();
   const baseline = openBaseline(options);
   const judges = await judgesOf(options);
   const file = loadModel(float);

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { cpuInfo } from '../backends/cpu.ts';
 import { targetOf } from '../backends/targets/index.ts';
+import { checkTemporary } from '../backends/temporary.ts';
 import { parseGate } from '../compare/gates.ts';
 import { finetuneErrors } from '../errors/finetune.ts';
 import { pipelineErrors } from '../errors/pipeline.ts';
@@ -20,6 +21,7 @@ export async function quantizeFinetuned(options: QuantizeFinetunedOptions): Prom
   const { model, output } = options;
   options.gates.map(parseGate);
   checkPlaces(options);
+  if (options.report !== false) checkTemporary();
   await judgesOf(options);
   if (options.report === false && options.gates.length > 0) throw pipelineErrors.gatesWithoutReport(options.gates[0]!);
   if (options.data === undefined && options.reader === undefined) throw finetuneErrors.noData();

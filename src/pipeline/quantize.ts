@@ -2,6 +2,7 @@
 import { cpuInfo } from '../backends/cpu.ts';
 import { targetOf } from '../backends/targets/index.ts';
 import type { Target } from '../backends/targets/target.ts';
+import { checkTemporary } from '../backends/temporary.ts';
 import { calibrate } from '../calibrate/calibrate.ts';
 import { confirmed } from '../calibrate/confirm.ts';
 import { healthOf, type Health } from '../calibrate/health.ts';
@@ -63,6 +64,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   const gates = options.gates.map(parseGate);
   observerSettings(options);
   checkPlaces(options);
+  if (options.report !== false) checkTemporary();
   const baseline = openBaseline(options);
   const judges = await judgesOf(options);
   if (options.report === false && gates.length > 0) throw pipelineErrors.gatesWithoutReport(options.gates[0]!);

@@ -15,7 +15,7 @@ export interface Size {
 
 export const shape = (dims: Dims): string => `[${dims.map((dim) => dim ?? '?').join(', ')}]`;
 export const expects = ({ name, type, dims }: Input): string => `input '${name}' takes ${type} ${shape(dims)}`;
-export const list = (names: Iterable<string>): string => [...names].map((name) => `'${name}'`).join(', ') || 'none';
+export { listed as list } from '../../errors.ts';
 export const reason = (cause: unknown): string =>
   (cause instanceof Error ? cause.message : String(cause)).split('\n')[0]!.trim();
 
