@@ -13,9 +13,12 @@
  *   if (report?.verdict === 'fail') process.exitCode = 1;
  */
 import { withDefaults, type Given } from './defaults.ts';
+import { known } from './known-options.ts';
 import * as pipeline from './pipeline.ts';
 import { compareFiles } from './pipeline/compare.ts';
 import { sensitivityOf } from './pipeline/sensitivity.ts';
+import * as variants from './variants.ts';
+import type { VariantsOptions, VariantsResult } from './variants.ts';
 import type {
   CalibrateOptions,
   CalibrateResult,
@@ -44,58 +47,63 @@ import type {
 /**
  * Fuses a float model and proves on samples, or on generated inputs, that the result is equal; writes it to `output`.
  */
-export function fuseModel(options: Given<FuseOptions>): Promise<FuseResult> {
-  return pipeline.fuseModel(withDefaults<FuseOptions>(options));
+export async function fuseModel(options: Given<FuseOptions>): Promise<FuseResult> {
+  return pipeline.fuseModel(withDefaults<FuseOptions>(known('fuseModel', options)));
 }
 
 /** Observes the ranges of activations on samples; writes them, as a calibration state, to `output`. */
-export function calibrateModel(options: Given<CalibrateOptions>): Promise<CalibrateResult> {
-  return pipeline.calibrateModel(withDefaults<CalibrateOptions>(options));
+export async function calibrateModel(options: Given<CalibrateOptions>): Promise<CalibrateResult> {
+  return pipeline.calibrateModel(withDefaults<CalibrateOptions>(known('calibrateModel', options)));
 }
 
 /** Makes one calibration state of the states of its shards: the same bytes as without shards. */
 export function mergeCalibrations(options: MergeOptions): MergeResult {
-  return pipeline.mergeCalibrations(options);
+  return pipeline.mergeCalibrations(known('mergeCalibrations', options));
 }
 
 /** Writes the ranges of a calibration state as a table for another tool. */
 export function exportCalibration(options: ExportOptions): ExportResult {
-  return pipeline.exportCalibration(options);
+  return pipeline.exportCalibration(known('exportCalibration', options));
 }
 
 /** The whole pipeline; writes the int8 model to `output`, also when a gate failed (`report.verdict`). */
-export function quantizeModel(options: Given<QuantizeOptions>): Promise<QuantizeResult> {
-  return pipeline.quantizeModel(withDefaults<QuantizeOptions>(options));
+export async function quantizeModel(options: Given<QuantizeOptions>): Promise<QuantizeResult> {
+  return pipeline.quantizeModel(withDefaults<QuantizeOptions>(known('quantizeModel', options)));
 }
 
 /** Fake quantizers, training, int8 and the comparison in one: `prepareModel`, `finetuneModel`, `convertModel`, `compareModels`. */
-export function quantizeFinetuned(options: Given<QuantizeFinetunedOptions>): Promise<QuantizeFinetunedResult> {
-  return pipeline.quantizeFinetuned(withDefaults<QuantizeFinetunedOptions>(options));
+export async function quantizeFinetuned(options: Given<QuantizeFinetunedOptions>): Promise<QuantizeFinetunedResult> {
+  return pipeline.quantizeFinetuned(withDefaults<QuantizeFinetunedOptions>(known('quantizeFinetuned', options)));
 }
 
 /** Puts fake quantizers on a float model, calibrated on samples; writes it to `output`. */
-export function prepareModel(options: Given<PrepareOptions>): Promise<PrepareResult> {
-  return pipeline.prepareModel(withDefaults<PrepareOptions>({ observer: 'mse', ...options }));
+export async function prepareModel(options: Given<PrepareOptions>): Promise<PrepareResult> {
+  return pipeline.prepareModel(withDefaults<PrepareOptions>({ observer: 'mse', ...known('prepareModel', options) }));
 }
 
 /** Trains the weights, biases and scales of a model with fake quantizers; writes it to `output`. */
-export function finetuneModel(options: Given<FinetuneOptions>): Promise<FinetuneResult> {
-  return pipeline.finetuneModel(withDefaults<FinetuneOptions>(options));
+export async function finetuneModel(options: Given<FinetuneOptions>): Promise<FinetuneResult> {
+  return pipeline.finetuneModel(withDefaults<FinetuneOptions>(known('finetuneModel', options)));
 }
 
 /** Makes an int8 model of one with fake quantizers; writes it to `output`. */
-export function convertModel(options: Given<ConvertOptions>): Promise<ConvertResult> {
-  return pipeline.convertModel(withDefaults<ConvertOptions>(options));
+export async function convertModel(options: Given<ConvertOptions>): Promise<ConvertResult> {
+  return pipeline.convertModel(withDefaults<ConvertOptions>(known('convertModel', options)));
 }
 
 /** Runs a float model and its quantized form side by side and reports what differs. */
-export function compareModels(options: Given<CompareOptions>): Promise<CompareResult> {
-  return compareFiles(withDefaults<CompareOptions>(options));
+export async function compareModels(options: Given<CompareOptions>): Promise<CompareResult> {
+  return compareFiles(withDefaults<CompareOptions>(known('compareModels', options)));
 }
 
 /** Measures what each layer costs in int8 and, given `until`, which to leave float. */
-export function measureSensitivity(options: Given<SensitivityOptions>): Promise<SensitivityResult> {
-  return sensitivityOf(withDefaults<SensitivityOptions>(options));
+export async function measureSensitivity(options: Given<SensitivityOptions>): Promise<SensitivityResult> {
+  return sensitivityOf(withDefaults<SensitivityOptions>(known('measureSensitivity', options)));
+}
+
+/** Makes the set of files that a runtime picks from, each compared with the float model. */
+export async function makeVariants(options: VariantsOptions): Promise<VariantsResult> {
+  return variants.makeVariants(known('makeVariants', options));
 }
 
 export { examine, type Diagnosis, type Finding } from './doctor.ts';
@@ -109,5 +117,5 @@ export { fromOnnxProto, loadModel, saveModel, type ModelFile, type SaveOptions }
 export type { Report, Verdict } from './compare/report.ts';
 export type { Given } from './defaults.ts';
 export type * from './pipeline-types.ts';
-export { makeVariants, type VariantRow, type VariantsOptions, type VariantsResult } from './variants.ts';
+export type { VariantRow, VariantsOptions, VariantsResult } from './variants.ts';
 export { version } from './version.ts';
