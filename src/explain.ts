@@ -71,7 +71,7 @@ export async function explainModel(path: string, options: ExplainOptions = {}): 
   const scheme = resolveScheme(target, {});
   const form = overriddenForm('qdq', target, scheme, {}, (options.override ?? []).map(parseOverride));
   const opsets = { opset: Math.max(form.leastOpset, target.opset.least), newest: target.fusedOpset };
-  const { model: fused, log } = await openFused(path, { threads: 1 }, opsets);
+  const { model: fused, log } = await openFused(path, { threads: 1 }, { ...opsets, asDeclared: true });
   const { regions, float, tensors } = form.plan(fused, { ...options, target, scheme, fused: survivors(log) });
   const { applied, refused } = log;
   return {

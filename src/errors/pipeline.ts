@@ -30,6 +30,14 @@ export const pipelineErrors = {
       'leave the gate out, and compare the models where the library of these operators is',
     ),
 
+  fixedReshape: (model: string, input: string, node: string, size: number, cause: QdqError): QdqError =>
+    dataError(
+      'FIXED_RESHAPE',
+      `'${model}' declares an open batch for input '${input}', but does not run with one sample: ${cause.message}; Reshape '${node}' gives the batch the fixed size ${size}`,
+      `export the model again with a batch of 1 or ${size}, or with a Reshape that begins with 0 or -1`,
+      cause,
+    ),
+
   notEqual: (model: string, output: string, difference: number, bound: number): QdqError =>
     dataError(
       'FUSE_NOT_EQUAL',

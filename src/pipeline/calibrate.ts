@@ -47,7 +47,7 @@ export async function calibrateModel(asked: CalibrateOptions): Promise<Calibrate
 
 async function calibrateInto(options: CalibrateOptions): Promise<CalibrateResult> {
   observerSettings(options);
-  const { file, model, upgrade, widened } = await openFused(
+  const { file, model, upgrade, widened, batch } = await openFused(
     options.model,
     options,
     opsetsFor(options.opset, anyScheme, newestOpset),
@@ -56,7 +56,7 @@ async function calibrateInto(options: CalibrateOptions): Promise<CalibrateResult
   const { shard = everything } = options;
   const chosen = 'from' in samples.selection ? undefined : samples.selection.length;
   if (chosen !== undefined) checkShards(shard, chosen);
-  const warnings = [...sourceNotes({ upgrade, widened }), ...cautions];
+  const warnings = [...sourceNotes({ upgrade, widened, batch }), ...cautions];
   const common = { modelSha256: file.sha256(), tensors: tensorsOfAnyPlan(model), shard };
   const unfinished = `${options.output}.partial`;
   const key = keyOf({ ...commandOf(options, samples), ...common });

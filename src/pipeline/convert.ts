@@ -22,11 +22,10 @@ import { restamp } from './stamp.ts';
  */
 export async function convertModel(options: ConvertOptions): Promise<ConvertResult> {
   checkPlaces(options);
-  const { file, model, upgrade, widened } = await openFused(
-    options.model,
-    options,
-    options.storage === 'int4' ? { opset: leastInt4Opset } : {},
-  );
+  const { file, model, upgrade, widened } = await openFused(options.model, options, {
+    ...(options.storage === 'int4' && { opset: leastInt4Opset }),
+    asDeclared: true,
+  });
   const quantizers = [...model.allNodes()].filter((node) => node.is('QuantizeLinear', 'DequantizeLinear'));
   if (quantizers.length === 0) throw finetuneErrors.notPrepared(options.model);
   const [bad] = badScales(model);

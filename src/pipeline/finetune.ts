@@ -102,13 +102,15 @@ async function runAlone(options: FinetuneOptions): Promise<Finetuned> {
   if (options.resume && options.checkpoint === undefined) throw finetuneErrors.resumeNowhere();
   if (options.steps !== undefined && options.epochs !== undefined) throw finetuneErrors.stepsAndEpochs();
   const augment = options.augment === undefined ? undefined : await readAugment(options.augment);
-  const { file, model, upgrade, widened } = await openFused(options.model, options, { opset: leastGradientOpset });
+  const { file, model, upgrade, widened, batch } = await openFused(options.model, options, {
+    opset: leastGradientOpset,
+  });
   if (findFakeQuants(model).length === 0) throw finetuneErrors.notPrepared(options.model);
   const closePorts = openPorts(model);
   const inputs = inputsOf(model);
   const data = await trainingData(options, inputs);
   const normPlan = planNorms(model, options);
-  const warnings = [...sourceNotes({ upgrade, widened }), ...data.warnings, ...normPlan.warnings];
+  const warnings = [...sourceNotes({ upgrade, widened, batch }), ...data.warnings, ...normPlan.warnings];
   for (const warning of warnings) options.onWarning?.(warning);
 
   const feeds = feedsOf(data.first, data.runs);

@@ -30,7 +30,7 @@ const halfBound = 2e-2;
 
 export async function fuseModel(options: FuseOptions): Promise<FuseResult> {
   checkPlaces(options);
-  const { file, model, log, upgrade, nodesBefore, opsBefore } = await openFused(options.model, options, {
+  const { file, model, log, upgrade, batch, nodesBefore, opsBefore } = await openFused(options.model, options, {
     ...opsetsFor(options.opset, 0, newestOpset),
     skip: options.skip,
     keepTypes: true,
@@ -41,7 +41,7 @@ export async function fuseModel(options: FuseOptions): Promise<FuseResult> {
     custom === undefined
       ? await proofInputs({ ...options, samples: count }, model)
       : { dataset: undefined, notes: [`EQUALITY WAS NOT PROVEN: nothing here runs ${custom}`] };
-  const warnings = [...sourceNotes({ upgrade, widened: undefined }), ...notes];
+  const warnings = [...sourceNotes({ upgrade, widened: undefined, batch }), ...notes];
   for (const warning of warnings) options.onWarning?.(warning);
   const halves = [...model.graph.graphs()].some(({ values }) =>
     [...values.values()].some(({ type }) => type === 'float16'),

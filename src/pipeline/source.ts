@@ -10,6 +10,7 @@ import { densified } from '../onnx/densified.ts';
 import type { FusionLog } from '../intrinsic/pass.ts';
 import { loadModel, type ModelFile } from '../onnx/model-file.ts';
 import type { RunFlags } from '../pipeline-types.ts';
+import { closeBatch } from './open-batch.ts';
 import { upgradeAndFuse, type OpsetSettings, type Upgrade } from './upgrade.ts';
 
 export interface FusedSource {
@@ -20,6 +21,8 @@ export interface FusedSource {
   readonly upgrade: Upgrade;
   /** What became float32; undefined for a model that was float32, or was to keep its types. */
   readonly widened: Widened | undefined;
+  /** What is to be told of a batch that a Reshape fixes. */
+  readonly batch: string | undefined;
   readonly nodesBefore: number;
   readonly opsBefore: Readonly<Record<string, number>>;
 }
@@ -27,6 +30,8 @@ export interface FusedSource {
 export interface FuseSettings extends OpsetSettings {
   /** Names of passes that must not run. */
   readonly skip?: readonly string[];
+  /** Nothing is run. */
+  readonly asDeclared?: boolean;
   /** Float types stay as the file has them. */
   readonly keepTypes?: boolean;
 }
@@ -44,13 +49,14 @@ export async function openFused(path: string, flags: RunFlags, settings: FuseSet
     return read;
   };
   const { model, log, upgrade } = await upgradeAndFuse(open, createExecutor(), settings, settings.skip);
+  const batch = settings.asDeclared ? undefined : await closeBatch(model, path);
   flags.onProgress?.({ stage: 'fusing', done: 1, total: 1, unit: 'models' });
-  return { file, model, log, upgrade, widened, nodesBefore, opsBefore };
+  return { file, model, log, upgrade, widened, batch, nodesBefore, opsBefore };
 }
 
 /** What a user should know of how the model was read. @param keepsHalf what is left float goes back to float16 */
 export function sourceNotes(
-  { upgrade: { from, to, adapted, blocked }, widened }: SourceChanges,
+  { upgrade: { from, to, adapted, blocked }, widened, batch }: SourceChanges,
   keepsHalf = false,
 ): string[] {
   const nodes = `${adapted.length} node${adapted.length === 1 ? '' : 's'}`;
@@ -58,10 +64,11 @@ export function sourceNotes(
     ...(from === to ? [] : [`upgraded from opset ${from} to ${to}: ${nodes} adapted`]),
     ...blocked.map((why) => `operators that a later opset has stay in parts: ${why}`),
     ...(widened ? widenNotes(widened, keepsHalf) : []),
+    ...(batch === undefined ? [] : [batch]),
   ];
 }
 
-export type SourceChanges = Pick<FusedSource, 'upgrade' | 'widened'>;
+export type SourceChanges = Pick<FusedSource, 'upgrade' | 'widened'> & Partial<Pick<FusedSource, 'batch'>>;
 
 function widenNotes({ types, ports }: Widened, keepsHalf: boolean): string[] {
   const names = ports.map((name) => `'${name}'`).join(', ');

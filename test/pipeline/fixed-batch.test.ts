@@ -205,3 +205,50 @@ describe('every command takes a fixed batch', () => {
     expect(loss).toBe('ce');
   });
 });
+
+describe('a batch that the input leaves open and a Reshape fixes', () => {
+  const flattened = (size: number, columns: number): ModelSpec => ({
+    inputs: { x: ['n', 2, 4, 4] },
+    initializers: { w: f32([3, 2, 3, 3]), shape: i64(size < 0 ? [size, columns] : [size, -1]), u: f32([columns, 5]) },
+    nodes: [
+      node('Conv', ['x', 'w'], ['a'], { pads: [1, 1, 1, 1] }),
+      node('Relu', ['a'], ['b']),
+      node('Reshape', ['b', 'shape'], ['c'], {}, { name: 'flatten' }),
+      node('Gemm', ['c', 'u'], ['scores']),
+    ],
+    outputs: { scores: ['m', 5] },
+  });
+  const common = { threads: 1, layers: false } as const;
+
+  it('is filled up as one that says so, with a word', async () => {
+    const data = archive('flat', { x: [2, 4, 4] }, 5);
+    const output = place('out.onnx');
+    const { warnings, report } = await quantizeModel({
+      ...common,
+      model: model('four', flattened(4, 48)),
+      output,
+      data,
+    });
+    expect(warnings).toContain(
+      "input 'x' declares an open batch, but Reshape 'flatten' fixes it: the model takes 4 samples at a time",
+    );
+    const twin = await quantizeModel({ ...common, model: model('twin', flattened(-1, 48)), output, data });
+    expect(report!.outputs).toEqual(twin.report!.outputs);
+    expect(report!.task).toEqual(twin.report!.task);
+  });
+
+  it('is named where the model runs neither way, and one sample runs at a time where no more do', async () => {
+    const data = archive('flat', { x: [2, 4, 4] }, 5);
+    const output = place('out.onnx');
+    await expect(
+      quantizeModel({ ...common, model: model('bad', flattened(4, 7)), output, data }),
+    ).rejects.toMatchObject({
+      code: 'FIXED_RESHAPE',
+      message: expect.stringContaining("Reshape 'flatten'"),
+    });
+    const { warnings } = await quantizeModel({ ...common, model: model('parts', flattened(4, 12)), output, data });
+    expect(warnings).toContain(
+      "input 'x' declares an open batch, but Reshape 'flatten' fixes it: the model takes 1 sample at a time",
+    );
+  });
+});
