@@ -64,7 +64,7 @@ const prepareModel: Keys<Types.PrepareOptions> = {
   ...{ activationBits: true, firstLastBits: true, bn: true },
 };
 const finetuneModel: Keys<Types.FinetuneOptions> = { ...training, ...data, ...run, ...judged, ...written };
-const convertModel: Keys<Types.ConvertOptions> = { ...run, ...written, storage: true };
+const convertModel: Keys<Types.ConvertOptions> = { ...data, ...run, ...written, storage: true };
 const compareModels: Keys<Types.CompareOptions> = { ...data, ...run, ...judged, float: true, quant: true };
 const measureSensitivity: Keys<Types.SensitivityOptions> = {
   ...{

@@ -22,10 +22,11 @@ import { restamp } from './stamp.ts';
  */
 export async function convertModel(options: ConvertOptions): Promise<ConvertResult> {
   checkPlaces(options);
-  const { file, model, upgrade, widened } = await openFused(options.model, options, {
-    ...(options.storage === 'int4' && { opset: leastInt4Opset }),
-    asDeclared: true,
-  });
+  const { file, model, upgrade, widened, batch } = await openFused(
+    options.model,
+    options,
+    options.storage === 'int4' ? { opset: leastInt4Opset } : {},
+  );
   const quantizers = [...model.allNodes()].filter((node) => node.is('QuantizeLinear', 'DequantizeLinear'));
   if (quantizers.length === 0) throw finetuneErrors.notPrepared(options.model);
   const [bad] = badScales(model);
@@ -42,7 +43,7 @@ export async function convertModel(options: ConvertOptions): Promise<ConvertResu
       restamp(result.model);
     },
   );
-  const warnings = [...sourceNotes({ upgrade, widened }), ...repairWarnings(lowered.repaired), ...notes];
+  const warnings = [...sourceNotes({ upgrade, widened, batch }), ...repairWarnings(lowered.repaired), ...notes];
   for (const warning of warnings) options.onWarning?.(warning);
   const saved = samples
     ? await deliver(lowered.model, file, options, samples)
