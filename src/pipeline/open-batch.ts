@@ -38,7 +38,11 @@ export async function closeBatch(model: Model, path: string): Promise<string | u
     if (!failure) return (await failureWith(session, inputs, 2)) ? closed(candidates[0]!, 1) : undefined;
     for (const candidate of candidates)
       if (!(await failureWith(session, inputs, candidate.size))) return closed(candidate, candidate.size);
-    const { node, input, size } = candidates[0]!;
+    // Zeros in integer inputs may be at fault as well.
+    const meaningful = failure.code === 'BACKEND_RUN' && inputs.every(({ type }) => type.startsWith('float'));
+    const blamed = candidates.find(({ size }) => size > 1);
+    if (!meaningful || !blamed) return undefined;
+    const { node, input, size } = blamed;
     throw pipelineErrors.fixedReshape(path, input.name, node.label, size, failure);
   } finally {
     await session.dispose();
