@@ -17,7 +17,7 @@ const scheme: Keys<Types.SchemeFlags> = {
   ...{ format: true, target: true, opset: true, activationType: true, weightType: true, perTensor: true },
   ...{ symmetric: true, reduceRange: true, optimize: true, weightObserver: true, weightBits: true, blockSize: true },
   ...{ weightMethod: true, accuracyLevel: true, keepIo: true, recurrent: true, include: true, exclude: true },
-  ...{ override: true, minRange: true, range: true, state: true },
+  ...{ override: true, minRange: true, range: true, state: true, floatType: true },
 };
 const run: Keys<Types.RunFlags> = { threads: true, command: true, onProgress: true, onWarning: true };
 const report: Keys<Types.ReportFlags> = {
@@ -38,7 +38,7 @@ const judged = { ...judge, ...report, gates: true, layers: true } as const;
 /** What is written in one form only takes no settings of forms. */
 const formOnly = [
   ...(['format', 'optimize', 'weightObserver', 'blockSize', 'weightMethod', 'accuracyLevel'] as const),
-  ...(['keepIo', 'override', 'recurrent'] as const),
+  ...(['keepIo', 'floatType', 'override', 'recurrent'] as const),
 ] as const;
 
 function without<T extends object, K extends keyof T>(all: T, left: readonly K[]): Omit<T, K> {
