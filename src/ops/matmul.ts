@@ -15,8 +15,6 @@ export const matmul: OpSpec = {
   learnable: () => [0, 1],
   quantize(node: Node) {
     const constant = node.constant(1);
-    // onnxruntime rewrites MatMul + Add to a float Gemm unless the product is quantized in between.
-    const feedsAdd = [...(node.output()?.users.keys() ?? [])].some((user) => user.is('Add'));
     return {
       kind: 'anchor',
       operands: [
@@ -24,7 +22,7 @@ export const matmul: OpSpec = {
         constant ? weight(node, constant.dims.length) : { index: 1, role: 'activation' },
       ],
       output: { kind: 'observe' },
-      floatOutput: !feedsAdd,
+      floatOutput: true,
     };
   },
   /** dA = dy·Bᵀ, dB = Aᵀ·dy, summed over the batch axes along which the operand was repeated. */

@@ -29,7 +29,20 @@ export function guardOf(model: Model, plan: Plan): (int8: Iterable<Node>) => voi
   return (int8) => {
     const guarded = { int8: new Set([...int8, ...before]), named };
     for (const graph of model.graph.graphs()) guardFloatNodes(graph, guarded);
+    for (const node of guarded.int8) guardProduct(node);
   };
+}
+
+/**
+ * The other way round: onnxruntime makes a float Gemm of a MatMul and the Add behind it, before it looks for products of codes. A barrier
+ * between the two leaves the MatMul a kernel that multiplies codes and writes float, where to quantize its result would cost accuracy.
+ */
+function guardProduct(node: Node): void {
+  const product = node.is('MatMul') ? node.output()! : undefined;
+  const add = product?.soleUser;
+  if (!add?.is('Add') || add.graph !== node.graph) return;
+  const index = add.inputs.indexOf(product!);
+  add.setInput(index, barrierOn(product!, node));
 }
 
 /** Puts barriers wherever onnxruntime is known to draw a float node into int8. Returns the labels of those nodes. */

@@ -7,6 +7,7 @@ import { checkModel } from '../../src/graph/spec.ts';
 import { Tensor } from '../../src/onnx/tensor.ts';
 import { findFakeQuants } from '../../src/qat/fake-quant.ts';
 import { lowerFakeQuant } from '../../src/qat/lower.ts';
+import { buildModel, f32, node } from '../support/build.ts';
 import { build, cases, x } from '../quantized/operator-cases.ts';
 import { run, steps } from '../quantized/support.ts';
 import { eight, fakeQuantized, four, images, residual } from './support.ts';
@@ -128,6 +129,19 @@ describe('the converted model', () => {
     const int8 = [...executed.allNodes()].filter(low).map((node) => node.name.replace(/(_token_\d+)+$/, ''));
     expect(int8.length).toBeGreaterThan(2);
     expect(int8).not.toContain(name);
+  });
+
+  it('a product that only a float Add reads keeps its integer kernel', async () => {
+    const nodes = [
+      node('MatMul', ['x', 'w1'], ['a']),
+      node('MatMul', ['a', 'w2'], ['b']),
+      node('Add', ['b', 'bias'], ['y']),
+    ];
+    const initializers = { w1: f32([8, 8]), w2: f32([8, 8]), bias: f32([8]) };
+    const model = buildModel({ inputs: { x: ['n', 3, 8, 8] }, outputs: ['y'], initializers, nodes });
+    const { types } = await run(lowerFakeQuant(await fakeQuantized(model, feeds)).model, feeds);
+    expect(types).toContain('MatMulIntegerToFloat');
+    expect(types).not.toContain('Gemm');
   });
 
   it('leaves the given model alone', async () => {

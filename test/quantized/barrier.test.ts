@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { buildModel, f32, node } from '../support/build.ts';
-import { planFor, quantize, run, type Feeds } from './support.ts';
+import { planFor, quantize, run, sqnr, type Feeds } from './support.ts';
 
 const x: Feeds = {
   x: { type: 'float32', dims: [1, 4, 6, 6], data: Float32Array.from({ length: 144 }, (_, i) => Math.sin(i * 1.7)) },
@@ -73,4 +73,24 @@ it('a Conv left float stays float although only a MaxPool stands between it and 
   const { types } = await run(int8, x);
   expect(types.filter((type) => type === 'QLinearConv')).toHaveLength(2);
   expect(types.filter((type) => /^(Fused)?Conv$/.test(type))).toHaveLength(1);
+});
+
+it('a product that only a float Add reads multiplies codes and writes float: no Gemm is made of the two, and nothing is rounded between', async () => {
+  const model = buildModel({
+    inputs: { x: [1, 4, 6, 6] },
+    outputs: ['y'],
+    initializers: { w1: f32([6, 6]), w2: f32([6, 8]), bias: f32([8]) },
+    nodes: [node('MatMul', ['x', 'w1'], ['a']), node('MatMul', ['a', 'w2'], ['b']), node('Add', ['b', 'bias'], ['y'])],
+  });
+  const plan = planFor(model);
+  expect(plan.regions.map(({ tensor, quantizedOutput }) => [tensor, quantizedOutput])).toEqual([
+    ['a', true],
+    ['b', false],
+  ]);
+  const { model: int8 } = await quantize(model, x, plan);
+  const { types, outputs } = await run(int8, x);
+  expect(types).toContain('MatMulIntegerToFloat');
+  expect(types.filter((type) => /Gemm/.test(type))).toEqual([]);
+  const simulated = await run(int8, x, { simulate: true });
+  expect(sqnr(simulated.outputs['y']!, outputs['y']!)).toBeGreaterThan(80);
 });
