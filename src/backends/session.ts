@@ -9,6 +9,7 @@ import type { InputInfo } from '../data/sample.ts';
 import type { Executor } from '../graph/executor.ts';
 import type { Model } from '../graph/model.ts';
 import type { DataTypeName, TensorValue, TypedArray } from '../onnx/data-types.ts';
+import { textNumbers, textsOf } from '../onnx/texts.ts';
 import { markIn, saysWritten } from './in-place.ts';
 import type { SessionOptions } from './options.ts';
 import { release } from './release.ts';
@@ -212,11 +213,14 @@ function toInfo(metadata: Ort.InferenceSession.ValueMetadata): InputInfo {
 }
 
 function toOrt(ort: typeof Ort, value: TensorValue): Ort.Tensor {
+  if (value.type === 'string') return new ort.Tensor('string', textsOf(value.data), value.dims);
   const data =
     value.type === 'bool' ? new Uint8Array(value.data.buffer, value.data.byteOffset, value.data.length) : value.data;
   return new ort.Tensor(value.type as 'float32', data as Float32Array, value.dims);
 }
 
 function fromOrt(tensor: Ort.Tensor): TensorValue {
+  if (tensor.type === 'string')
+    return { type: 'string', dims: tensor.dims, data: textNumbers(tensor.data as string[]) };
   return { type: tensor.type as DataTypeName, dims: tensor.dims, data: tensor.data as unknown as TypedArray };
 }

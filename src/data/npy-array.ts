@@ -3,6 +3,7 @@
  * lie, so that an array may be larger than memory; Fortran order, which scatters rows, is loaded and reordered once.
  */
 import { dataType, elementCount, type DataTypeName, type TypedArray } from '../onnx/data-types.ts';
+import { textNumbers } from '../onnx/texts.ts';
 import { dataErrors } from '../errors/data.ts';
 import type { RandomAccess } from './bytes.ts';
 
@@ -10,6 +11,10 @@ export interface NpyHeader {
   readonly type: DataTypeName;
   readonly shape: readonly number[];
   readonly fortranOrder: boolean;
+  /** Bytes of one element. */
+  readonly width: number;
+  /** Of texts, padded with zeros: UTF-32 code points, or else bytes of UTF-8. */
+  readonly wide?: boolean;
   /** Of the first element, from the start of the file. */
   readonly dataOffset: number;
 }
@@ -44,37 +49,51 @@ export async function readNpyHeader(file: RandomAccess): Promise<NpyHeader> {
   const dims = /['"]shape['"]\s*:\s*\(([\d,\sL]*)\)/.exec(text)?.[1];
   if (descr === undefined || order === undefined || dims === undefined)
     throw dataErrors.badNpy(file.name, 'its header is damaged');
-  const type = types[descr.slice(1, -1)];
+  const letters = /^['"](?:<U|\|S)(\d+)['"]$/.exec(descr);
+  const type = letters ? 'string' : types[descr.slice(1, -1)];
   if (type === undefined) throw dataErrors.npyType(file.name, descr === '[' ? 'of a structured array' : descr);
   const shape = (dims.match(/\d+/g) ?? []).map(Number);
-  const header = { type, shape, fortranOrder: order === 'True', dataOffset: textOffset + textLength };
-  const needed = header.dataOffset + elementCount(shape) * elementBytes(type);
+  const wide = letters !== null && descr.includes('U');
+  const width = letters ? Number(letters[1]) * (wide ? 4 : 1) : dataType(type).bits / 8;
+  const header = { type, shape, fortranOrder: order === 'True', dataOffset: textOffset + textLength, width, wide };
+  const needed = header.dataOffset + elementCount(shape) * width;
   if (file.size < needed) throw dataErrors.truncated(file.name, needed, file.size);
   return header;
 }
 
 /** The elements of row i (of the whole array for i = 0 when it has no axis), in row-major order. */
 export function rowReader(header: NpyHeader, file: RandomAccess): (row: number) => Promise<TypedArray> {
-  const { type, shape, fortranOrder, dataOffset } = header;
+  const { shape, fortranOrder, dataOffset, width } = header;
   const rowLength = elementCount(shape.slice(1));
-  const width = elementBytes(type);
   if (!fortranOrder || shape.length < 2) {
-    return async (row) => view(await file.read(dataOffset + row * rowLength * width, rowLength * width), type);
+    return async (row) => view(await file.read(dataOffset + row * rowLength * width, rowLength * width), header);
   }
   let whole: Promise<TypedArray> | undefined;
   return async (row) => {
-    whole ??= file.read(dataOffset, elementCount(shape) * width).then((bytes) => toRowMajor(view(bytes, type), shape));
+    whole ??= file
+      .read(dataOffset, elementCount(shape) * width)
+      .then((bytes) => toRowMajor(view(bytes, header), shape));
     return (await whole).slice(row * rowLength, (row + 1) * rowLength);
   };
 }
 
-function elementBytes(type: DataTypeName): number {
-  return dataType(type).bits / 8;
+/** `bytes` begins its own buffer, so any element width is aligned. */
+function view(bytes: Buffer, { type, width, wide = false }: NpyHeader): TypedArray {
+  if (type === 'string') return textNumbers(textsIn(bytes, width, wide));
+  return new (dataType(type).array)(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length / width);
 }
 
-/** `bytes` begins its own buffer, so any element width is aligned. */
-function view(bytes: Buffer, type: DataTypeName): TypedArray {
-  return new (dataType(type).array)(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length / elementBytes(type));
+const letterAt = (code: number): string => (code > 0x10ffff ? '\ufffd' : String.fromCodePoint(code));
+
+function* textsIn(bytes: Buffer, width: number, wide: boolean): Generator<string> {
+  // Empty texts of no width have no bytes either.
+  for (let at = 0; at < bytes.length; at += width) {
+    const piece = bytes.subarray(at, at + width);
+    const letters = wide
+      ? Array.from({ length: width / 4 }, (_, i) => letterAt(piece.readUInt32LE(i * 4))).join('')
+      : piece.toString('utf8');
+    yield letters.replace(/\0+$/, '');
+  }
 }
 
 /** From the order in which the first index runs fastest to the order in which the last one does. */

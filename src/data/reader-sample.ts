@@ -1,6 +1,7 @@
 /** What a reader module yields → a Sample: names, types and dimensions made explicit, data copied. */
 import { elementCount, type DataTypeName, type TensorValue, type TypedArray } from '../onnx/data-types.ts';
 import { dataErrors } from '../errors/data.ts';
+import { textNumbers } from '../onnx/texts.ts';
 import { checkNames, flatDims } from './check.ts';
 import { convert, convertible } from './convert.ts';
 import type { InputInfo, Sample } from './sample.ts';
@@ -36,7 +37,7 @@ export function sampleOf(item: unknown, id: string, inputs: readonly InputInfo[]
   const fields = item as Record<string, unknown>;
   const label = names.includes('label') ? undefined : labelOf(fields['label'], id);
   const sequence = names.includes('sequence') ? undefined : fields['sequence'];
-  const bare = only && (ArrayBuffer.isView(item) || (Array.isArray(fields['dims']) && !names.includes('dims')));
+  const bare = only && (isElements(item) || (Array.isArray(fields['dims']) && !names.includes('dims')));
   const values = bare ? { [only.name]: item } : { ...fields };
   if (!bare && !names.includes('label')) delete values['label'];
   if (!bare && !names.includes('sequence')) delete values['sequence'];
@@ -59,10 +60,10 @@ function labelOf(value: unknown, id: string): number | undefined {
 }
 
 function tensorOf(value: unknown, input: InputInfo, id: string): TensorValue {
-  const { data, dims, type } = (ArrayBuffer.isView(value) ? { data: value } : (value ?? {})) as Partial<TensorValue>;
+  const { data, dims, type } = (isElements(value) ? { data: value } : (value ?? {})) as Partial<TensorValue>;
   const where = `${id}: the value of input '${input.name}'`;
   const plain = plainArray(data);
-  if (!plain) throw dataErrors.readerSample(where, 'not a typed array, nor {data, dims} with one');
+  if (!plain) throw dataErrors.readerSample(where, 'not a typed array or a list of texts, nor {data, dims} with one');
   if (dims !== undefined && !Array.isArray(dims))
     throw dataErrors.readerSample(where, 'given dims that are not an array');
   const held = plain.type;
@@ -81,8 +82,17 @@ function tensorOf(value: unknown, input: InputInfo, id: string): TensorValue {
   }
 }
 
+function isTexts(data: unknown): data is readonly string[] {
+  return Array.isArray(data) && data.length > 0 && data.every((each) => typeof each === 'string');
+}
+
+function isElements(value: unknown): value is TypedArray {
+  return ArrayBuffer.isView(value) || isTexts(value);
+}
+
 /** A copy in one of the kinds that TensorValue has: a Buffer becomes a Uint8Array, a Float16Array its words. */
 function plainArray(data: unknown): { data: TypedArray; type: DataTypeName } | undefined {
+  if (isTexts(data)) return { data: textNumbers(data), type: 'string' };
   if (!ArrayBuffer.isView(data) || data instanceof DataView) return undefined;
   const kind = data instanceof Uint8Array ? 'Uint8Array' : data.constructor.name;
   const type = typeOfArray[kind];

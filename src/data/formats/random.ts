@@ -1,5 +1,6 @@
 /** Generated samples (`--data random`): enough to try a command, never enough to trust a model. */
 import { elementCount, type DataTypeName, type TensorValue, type TypedArray } from '../../onnx/data-types.ts';
+import { textNumbers } from '../../onnx/texts.ts';
 import { float32ToFloat16 } from '../../onnx/float16.ts';
 import { dataErrors } from '../../errors/data.ts';
 import { indexedDataset } from '../dataset.ts';
@@ -60,6 +61,7 @@ const fill: Partial<Record<DataTypeName, Generate>> = {
   int64: (length) => new BigInt64Array(length),
   uint64: (length) => new BigUint64Array(length),
   bool: (length) => new Uint8Array(length),
+  string: (length) => textNumbers(Array.from({ length }, () => '')),
 };
 
 function generate(input: InputInfo, dims: readonly number[], numbers: Random): TensorValue {

@@ -9,6 +9,7 @@ import { MemoryBytes } from '../../onnx/bytes.ts';
 import type { TensorValue } from '../../onnx/data-types.ts';
 import { SourceReader } from '../../onnx/reader.ts';
 import { codec } from '../../onnx/schema.ts';
+import { textNumbers } from '../../onnx/texts.ts';
 import { Tensor } from '../../onnx/tensor.ts';
 import { indexedDataset } from '../dataset.ts';
 import type { Names } from '../names.ts';
@@ -70,7 +71,8 @@ async function readTensor(path: string): Promise<Tensor> {
 }
 
 function valueOf(tensor: Tensor, path: string): TensorValue {
-  return { type: tensor.type.name, dims: tensor.dims, data: attempt(path, () => tensor.data()) };
+  const data = attempt(path, () => (tensor.type.name === 'string' ? textNumbers(tensor.strings()) : tensor.data()));
+  return { type: tensor.type.name, dims: tensor.dims, data };
 }
 
 /** The decoder's errors name models; here the file is a tensor. */
