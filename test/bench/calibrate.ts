@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openSession } from '../../src/backends/session.ts';
 import { calibrate } from '../../src/calibrate/calibrate.ts';
+import { foldOf } from '../../src/calibrate/health.ts';
 import { observerOf, observers } from '../../src/calibrate/observers/index.ts';
 import { planProbes } from '../../src/calibrate/plan.ts';
 import { StatisticsRun } from '../../src/calibrate/statistics-run.ts';
@@ -105,9 +106,14 @@ async function overInference(
     runs: Infinity,
   });
   let refined = false;
+  let samples = 0;
   const observe = async (refine: boolean): Promise<void> => {
-    const run = await statistics.run(feeds);
-    accumulator.add({ ...run.values, elements: run.elements.map((each) => each?.data) });
+    // As calibrate.ts does for each sample.
+    const id = `sample ${samples++}`;
+    const run = await statistics.run(feeds, [id]);
+    const elements = run.elements.map((each) => each?.data);
+    const strides = run.elements.map((each) => each?.stride ?? 1);
+    accumulator.add({ ...run.values, fold: foldOf(id), elements, strides });
     // As in a long calibration: the first looks come early and cost a session.
     if (refine) refined = (await statistics.refine(feeds, Infinity)) || refined;
   };
