@@ -6,6 +6,7 @@
 import type { TensorValue, TypedArray } from '../onnx/data-types.ts';
 import { float32ToFloat16, fromFloat32 } from '../onnx/float16.ts';
 import { dataErrors } from '../errors/data.ts';
+import { fromInks, jpegComponents } from './cmyk.ts';
 import { channelCount, type Preprocess } from './preprocess.ts';
 import { resample, type Box, type Pixels } from './resample.ts';
 
@@ -34,11 +35,24 @@ export async function decodeImage(bytes: Uint8Array, name: string): Promise<Pixe
   const sharp = await loadDecoder();
   try {
     const image = sharp(bytes, { ignoreIcc: true, failOn: 'truncated', sequentialRead: true });
+    if (await isOfInks(bytes, image)) {
+      const inks = image.pipelineColourspace('cmyk').toColourspace('cmyk').raw();
+      const { data, info } = await inks.toBuffer({ resolveWithObject: true });
+      return fromInks(data, info.width, info.height);
+    }
     const { data, info } = await image.toColourspace('srgb').removeAlpha().raw().toBuffer({ resolveWithObject: true });
     return { width: info.width, height: info.height, channels: info.channels, data };
   } catch (cause) {
     throw dataErrors.imageBroken(name, cause);
   }
+}
+
+const isTiff = (bytes: Uint8Array): boolean => (bytes[0] === 0x49 || bytes[0] === 0x4d) && bytes[0] === bytes[1];
+
+async function isOfInks(bytes: Uint8Array, image: ReturnType<Decoder>): Promise<boolean> {
+  const components = jpegComponents(bytes);
+  if (components !== undefined ? components !== 4 : !isTiff(bytes)) return false;
+  return (await image.metadata()).space === 'cmyk';
 }
 
 /** What `preprocess` makes of every image: [1, C, H, W] or [1, H, W, C]. Built once, applied to each. */
