@@ -77,7 +77,9 @@ export class Judge {
           const { most, mean, range } = differenceOf(expected, results[output]!);
           const allowed = this.#allowed(name, range, lowered);
           const scale = this.#scales.get(name);
-          const usual = scale === undefined ? Infinity : scale * meanCodeBound(scale, lowered.biasStep);
+          // Of two quantizers in a row onnxruntime makes one, which rounds once instead of twice.
+          const computed = scale !== undefined && this.resultsBefore(name).length > 0;
+          const usual = computed ? scale * meanCodeBound(scale, lowered.biasStep) : Infinity;
           if (most > allowed && most > (found.get(name)?.most ?? 0)) found.set(name, { name, most, allowed });
           else if (mean > usual && !found.has(name)) found.set(name, { name, most: mean, allowed: usual });
         }

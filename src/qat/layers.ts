@@ -43,8 +43,11 @@ export function findLayers<W extends Dequantized>(model: Model, constants: reado
   return layers;
 }
 
-/** The one scale of a value that comes out of a DequantizeLinear. */
+/** The one scale of a value that comes out of a DequantizeLinear, perhaps moved on the way: runtimes move the codes then. */
 function scaleOf(value: Value | undefined): Value | undefined {
-  const scale = value?.producer?.is('DequantizeLinear') ? value.producer.input(1) : undefined;
+  let producer = value?.producer;
+  while (producer?.is('Transpose', 'Reshape', 'Flatten', 'Squeeze', 'Unsqueeze'))
+    producer = producer.input(0)?.producer;
+  const scale = producer?.is('DequantizeLinear') ? producer.input(1) : undefined;
   return scale?.constant?.size === 1 ? scale : undefined;
 }

@@ -70,7 +70,7 @@ export function lowerFakeQuant(source: Model, { float = new Set(), unsigned = fa
   const biased = layers.filter((layer) => layer.bias !== undefined && hasScaleFor(layer));
   const repaired = fitWeights(biased, sources);
   const weights = new Set(layers.map(({ weight }) => weight));
-  if (unsigned) weights.forEach(makeUnsigned);
+  if (unsigned) new Set(found.map(({ weight }) => weight)).forEach(makeUnsigned);
   const narrow = new Set([...weights].flatMap((weight) => widen(weight) ?? []));
   let [biases, biasStep] = [0, 0];
   for (const layer of layers) {
