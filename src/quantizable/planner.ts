@@ -11,10 +11,11 @@ import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { topologicalDeep } from '../graph/walk.ts';
 import { specOf } from '../ops/index.ts';
+import { attentionNodes } from './attention.ts';
 import { findCandidates, type Candidate } from './candidates.ts';
 import { decide, demands } from './decide.ts';
 import { keeperOf } from './keep.ts';
-import { masksOf, type Reach } from './masked.ts';
+import { masksOf, type Masks, type Reach } from './masked.ts';
 import { keepEnds, storedWeights, type Goal } from './optimize.ts';
 import {
   weightKey,
@@ -150,7 +151,7 @@ export function planQuantization(model: Model, request: PlanRequest): Plan {
     weights: [...weights.values()],
     regions,
     ...(stored.length > 0 && { stored }),
-    float: floatNodes(order, int8, absorbed, reasons, selection),
+    float: floatNodes(order, int8, absorbed, attentionReasons(order, int8, masks, reasons, selection), selection),
   };
 }
 
@@ -235,6 +236,36 @@ function nothingToDo(order: readonly Node[], reasons: ReadonlyMap<Node, string>)
   if (quantizer) return planErrors.alreadyQuantized(quantizer.label);
   return planErrors.nothing([...new Set(reasons.values())].slice(0, 3));
 }
+
+/** The reasons, where those of an attention whose Softmax stays float are one. What the user or the model itself says goes before. */
+function attentionReasons(
+  order: readonly Node[],
+  int8: ReadonlyMap<Node, Candidate>,
+  masks: Masks,
+  reasons: ReadonlyMap<Node, string>,
+  selection: NodeSelection,
+): ReadonlyMap<Node, string> {
+  const all = new Map(reasons);
+  for (const [node, softmax] of attentionNodes(order, masks)) {
+    const reason = reasons.get(softmax);
+    const own = reasons.get(node);
+    const kept = selection.reason(node) ?? selection.reason(softmax);
+    if (
+      int8.has(node) ||
+      int8.has(softmax) ||
+      reason === undefined ||
+      followsSoftmax.test(reason) ||
+      kept !== undefined
+    )
+      continue;
+    if (own === undefined || node === softmax || followsSoftmax.test(own)) all.set(node, `attention: ${reason}`);
+  }
+  return all;
+}
+
+/** What is said of a node only because of its neighbours or its operator. */
+const followsSoftmax =
+  /^(no int8 node feeds it|its result is only read in float|qdq has no int8 form of|onnxruntime has no int8)/;
 
 function floatNodes(
   order: readonly Node[],
