@@ -151,7 +151,7 @@ function figures({ cost, outputs }: Report): Omit<VariantRow, 'dtype'> {
 }
 
 /** A variant of several steps is compared with the float model, not with what its last step was made of. */
-async function compared({ for: _for, ...options }: VariantsOptions, quant: string): Promise<Report> {
+async function compared({ for: _for, output: _output, ...options }: VariantsOptions, quant: string): Promise<Report> {
   const given = options.data ?? options.reader ?? options.eval;
   const data = given === undefined ? { data: 'random', samples: generatedSamples } : {};
   const path = options.eval === undefined ? {} : { data: options.eval };
