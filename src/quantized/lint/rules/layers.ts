@@ -9,7 +9,9 @@ export const weightAxis: LintRule = {
   *check({ quantizers }) {
     for (const use of quantizers.weights) {
       const { reader, node, scale } = use;
-      const dims = reader.input(use.input)?.dims ?? node.input(0)?.dims;
+      // Files need not say what lies between quantizers: behind a pair the float constant does.
+      const codes = node.input(0);
+      const dims = reader.input(use.input)?.dims ?? codes?.dims ?? codes?.producer?.input(0)?.dims;
       // Scales in blocks have the rank of the weight, and no integer kernel.
       if (!scale || scale.size === 1 || scale.dims.length !== 1 || !dims || !runsOnCodes(reader)) continue;
       const given = node.int('axis', 1);
