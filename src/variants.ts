@@ -107,7 +107,10 @@ async function make(
   output: string,
 ): Promise<Omit<VariantRow, 'dtype'>> {
   const folder = mkdtempSync(join(options.output, '.qdq-'));
-  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  let unfinished: string[] = [];
+  const remove = (): void => {
+    for (const path of [folder, ...unfinished]) rmSync(path, { recursive: true, force: true });
+  };
   const release = onInterrupt(remove);
   try {
     let from = options.model;
@@ -118,7 +121,10 @@ async function make(
     }
     const last = settingsOf(options, from, output, steps.at(-1)!, steps.length === 1 ? undefined : false);
     const { report } = await quantizeModel(last);
-    return { path: output, ...figures(report ?? (await compared(options, output))) };
+    unfinished = [output, `${output}.data`];
+    const made = { path: output, ...figures(report ?? (await compared(options, output))) };
+    unfinished = [];
+    return made;
   } catch (error) {
     if (!(error instanceof QdqError)) throw error;
     return { reason: error.message };
@@ -153,8 +159,8 @@ function figures({ cost, outputs }: Report): Omit<VariantRow, 'dtype'> {
 /** A variant of several steps is compared with the float model, not with what its last step was made of. */
 async function compared({ for: _for, output: _output, ...options }: VariantsOptions, quant: string): Promise<Report> {
   const given = options.data ?? options.reader ?? options.eval;
-  const data = given === undefined ? { data: 'random', samples: generatedSamples } : {};
+  const samples = given === undefined ? { samples: generatedSamples } : {};
   const path = options.eval === undefined ? {} : { data: options.eval };
-  const settings = { ...options, ...data, ...path, float: options.model, quant, layers: false };
+  const settings = { ...options, ...samples, ...path, float: options.model, quant, layers: false };
   return (await compareFiles(withDefaults<CompareOptions>(settings))).report;
 }

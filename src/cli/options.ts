@@ -84,6 +84,7 @@ export const formOptions = [
   'format',
   'optimize',
   'weightObserver',
+  'embeddingBits',
   'blockSize',
   'weightMethod',
   'accuracyLevel',

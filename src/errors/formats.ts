@@ -37,11 +37,11 @@ export const formatErrors = {
       'use --weight-type s8, which is as small; or --format fp16 for GPUs',
     ),
 
-  bits: (bits: number, choices: readonly number[]): QdqError =>
+  bits: (bits: number, choices: readonly number[], flag = '--weight-bits'): QdqError =>
     usageError(
       'FORMAT_BITS',
-      `--weight-bits ${bits}: onnxruntime's block kernels take ${choices.join(', ')} bits`,
-      'use --weight-bits 4, or 8 for more accuracy',
+      `${flag} ${bits}: onnxruntime's block kernels take ${choices.join(', ')} bits`,
+      `use ${flag} 4, or 8 for more accuracy`,
     ),
 
   blockSize: (size: number, least: number, largest: number): QdqError =>

@@ -7,6 +7,7 @@ import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { Tensor } from '../onnx/tensor.ts';
+import { tiedTable } from '../ops/table.ts';
 import { evaluateConstants } from './constant-model.ts';
 import { makeConstant } from './edit.ts';
 import type { Pass, PassContext } from './pass.ts';
@@ -57,6 +58,11 @@ function findFoldable(model: Model, unfit: ReadonlySet<Node>, context: PassConte
     if (!node.inputs.every((value) => value === null || isReady(value))) continue;
     if (random.test(node.opType) || notTensors.test(node.opType) || quantizers.test(node.opType)) continue;
     if (node.is('Dropout')) continue;
+    const tied = context.keepTied ? tiedTable(node) : undefined;
+    if (tied) {
+      context.refused(node.label, `its table '${tied.name}' is read as it is, too, and would be stored twice`);
+      continue;
+    }
     if (node.subgraphs().length > 0) {
       context.refused(node.label, 'its inputs are constant, but control flow is not folded');
     } else if (functions.has(`${node.domain}:${node.opType}`)) {

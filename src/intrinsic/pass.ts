@@ -26,6 +26,8 @@ export interface Refused {
 
 export interface PassContext {
   readonly executor: Executor;
+  /** A table that is also read transposed stays one constant: what reads it can do without a transposed copy. */
+  readonly keepTied: boolean;
   applied(nodes: readonly string[], into?: string): void;
   refused(node: string, reason: string, needsOpset?: number): void;
 }

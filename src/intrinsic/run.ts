@@ -14,6 +14,8 @@ export interface FuseSettings {
   readonly executor: Executor;
   /** Names of passes to leave out. */
   readonly skip?: readonly string[];
+  /** See PassContext. */
+  readonly keepTied?: boolean;
   /** Called after each run of a pass; tests check the graph there. */
   readonly afterPass?: (pass: Pass, model: Model) => void;
 }
@@ -39,7 +41,7 @@ export async function fuse(model: Model, settings: FuseSettings): Promise<Fusion
     changed = false;
     const refusals = new Map<string, Refused>();
     for (const pass of selected) {
-      if (await pass.run(model, contextOf(pass, settings.executor, log.applied, refusals))) changed = true;
+      if (await pass.run(model, contextOf(pass, settings, log.applied, refusals))) changed = true;
       settings.afterPass?.(pass, model);
     }
     log.refused.splice(0, Infinity, ...refusals.values());
@@ -49,9 +51,15 @@ export async function fuse(model: Model, settings: FuseSettings): Promise<Fusion
   return log;
 }
 
-function contextOf(pass: Pass, executor: Executor, applied: Applied[], refusals: Map<string, Refused>): PassContext {
+function contextOf(
+  pass: Pass,
+  { executor, keepTied = false }: FuseSettings,
+  applied: Applied[],
+  refusals: Map<string, Refused>,
+): PassContext {
   return {
     executor,
+    keepTied,
     applied: (nodes, into) => void applied.push({ pass: pass.name, nodes: [...nodes], into }),
     refused(node, reason, needsOpset) {
       const needs = needsOpset === undefined ? {} : { needsOpset };

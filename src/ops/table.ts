@@ -1,5 +1,9 @@
-/** Which Gather is an embedding: rows picked from a constant table that is worth quantizing. */
+/**
+ * Which Gather is an embedding: rows picked from a constant table that is worth quantizing. And which table is tied: the head of a
+ * language model often multiplies with the very table that its embeddings are picked from, transposed.
+ */
 import type { Node } from '../graph/node.ts';
+import type { Value } from '../graph/value.ts';
 
 /** Fewer elements than this are picked from by shape arithmetic rather than by meaning. */
 const leastTable = 1024;
@@ -10,4 +14,27 @@ export function noTable(node: Node): string | undefined {
   if (dims.length !== 2) return `its table '${name}' has ${dims.length} dimensions, not 2`;
   if (node.int('axis', 0) !== 0) return 'it gathers along another axis than the first';
   return size < leastTable ? `its table '${name}' has ${size} elements only` : undefined;
+}
+
+/** The matrix that this Transpose turns, if others read it as it is. */
+export function tiedTable(node: Node): Value | undefined {
+  const table = turned(node);
+  if (!table || table.constant!.size < leastTable) return undefined;
+  return [...table.users.keys()].some((user) => !turned(user)) ? table : undefined;
+}
+
+/** The constant matrix that this Transpose turns. */
+function turned(node: Node): Value | undefined {
+  if (!node.is('Transpose')) return undefined;
+  const value = node.input(0);
+  const [first = 1] = node.ints('perm') ?? [];
+  return value?.constant?.dims.length === 2 && first === 1 ? value : undefined;
+}
+
+/** A constant that a node reads, itself or through a Transpose. */
+export function matrixOf(node: Node, index: number): { readonly value: Value; readonly turned: boolean } | undefined {
+  const value = node.input(index);
+  if (value?.isConstant) return { value, turned: false };
+  const table = value?.producer && turned(value.producer);
+  return table && { value: table, turned: true };
 }

@@ -8,6 +8,7 @@ type FormatOnly =
   | 'format'
   | 'optimize'
   | 'weightObserver'
+  | 'embeddingBits'
   | 'blockSize'
   | 'weightMethod'
   | 'accuracyLevel'

@@ -58,6 +58,8 @@ export interface SchemeFlags extends ObserverFlags {
   readonly weightObserver?: 'max' | 'mse';
   /** weight-only: bits of a weight. */
   readonly weightBits?: number;
+  /** weight-only: bits of an element of a table that rows are picked from; default 8. */
+  readonly embeddingBits?: number;
   /** weight-only: weights that share a scale, a power of two from 16 to 256. */
   readonly blockSize?: number;
   /** weight-only: round to nearest, or half-quadratic zero points. */

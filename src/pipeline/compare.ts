@@ -4,6 +4,7 @@
 import { checkTemporary } from '../backends/temporary.ts';
 import { compareModels } from '../compare/compare.ts';
 import { openModel } from '../compare/model-facts.ts';
+import type { InputInfo } from '../data/sample.ts';
 import { modelFromProto } from '../graph/from-proto.ts';
 import { loadModel } from '../onnx/model-file.ts';
 import type { CompareOptions, CompareResult } from '../pipeline-types.ts';
@@ -13,12 +14,13 @@ import { layersOf } from './layers.ts';
 import { checkPlaces } from './places.ts';
 import { samplesProgress } from './progress.ts';
 import { writeReportFiles } from './report-files.ts';
-import { cautions, draw, openFlags } from './samples.ts';
+import { judgingSamples } from './generated.ts';
+import { cautions, draw, openFlags, type Samples } from './samples.ts';
 import { inputsOf } from './source.ts';
 
 /** Every sample is used, unless `samples` says how many. */
 export async function compareFiles(options: CompareOptions): Promise<CompareResult> {
-  const { float, quant, samples, seed, batch, threads, gates, onWarning } = options;
+  const { float, quant, batch, threads, gates, onWarning } = options;
   checkPlaces(options);
   checkTemporary();
   const baseline = openBaseline(options);
@@ -26,17 +28,13 @@ export async function compareFiles(options: CompareOptions): Promise<CompareResu
   const file = loadModel(float);
   const inputs = inputsOf(modelFromProto(file.proto, file.dir));
   file.close();
-  const dataset = await openFlags(options, inputs);
-  const warnings = cautions(dataset);
-  const { chosen, note } =
-    samples === undefined ? { chosen: { from: 0 }, note: undefined } : draw(dataset, samples, seed);
-  if (note !== undefined) warnings.push(note);
+  const { dataset, selection, warnings } = await samplesOf(options, inputs);
   for (const warning of warnings) onWarning?.(warning);
   const report = await compareModels({
     floatPath: float,
     quantPath: quant,
     dataset,
-    selection: chosen,
+    selection,
     batchSize: batch,
     threads,
     gates,
@@ -52,4 +50,21 @@ export async function compareFiles(options: CompareOptions): Promise<CompareResu
   recordBaseline(report, options);
   const files = writeReportFiles(report, options);
   return files.length === 0 ? { report } : { report, reportPath: files[0]!, reportFiles: files };
+}
+
+/** Without any, generated ones of a size that the float model runs with. */
+async function samplesOf(
+  options: CompareOptions,
+  inputs: readonly InputInfo[],
+): Promise<Samples & { readonly warnings: string[] }> {
+  const { float, data, reader, samples, seed } = options;
+  if (data === undefined && reader === undefined) {
+    const { evaluation, warnings } = await judgingSamples(options, float, inputs);
+    return { ...evaluation, warnings: [...warnings] };
+  }
+  const dataset = await openFlags(options, inputs);
+  const warnings = cautions(dataset);
+  if (samples === undefined) return { dataset, selection: { from: 0 }, warnings };
+  const { chosen, note } = draw(dataset, samples, seed);
+  return { dataset, selection: chosen, warnings: note === undefined ? warnings : [...warnings, note] };
 }

@@ -131,11 +131,8 @@ async function deliverLarge(
   const free = lock(folder);
   try {
     makeFolder(folder);
-    // One file of this size would be held in memory by whoever opens it; external data is mapped.
-    const externalData = options.externalData === 'auto' ? 'always' : options.externalData;
     const saved = save(model, source, join(folder, basename(output)), {
       ...options,
-      externalData,
       resumeKey: identityOf(source),
     });
     if (!options.unproven) await prove(model, saved.path, options, samples);

@@ -34,6 +34,7 @@ export async function fuseModel(options: FuseOptions): Promise<FuseResult> {
     ...opsetsFor(options.opset, 0, newestOpset),
     skip: options.skip,
     keepTypes: true,
+    keepTied: true,
   });
   const count = options.samples ?? usualSamples;
   const custom = customOperators(model);

@@ -73,11 +73,10 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   const scheme = resolveScheme(target, schemeRequest(options));
   const overrides = (options.override ?? []).map(parseOverride);
   const form = overriddenForm(options.format, target, scheme, formatFlags(options), overrides);
-  const source = await openFused(
-    options.model,
-    options,
-    opsetsFor(options.opset, Math.max(form.leastOpset, target.opset.least), target.fusedOpset),
-  );
+  const source = await openFused(options.model, options, {
+    ...opsetsFor(options.opset, Math.max(form.leastOpset, target.opset.least), target.fusedOpset),
+    keepTied: form.keepsTied === true,
+  });
   const { file, model, log } = source;
   const unopened = options.recurrent === 'scan' ? openAllRecurrent(model, options) : [];
   const custom = customOperators(model);

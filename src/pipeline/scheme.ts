@@ -40,10 +40,10 @@ function notFloat8(type: WeightType): Exclude<WeightType, 'f8'> {
 /** The flags of which some formats read some. */
 export function formatFlags(flags: SchemeFlags): FormatFlags {
   const { activationType, weightType, perTensor, symmetric, reduceRange, optimize, weightObserver } = flags;
-  const { weightBits, blockSize, weightMethod, accuracyLevel, keepIo, recurrent, floatType } = flags;
+  const { weightBits, embeddingBits, blockSize, weightMethod, accuracyLevel, keepIo, recurrent, floatType } = flags;
   return {
     ...{ activationType, weightType, perTensor, symmetric, reduceRange, optimize, weightObserver },
-    ...{ weightBits, blockSize, weightMethod, accuracyLevel, keepIo, recurrent, floatType },
+    ...{ weightBits, embeddingBits, blockSize, weightMethod, accuracyLevel, keepIo, recurrent, floatType },
   };
 }
 

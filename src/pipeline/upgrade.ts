@@ -15,6 +15,8 @@ export interface OpsetSettings {
   readonly opset?: number | undefined;
   /** The newest to which it is upgraded for the sake of a fused form. Absent: not for that. */
   readonly newest?: number | undefined;
+  /** See PassContext. */
+  readonly keepTied?: boolean;
 }
 
 /** What was upgraded, and why no further where fused forms need more: one sentence for each operator set. */
@@ -39,12 +41,12 @@ export function opsetsFor(asked: number | undefined, least: number, newest: numb
 export async function upgradeAndFuse(
   open: () => Model,
   executor: Executor,
-  { opset, newest = 0 }: OpsetSettings,
+  { opset, newest = 0, keepTied = false }: OpsetSettings,
   skip: readonly string[] = [],
 ): Promise<Fused> {
   const fused = async (target: number, model: Model): Promise<Fused> => {
     const upgrade = upgradeOpset(model, target);
-    return { model, upgrade: { ...upgrade, blocked: [] }, log: await fuse(model, { executor, skip }) };
+    return { model, upgrade: { ...upgrade, blocked: [] }, log: await fuse(model, { executor, skip, keepTied }) };
   };
   const first = open();
   let best = await fused(opset ?? first.opset, first);

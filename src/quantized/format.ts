@@ -31,6 +31,7 @@ export interface FormatFlags {
   readonly optimize?: Goal | undefined;
   readonly weightObserver?: string | undefined;
   readonly weightBits?: number | undefined;
+  readonly embeddingBits?: number | undefined;
   readonly blockSize?: number | undefined;
   readonly weightMethod?: 'rtn' | 'hqq' | undefined;
   readonly accuracyLevel?: number | undefined;
@@ -52,6 +53,8 @@ export interface Form {
   readonly rangesOptional?: true;
   /** Its operators take float16 too: what it leaves float of a float16 model is that again. */
   readonly keepsHalf?: true;
+  /** It can write a table once that is also read transposed. */
+  readonly keepsTied?: true;
   /** The least default operator set that can say it. */
   readonly leastOpset: number;
   /** What is quantized, what is left float and why, and which tensors must be observed. */

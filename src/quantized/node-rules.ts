@@ -13,6 +13,7 @@ import type { Value } from '../graph/value.ts';
 import { removeDead, sortNodes, topologicalDeep } from '../graph/walk.ts';
 import type { ByteSource } from '../onnx/messages.ts';
 import { Tensor } from '../onnx/tensor.ts';
+import { matrixOf } from '../ops/table.ts';
 import type { DataTypeName, TypedArray } from '../onnx/data-types.ts';
 import type { Plan, PlannedFloat, RegionPlan } from '../quantizable/plan.ts';
 import type { PlanRequest } from '../quantizable/planner.ts';
@@ -25,6 +26,8 @@ export interface NodeRule<Settings> {
   readonly domain?: string;
   /** Positions of the weights. */
   readonly weights: readonly number[];
+  /** Its weights may be matrices behind a Transpose (matrixOf). */
+  readonly turned?: true;
   /** Why the node keeps its form unless --include names it; absent: it is quantized. */
   optional?(node: Node): string | undefined;
   /** Why the node cannot take the form, or undefined. Its weights are constant float32 (see `weights`). */
@@ -35,6 +38,8 @@ export interface NodeRule<Settings> {
 /** What a rule writes with. Constants of one key are written once, however many nodes read them. */
 export interface Writer<Settings> {
   readonly settings: Settings;
+  /** Operator types of the nodes that are rewritten and read this weight. */
+  readersOf(weight: Value): readonly string[];
   constant(near: Value, key: string, make: () => Constant): Value;
   /** Several constants of one computation. */
   constants(near: Value, keys: readonly string[], make: () => readonly (Constant | undefined)[]): (Value | null)[];
@@ -68,7 +73,7 @@ export function planNodes<Settings>(
       if (!rule) return `the ${format} format leaves ${node.opType} as it is`;
       const kept = selection.reason(node);
       if (kept !== undefined) return kept;
-      const refused = obstacle(node, rule.weights, types) ?? rule.refuse(node, settings);
+      const refused = obstacle(node, rule, types) ?? rule.refuse(node, settings);
       if (refused !== undefined) refusals.add(refused);
       if (refused !== undefined || selection.wanted(node)) return refused;
       const declined = rule.optional?.(node);
@@ -87,7 +92,7 @@ export function planNodes<Settings>(
       tensor: outputs[0]!,
       clamps: [],
       activations: [],
-      weight: { name: node.input(weight)!.name, input: weight },
+      weight: { name: (matrixOf(node, weight)?.value ?? node.input(weight)!).name, input: weight },
       outputs,
       quantizedOutput: false,
     });
@@ -114,7 +119,10 @@ export function emitNodes<Settings>(
   const model = modelFromProto(modelToProto(source), source.dir);
   const find = valueFinder(model);
   const nodes = plan.regions.map(({ tensor }) => find(tensor)!.producer!);
-  const writer = writerFor(settings);
+  const readers = new Map<string, string[]>();
+  for (const { weight, op } of plan.regions)
+    if (weight) readers.set(weight.name, [...(readers.get(weight.name) ?? []), op]);
+  const writer = writerFor(settings, readers);
   for (const node of nodes) ruleOf(node, rules)!.emit(node, writer);
   for (const graph of model.graph.graphs()) {
     for (const node of graph.nodes())
@@ -126,7 +134,7 @@ export function emitNodes<Settings>(
   return { model, activations: new Map(), repaired: [], origins: new Map() };
 }
 
-function writerFor<Settings>(settings: Settings): Writer<Settings> {
+function writerFor<Settings>(settings: Settings, readers: ReadonlyMap<string, readonly string[]>): Writer<Settings> {
   const written = new Map<string, Value | null>();
   const constants: Writer<Settings>['constants'] = (near, keys, make) => {
     const names = keys.map((key) => `${near.name}_${key}`);
@@ -135,7 +143,12 @@ function writerFor<Settings>(settings: Settings): Writer<Settings> {
     }
     return names.map((name) => written.get(name) ?? null);
   };
-  return { settings, constants, constant: (near, key, make) => constants(near, [key], () => [make()])[0]! };
+  return {
+    settings,
+    readersOf: ({ name }) => readers.get(name) ?? [],
+    constants,
+    constant: (near, key, make) => constants(near, [key], () => [make()])[0]!,
+  };
 }
 
 function place(graph: Graph, name: string, { type, dims, data }: Constant): Value {
@@ -148,9 +161,13 @@ function ruleOf<Settings>(node: Node, rules: readonly NodeRule<Settings>[]): Nod
 }
 
 /** What keeps any node from being rewritten: weights that are computed, sparse, or of another type. */
-function obstacle(node: Node, weights: readonly number[], types: ReadonlyMap<Value, DataTypeName>): string | undefined {
+function obstacle<Settings>(
+  node: Node,
+  { weights, turned }: NodeRule<Settings>,
+  types: ReadonlyMap<Value, DataTypeName>,
+): string | undefined {
   for (const index of weights) {
-    const value = node.input(index);
+    const value = (turned && matrixOf(node, index)?.value) ?? node.input(index);
     if (!value) return `it has no input ${index}`;
     if (value.producer?.is('DequantizeLinear'))
       return `already quantized: its input '${value.name}' comes from a DequantizeLinear`;

@@ -21,7 +21,7 @@ async function setUp() {
   saveModel(buildProto(spec), model);
   const dataset = await openFlags({ data: 'random', seed: 0 }, [{ name: 'x', type: 'float32', dims: [1, 64] }]);
   const output = join(folder, 'out.onnx');
-  const options = { model, output, threads: 1, externalData: 'auto' as const };
+  const options = { model, output, threads: 1, externalData: 'always' as const };
   return { folder, spec, options, source: loadModel(model), samples: { dataset, selection: { from: 0, to: 1 } } };
 }
 

@@ -59,6 +59,13 @@ export const scheme = {
     describe: 'prepare: bits of the weights, 2 to 16, narrow codes are clamped; weight-only: 2, 4 or 8',
     defaultText: 'prepare: all of the type; weight-only: 4',
   }),
+  embeddingBits: integer({
+    group,
+    min: 1,
+    max: 8,
+    describe: 'weight-only: bits of embeddings, and of a head that shares their table: 2, 4 or 8',
+    defaultText: '8',
+  }),
   blockSize: integer({
     group,
     min: 1,

@@ -29,6 +29,7 @@ export const bfloat16: Format = {
     description: 'constants stored in bfloat16',
     settings: {},
     leastOpset: 13,
+    keepsTied: true,
     plan,
     settle: (_model, _request, made) => made,
     emit,

@@ -28,6 +28,7 @@ export const float16: Format = {
       description: `float16${keepIo ? ', float32 inputs and outputs' : ''}`,
       settings: { keepIo },
       leastOpset: 13,
+      keepsTied: true,
       rangesOptional: true,
       plan: (model, request) => plan(model, request, new Map()),
       settle: (model, request, _wanted, ranges) => plan(model, request, ranges),

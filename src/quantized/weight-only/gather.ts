@@ -1,6 +1,7 @@
 /** Gather of rows from a constant table (embeddings) → com.microsoft GatherBlockQuantized: only the rows read are dequantized. */
 import { replaceNode } from '../../graph/rewrite.ts';
-import type { NodeRule } from '../node-rules.ts';
+import type { Value } from '../../graph/value.ts';
+import type { NodeRule, Writer } from '../node-rules.ts';
 import { noTable } from '../../ops/table.ts';
 import { packedConstants } from './matmul.ts';
 import { blockFor, type BlockSettings } from './settings.ts';
@@ -10,23 +11,13 @@ export const gather: NodeRule<BlockSettings> = {
   weights: [0],
   refuse(node, settings) {
     const { dims, name } = node.constant(0)!;
-    const partial = (dims.at(-1)! * settings.bits) % 8 !== 0;
+    const partial = (dims.at(-1)! * settings.table.bits) % 8 !== 0;
     return noTable(node) ?? (partial ? `a row of its table '${name}' does not fill whole bytes` : undefined);
   },
   emit(node, writer) {
-    const { settings } = writer;
-    const { bits } = settings;
-    const table = node.input(0)!;
-    const [rows, cols] = table.constant!.dims as [number, number];
-    const block = blockFor(cols, settings);
-    const [codes, scales, zeroPoints] = writer.constants(
-      table,
-      [`table_Q${bits}`, 'table_scales', 'table_zero_points'],
-      () => {
-        const request = { weights: table.constant!, layout: 'rows', rows, cols, padded: false } as const;
-        return packedConstants(request, [rows, (cols * bits) / 8], block, settings);
-      },
-    );
+    const { bits } = writer.settings.table;
+    const { block, constants } = tableConstants(node.input(0)!, writer);
+    const [codes, scales, zeroPoints] = constants;
     const inputs = [codes!, node.input(1)!, scales!, ...(zeroPoints ? [zeroPoints] : [])];
     const replacement = node.graph!.makeNode('GatherBlockQuantized', inputs, {
       name: node.name,
@@ -40,3 +31,18 @@ export const gather: NodeRule<BlockSettings> = {
     replaceNode(node, replacement);
   },
 };
+
+/** Codes, scales and zero points of a table: the same for all that read it. */
+export function tableConstants(
+  table: Value,
+  { settings, constants }: Writer<BlockSettings>,
+): { readonly block: number; readonly constants: readonly (Value | null)[] } {
+  const { bits } = settings.table;
+  const [rows, cols] = table.constant!.dims as [number, number];
+  const block = blockFor(cols, settings.table);
+  const made = constants(table, [`table_Q${bits}`, 'table_scales', 'table_zero_points'], () => {
+    const request = { weights: table.constant!, layout: 'rows', rows, cols, padded: false } as const;
+    return packedConstants(request, [rows, (cols * bits) / 8], block, { ...settings, bits });
+  });
+  return { block, constants: made };
+}

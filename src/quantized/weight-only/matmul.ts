@@ -1,15 +1,20 @@
 /** MatMul and Gemm with a constant matrix → com.microsoft MatMulNBits, whose weights lie in blocks along the reduction. */
 import type { Node } from '../../graph/node.ts';
 import { replaceNode } from '../../graph/rewrite.ts';
-import type { Tensor } from '../../onnx/tensor.ts';
+import type { Value } from '../../graph/value.ts';
+import { Tensor } from '../../onnx/tensor.ts';
+import { matrixOf } from '../../ops/table.ts';
 import type { Constant, NodeRule, Writer } from '../node-rules.ts';
+import { tableConstants } from './gather.ts';
 import { packBlocks, type PackRequest } from './packer.ts';
+import type { BlockBits } from './blocks.ts';
 import { blockFor, type BlockSettings } from './settings.ts';
 
 export const matmul: NodeRule<BlockSettings> = {
   types: ['MatMul'],
   weights: [1],
-  refuse: (node) => notMatrix(node.constant(1)!),
+  turned: true,
+  refuse: (node) => notMatrix(matrixOf(node, 1)!.value.constant!),
   emit: (node, writer) => emitMatMulNBits(node, writer, false),
 };
 
@@ -39,19 +44,15 @@ function notMatrix({ dims, name }: Tensor): string | undefined {
     : `its weight '${name}' has ${dims.length} dimensions; block kernels take matrices`;
 }
 
-/** @param rows true when the weight is [N, K] already, false for [K, N] */
+/** @param rows true when the weight is read as [N, K], false for [K, N]: a Transpose between turns that round */
 function emitMatMulNBits(node: Node, writer: Writer<BlockSettings>, rows: boolean): void {
   const { settings } = writer;
-  const weight = node.input(1)!;
+  const { value: weight, turned } = matrixOf(node, 1)!;
+  const inRows = rows !== turned;
   const tensor = weight.constant!;
-  const [n, k] = (rows ? tensor.dims : [...tensor.dims].reverse()) as [number, number];
-  const block = blockFor(k, settings);
-  const suffix = rows ? '' : '_T';
-  const [codes, scales, zeroPoints] = writer.constants(
-    weight,
-    [`Q${settings.bits}${suffix}`, `scales${suffix}`, `zero_points${suffix}`],
-    () => matrixConstants(tensor, rows, n, k, block, settings),
-  );
+  const [n, k] = (inRows ? tensor.dims : [...tensor.dims].reverse()) as [number, number];
+  const { bits, block, constants } = (inRows && fromTable(weight, writer)) || ofItsOwn(weight, inRows, n, k, writer);
+  const [codes, scales, zeroPoints] = constants;
   const bias = node.input(2);
   const inputs = [node.input(0)!, codes!, scales!, zeroPoints ?? null, null, bias ?? null];
   while (inputs[inputs.length - 1] === null) inputs.pop();
@@ -62,10 +63,52 @@ function emitMatMulNBits(node: Node, writer: Writer<BlockSettings>, rows: boolea
   });
   replacement.setInt('K', k);
   replacement.setInt('N', n);
-  replacement.setInt('bits', settings.bits);
+  replacement.setInt('bits', bits);
   replacement.setInt('block_size', block);
   replacement.setInt('accuracy_level', settings.accuracyLevel);
   replaceNode(node, replacement);
+}
+
+/** Codes [N, blocks, blockSize · bits / 8], scales and zero points, as MatMulNBits takes them. */
+interface Blocks {
+  readonly bits: BlockBits;
+  readonly block: number;
+  readonly constants: readonly (Value | null)[];
+}
+
+/**
+ * A tied table, whose rows an embedding picks: the bytes of the two operators differ by nothing but a dimension, if rows are whole
+ * blocks. onnxruntime computes the Reshape once, when it loads the model.
+ */
+function fromTable(weight: Value, writer: Writer<BlockSettings>): Blocks | undefined {
+  const { bits } = writer.settings.table;
+  const [n, k] = weight.constant!.dims as [number, number];
+  if (!writer.readersOf(weight).includes('Gather') || k % blockFor(k, writer.settings.table) > 0) return undefined;
+  const { block, constants } = tableConstants(weight, writer);
+  const [codes, ...rest] = constants;
+  const dims = [n, k / block, (block * bits) / 8];
+  const inBlocks = [...codes!.users.keys()].find((user) => user.is('Reshape')) ?? reshape(codes!, weight.name, dims);
+  return { bits, block, constants: [inBlocks.output()!, ...rest] };
+}
+
+function reshape(codes: Value, name: string, dims: readonly number[]): Node {
+  const { graph } = codes;
+  const shape = Tensor.of(`${name}_blocks`, 'int64', [dims.length], BigInt64Array.from(dims, BigInt));
+  return graph.prepend(graph.makeNode('Reshape', [codes, graph.addInitializer(shape)], { name: `${name}_in_blocks` }));
+}
+
+function ofItsOwn(
+  weight: Value,
+  rows: boolean,
+  n: number,
+  k: number,
+  { settings, constants }: Writer<BlockSettings>,
+): Blocks {
+  const block = blockFor(k, settings);
+  const suffix = rows ? '' : '_T';
+  const keys = [`Q${settings.bits}${suffix}`, `scales${suffix}`, `zero_points${suffix}`];
+  const made = constants(weight, keys, () => matrixConstants(weight.constant!, rows, n, k, block, settings));
+  return { bits: settings.bits, block, constants: made };
 }
 
 function matrixConstants(

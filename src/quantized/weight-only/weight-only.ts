@@ -14,18 +14,19 @@ const rules: readonly NodeRule<BlockSettings>[] = [matmul, gemm, gather, conv];
 export const weightOnly: Format = {
   name: 'weight-only',
   summary: 'weights in blocks of 2, 4 or 8 bits, activations in float (MatMulNBits)',
-  reads: ['weightBits', 'blockSize', 'weightMethod', 'accuracyLevel', 'symmetric'],
+  reads: ['weightBits', 'embeddingBits', 'blockSize', 'weightMethod', 'accuracyLevel', 'symmetric'],
   mixes: { order: 0, observes: false },
   configure(_scheme, flags) {
     const settings = blockSettings(flags);
-    const { bits, blockSize, symmetric, method } = settings;
+    const { bits, blockSize, table, symmetric, method, accuracyLevel } = settings;
     return {
       format: 'weight-only',
       description: `weight-only, ${bits} bits in ${symmetric ? 'symmetric ' : ''}blocks of ${blockSize} (${method})`,
-      settings: { ...settings },
+      settings: { bits, blockSize, embeddingBits: table.bits, symmetric, method, accuracyLevel },
       // DequantizeLinear with an axis, for Conv; the block operators are of another domain.
       leastOpset: 13,
       keepsHalf: true,
+      keepsTied: true,
       plan: (model, request) => planNodes(model, request, rules, settings, 'weight-only'),
       settle: (_model, _request, plan) => plan,
       emit: (model, plan) => emitNodes(model, plan, rules, settings),

@@ -180,7 +180,7 @@ describe('GatherBlockQuantized', () => {
           initializers: { w: f32([rows, cols], table) },
           nodes: [node('Gather', ['w', 'i'], ['y'])],
         });
-        const { model: small } = await make('weight-only', model, { weightBits: bits, symmetric, blockSize: 32 });
+        const { model: small } = await make('weight-only', model, { embeddingBits: bits, symmetric, blockSize: 32 });
         const back = dequantizeBlocks(quantizeBlocks(table, rows, cols, 32, bits, symmetric), rows, cols, 32, bits);
         const indices = [0, 39, 17, 5];
         const feeds: Feeds = { i: { type: 'int64', dims: [1, 4], data: BigInt64Array.from(indices.map(BigInt)) } };
