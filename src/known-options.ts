@@ -15,7 +15,7 @@ const observer: Keys<Types.ObserverFlags> = { observer: true, observerOption: tr
 const scheme: Keys<Types.SchemeFlags> = {
   ...observer,
   ...{ format: true, target: true, opset: true, activationType: true, weightType: true, perTensor: true },
-  ...{ symmetric: true, reduceRange: true, optimize: true, weightObserver: true, weightBits: true, blockSize: true },
+  ...{ symmetric: true, reduceRange: true, optimize: true, weightObserver: true, weightBits: true, embeddingBits: true, blockSize: true },
   ...{ weightMethod: true, accuracyLevel: true, keepIo: true, recurrent: true, include: true, exclude: true },
   ...{ override: true, minRange: true, range: true, state: true, floatType: true },
 };
@@ -37,7 +37,7 @@ const judged = { ...judge, ...report, gates: true, layers: true } as const;
 
 /** What is written in one form only takes no settings of forms. */
 const formOnly = [
-  ...(['format', 'optimize', 'weightObserver', 'blockSize', 'weightMethod', 'accuracyLevel'] as const),
+  ...(['format', 'optimize', 'weightObserver', 'embeddingBits', 'blockSize', 'weightMethod', 'accuracyLevel'] as const),
   ...(['keepIo', 'floatType', 'override', 'recurrent'] as const),
 ] as const;
 

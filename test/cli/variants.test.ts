@@ -74,3 +74,16 @@ it('says why a model without matrices has no 4-bit form, and gives it unsigned 8
   const codes = modelFromProto(proto).graph.values.values();
   expect([...codes].some(({ initializer }) => initializer?.type.name === 'uint8' && initializer.size > 1)).toBe(true);
 }, 60_000);
+
+it('makes and compares every file of a model with open dimensions, without data', async () => {
+  const { exitCode, folder, rows } = await make({
+    inputs: { ids: { type: 'int64', dims: ['n', 's'] } },
+    outputs: { y: ['n', 's', 64] },
+    initializers: { w: f32([64, 32]), v: f32([32, 64]) },
+    nodes: [node('Gather', ['w', 'ids'], ['e']), node('MatMul', ['e', 'v'], ['y'])],
+  });
+  expect(exitCode).toBe(0);
+  expect([...rows].filter(([, { reason }]) => reason !== undefined)).toEqual([]);
+  expect(readdirSync(folder)).toHaveLength(rows.size);
+  expect(rows.get('q4f16')!.sqnrDb).toBeGreaterThan(15);
+});

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createExecutor } from '../../src/backends/session.ts';
 import type { Executor } from '../../src/graph/executor.ts';
+import type { Model } from '../../src/graph/model.ts';
 import { fuse } from '../../src/intrinsic/run.ts';
 import type { TensorValue } from '../../src/onnx/data-types.ts';
 import { body, buildModel, constant, f32, float, i64, node, scalar, type ModelSpec } from '../support/build.ts';
@@ -190,6 +191,32 @@ describe('constant-folding', () => {
     expect(refused[0]).toMatchObject({ pass: 'constant-folding', node: 'n_m' });
     expect(refused[0]!.reason).toMatch(/onnxruntime cannot compute it: .*Magic/);
     expect(refused[0]!.reason).not.toContain('\n');
+  });
+
+  it('leaves a table that is also read as it is in one piece, where that is wanted', async () => {
+    const build = () =>
+      buildModel({
+        inputs: { i: { type: 'int64', dims: [2] }, x: [2, 32] },
+        outputs: ['e', 'y'],
+        initializers: { w: f32([64, 32]), v: f32([64, 32]) },
+        nodes: [
+          node('Gather', ['w', 'i'], ['e']),
+          node('Transpose', ['w'], ['t']),
+          node('MatMul', ['x', 't'], ['p']),
+          node('Transpose', ['v'], ['u']),
+          node('MatMul', ['x', 'u'], ['q']),
+          node('Add', ['p', 'q'], ['y']),
+        ],
+      });
+    const [tied, apart] = [build(), build()];
+    const { refused } = await fuse(tied, { executor: createExecutor(), keepTied: true });
+    const types = (model: Model): string[] => [...model.graph.nodes()].map(({ opType }) => opType);
+    expect(types(tied).filter((type) => type === 'Transpose')).toHaveLength(1);
+    expect(refused).toContainEqual(
+      expect.objectContaining({ node: 'n_t', reason: expect.stringContaining('stored twice') }),
+    );
+    await fuse(apart, { executor: createExecutor() });
+    expect(types(apart)).not.toContain('Transpose');
   });
 
   it('does not fold calls of model functions', async () => {

@@ -36,6 +36,14 @@ it.each([true, false])('beside, then moved, with its data outside (run: %s)', as
   expect([...weight]).toEqual([...spec.initializers.w.data]);
 });
 
+it('in one file, where it fits into one and nobody asks for two', async () => {
+  const { folder, spec, options, source, samples } = await setUp();
+  const auto = { ...options, externalData: 'auto' as const };
+  const saved = await deliver(buildModel(spec), source, auto, samples, { inMemory: 0, byRunning: Infinity });
+  expect(saved.dataPath).toBeUndefined();
+  expect(readdirSync(folder).sort()).toEqual(['float.onnx', 'out.onnx']);
+});
+
 it('leaves nothing behind when onnxruntime refuses the model, and never writes over an input', async () => {
   const { folder, spec, options, source, samples } = await setUp();
   const limits = { inMemory: 0, byRunning: 0 };

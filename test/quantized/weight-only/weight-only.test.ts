@@ -193,6 +193,61 @@ describe('GatherBlockQuantized', () => {
   }
 });
 
+describe('an embedding', () => {
+  const [rows, cols, width] = [64, 64, 32];
+  const table = f32([rows, cols], gaussian(rows * cols, 5));
+  const embedding = node('Gather', ['w', 'i'], ['e']);
+  const spec = (head: Partial<ModelSpec>, nodes: ModelSpec['nodes']): ModelSpec => ({
+    inputs: { i: { type: 'int64', dims: [1, 4] } },
+    outputs: { y: [1, 4, rows] },
+    ...head,
+    initializers: { w: table, ...head.initializers },
+    nodes: [embedding, ...nodes],
+  });
+  const feeds: Feeds = { i: { type: 'int64', dims: [1, 4], data: BigInt64Array.of(0n, 39n, 17n, 5n) } };
+  const large = (model: {
+    graph: {
+      values: ReadonlyMap<string, { initializer?: { byteLength: number; dims: readonly number[] } | undefined }>;
+    };
+  }) =>
+    [...model.graph.values.values()].flatMap(({ initializer }) =>
+      initializer && initializer.byteLength >= (rows * cols) / 2 ? [initializer.dims] : [],
+    );
+
+  it('has 8 bits, whatever the weights have, unless fewer are asked for', async () => {
+    const other = { initializers: { v: f32([cols, width], gaussian(cols * width, 6)) }, outputs: { y: [1, 4, width] } };
+    const model = () => buildModel(spec(other, [node('MatMul', ['e', 'v'], ['y'])]));
+    const dims = async (flags: FormatFlags) => large((await make('weight-only', model(), flags)).model);
+    expect(await dims({ weightBits: 4 })).toEqual([[rows, cols]]);
+    expect(await dims({ weightBits: 4, embeddingBits: 4 })).toEqual([[rows, cols / 2]]);
+    expect(await dims({ weightBits: 8 })).toContainEqual([rows, cols]);
+  });
+
+  it.each([
+    ['behind a Transpose', [node('Transpose', ['w'], ['t'], { perm: [1, 0] }), node('MatMul', ['e', 't'], ['y'])]],
+    [
+      'by Gemm',
+      [
+        node('Reshape', ['e', 'two'], ['r']),
+        node('Gemm', ['r', 'w'], ['g'], { transB: 1 }),
+        node('Reshape', ['g', 'three'], ['y']),
+      ],
+    ],
+  ])('is stored once with the head that is tied to it: %s', async (_, nodes) => {
+    const shapes = {
+      two: { type: 'int64' as const, dims: [2], data: BigInt64Array.of(4n, BigInt(cols)) },
+      three: { type: 'int64' as const, dims: [3], data: BigInt64Array.of(1n, 4n, BigInt(rows)) },
+    };
+    const model = buildModel(spec({ initializers: shapes }, nodes));
+    const { model: small } = await make('weight-only', model, { weightBits: 4 });
+    expect(large(small)).toEqual([[rows, cols]]);
+    const [expected, real] = [await run(model, feeds), await run(small, feeds)];
+    expect(real.types).toEqual(expect.arrayContaining(['GatherBlockQuantized', 'MatMulNBits']));
+    // 8-bit codes of gaussians, twice: 40 dB each.
+    expect(sqnr(expected.outputs['y']!, real.outputs['y']!)).toBeGreaterThan(34);
+  });
+});
+
 describe('Conv', () => {
   const spec: ModelSpec = {
     inputs: { x: [1, 4, 5, 5] },
