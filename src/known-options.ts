@@ -15,7 +15,15 @@ const observer: Keys<Types.ObserverFlags> = { observer: true, observerOption: tr
 const scheme: Keys<Types.SchemeFlags> = {
   ...observer,
   ...{ format: true, target: true, opset: true, activationType: true, weightType: true, perTensor: true },
-  ...{ symmetric: true, reduceRange: true, optimize: true, weightObserver: true, weightBits: true, embeddingBits: true, blockSize: true },
+  ...{
+    symmetric: true,
+    reduceRange: true,
+    optimize: true,
+    weightObserver: true,
+    weightBits: true,
+    embeddingBits: true,
+    blockSize: true,
+  },
   ...{ weightMethod: true, accuracyLevel: true, keepIo: true, recurrent: true, include: true, exclude: true },
   ...{ override: true, minRange: true, range: true, state: true, floatType: true },
 };
