@@ -59,7 +59,7 @@ describe('random data', () => {
   });
 
   it('refuses types it cannot make', async () => {
-    const dataset = await openData({ path: 'random' }, [input('x', [1], 'string')]);
+    const dataset = await openData({ path: 'random' }, [input('x', [1], 'bfloat16')]);
     expect((await failure(readAll(dataset))).code).toBe('DATA_TYPE_UNSUPPORTED');
   });
 });

@@ -61,11 +61,15 @@ export const mse = histogramObserver({
 /** Halvings of the distance between the two ends of a search, in the logarithm: to a part in a million. */
 const halvings = 20;
 
+/** An end stays that reaches all but this much of what was seen: there stands an outlier of every sample, not the tail of a few. */
+const reached = 1.06;
+
 /** The widest range, both ends moved outwards alike, whose error is at most (1 + slack) times that of `best`. */
 function widest(best: Range, extremes: Range, slack: number, error: ErrorOf): Range {
+  const [low, high] = [extremes.min / best.min > reached, extremes.max / best.max > reached];
   const by = (factor: number): Range => ({
-    min: Math.max(best.min * factor, extremes.min),
-    max: Math.min(best.max * factor, extremes.max),
+    min: low ? Math.max(best.min * factor, extremes.min) : best.min,
+    max: high ? Math.min(best.max * factor, extremes.max) : best.max,
   });
   const bound = error(best, Infinity) * (1 + slack);
   const fits = (factor: number): boolean => error(by(factor), bound) <= bound;
