@@ -30,3 +30,8 @@ export function floatReason(node: Node): string | undefined {
   if (node.domain === '' && recurrent.types.includes(node.opType)) return whyRecurrentStaysFloat(node);
   return reasons[node.domain === '' ? node.opType : `${node.domain}.${node.opType}`];
 }
+
+/** Whether the operator computes a mean and a variance of what it reads. */
+export function isNormalization(node: Node): boolean {
+  return floatReason(node) === normalization;
+}

@@ -18,6 +18,20 @@ const kept = {
   last: 'it is the last operator with weights before an output: --optimize accuracy keeps it float',
 };
 
+const weighted = (node: Node): boolean => specOf(node)?.weight !== undefined;
+
+/** Operators with weights before which there is none. @param order nodes in dependency order */
+export function firstWeighted(order: readonly Node[]): Set<Node> {
+  const behind = new Set<Value>();
+  const first = new Set<Node>();
+  for (const node of order) {
+    const after = node.inputs.some((value) => value !== null && behind.has(value));
+    if (weighted(node) && !after) first.add(node);
+    if (weighted(node) || after) for (const output of node.outputs) if (output) behind.add(output);
+  }
+  return first;
+}
+
 /**
  * Takes first and last operators with weights from the candidates, unless --include names them, and says why.
  * @param order nodes in dependency order
@@ -28,14 +42,7 @@ export function keepEnds(
   selection: NodeSelection,
   reasons: Map<Node, string>,
 ): void {
-  const weighted = (node: Node): boolean => specOf(node)?.weight !== undefined;
-  const behind = new Set<Value>();
-  const first = new Set<Node>();
-  for (const node of order) {
-    const after = node.inputs.some((value) => value !== null && behind.has(value));
-    if (weighted(node) && !after) first.add(node);
-    if (weighted(node) || after) for (const output of node.outputs) if (output) behind.add(output);
-  }
+  const first = firstWeighted(order);
   const before = new Set<Value>();
   const last = new Set<Node>();
   for (const node of [...order].reverse()) {

@@ -17,6 +17,7 @@ import { decide, demands } from './decide.ts';
 import { keeperOf } from './keep.ts';
 import { masksOf, type Masks, type Reach } from './masked.ts';
 import { keepEnds, storedWeights, type Goal } from './optimize.ts';
+import { keepStems } from './stem.ts';
 import {
   weightKey,
   type ActivationScheme,
@@ -54,7 +55,9 @@ export function planQuantization(model: Model, request: PlanRequest): Plan {
   const { activations: placed, followers } = target.placement;
   const { byNode, absorbed, reasons } = findCandidates(order, target, selection, keeper);
   if (request.optimize === 'accuracy') keepEnds(order, byNode, selection, reasons);
-  const wanted = demands(order, byNode, followers);
+  let wanted = demands(order, byNode, followers);
+  const edges = placed === 'edges' && followers === 'between';
+  if (edges && keepStems(order, byNode, wanted, selection, reasons)) wanted = demands(order, byNode, followers);
   const int8 = decide(order, byNode, wanted, reasons, followers);
   if (int8.size === 0 && !request.mayBeEmpty) throw nothingToDo(order, reasons);
 
