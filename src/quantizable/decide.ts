@@ -50,8 +50,27 @@ export function decide(
         continue;
       }
     }
+    if (followers === 'between' && addsBias(node, candidate, int8)) {
+      reasons.set(node, biasReason);
+      for (const output of outputs) codes.add(output);
+      continue;
+    }
     int8.set(node, candidate);
     for (const output of outputs) if (wanted.has(output) || !rule.floatOutput) codes.add(output);
   }
   return int8;
+}
+
+const biasReason =
+  'it adds a bias to a product that writes float: their sum is rounded to codes once, not the product before it, too';
+
+/** Whether the node adds a constant to a product that only it reads. What it makes is quantized behind it, where codes are wanted. */
+function addsBias(node: Node, { rule }: Candidate, int8: ReadonlyMap<Node, Candidate>): boolean {
+  if (!rule.sum) return false;
+  const [computed, ...others] = rule.operands
+    .map(({ index }) => node.input(index)!)
+    .filter((value) => !value.isConstant);
+  const product = others.length === 0 && computed?.soleUser === node ? computed.producer : undefined;
+  const own = product && int8.get(product)?.rule;
+  return own?.kind === 'anchor' && own.floatOutput === true;
 }
