@@ -212,15 +212,22 @@ function toInfo(metadata: Ort.InferenceSession.ValueMetadata): InputInfo {
   };
 }
 
-function toOrt(ort: typeof Ort, value: TensorValue): Ort.Tensor {
-  if (value.type === 'string') return new ort.Tensor('string', textsOf(value.data), value.dims);
-  const data =
-    value.type === 'bool' ? new Uint8Array(value.data.buffer, value.data.byteOffset, value.data.length) : value.data;
-  return new ort.Tensor(value.type as 'float32', data as Float32Array, value.dims);
+function toOrt(ort: typeof Ort, { type, data, dims }: TensorValue): Ort.Tensor {
+  if (type === 'string') return new ort.Tensor('string', textsOf(data), dims);
+  const bytes = type === 'bool' ? new Uint8Array(data.buffer, data.byteOffset, data.length) : data;
+  const tensor = new ort.Tensor(type as 'float32', bytes as Float32Array, dims);
+  // Where there are arrays of float16 (Node.js 24), the tensor makes one of the bits, which its native side cannot read.
+  if (type === 'float16') Object.defineProperty(tensor, 'data', { value: data });
+  return tensor;
 }
 
-function fromOrt(tensor: Ort.Tensor): TensorValue {
-  if (tensor.type === 'string')
-    return { type: 'string', dims: tensor.dims, data: textNumbers(tensor.data as string[]) };
-  return { type: tensor.type as DataTypeName, dims: tensor.dims, data: tensor.data as unknown as TypedArray };
+function fromOrt({ type, dims, data: given }: Ort.Tensor): TensorValue {
+  if (type === 'string') return { type, dims, data: textNumbers(given as string[]) };
+  const data = given as unknown as TypedArray;
+  const bits = type === 'float16' && !(data instanceof Uint16Array);
+  return {
+    type: type as DataTypeName,
+    dims,
+    data: bits ? new Uint16Array(data.buffer, data.byteOffset, data.length) : data,
+  };
 }

@@ -101,7 +101,8 @@ describe('loadModel', () => {
     expect(code(folder)).toBe('ONNX_NOT_A_FILE');
     expect(code('/dev/null')).toBe('ONNX_NOT_A_FILE');
     const path = modelFile(folder);
-    expect(code(join(path, 'below-a-file.onnx'))).toBe('ONNX_UNREADABLE');
+    // Node.js 24 no longer tells a path below a file from one that leads nowhere.
+    expect(code(join(path, 'below-a-file.onnx'))).toMatch(/^ONNX_(UNREADABLE|NOT_FOUND)$/);
     truncateSync(path, 5000);
     expect(qdqError(() => loadModel(path)).message).toContain(`${path}: ends`);
     mkdirSync(join(folder, 'empty'));
