@@ -28,7 +28,7 @@ beforeAll(() => {
 
 const words = (out: string): string[] => [
   ...['quantize', model, '--format', 'weight-only', '--weight-bits', '8', '--weight-method', 'hqq'],
-  ...['--no-report', '--quiet', '-o', out],
+  ...['--no-report', '--quiet', '--external-data', 'always', '-o', out],
 ];
 const hashOf = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex');
 const partial = (out: string): string => `${out}.partial`;
