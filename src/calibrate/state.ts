@@ -126,12 +126,12 @@ export function notesOf({ notes, remarks = [], skipped }: CalibrationState): str
  * @param bits of the quantizer, for observers to which that makes a difference
  */
 export function rangesOf(
-  { observer: id, observerOptions: given, tensors, arrays, samples }: CalibrationState,
+  { observer: id, observerOptions: given, tensors, arrays }: CalibrationState,
   bits?: number,
 ): Ranges {
   const observer = observerOf(id);
   const known = bits !== undefined && 'bits' in observer.options ? { ...given, bits } : given;
-  const ranges = observer.finish(arrays, observerOptions(observer, known), samples);
+  const ranges = observer.finish(arrays, observerOptions(observer, known));
   return new Map(tensors.map((tensor, i) => [tensor, ranges[i]!]));
 }
 

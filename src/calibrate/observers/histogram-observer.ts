@@ -22,7 +22,7 @@ type State = ObserverState & Extremes & Histograms & Partial<Peaks>;
 
 type Definition = Pick<Observer, 'id' | 'summary' | 'options'> & {
   /** The range of a tensor with elements, whose extremes include zero; the result is cut to them. */
-  rangeOf(bins: Bins, extremes: Range, options: ObserverOptions, samples: number): Range;
+  rangeOf(bins: Bins, extremes: Range, options: ObserverOptions): Range;
 };
 
 export function histogramObserver({ rangeOf, options: own, ...rest }: Definition): Observer {
@@ -61,7 +61,7 @@ export function histogramObserver({ rangeOf, options: own, ...rest }: Definition
       ...mergePeaks(a as State, b as State),
     }),
 
-    finish(state, options, samples = Infinity) {
+    finish(state, options) {
       const { min, max } = state as State;
       const histograms = estimate(state as State, state as State);
       return Array.from(min, (low, i): Range => {
@@ -69,7 +69,7 @@ export function histogramObserver({ rangeOf, options: own, ...rest }: Definition
         const sampled = binsOf(histograms, i, low, max[i]!);
         if (sampled.total === 0) return extremes;
         const bins = withEnds(sampled, low, max[i]!);
-        const range = rangeOf(bins, extremes, options, samples);
+        const range = rangeOf(bins, extremes, options);
         return {
           min: Math.min(0, Math.max(range.min, extremes.min)),
           max: Math.max(0, Math.min(range.max, extremes.max)),

@@ -88,11 +88,8 @@ export interface Observer {
   start(count: number, options: ObserverOptions): Accumulator;
   /** Commutative, associative, exact; neither argument is changed. */
   merge(a: ObserverState, b: ObserverState): ObserverState;
-  /**
-   * One range per tensor, zero included; [0, 0] for a tensor that never had an element.
-   * @param samples of which the state was made, as far as anybody knows: how much its histograms may be trusted
-   */
-  finish(state: ObserverState, options: ObserverOptions, samples?: number): Range[];
+  /** One range per tensor, zero included; [0, 0] for a tensor that never had an element. */
+  finish(state: ObserverState, options: ObserverOptions): Range[];
   /** The state in arrays read from a file, or undefined when they are not the state of `count` tensors. */
   decode(arrays: ObserverState, count: number): ObserverState | undefined;
 }
