@@ -6,7 +6,6 @@ import { cpuInfo } from '../backends/cpu.ts';
 import { createExecutor, openSession } from '../backends/session.ts';
 import { targetOf } from '../backends/targets/index.ts';
 import type { Scheme, Target } from '../backends/targets/target.ts';
-import { calibrate } from '../calibrate/calibrate.ts';
 import { fixedRanges } from '../calibrate/fixed-ranges.ts';
 import { widened, type Ranges } from '../calibrate/ranges.ts';
 import { notesOf, rangesOf, type CalibrationState } from '../calibrate/state.ts';
@@ -27,12 +26,12 @@ import { describeScheme, findTarget, leastOpset, resolveScheme } from '../quanti
 import { keptWarnings, rangeWarnings } from './notes.ts';
 import { observerSettings } from './observer.ts';
 import { checkPlaces } from './places.ts';
-import { samplesProgress } from './progress.ts';
 import { calibrationSamples, runOnce, type Samples } from './samples.ts';
 import { describeCalibration, schemeRequest, summarizePlan } from './scheme.ts';
 import { inputsOf, openFused, survivors, sourceNotes, type FusedSource } from './source.ts';
 import { opsetsFor, type OpsetSettings } from './upgrade.ts';
 import { writeStamp } from './stamp.ts';
+import { observeTensors } from './observe-tensors.ts';
 import { readStateOrTable } from './tables.ts';
 
 /** What folds a BatchNormalization, or folds something else into one. */
@@ -142,14 +141,7 @@ async function observed(
   if (options.state !== undefined)
     return { state: readStateOrTable(options.state, file.sha256(), model, tensors), warnings: [] };
   const { warnings, ...samples } = await calibrationSamples(options, inputsOf(model));
-  const state = await calibrate(model, tensors, samples.dataset, samples.selection, {
-    modelSha256: file.sha256(),
-    observer: options.observer,
-    observerOptions: observerSettings(options),
-    threads: options.threads,
-    ...(options.batch === undefined ? {} : { batchSize: options.batch }),
-    onProgress: samplesProgress(options, 'calibrating'),
-  });
+  const state = await observeTensors(options, { file, model }, tensors, samples);
   return { state, warnings, samples };
 }
 

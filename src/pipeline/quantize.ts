@@ -3,7 +3,6 @@ import { cpuInfo } from '../backends/cpu.ts';
 import { targetOf } from '../backends/targets/index.ts';
 import type { Target } from '../backends/targets/target.ts';
 import { checkTemporary } from '../backends/temporary.ts';
-import { calibrate } from '../calibrate/calibrate.ts';
 import { confirmed } from '../calibrate/confirm.ts';
 import { healthOf, type Health } from '../calibrate/health.ts';
 import { fixedRanges } from '../calibrate/fixed-ranges.ts';
@@ -46,6 +45,7 @@ import { checkPlaces } from './places.ts';
 import { plannedRanges } from './planned-ranges.ts';
 import { judgesOf } from './judges.ts';
 import { layerSamples } from './layers.ts';
+import { observeTensors } from './observe-tensors.ts';
 import { samplesProgress } from './progress.ts';
 import { writeReportFiles } from './report-files.ts';
 import { judgingSamples } from './generated.ts';
@@ -183,14 +183,7 @@ async function calibrationState(
 ): Promise<CalibrationState | undefined> {
   if (observed.length === 0) return undefined;
   if (options.state !== undefined) return readStateOrTable(options.state, file.sha256(), model, observed);
-  return calibrate(model, observed, calibration.dataset, calibration.selection, {
-    modelSha256: file.sha256(),
-    observer: options.observer,
-    observerOptions: observerSettings(options),
-    threads: options.threads,
-    ...(options.batch === undefined ? {} : { batchSize: options.batch }),
-    onProgress: samplesProgress(options, 'calibrating'),
-  });
+  return observeTensors(options, { file, model }, observed, calibration);
 }
 
 /** What the calibration told of itself, looked at once more where that takes a sample. */

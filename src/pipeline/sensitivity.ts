@@ -5,7 +5,6 @@
 import { cpuInfo } from '../backends/cpu.ts';
 import { openSession, type Session } from '../backends/session.ts';
 import { targetOf } from '../backends/targets/index.ts';
-import { calibrate } from '../calibrate/calibrate.ts';
 import { rangesOf } from '../calibrate/state.ts';
 import { evaluate } from '../compare/evaluate.ts';
 import { parseGate, type Gate } from '../compare/gates.ts';
@@ -30,12 +29,11 @@ import type { PlanRequest } from '../quantizable/planner.ts';
 import { findTarget, resolveScheme } from '../quantizable/scheme.ts';
 import { formOf } from '../quantized/formats/index.ts';
 import { writeProvenance } from '../quantized/provenance.ts';
-import { observerSettings } from './observer.ts';
 import { checkPlaces } from './places.ts';
-import { samplesProgress } from './progress.ts';
 import { settle, splitSamples, type SamplePlan, type Samples } from './samples.ts';
 import { schemeRequest } from './scheme.ts';
 import { inputsOf, openFused, survivors, type FusedSource } from './source.ts';
+import { observeTensors } from './observe-tensors.ts';
 import { opsetsFor, type OpsetSettings } from './upgrade.ts';
 
 /** Enough for the order of the layers to settle; all of them are held in memory. */
@@ -114,14 +112,7 @@ function quantizer(options: SensitivityOptions): {
       /** A shorter list of layers may want ranges that the whole one did not: what follows from its operator is then read from float. */
       const observe = async (tensors: readonly string[]): Promise<void> => {
         if (tensors.length === 0) return;
-        const state = await calibrate(model, tensors, calibration.dataset, calibration.selection, {
-          modelSha256: file.sha256(),
-          observer: options.observer,
-          observerOptions: observerSettings(options),
-          threads: options.threads,
-          ...(options.batch === undefined ? {} : { batchSize: options.batch }),
-          onProgress: samplesProgress(options, 'calibrating'),
-        });
+        const state = await observeTensors(options, source, tensors, calibration);
         for (const [tensor, range] of rangesOf(state)) ranges.set(tensor, range);
       };
       return async (exclude) => {
