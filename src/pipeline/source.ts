@@ -11,7 +11,7 @@ import type { FusionLog } from '../intrinsic/pass.ts';
 import { loadModel, type ModelFile } from '../onnx/model-file.ts';
 import type { RunFlags } from '../pipeline-types.ts';
 import { closeBatch } from './open-batch.ts';
-import { upgradeAndFuse, type OpsetSettings, type Upgrade } from './upgrade.ts';
+import { upgradeAndFuse, type FusionChoice, type OpsetSettings, type Upgrade } from './upgrade.ts';
 
 export interface FusedSource {
   readonly file: ModelFile;
@@ -27,9 +27,7 @@ export interface FusedSource {
   readonly opsBefore: Readonly<Record<string, number>>;
 }
 
-export interface FuseSettings extends OpsetSettings {
-  /** Names of passes that must not run. */
-  readonly skip?: readonly string[];
+export interface FuseSettings extends OpsetSettings, FusionChoice {
   /** Nothing is run. */
   readonly asDeclared?: boolean;
   /** Float types stay as the file has them. */
@@ -40,18 +38,19 @@ export async function openFused(path: string, flags: RunFlags, settings: FuseSet
   flags.onProgress?.({ stage: 'fusing', done: 0, total: 1, unit: 'models' });
   const file = loadModel(path);
   const dense = densified(file.proto, file.dir);
-  const opsBefore = countOps(modelFromProto(dense, file.dir));
-  const nodesBefore = Object.values(opsBefore).reduce((sum, count) => sum + count, 0);
+  let opsBefore: Record<string, number> | undefined;
   let widened: Widened | undefined;
   const open = (): Model => {
     const read = modelFromProto(dense, file.dir);
+    opsBefore ??= countOps(read);
     widened = settings.keepTypes ? undefined : widen(read);
     return read;
   };
-  const { model, log, upgrade } = await upgradeAndFuse(open, createExecutor(), settings, settings.skip);
+  const { model, log, upgrade } = await upgradeAndFuse(open, createExecutor(), settings);
   const batch = settings.asDeclared ? undefined : await closeBatch(model, path);
   flags.onProgress?.({ stage: 'fusing', done: 1, total: 1, unit: 'models' });
-  return { file, model, log, upgrade, widened, batch, nodesBefore, opsBefore };
+  const nodesBefore = Object.values(opsBefore!).reduce((sum, count) => sum + count, 0);
+  return { file, model, log, upgrade, widened, batch, nodesBefore, opsBefore: opsBefore! };
 }
 
 /** What a user should know of how the model was read. @param keepsHalf what is left float goes back to float16 */

@@ -7,7 +7,7 @@ import { opsetErrors } from '../errors/opset.ts';
 import type { Executor } from '../graph/executor.ts';
 import type { Model } from '../graph/model.ts';
 import type { FusionLog, Refused } from '../intrinsic/pass.ts';
-import { fuse } from '../intrinsic/run.ts';
+import { fuse, type FuseSettings } from '../intrinsic/run.ts';
 import { upgradeOpset, type UpgradeLog } from '../opset/upgrade.ts';
 
 export interface OpsetSettings {
@@ -15,9 +15,10 @@ export interface OpsetSettings {
   readonly opset?: number | undefined;
   /** The newest to which it is upgraded for the sake of a fused form. Absent: not for that. */
   readonly newest?: number | undefined;
-  /** See PassContext. */
-  readonly keepTied?: boolean;
 }
+
+/** Which fusions are made. */
+export type FusionChoice = Pick<FuseSettings, 'skip' | 'keepTied'>;
 
 /** What was upgraded, and why no further where fused forms need more: one sentence for each operator set. */
 export interface Upgrade extends UpgradeLog {
@@ -41,8 +42,7 @@ export function opsetsFor(asked: number | undefined, least: number, newest: numb
 export async function upgradeAndFuse(
   open: () => Model,
   executor: Executor,
-  { opset, newest = 0, keepTied = false }: OpsetSettings,
-  skip: readonly string[] = [],
+  { opset, newest = 0, skip = [], keepTied = false }: OpsetSettings & FusionChoice,
 ): Promise<Fused> {
   const fused = async (target: number, model: Model): Promise<Fused> => {
     const upgrade = upgradeOpset(model, target);

@@ -1,10 +1,9 @@
 /** Gather of rows from a constant table (embeddings) → com.microsoft GatherBlockQuantized: only the rows read are dequantized. */
 import { replaceNode } from '../../graph/rewrite.ts';
-import type { Value } from '../../graph/value.ts';
-import type { NodeRule, Writer } from '../node-rules.ts';
+import type { NodeRule } from '../node-rules.ts';
 import { noTable } from '../../ops/table.ts';
-import { packedConstants } from './matmul.ts';
-import { blockFor, type BlockSettings } from './settings.ts';
+import { tableConstants } from './constants.ts';
+import type { BlockSettings } from './settings.ts';
 
 export const gather: NodeRule<BlockSettings> = {
   types: ['Gather'],
@@ -31,18 +30,3 @@ export const gather: NodeRule<BlockSettings> = {
     replaceNode(node, replacement);
   },
 };
-
-/** Codes, scales and zero points of a table: the same for all that read it. */
-export function tableConstants(
-  table: Value,
-  { settings, constants }: Writer<BlockSettings>,
-): { readonly block: number; readonly constants: readonly (Value | null)[] } {
-  const { bits } = settings.table;
-  const [rows, cols] = table.constant!.dims as [number, number];
-  const block = blockFor(cols, settings.table);
-  const made = constants(table, [`table_Q${bits}`, 'table_scales', 'table_zero_points'], () => {
-    const request = { weights: table.constant!, layout: 'rows', rows, cols, padded: false } as const;
-    return packedConstants(request, [rows, (cols * bits) / 8], block, { ...settings, bits });
-  });
-  return { block, constants: made };
-}

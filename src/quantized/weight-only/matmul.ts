@@ -5,8 +5,7 @@ import type { Value } from '../../graph/value.ts';
 import { Tensor } from '../../onnx/tensor.ts';
 import { matrixOf } from '../../ops/table.ts';
 import type { Constant, NodeRule, Writer } from '../node-rules.ts';
-import { tableConstants } from './gather.ts';
-import { packBlocks, type PackRequest } from './packer.ts';
+import { packedConstants, tableConstants } from './constants.ts';
 import type { BlockBits } from './blocks.ts';
 import { blockFor, type BlockSettings } from './settings.ts';
 
@@ -126,32 +125,4 @@ function matrixConstants(
     block,
     settings,
   );
-}
-
-/**
- * Codes, scales and, unless symmetric, zero points, made of the weights when they are read. Of MatMulNBits: B [N, blocks, blockSize ·
- * bits / 8], scales [N, blocks] and zero points [N, ⌈blocks · bits / 8⌉], the layout of the operator's specification.
- * @param dims of the codes
- */
-export function packedConstants(
-  request: Omit<PackRequest, 'weights' | 'blockSize' | 'bits' | 'symmetric' | 'hqq'> & { readonly weights: Tensor },
-  dims: readonly number[],
-  blockSize: number,
-  { bits, symmetric, method }: BlockSettings,
-): readonly (Constant | undefined)[] {
-  const { rows, cols } = request;
-  const weights = request.weights.payload();
-  const { codes, scales, zeroPoints } = packBlocks({
-    ...request,
-    weights,
-    blockSize,
-    bits,
-    symmetric,
-    hqq: method === 'hqq',
-  });
-  return [
-    { type: 'uint8', dims, data: codes },
-    { type: 'float32', dims: [rows, Math.ceil(cols / blockSize)], data: scales },
-    zeroPoints && { type: 'uint8', dims: [rows, zeroPoints.byteLength / rows], data: zeroPoints },
-  ];
 }
