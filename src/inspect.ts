@@ -9,8 +9,7 @@ import { createExecutor } from './backends/session.ts';
 import { targetOf } from './backends/targets/index.ts';
 import { QdqError } from './errors.ts';
 import { widen } from './intrinsic/widen/widen.ts';
-import { densified } from './onnx/densified.ts';
-import { modelFromProto } from './graph/from-proto.ts';
+import { modelFromFile } from './graph/copy.ts';
 import type { Model } from './graph/model.ts';
 import type { Value } from './graph/value.ts';
 import type { Applied, Refused } from './intrinsic/pass.ts';
@@ -86,7 +85,7 @@ export async function inspectModel(path: string, options: InspectOptions = {}): 
   const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
   const file = loadModel(path);
   try {
-    const model = modelFromProto(densified(file.proto, file.dir), file.dir);
+    const model = modelFromFile(file);
     const facts = factsOf(file, model);
     const scheme = resolveScheme(target, {});
     let fused = model;
@@ -94,7 +93,7 @@ export async function inspectModel(path: string, options: InspectOptions = {}): 
       const opsets = { opset: leastOpset(scheme, target), newest: target.fusedOpset };
       const { model, log } = await upgradeAndFuse(
         () => {
-          const copy = modelFromProto(densified(file.proto, file.dir), file.dir);
+          const copy = modelFromFile(file);
           widen(copy);
           return copy;
         },

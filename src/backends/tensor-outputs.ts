@@ -3,15 +3,13 @@
  * what is in it, so that it can be run, proven and compared like any other; the model that is written keeps its outputs. A
  * sequence becomes all its elements in a row, an optional what it holds or nothing, a map of ZipMap the scores it is made of.
  */
+import { copyModel, modelFromFile } from '../graph/copy.ts';
 import { valueTypes, type ValueTypes } from '../graph/element-types.ts';
-import { modelFromProto } from '../graph/from-proto.ts';
 import { Graph } from '../graph/graph.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
-import { modelToProto } from '../graph/to-proto.ts';
 import type { Value } from '../graph/value.ts';
 import { dataType, type DataTypeName } from '../onnx/data-types.ts';
-import { densified } from '../onnx/densified.ts';
 import { loadModel } from '../onnx/model-file.ts';
 import { Tensor } from '../onnx/tensor.ts';
 
@@ -23,7 +21,7 @@ export interface TensorForm {
 
 /** A copy. @param names of the outputs that are no tensors; those of which no tensor can be made have no twin */
 export function tensorForm(source: string | Model, names: readonly string[]): TensorForm {
-  const model = typeof source === 'string' ? read(source) : modelFromProto(modelToProto(source), source.dir);
+  const model = typeof source === 'string' ? modelFromFile(loadModel(source)) : copyModel(source);
   const { graph } = model;
   const types = valueTypes(model);
   const twins = new Map<string, string>();
@@ -35,11 +33,6 @@ export function tensorForm(source: string | Model, names: readonly string[]): Te
     twins.set(name, twin.name);
   }
   return { model, twins };
-}
-
-function read(path: string): Model {
-  const file = loadModel(path);
-  return modelFromProto(densified(file.proto, file.dir), file.dir);
 }
 
 function twinOf(value: Value, { containers }: ValueTypes): Value | undefined {

@@ -8,10 +8,11 @@ import { openSession } from '../backends/session.ts';
 import { feedsOfOne } from '../data/batch.ts';
 import { inputsOf } from '../data/model-inputs.ts';
 import type { Dataset, Selection } from '../data/sample.ts';
+import { copyModel } from '../graph/copy.ts';
 import type { Model } from '../graph/model.ts';
 import type { TensorValue } from '../onnx/data-types.ts';
 import type { Health } from './health.ts';
-import { activationFinder, copyModel, setOutputs } from './probe.ts';
+import { activationFinder, setOutputs } from './probe.ts';
 
 /** @param model of which `health` is; the samples are its own, or others */
 export async function confirmed(

@@ -5,6 +5,7 @@
 import type { SessionOptions } from '../backends/options.ts';
 import { openSession } from '../backends/session.ts';
 import type { NotFinite } from '../errors/calibrate.ts';
+import { copyModel } from '../graph/copy.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Model } from '../graph/model.ts';
 import type { Value } from '../graph/value.ts';
@@ -18,7 +19,7 @@ import { softmaxOnly } from '../quantizable/masked.ts';
 import { lift, reductions } from './lift.ts';
 import { guardedValues } from './guarded.ts';
 import { floatTypes } from './plan.ts';
-import { append, copyModel, setOutputs } from './probe.ts';
+import { append, setOutputs } from './probe.ts';
 
 export interface NamedFeeds {
   readonly id: string;

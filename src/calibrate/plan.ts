@@ -1,6 +1,7 @@
 /** What to compute of which tensor: the statistics the observer needs, and a look for NaN wherever one could get lost. */
 import type { SessionOptions } from '../backends/options.ts';
 import { calibrateErrors } from '../errors/calibrate.ts';
+import { copyModel } from '../graph/copy.ts';
 import type { Model } from '../graph/model.ts';
 import type { Value } from '../graph/value.ts';
 import type { DataTypeName, TensorValue } from '../onnx/data-types.ts';
@@ -10,7 +11,7 @@ import { guardedValues, guardsBehind } from './guarded.ts';
 import { nanStops } from './nan-flow.ts';
 import { isNonnegative } from './nonnegative.ts';
 import type { Observer } from './observers/observer.ts';
-import { activationFinder, copyModel, outermostOwner, setOutputs } from './probe.ts';
+import { activationFinder, outermostOwner, setOutputs } from './probe.ts';
 import { saturationOf } from './saturation.ts';
 import { traceTensors } from './shapes.ts';
 import type { Probe } from './statistics.ts';

@@ -1,17 +1,10 @@
 /** Copies of a model that compute something about its tensors instead of its outputs. The model itself is never changed. */
 import { calibrateErrors } from '../errors/calibrate.ts';
-import { modelFromProto } from '../graph/from-proto.ts';
 import type { Graph } from '../graph/graph.ts';
 import { valueFinder, type Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
-import { modelToProto } from '../graph/to-proto.ts';
 import type { Value } from '../graph/value.ts';
 import { removeDead } from '../graph/walk.ts';
-
-/** A copy with the same constants: large payloads are not read. */
-export function copyModel(model: Model): Model {
-  return modelFromProto(modelToProto(model), model.dir);
-}
 
 /** The result of a new node at the end of the graph. */
 export function append(graph: Graph, opType: string, inputs: readonly Value[]): Value {

@@ -6,10 +6,11 @@ import { narrowedFor } from '../backends/float32-ports.ts';
 import type { SessionOptions } from '../backends/options.ts';
 import { openSession } from '../backends/session.ts';
 import { calibrateErrors } from '../errors/calibrate.ts';
+import { copyModel } from '../graph/copy.ts';
 import type { Model } from '../graph/model.ts';
 import type { DataTypeName, TensorValue } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
-import { activationFinder, append, copyModel, setOutputs } from './probe.ts';
+import { activationFinder, append, setOutputs } from './probe.ts';
 
 export interface TracedTensor {
   readonly type: DataTypeName;

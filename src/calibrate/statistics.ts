@@ -14,6 +14,7 @@
  *   in the graph: its elements tell them (whole.ts).
  */
 import { writtenMark } from '../backends/in-place.ts';
+import { copyModel } from '../graph/copy.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Model } from '../graph/model.ts';
 import type { Value } from '../graph/value.ts';
@@ -24,7 +25,7 @@ import type { Statistic } from './observers/observer.ts';
 import { Counted } from './counted.ts';
 import { lift, reductions } from './lift.ts';
 import { Sampler, type Shapes } from './sample.ts';
-import { activationFinder, append, copyModel, outermostOwner, setOutputs } from './probe.ts';
+import { activationFinder, append, outermostOwner, setOutputs } from './probe.ts';
 import type { TracedTensor } from './shapes.ts';
 
 /**

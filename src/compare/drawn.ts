@@ -2,11 +2,10 @@
  * Float nodes that onnxruntime draws into int8: the graph that it makes of a written model, held against what was left float. Nodes
  * are followed by names of their own, given to a copy for this one session, because those of a file need not be unique.
  */
+import { copyModel } from '../graph/copy.ts';
 import { elementTypes, isFloat } from '../graph/element-types.ts';
-import { modelFromProto } from '../graph/from-proto.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
-import { modelToProto } from '../graph/to-proto.ts';
 import { isDequantize, isQuantize } from './regions.ts';
 import { kindOf } from './placement.ts';
 import { executedModel } from './executed.ts';
@@ -31,7 +30,7 @@ export async function drawnNodes(
   name: string,
 ): Promise<Drawn[]> {
   const nodes = [...emitted.allNodes()];
-  const copy = modelFromProto(modelToProto(emitted), emitted.dir);
+  const copy = copyModel(emitted);
   for (const [index, node] of [...copy.allNodes()].entries()) node.name = `node:${index}:`;
   const executed = await executedModel(copy, copy, name);
   const types = elementTypes(executed);

@@ -1,10 +1,9 @@
 /** What a report says of a model file, and the form in which onnxruntime can open it. */
 import type { InputInfo } from '../data/sample.ts';
 import { compareErrors } from '../errors/compare.ts';
-import { modelFromProto } from '../graph/from-proto.ts';
+import { modelFromFile } from '../graph/copy.ts';
 import type { Model } from '../graph/model.ts';
 import { separateNodeNames } from '../graph/node-names.ts';
-import { densified } from '../onnx/densified.ts';
 import { sourceFile } from '../onnx/file.ts';
 import { loadModel } from '../onnx/model-file.ts';
 import { uncomputable } from '../quantized/requantize.ts';
@@ -34,7 +33,7 @@ export function openToRun(path: string): OpenedModel {
 
 export function openModel(path: string): OpenedModel {
   const file = loadModel(path);
-  const model = modelFromProto(densified(file.proto, file.dir), file.dir);
+  const model = modelFromFile(file);
   return {
     model,
     source: separateNodeNames(model).length > 0 || file.byteLength > fileLimit ? model : path,

@@ -20,19 +20,17 @@ export interface Infinite {
 const most = 2 ** 22;
 
 /** They hand on what any of these inputs holds; no list: every input. */
-const carriers: Readonly<Record<string, readonly number[] | undefined>> = {
-  ...Object.fromEntries(
-    [
-      ...['Identity', 'Cast', 'CastLike', 'Dropout', 'Reshape', 'Flatten', 'Transpose', 'Squeeze', 'Unsqueeze'],
-      ...['Expand', 'Tile', 'Slice', 'Split', 'Gather', 'GatherElements', 'GatherND', 'Trilu', 'LogSoftmax'],
-    ].map((op) => [op, [0]]),
-  ),
-  ...Object.fromEntries(['Add', 'Sum', 'Concat'].map((op) => [op, undefined])),
-  Pad: [0, 2],
-  Where: [1, 2],
-  ScatterND: [0, 2],
-  ScatterElements: [0, 2],
-};
+const carriers: ReadonlyMap<string, readonly number[] | undefined> = new Map<string, readonly number[] | undefined>([
+  ...[
+    ...['Identity', 'Cast', 'CastLike', 'Dropout', 'Reshape', 'Flatten', 'Transpose', 'Squeeze', 'Unsqueeze'],
+    ...['Expand', 'Tile', 'Slice', 'Split', 'Gather', 'GatherElements', 'GatherND', 'Trilu', 'LogSoftmax'],
+  ].map((op) => [op, [0]] as const),
+  ...['Add', 'Sum', 'Concat'].map((op) => [op, undefined] as const),
+  ['Pad', [0, 2]],
+  ['Where', [1, 2]],
+  ['ScatterND', [0, 2]],
+  ['ScatterElements', [0, 2]],
+]);
 
 /** By value, constants included. */
 export function infiniteValues(model: Model): ReadonlyMap<Value, Infinite> {
@@ -72,8 +70,8 @@ function handedOn(node: Node, of: (value: Value | undefined) => Infinite | undef
   }
   const limits = specOf(node)?.clamp?.(node);
   if (limits) return within(of(node.input(0)), limits.min === -Infinity, limits.max === Infinity);
-  if (opType in carriers)
-    return union((carriers[opType] ?? [...node.inputs.keys()]).map((index) => of(node.input(index))));
+  if (carriers.has(opType))
+    return union((carriers.get(opType) ?? [...node.inputs.keys()]).map((index) => of(node.input(index))));
   const operands = node.inputs.map((value) => of(value ?? undefined));
   const all = union(operands);
   if (!all) return undefined;

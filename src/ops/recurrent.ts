@@ -11,13 +11,14 @@ export const recurrent: OpSpec = {
 };
 
 /** Gates, usual activations and positions of the initial states, by operator. */
-export const recurrentCells: Readonly<
-  Record<string, { gates: number; activations: readonly string[]; states: readonly number[] }>
-> = {
-  LSTM: { gates: 4, activations: ['Sigmoid', 'Tanh', 'Tanh'], states: [5, 6] },
-  GRU: { gates: 3, activations: ['Sigmoid', 'Tanh'], states: [5] },
-  RNN: { gates: 1, activations: ['Tanh'], states: [5] },
-};
+export const recurrentCells: ReadonlyMap<
+  string,
+  { readonly gates: number; readonly activations: readonly string[]; readonly states: readonly number[] }
+> = new Map([
+  ['LSTM', { gates: 4, activations: ['Sigmoid', 'Tanh', 'Tanh'], states: [5, 6] }],
+  ['GRU', { gates: 3, activations: ['Sigmoid', 'Tanh'], states: [5] }],
+  ['RNN', { gates: 1, activations: ['Tanh'], states: [5] }],
+]);
 
 /** Activations that are operators without parameters. */
 const operators = new Map(
@@ -26,9 +27,8 @@ const operators = new Map(
 
 /** Names of the activations of one direction; undefined for one that is no such operator. */
 export function recurrentActivations(node: Node, direction: number): (string | undefined)[] {
-  const { activations: usual } = recurrentCells[node.opType]!;
-  const given = node.attributes.get('activations');
-  const names = given?.kind === 'strings' ? given.value.map((bytes) => new TextDecoder().decode(bytes)) : [];
+  const { activations: usual } = recurrentCells.get(node.opType)!;
+  const names = activationNames(node);
   const own = names.length === 0 ? usual : names.slice(direction * usual.length, (direction + 1) * usual.length);
   return usual.map((_, i) => operators.get(own[i]?.toLowerCase() ?? ''));
 }
@@ -41,10 +41,14 @@ export function cannotOpen(node: Node): string | undefined {
   if (node.input(7)) return 'it has peepholes';
   if (node.int('input_forget', 0) !== 0) return 'its input and forget gates are coupled (input_forget)';
   const directions = node.string('direction', 'forward') === 'bidirectional' ? [0, 1] : [0];
-  const given = node.attributes.get('activations');
-  const names = given?.kind === 'strings' ? given.value.map((bytes) => new TextDecoder().decode(bytes)) : [];
   const known = directions.every((direction) => recurrentActivations(node, direction).every((name) => name));
-  return known ? undefined : `its activations are ${names.join(', ')}`;
+  return known ? undefined : `its activations are ${activationNames(node).join(', ')}`;
+}
+
+/** As the node gives them, of all directions; none where they are the usual ones. */
+function activationNames(node: Node): string[] {
+  const given = node.attributes.get('activations');
+  return given?.kind === 'strings' ? given.value.map((bytes) => new TextDecoder().decode(bytes)) : [];
 }
 
 /** Why the operator stays float in static form, and what does not leave it so. */

@@ -2,11 +2,10 @@
 import type { Session } from '../backends/session.ts';
 import { openSession } from '../backends/session.ts';
 import { finetuneErrors } from '../errors/finetune.ts';
-import { modelFromProto } from '../graph/from-proto.ts';
+import { modelFromFile } from '../graph/copy.ts';
 import type { Model } from '../graph/model.ts';
 import { openPorts } from '../intrinsic/widen/ports.ts';
 import { widen } from '../intrinsic/widen/widen.ts';
-import { densified } from '../onnx/densified.ts';
 import { loadModel } from '../onnx/model-file.ts';
 import { withoutFakeQuants } from '../qat/strip.ts';
 
@@ -43,7 +42,7 @@ export async function outputShapes(model: Model, feeds: Feeds): Promise<Map<stri
 
 function openTeacher(path: string): Model {
   const file = loadModel(path);
-  const model = modelFromProto(densified(file.proto, file.dir), file.dir);
+  const model = modelFromFile(file);
   widen(model);
   openPorts(model);
   return model;

@@ -3,10 +3,9 @@
  * compared part by part, each fed with the very same values, and what deviates is the part itself and not what came before. Cuts are
  * made in float, on either side of a whole pair, because onnxruntime's fusions look for pairs.
  */
-import { modelFromProto } from '../graph/from-proto.ts';
+import { copyModel } from '../graph/copy.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
-import { modelToProto } from '../graph/to-proto.ts';
 import type { Dim, Value } from '../graph/value.ts';
 import { dataType } from '../onnx/data-types.ts';
 
@@ -37,7 +36,7 @@ function quantizerOf(codes: Value): Node | undefined {
 
 /** A copy that hands out what these codes stand for as well, and under which names. */
 export function showQuantized(source: Model): { model: Model; shown: Map<string, string> } {
-  const model = modelFromProto(modelToProto(source), source.dir);
+  const model = copyModel(source);
   const shown = new Map<string, string>();
   for (const [name, { dequantize }] of cutPoints(model)) {
     const value = dequantize.output()!;
@@ -58,7 +57,7 @@ export interface CutModel {
 
 /** A copy in which whatever reads one of these codes reads those of an input of the graph, of these dimensions, quantized alike. */
 export function cutModel(source: Model, dims: ReadonlyMap<string, readonly Dim[]>): CutModel {
-  const model = modelFromProto(modelToProto(source), source.dir);
+  const model = copyModel(source);
   const [fed, shown] = [new Map<string, string>(), new Map<string, string>()];
   const float = dataType('float32').code;
   const copy = (of: Node, value: Value, name: string): Node => {

@@ -3,11 +3,10 @@
  * every tensor that the plan quantizes, weights included. It runs everywhere, trains, and `convert` only lowers it. Codes
  * narrower than their container are clamped between the two, as PyTorch exports them: Q → Clip → DQ on the codes.
  */
-import { modelFromProto } from '../graph/from-proto.ts';
+import { copyModel } from '../graph/copy.ts';
 import type { Graph } from '../graph/graph.ts';
 import { valueFinder, type Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
-import { modelToProto } from '../graph/to-proto.ts';
 import type { Value } from '../graph/value.ts';
 import { sortNodes } from '../graph/walk.ts';
 import { dataType } from '../onnx/data-types.ts';
@@ -31,7 +30,7 @@ export type RangesAt = (bits: number) => ReadonlyMap<string, Interval>;
 
 /** The given model is left as it is. @throws QUANT_NO_RANGE, QUANT_BAD_RANGE when an observed tensor has no usable range */
 export function emitFakeQuant(source: Model, plan: Plan, widths: Widths, rangesAt: RangesAt): Model {
-  const model = modelFromProto(modelToProto(source), source.dir);
+  const model = copyModel(source);
   const find = valueFinder(model);
   const layers = regionWidths(model, plan, widths);
   const guardFloat = guardOf(model, plan);

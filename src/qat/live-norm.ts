@@ -6,12 +6,11 @@
  * The second is the folded layer, so that what is trained is always what will run.
  */
 import { qatErrors } from '../errors/qat.ts';
+import { copyModel } from '../graph/copy.ts';
 import { channelShape, Emitter } from '../graph/emitter.ts';
 import type { Graph } from '../graph/graph.ts';
-import { modelFromProto } from '../graph/from-proto.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
-import { modelToProto } from '../graph/to-proto.ts';
 import type { Value } from '../graph/value.ts';
 import { dataType } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
@@ -53,7 +52,7 @@ export function unfoldNorms(
   source: Model,
   records: readonly NormRecord[],
 ): { model: Model; norms: NormRecord[]; folded: NotLive[] } {
-  const model = modelFromProto(modelToProto(source), source.dir);
+  const model = copyModel(source);
   const { graph } = model;
   const norms: NormRecord[] = [];
   const folded: NotLive[] = [];

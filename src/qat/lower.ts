@@ -4,10 +4,9 @@
  * kernels (quantized/qdq.ts writes the same); activations keep the quantizers they have, learned or calibrated. A layer that those
  * kernels would compute otherwise than the model says stays float between its quantizers, with its weight as codes.
  */
-import { modelFromProto } from '../graph/from-proto.ts';
+import { copyModel } from '../graph/copy.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Model } from '../graph/model.ts';
-import { modelToProto } from '../graph/to-proto.ts';
 import type { Value } from '../graph/value.ts';
 import { removeDead, sortNodes } from '../graph/walk.ts';
 import { specOf } from '../ops/index.ts';
@@ -52,7 +51,7 @@ export interface LowerSettings {
 
 /** The given model is left as it is. Quantizers whose codes are used otherwise, or whose scales are computed, stay. */
 export function lowerFakeQuant(source: Model, { float = new Set(), unsigned = false }: LowerSettings = {}): Lowered {
-  const model = modelFromProto(modelToProto(source), source.dir);
+  const model = copyModel(source);
   // Looked up before any name moves.
   const keptFloat = new Set([...model.allNodes()].filter((node) => float.has(node.output()?.name ?? '')));
   makeScalars(model);

@@ -1,16 +1,15 @@
 /** The teacher: the float model that is left when the fake quantizers are taken off, or another that has the same values inside. */
 import { finetuneErrors } from '../errors/finetune.ts';
-import { modelFromProto } from '../graph/from-proto.ts';
+import { copyModel } from '../graph/copy.ts';
 import type { Model } from '../graph/model.ts';
 import { forward } from '../graph/rewrite.ts';
-import { modelToProto } from '../graph/to-proto.ts';
 import { removeDead } from '../graph/walk.ts';
 import { dataType } from '../onnx/data-types.ts';
 import { findFakeQuants } from './fake-quant.ts';
 
 /** The given model is left as it is. */
 export function withoutFakeQuants(source: Model): Model {
-  const model = modelFromProto(modelToProto(source), source.dir);
+  const model = copyModel(source);
   for (const { input, dequantize } of findFakeQuants(model)) {
     for (const node of dequantize) {
       const output = node.output()!;

@@ -4,13 +4,12 @@
  * the targets made of labels.
  */
 import { finetuneErrors } from '../errors/finetune.ts';
+import { copyModel } from '../graph/copy.ts';
 import { Emitter } from '../graph/emitter.ts';
 import type { Executor } from '../graph/executor.ts';
-import { modelFromProto } from '../graph/from-proto.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Model } from '../graph/model.ts';
 import { bypass } from '../graph/rewrite.ts';
-import { modelToProto } from '../graph/to-proto.ts';
 import type { Value } from '../graph/value.ts';
 import { removeDead } from '../graph/walk.ts';
 import { Tensor } from '../onnx/tensor.ts';
@@ -66,7 +65,7 @@ export async function buildTrainingGraph(
   executor: Executor,
   live: LiveNorms = { norms: [], statistics: 'running' },
 ): Promise<TrainingGraph> {
-  const model = modelFromProto(modelToProto(source), source.dir);
+  const model = copyModel(source);
   const { graph } = model;
   const inside = quantizedActivations(model);
   dropImpliedRelus(model);
@@ -175,7 +174,7 @@ export async function buildTrainingGraph(
 
 /** The model as it is, its parameters being inputs: to evaluate them as they are trained. */
 export function buildForwardGraph(source: Model, parameters: readonly Parameter[]): Model {
-  const model = modelFromProto(modelToProto(source), source.dir);
+  const model = copyModel(source);
   asInputs(model.graph, parameters);
   return model;
 }

@@ -19,7 +19,7 @@ import { selectNodes, type SelectionRequest } from './selection.ts';
  * @throws PLAN_NO_RECURRENT when there is none, or none can be opened
  */
 export function openAllRecurrent(model: Model, request: SelectionRequest): { node: string; reason: string }[] {
-  const found = [...model.allNodes()].filter((node) => node.domain === '' && recurrentCells[node.opType]);
+  const found = [...model.allNodes()].filter((node) => node.domain === '' && recurrentCells.has(node.opType));
   const { exclude = [] } = request;
   const selection = selectNodes(model, { ...request, include: [], exclude: namedHere(exclude, found) });
   const left: { node: string; reason: string }[] = [];
@@ -72,7 +72,7 @@ export function openRecurrent(node: Node, add: 'Add' | 'Sum' = 'Add'): Node[] {
     1,
     0,
   );
-  recurrentCells[node.opType]!.states.forEach((_, state) => {
+  recurrentCells.get(node.opType)!.states.forEach((_, state) => {
     join(
       results.map(({ last }) => last[state]!),
       first,
@@ -114,7 +114,7 @@ function openDirection(
   index: number,
   { hidden, reverse, add, alive }: Direction,
 ): { all: Value; last: Value[] } {
-  const { gates, states: initial } = recurrentCells[node.opType]!;
+  const { gates, states: initial } = recurrentCells.get(node.opType)!;
   const rows = gates * hidden;
   const [w, r, bias] = [node.constant(1)!, node.constant(2)!, node.constant(3)];
   const after = node.int('linear_before_reset', 0) !== 0;

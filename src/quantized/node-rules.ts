@@ -3,12 +3,11 @@
  * it. No activation is observed, so a plan is a list of nodes.
  */
 import { planErrors } from '../errors/quantizable.ts';
+import { copyModel } from '../graph/copy.ts';
 import { elementTypes } from '../graph/element-types.ts';
-import { modelFromProto } from '../graph/from-proto.ts';
 import type { Graph } from '../graph/graph.ts';
 import { valueFinder, type Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
-import { modelToProto } from '../graph/to-proto.ts';
 import type { Value } from '../graph/value.ts';
 import { removeDead, sortNodes, topologicalDeep } from '../graph/walk.ts';
 import type { ByteSource } from '../onnx/messages.ts';
@@ -116,7 +115,7 @@ export function emitNodes<Settings>(
   rules: readonly NodeRule<Settings>[],
   settings: Settings,
 ): Quantized {
-  const model = modelFromProto(modelToProto(source), source.dir);
+  const model = copyModel(source);
   const find = valueFinder(model);
   const nodes = plan.regions.map(({ tensor }) => find(tensor)!.producer!);
   const readers = new Map<string, string[]>();

@@ -3,13 +3,12 @@
  * biases. Names follow onnxruntime.quantization (X_quantized, X_scale, X_zero_point, X_QuantizeLinear_Output, ...), which
  * other tools know.
  */
-import { modelFromProto } from '../graph/from-proto.ts';
 import type { Spelling } from '../backends/targets/target.ts';
+import { copyModel } from '../graph/copy.ts';
 import type { Graph } from '../graph/graph.ts';
 import { valueFinder, type Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import { bypass, forward } from '../graph/rewrite.ts';
-import { modelToProto } from '../graph/to-proto.ts';
 import type { Value } from '../graph/value.ts';
 import { removeDead, sortNodes } from '../graph/walk.ts';
 import { absorb } from '../intrinsic/edit.ts';
@@ -28,7 +27,7 @@ import { quantizeWeights } from './weights.ts';
 
 /** The given model is left as it is. Throws when an observed tensor has no usable range. */
 export function emitQdq(source: Model, plan: Plan, ranges: ReadonlyMap<string, Interval>): Quantized {
-  const model = modelFromProto(modelToProto(source), source.dir);
+  const model = copyModel(source);
   const find = valueFinder(model);
   const parameters = resolveParameters(find, plan, ranges);
   const guardFloat = guardOf(model, plan);

@@ -24,19 +24,19 @@ interface Kernel {
 }
 
 const average = ([scale]: readonly number[]): number => codes * scale!;
-const kernels: Readonly<Record<string, Kernel>> = {
-  GlobalAveragePool: { operands: [0], reach: average, pools: true },
-  AveragePool: { operands: [0], reach: average },
-  Add: { operands: [0, 1], reach: (scales) => scales.reduce((sum, scale) => sum + codes * scale, 0) },
-  Mul: { operands: [0, 1], reach: (scales) => scales.reduce((product, scale) => product * codes * scale, 1) },
-};
+const kernels: ReadonlyMap<string, Kernel> = new Map<string, Kernel>([
+  ['GlobalAveragePool', { operands: [0], reach: average, pools: true }],
+  ['AveragePool', { operands: [0], reach: average }],
+  ['Add', { operands: [0, 1], reach: (scales) => scales.reduce((sum, scale) => sum + codes * scale, 0) }],
+  ['Mul', { operands: [0, 1], reach: (scales) => scales.reduce((product, scale) => product * codes * scale, 1) }],
+]);
 
 /**
  * The parameters, their scale limited to what the kernel computes for inputs of these scales, whatever the image. What that costs
  * cannot be seen: steps of the result then are finer than the noise that rounding the input makes, or hold its whole range in one.
  */
 export function limitScale(op: string, inputScales: readonly number[], params: QuantParams): QuantParams {
-  const kernel = params.type.endsWith('int8') ? kernels[op] : undefined;
+  const kernel = params.type.endsWith('int8') ? kernels.get(op) : undefined;
   if (!kernel || inputScales.length === 0) return params;
   const reach = kernel.reach(inputScales);
   // An average of at least one pixel: ratio × 1 below 256; and of at most 2^24: ratio / 2^24 at least 2^-32.
@@ -76,7 +76,7 @@ interface Found {
 }
 
 function betweenQuantizers(node: Node): Found | undefined {
-  const kernel = kernels[node.opType];
+  const kernel = kernels.get(node.opType);
   if (!kernel) return undefined;
   const before = kernel.operands.map((index) => node.input(index)?.producer);
   const inputScales = before.map((each) => (each?.is('DequantizeLinear') ? scaleOf(each.input(1)) : undefined));
@@ -90,7 +90,7 @@ function betweenQuantizers(node: Node): Found | undefined {
 
 /** QLinear operators: each operand with scale and zero point, then those of the result. */
 function onCodes(node: Node): Found | undefined {
-  const kernel = node.domain === 'com.microsoft' ? kernels[node.opType.replace(/^QLinear/, '')] : undefined;
+  const kernel = node.domain === 'com.microsoft' ? kernels.get(node.opType.replace(/^QLinear/, '')) : undefined;
   if (!kernel || !node.opType.startsWith('QLinear')) return undefined;
   const inputScales = kernel.operands.map((_, index) => scaleOf(node.input(3 * index + 1)));
   const outputScale = scaleOf(node.input(3 * kernel.operands.length));

@@ -18,6 +18,16 @@ const suppressing = buildModel({
 });
 
 describe('infinity on purpose', () => {
+  it.each(['constructor', 'toString', '__proto__'])('goes nowhere through an operator called %s', (name) => {
+    const model = buildModel({
+      inputs: { x: [1] },
+      outputs: ['y'],
+      initializers: { low: scalar('float32', -Infinity) },
+      nodes: [node('Add', ['x', 'low'], ['a']), node(name, ['a'], ['y'])],
+    });
+    expect([...infiniteValues(model).keys()].map((value) => value.name).sort()).toEqual(['a', 'low']);
+  });
+
   it('is followed through what hands it on, with its sign', () => {
     const model = buildModel({
       inputs: { x: [2, 2], c: { type: 'bool', dims: [2, 2] } },

@@ -32,6 +32,12 @@ function between(op: string, ratio: number, dims: (number | string)[] = [1, 4, 6
 const findings = (model: Model) => lint(model, ortCpuX64).filter(({ rule }) => rule === 'scale-ratio');
 
 describe('uncomputable', () => {
+  it.each(['constructor', 'toString', '__proto__'])('knows no operator called %s', (name) => {
+    const model = between(name, 2 ** 40);
+    expect([...model.allNodes()].map((each) => uncomputable(each))).toEqual([...model.allNodes()].map(() => undefined));
+    expect(lint(model, anyCpu).filter(({ rule }) => rule === 'scale-ratio')).toEqual([]);
+  });
+
   it.each([
     [255 * 36, false],
     [257 * 36, true],

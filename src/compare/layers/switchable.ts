@@ -6,7 +6,8 @@
  * A switched-on layer reads its activations and weights quantized and quantizes its result, if the int8 model does; a layer
  * that is off still reads what an int8 layer made as codes. That is what leaving the node out of quantization (`--exclude`) does.
  */
-import { copyModel } from '../../calibrate/probe.ts';
+
+import { copyModel } from '../../graph/copy.ts';
 import { Graph } from '../../graph/graph.ts';
 import { valueFinder, type Model } from '../../graph/model.ts';
 import type { Node } from '../../graph/node.ts';

@@ -4,10 +4,9 @@
  */
 import { guardedValues } from '../../calibrate/guarded.ts';
 import { passesNaN } from '../../calibrate/nan-flow.ts';
-import { modelFromProto } from '../../graph/from-proto.ts';
+import { copyModel } from '../../graph/copy.ts';
 import type { Graph } from '../../graph/graph.ts';
 import { valueFinder, type Model } from '../../graph/model.ts';
-import { modelToProto } from '../../graph/to-proto.ts';
 import type { Value } from '../../graph/value.ts';
 import { topological } from '../../graph/walk.ts';
 import { Tensor } from '../../onnx/tensor.ts';
@@ -17,7 +16,7 @@ import type { Plan } from '../../quantizable/plan.ts';
 /** The given model is left as it is; it is the result where no node of the plan can meet such NaN. */
 export function withoutGuardedNaN(source: Model, plan: Plan): Model {
   if (!maskedSoftmaxes(source)) return source;
-  const model = modelFromProto(modelToProto(source), source.dir);
+  const model = copyModel(source);
   const find = valueFinder(model);
   const doubtful = doubtfulValues(model);
   for (const { tensor } of plan.regions) {

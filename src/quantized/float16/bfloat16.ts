@@ -3,9 +3,8 @@
  * it loads the model, so nothing is slower. (It has no bfloat16 arithmetic on CPU.) The exponent is that of float32: nothing
  * overflows; 8 bits of mantissa are kept.
  */
-import { modelFromProto } from '../../graph/from-proto.ts';
+import { copyModel } from '../../graph/copy.ts';
 import type { Model } from '../../graph/model.ts';
-import { modelToProto } from '../../graph/to-proto.ts';
 import type { Value } from '../../graph/value.ts';
 import { removeDead, sortNodes } from '../../graph/walk.ts';
 import { planErrors } from '../../errors/quantizable.ts';
@@ -72,7 +71,7 @@ function storedConstants(model: Model, selection: NodeSelection): Value[] {
 }
 
 function emit(source: Model, { weights }: Plan): Quantized {
-  const model = modelFromProto(modelToProto(source), source.dir);
+  const model = copyModel(source);
   const wanted = new Set(weights.map(({ name }) => name));
   for (const graph of [...model.graph.graphs()]) {
     for (const value of [...graph.values.values()]) {

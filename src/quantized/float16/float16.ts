@@ -2,11 +2,10 @@
  * Half the size: float16 constants and arithmetic. For GPUs and WebGPU; on CPU onnxruntime computes in float32 between casts and
  * gains nothing but size. What float16 cannot hold, by constants and by observed ranges, stays in float32.
  */
-import { modelFromProto } from '../../graph/from-proto.ts';
+import { copyModel } from '../../graph/copy.ts';
 import { createFacts } from '../../graph/facts.ts';
 import { valueFinder, type Model } from '../../graph/model.ts';
 import type { Node } from '../../graph/node.ts';
-import { modelToProto } from '../../graph/to-proto.ts';
 import { topologicalDeep } from '../../graph/walk.ts';
 import type { Interval } from '../../ops/op.ts';
 import { unobservable } from '../../quantizable/keep.ts';
@@ -33,7 +32,7 @@ export const float16: Format = {
       plan: (model, request) => plan(model, request, new Map()),
       settle: (model, request, _wanted, ranges) => plan(model, request, ranges),
       emit(source, { regions }) {
-        const model = modelFromProto(modelToProto(source), source.dir);
+        const model = copyModel(source);
         const find = valueFinder(model);
         const converted = new Set(regions.map(({ tensor }) => find(tensor)!.producer));
         const kept = new Set([...model.allNodes()].filter((node) => !converted.has(node)));

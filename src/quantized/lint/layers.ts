@@ -9,15 +9,15 @@ import type { Tensor } from '../../onnx/tensor.ts';
 import { specOf } from '../../ops/index.ts';
 
 /** Operators whose integer kernels take weights. They write float too, unless they convolve. */
-const kernels: Readonly<Record<string, { readonly floatOutput: boolean }>> = {
-  Conv: { floatOutput: false },
-  Gemm: { floatOutput: true },
-  MatMul: { floatOutput: true },
-};
+const kernels: ReadonlyMap<string, { readonly floatOutput: boolean }> = new Map([
+  ['Conv', { floatOutput: false }],
+  ['Gemm', { floatOutput: true }],
+  ['MatMul', { floatOutput: true }],
+]);
 
 /** Whether onnxruntime would compute this layer on codes. */
 export function runsOnCodes(node: Node): boolean {
-  const kernel = node.domain === '' ? kernels[node.opType] : undefined;
+  const kernel = node.domain === '' ? kernels.get(node.opType) : undefined;
   if (!kernel || ![0, 1].every((index) => isDequantized(node, index))) return false;
   if (node.input(2) && !isDequantized(node, 2)) return false;
   return kernel.floatOutput || isQuantized(node);
