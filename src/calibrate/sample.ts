@@ -10,7 +10,7 @@
  */
 import type { Graph } from '../graph/graph.ts';
 import type { Value } from '../graph/value.ts';
-import { dataType } from '../onnx/data-types.ts';
+import { dataType, elementCount } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import { phaseInput } from './phase.ts';
 import { append } from './probe.ts';
@@ -82,7 +82,7 @@ export class Sampler {
         return { value: rest, stride: typeof stride === 'number' ? stride * step * step : stride };
       }
     }
-    const elements = sizeOf(dims);
+    const elements = elementCount(dims);
     // Without a batch axis all samples of a run have the same elements, of which no phase may tell.
     const rows = dims.length > 0 && dims[0]! % samples === 0 ? samples : 1;
     const stride = strideOf(elements / rows);
@@ -190,14 +190,10 @@ export class Sampler {
 function poolStride(dims: readonly number[], samples: number): number {
   const [, , height = 1, width = 1] = dims;
   let step = 1;
-  while (sizeOf(pooled(dims, step)) > spare * budget * samples && step < Math.max(height, width)) step++;
+  while (elementCount(pooled(dims, step)) > spare * budget * samples && step < Math.max(height, width)) step++;
   return step;
 }
 
 function pooled([images = 1, channels = 1, ...sides]: readonly number[], step: number): number[] {
   return [images, channels, ...sides.map((side) => Math.ceil(side / step))];
-}
-
-function sizeOf(dims: readonly number[]): number {
-  return dims.reduce((product, dim) => product * dim, 1);
 }

@@ -60,8 +60,9 @@ const fixedTypes: Readonly<Record<string, readonly DataTypeName[]>> = {
     'SVMRegressor',
     'TreeEnsembleRegressor',
     'OneHotEncoder',
+    'FeatureVectorizer',
+    'TfIdfVectorizer',
   ]),
-  ...table('float32', ['FeatureVectorizer', 'TfIdfVectorizer']),
   DynamicQuantizeLinear: ['uint8', 'float32', 'uint8'],
 };
 

@@ -5,6 +5,7 @@
  */
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
+import { elementCount } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import { dequantizeIn } from '../quantized/dequantize.ts';
 import { codes, codesTensor, type Codes } from '../quantized/params.ts';
@@ -71,10 +72,10 @@ function reshaped(mover: Node, { input, axis, block }: ConstantQuant): Moved | u
   if (!mover.is('Reshape', 'Squeeze', 'Unsqueeze', 'Flatten', 'Identity') || block !== undefined) return undefined;
   const before = input.constant!.dims;
   const dims = staticShape(mover, before);
-  if (!dims || product(dims) !== product(before)) return undefined;
+  if (!dims || elementCount(dims) !== elementCount(before)) return undefined;
   if (axis === undefined) return { dims, axis: undefined };
-  const inner = product(before.slice(axis + 1));
-  const same = dims.findIndex((dim, i) => dim === before[axis] && product(dims.slice(i + 1)) === inner);
+  const inner = elementCount(before.slice(axis + 1));
+  const same = dims.findIndex((dim, i) => dim === before[axis] && elementCount(dims.slice(i + 1)) === inner);
   return same < 0 ? undefined : { dims, axis: same };
 }
 
@@ -85,20 +86,18 @@ function staticShape(mover: Node, before: readonly number[]): number[] | undefin
       .constant(1)
       ?.ints()
       .map((dim, i) => (dim === 0 ? before[i]! : dim));
-    const known = product(wanted?.filter((dim) => dim > 0) ?? []);
-    return wanted?.map((dim) => (dim < 0 ? product(before) / known : dim));
+    const known = elementCount(wanted?.filter((dim) => dim > 0) ?? []);
+    return wanted?.map((dim) => (dim < 0 ? elementCount(before) / known : dim));
   }
   const dims = mover.output()?.dims;
   return dims?.every((dim) => typeof dim === 'number') ? [...dims] : undefined;
 }
 
-const product = (dims: readonly number[]): number => dims.reduce((all, dim) => all * dim, 1);
-
 /** Where each element of the transposed tensor came from. */
 function permutation(dims: readonly number[], order: readonly number[]): Uint32Array {
   let places = Uint32Array.of(0);
   for (const axis of order) {
-    const stride = product(dims.slice(axis + 1));
+    const stride = elementCount(dims.slice(axis + 1));
     const next = new Uint32Array(places.length * dims[axis]!);
     let at = 0;
     for (const start of places) for (let i = 0; i < dims[axis]!; i++) next[at++] = start + i * stride;

@@ -5,6 +5,7 @@
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
+import { elementCount } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import { clamp, codes, codesTensor, roundHalfEven, type Codes, type IntegerType } from '../quantized/params.ts';
 import { axisOf, codeTypes, typeLimits } from './fake-quant.ts';
@@ -51,7 +52,7 @@ export function findConstantQuants(model: Model): ConstantQuant[] {
 export function slotsOf(dims: readonly number[], how: Omit<Scales, 'type'>): (element: number) => number {
   const { scales, axis, block } = how;
   if (axis === undefined) return () => 0;
-  const inner = dims.slice(axis + 1).reduce((product, dim) => product * dim, 1);
+  const inner = elementCount(dims.slice(axis + 1));
   if (block === undefined) return (i) => Math.floor(i / inner) % scales.length;
   const along = dims[axis]!;
   const blocks = Math.ceil(along / block);

@@ -15,10 +15,9 @@ import type { Interval } from '../ops/op.ts';
 import { weightKey, type Plan, type RegionPlan, type TensorPlan } from '../quantizable/plan.ts';
 import { fitScales } from '../quantized/bias.ts';
 import { guardOf } from '../quantized/barrier.ts';
-import { rangeOf } from '../quantized/parameters.ts';
+import { limiterOf, rangeOf } from '../quantized/parameters.ts';
 import { activationParams, codes, type IntegerType, type QuantParams } from '../quantized/params.ts';
 import { emitActivation, type Reader } from '../quantized/qdq.ts';
-import { limitScale } from '../quantized/requantize.ts';
 import { mse } from '../quantized/weight-observers/mse.ts';
 import { channelGroups, silentGroups } from '../quantized/weight-observers/weight-observer.ts';
 import { activationBits, type TensorBits } from './activation-bits.ts';
@@ -104,20 +103,8 @@ function paramsFinder(
 ): (tensor: TensorPlan, width: number) => QuantParams {
   const { activationType: type, activationSymmetric: symmetric } = plan.scheme;
   const made = new Map<string, QuantParams>();
-  const producers = new Map(
-    plan.regions.flatMap((region) => region.outputs.map((output) => [output, region] as const)),
-  );
   const planned = new Map(plan.tensors.map((each) => [each.name, each]));
-  /** Limited to what the node that writes it will compute. */
-  const limited = (name: string, params: QuantParams): QuantParams => {
-    const { op = '', activations = [] } = producers.get(name) ?? {};
-    const inputs = activations.map((operand) => planned.get(operand.tensor)!);
-    return limitScale(
-      op,
-      inputs.map((input) => paramsOf(input, bits.get(input.name)!.own).scale),
-      params,
-    );
-  };
+  const limited = limiterOf(plan, ({ tensor }) => paramsOf(planned.get(tensor)!, bits.get(tensor)!.own).scale);
   const paramsOf = (tensor: TensorPlan, width: number): QuantParams => {
     const { root } = bits.get(tensor.name)!;
     const key = `${width} ${root.name}`;

@@ -4,7 +4,14 @@ import type { Value } from '../graph/value.ts';
 import type { Tensor } from '../onnx/tensor.ts';
 import type { Interval } from '../ops/op.ts';
 import { limitsOf } from '../quantizable/masked.ts';
-import { activationScheme, quantizerKey, weightKey, type Plan, type TensorPlan } from '../quantizable/plan.ts';
+import {
+  activationScheme,
+  quantizerKey,
+  weightKey,
+  type Operand,
+  type Plan,
+  type TensorPlan,
+} from '../quantizable/plan.ts';
 import { fitScales, type BiasedLayer } from './bias.ts';
 import { activationParams, representable, type QuantParams } from './params.ts';
 import { limitScale } from './requantize.ts';
@@ -18,6 +25,22 @@ export interface Parameters {
   readonly repaired: readonly { readonly weight: string; readonly channels: number }[];
 }
 
+/**
+ * Limits the parameters of a tensor to what the node that writes it computes.
+ * @param scaleOf the scale of an operand of such a node, as far as it is known
+ */
+export function limiterOf(
+  { regions }: Pick<Plan, 'regions'>,
+  scaleOf: (operand: Operand) => number | undefined,
+): (tensor: string, params: QuantParams) => QuantParams {
+  const producers = new Map(regions.flatMap((region) => region.outputs.map((output) => [output, region] as const)));
+  return (tensor, params) => {
+    const { op = '', activations = [] } = producers.get(tensor) ?? {};
+    const scales = activations.map(scaleOf).filter((scale) => scale !== undefined);
+    return limitScale(op, scales, params);
+  };
+}
+
 export function resolveParameters(
   find: (name: string) => Value | undefined,
   plan: Plan,
@@ -25,19 +48,7 @@ export function resolveParameters(
 ): Parameters {
   const constantOf = (name: string): Tensor => find(name)!.constant!;
   const activations = new Map<string, QuantParams>();
-  const producers = new Map(
-    plan.regions.flatMap((region) => region.outputs.map((output) => [output, region] as const)),
-  );
-  /** Limited to what the node that writes it computes. */
-  const limited = (name: string, params: QuantParams): QuantParams => {
-    const region = producers.get(name);
-    const inputs = region?.activations.map((operand) => activations.get(quantizerKey(operand))?.scale) ?? [];
-    return limitScale(
-      region?.op ?? '',
-      inputs.filter((scale) => scale !== undefined),
-      params,
-    );
-  };
+  const limited = limiterOf(plan, (operand) => activations.get(quantizerKey(operand))?.scale);
   const intervals = new Map<string, Interval>();
   for (const tensor of plan.tensors) {
     const { name, conversions = [] } = tensor;

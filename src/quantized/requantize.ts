@@ -7,6 +7,7 @@
  */
 import type { Node } from '../graph/node.ts';
 import type { Dim, Value } from '../graph/value.ts';
+import { elementCount } from '../onnx/data-types.ts';
 import { specOf } from '../ops/index.ts';
 import type { QuantParams } from './params.ts';
 
@@ -117,5 +118,5 @@ function dimsOf(value: Value | undefined): readonly Dim[] | undefined {
 function pixelsOf(dims: readonly Dim[] | undefined, first: number): number | undefined {
   const image = dims?.slice(first, first + dims.length - 2) ?? [null];
   const known = image.filter((dim) => typeof dim === 'number');
-  return known.length === image.length ? known.reduce((product, dim) => product * dim, 1) : undefined;
+  return known.length === image.length ? elementCount(known) : undefined;
 }

@@ -77,17 +77,13 @@ const resize: ShapeRule = ({ node, dims, vector }) => {
   if (policy) return ofRank(x.length);
   if (node.input(3)) return vector(3)?.elements ?? ofRank(x.length);
   const tensor = node.constant(node.is('Upsample') || node.inputs.length < 3 ? 1 : 2);
-  const scales = node.attributes.get('scales')?.kind === 'floats' ? floatsOf(node) : tensor?.floats();
+  const given = node.attributes.get('scales');
+  const scales = given?.kind === 'floats' ? given.value : tensor?.floats();
   if (scales?.length !== x.length) return ofRank(x.length);
   return x.map((size, axis) =>
     scales[axis] === 1 ? size : compute([size], (length) => Math.floor(length * scales[axis]!)),
   );
 };
-
-function floatsOf(node: Known['node']): readonly number[] | undefined {
-  const attribute = node.attributes.get('scales');
-  return attribute?.kind === 'floats' ? attribute.value : undefined;
-}
 
 /** Channels to space, or back. */
 const blocks =
