@@ -7,6 +7,7 @@ import type { Node } from '../graph/node.ts';
 import { bypass } from '../graph/rewrite.ts';
 import type { Value } from '../graph/value.ts';
 import { longestVector } from '../graph/shapes/size.ts';
+import { isRandom } from '../ops/random.ts';
 import type { Pass } from './pass.ts';
 
 export const common: Pass = {
@@ -35,11 +36,11 @@ export const common: Pass = {
 };
 
 /** Not twice the same: random numbers. Quantizers stay by themselves: fine-tuning may give each a scale of its own. */
-const others = /^(Random.*|Multinomial|Bernoulli|Dropout|.*QuantizeLinear|DequantizeLinear)$/;
+const others = /^(Dropout|.*QuantizeLinear|DequantizeLinear)$/;
 
 function isPure(node: Node): boolean {
   const { outputs } = node;
-  if (node.domain !== '' || others.test(node.opType) || node.inputs.length === 0) return false;
+  if (node.domain !== '' || isRandom(node) || others.test(node.opType) || node.inputs.length === 0) return false;
   return outputs.length === 1 && outputs[0] != null && node.subgraphs().length === 0;
 }
 

@@ -7,6 +7,7 @@ import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { Tensor } from '../onnx/tensor.ts';
+import { isRandom } from '../ops/random.ts';
 import { tiedTable } from '../ops/table.ts';
 import { evaluateConstants } from './constant-model.ts';
 import { makeConstant } from './edit.ts';
@@ -41,7 +42,6 @@ export const constantFolding: Pass = {
   },
 };
 
-const random = /^(Random(Normal|Uniform)(Like)?|Multinomial|Bernoulli)$/;
 /** What yields sequences and optionals, which no initializer can hold. */
 const notTensors = /^(Sequence(Construct|Empty|Insert|Erase|Map)|SplitToSequence|Optional|Constant)$/;
 const quantizers = /^(Dynamic)?(Quantize|Dequantize)Linear$/;
@@ -56,7 +56,7 @@ function findFoldable(model: Model, unfit: ReadonlySet<Node>, context: PassConte
     if (!isKnownDomain(node.domain) && !functions.has(`${node.domain}:${node.opType}`)) continue;
     const isReady = (value: Value): boolean => value.isConstant || foldable.has(value.producer!);
     if (!node.inputs.every((value) => value === null || isReady(value))) continue;
-    if (random.test(node.opType) || notTensors.test(node.opType) || quantizers.test(node.opType)) continue;
+    if (isRandom(node) || notTensors.test(node.opType) || quantizers.test(node.opType)) continue;
     if (node.is('Dropout')) continue;
     const tied = context.keepTied ? tiedTable(node) : undefined;
     if (tied) {

@@ -1,14 +1,16 @@
 /**
  * Nodes that have an int8 form and are kept as they are all the same: they are quantized already, read no float32, read a
- * constant that is stored sparse, hold infinity, for which there is no code, or stand where the samples give no range.
+ * constant that is stored sparse, hold infinity, for which there is no code, compute what no sample changes, or stand where the
+ * samples give no range.
  */
 import { elementTypes } from '../graph/element-types.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
-import type { Candidate } from './candidates.ts';
 import { infiniteValues } from '../ops/infinite.ts';
+import type { Candidate } from './candidates.ts';
+import { fixedValues } from './fixed.ts';
 import type { Masks } from './masked.ts';
 
 export interface Keeper {
@@ -25,6 +27,7 @@ export interface Keeper {
 export function keeperOf(model: Model, unranged: ReadonlySet<string>, masks: Masks): Keeper {
   const types = elementTypes(model);
   const infinite = infiniteValues(model);
+  const fixed = fixedValues(model);
   return {
     node(node) {
       const owner = unobservable(node.graph!);
@@ -43,6 +46,8 @@ export function keeperOf(model: Model, unranged: ReadonlySet<string>, masks: Mas
         .find(({ index, role, value }) => infinite.has(value) && (role === 'bias' || !masks.covers(node, index)));
       const held = endless?.value ?? outputs.find((value) => infinite.has(value) && !masks.has(value));
       if (held) return infinityReason(held, infinite.get(held)!.constant);
+      if (rule.kind === 'anchor' && outputs.every((value) => fixed.has(value)))
+        return `its result is the same for every sample: '${inputs[0]!.name}' holds no more than constants and shapes`;
       const quantized = outputs.find(onlyQuantized);
       if (quantized) return `already quantized: its output '${quantized.name}' goes to a QuantizeLinear`;
       const empty = [...inputs, ...outputs].find(({ name }) => unranged.has(name));
