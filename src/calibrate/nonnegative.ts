@@ -2,6 +2,7 @@
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { specOf } from '../ops/index.ts';
+import { limitsOf } from '../ops/limits.ts';
 
 /** Their result is not negative when no float input is. */
 const keepsSign = new Set([
@@ -53,12 +54,8 @@ function inherits(node: Node): Value[] {
 }
 
 function clampsNegative(node: Node): boolean {
-  const spec = specOf(node);
-  const clamp = spec?.clamp?.(node);
+  const clamp = specOf(node)?.clamp?.(node);
   if (clamp) return clamp.min >= 0;
-  const rule = spec?.quantize?.(node);
-  if (typeof rule !== 'object') return false;
-  const { output } = rule;
-  const limits = output.kind === 'fixed' ? output.range : output.kind === 'observe' ? output.within : undefined;
+  const limits = limitsOf(node);
   return limits !== undefined && limits.min >= 0;
 }

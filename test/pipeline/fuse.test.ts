@@ -54,4 +54,32 @@ describe('fuse without data', () => {
     });
     expect(result).toMatchObject({ nodesAfter: 2, worstDifference: 0, warnings: [] });
   });
+
+  it('does not take the last bits of a probability that is nearly 0 for a difference', async () => {
+    // The logits are about -17, where onnxruntime's Sigmoid has steps of some hundredths of its result.
+    const result = await fuse('unlikely', {
+      inputs: { x: [1, 8, 4, 4] },
+      initializers: {
+        w: f32([8, 8, 3, 3]),
+        scale: f32([8]),
+        b: f32(
+          [8],
+          Float32Array.from({ length: 8 }, () => -17),
+        ),
+        mean: f32([8]),
+        variance: f32(
+          [8],
+          Float32Array.from({ length: 8 }, (_, k) => 1 + k / 3),
+        ),
+      },
+      nodes: [
+        node('Conv', ['x', 'w'], ['a']),
+        node('BatchNormalization', ['a', 'scale', 'b', 'mean', 'variance'], ['n']),
+        node('Sigmoid', ['n'], ['y']),
+      ],
+      outputs: ['y'],
+    });
+    expect(result.nodesAfter).toBe(2);
+    expect(result.worstDifference).toBeLessThan(1e-6);
+  });
 });
