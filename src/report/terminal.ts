@@ -6,6 +6,7 @@ import type { Report } from '../compare/report.ts';
 import { palette, type Palette } from './ansi.ts';
 import { clean, digits, inUnit, milliseconds, plural, probability, wrap } from './format.ts';
 import { healthLines } from './health.ts';
+import { indented, reasonLines } from './reasons.ts';
 import type { Renderer } from './renderer.ts';
 import { table } from './table.ts';
 import {
@@ -36,7 +37,7 @@ interface Context {
 }
 
 /** Rows of a list before it is cut; the JSON report has all. */
-const most = { outputs: 8, reasons: 6, names: 6, tensors: 5, causes: 2, operators: 6 };
+const most = { outputs: 8, tensors: 5, causes: 2, operators: 6 };
 
 /** Text with a final newline. */
 export function renderTerminal(
@@ -203,26 +204,13 @@ function placementLines({ report: { placement, nodes }, ink, width }: Context): 
   const lines = [
     ` runs ${plural(placement.int8, 'node')} in int8, ${placement.float} in float, ${plural(placement.conversions, 'conversion')} between them`,
   ];
-  const groups = new Map<string, string[]>();
   const notFusedFirst = [...nodes].sort((a, b) => Number(a.placement === 'float') - Number(b.placement === 'float'));
-  for (const { name, op, placement: where, reason } of notFusedFirst) {
-    const key = `${where === 'float' ? 'float' : 'not fused'}: ${reason}`;
-    groups.set(key, [...(groups.get(key) ?? []), `${name} (${op})`]);
-  }
-  const shown = [...groups].slice(0, most.reasons);
-  for (const [reason, names] of shown) {
-    const listed = names.slice(0, most.names).join(', ');
-    const hidden = names.length - most.names;
-    lines.push(indented(`${names.length} ${reason}`, 3, width));
-    lines.push(ink.dim(indented(`${listed}${hidden > 0 ? ` and ${hidden} more` : ''}`, 5, width)));
-  }
-  const hidden = nodes.length - shown.reduce((sum, [, names]) => sum + names.length, 0);
-  if (hidden > 0 || shown.some(([, names]) => names.length > most.names)) {
-    lines.push(
-      `   ${hidden > 0 ? `${plural(hidden, 'node')} with other reasons; ` : ''}the JSON report lists every node`,
-    );
-  }
-  return lines;
+  const reasoned = notFusedFirst.map(({ name, op, placement: where, reason }) => ({
+    name,
+    op,
+    reason: `${where === 'float' ? 'float' : 'not fused'}: ${reason}`,
+  }));
+  return [...lines, ...reasonLines(reasoned, { ink, width, whole: 'the JSON report lists every node' })];
 }
 
 function calibrationLines({ report: { data }, width }: Context): string[] {
@@ -258,13 +246,6 @@ function warningLines({ report, ink, width }: Context): string[] {
   return report.warnings
     .filter(({ code }) => !loud.has(code))
     .map(({ message }) => indented(`warning: ${message}`, 1, width).replace('warning:', ink.yellow('warning:')));
-}
-
-/** Wrapped text; lines after the first stand two further in. */
-function indented(text: string, indent: number, width: number): string {
-  return wrap(clean(text), width - indent - 2)
-    .map((line, index) => ' '.repeat(indent + (index > 0 ? 2 : 0)) + line)
-    .join('\n');
 }
 
 export const terminal: Renderer = {

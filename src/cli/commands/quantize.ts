@@ -6,6 +6,7 @@ import { cliErrors } from '../../errors/cli.ts';
 import { finetuneErrors } from '../../errors/finetune.ts';
 import { conclude } from '../conclude.ts';
 import { defineCommand } from '../command.ts';
+import type { Console } from '../console.ts';
 import {
   dataOptions,
   options as table,
@@ -78,7 +79,8 @@ export const quantize = defineCommand({
     console.note(`wrote ${shown(result.outputPath)}`);
     const compared = result.report;
     if (!compared) {
-      console.result(result, () => planLines(result));
+      const text = await planText(result, console);
+      console.result(result, () => text);
       return 0;
     }
     const { renderTerminal } = await import('../../report/terminal.ts');
@@ -102,9 +104,19 @@ function checkMode(
     throw cliErrors.conflict('--threads', '--workers', 'each worker has one thread');
 }
 
-/** What there is to say about a model that was not compared. */
-function planLines({ plan, notRun }: QuantizeResult): string {
-  const reasons = plan.leftFloat.map(({ node, op, reason }) => `  ${node} (${op}): ${reason}`);
+/** What there is to say about a model that was not compared: the counts, and under --quiet no more. */
+async function planText({ plan, notRun }: QuantizeResult, { look }: Console): Promise<string> {
   const counts = `${plan.scheme}: ${plan.quantizedNodes} quantized nodes, ${plan.floatNodes} left float`;
-  return [counts, ...(notRun === undefined ? [] : ['not run']), ...reasons].join('\n');
+  const lines = [counts, ...(notRun === undefined ? [] : ['not run'])];
+  if (look.quiet) return lines.join('\n');
+  const [{ reasonLines }, { palette }] = await Promise.all([
+    import('../../report/reasons.ts'),
+    import('../../report/ansi.ts'),
+  ]);
+  const reasoned = plan.leftFloat.map(({ node, op, reason }) => ({ name: node, op, reason }));
+  const whole = '--json lists every node';
+  return [
+    ...lines,
+    ...reasonLines(reasoned, { ink: palette(look.color), width: look.width, whole, byCount: true }),
+  ].join('\n');
 }
