@@ -1,8 +1,12 @@
-/** Runs the command line: in this process with captured streams (fast), or the compiled binary (the real thing). */
+/**
+ * Runs the command line: in this process with captured streams, from source (fast) or compiled (which has worker threads); or the
+ * compiled binary in a process of its own (the real thing, which takes seconds).
+ */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { main } from '../../src/cli/main.ts';
 import { binary } from '../support/compile.ts';
 
@@ -14,9 +18,19 @@ export interface Outcome {
 
 export const digits = resolve(import.meta.dirname, '../../fixtures/digits/model.onnx');
 
-export async function run(words: readonly string[], env: Record<string, string> = {}): Promise<Outcome> {
+export function run(words: readonly string[], env: Record<string, string> = {}): Promise<Outcome> {
+  return captured(main, words, env);
+}
+
+/** Worker threads load files without vitest, so that Node has to understand them. */
+export async function runCompiled(words: readonly string[]): Promise<Outcome> {
+  const compiled = pathToFileURL(join(dirname(binary), '../src/cli/main.js')).href;
+  return captured(((await import(compiled)) as { main: typeof main }).main, words, {});
+}
+
+async function captured(command: typeof main, words: readonly string[], env: Record<string, string>): Promise<Outcome> {
   const written = { stdout: '', stderr: '' };
-  const exitCode = await main(words, {
+  const exitCode = await command(words, {
     stdout: { write: (text) => (written.stdout += text) },
     stderr: { write: (text) => (written.stderr += text) },
     env,
