@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadModel, saveModel } from '../../src/onnx/model-file.ts';
 import { buildProto, f32, node } from '../support/build.ts';
-import { digits, spawn, temporaryFolder } from './run.ts';
+import { digits, run, runCompiled, temporaryFolder } from './run.ts';
 
 const folder = temporaryFolder();
 const inFolder = (name: string): string => join(folder, name);
@@ -19,8 +19,8 @@ interface Failure {
   readonly hint: string;
 }
 
-function failing(words: readonly string[]): Failure {
-  const { exitCode, stdout } = spawn([...words, '-o', out, '--json']);
+async function failing(words: readonly string[]): Promise<Failure> {
+  const { exitCode, stdout } = await run([...words, '-o', out, '--json']);
   expect(exitCode).toBeGreaterThan(1);
   expect(existsSync(out)).toBe(false);
   return (JSON.parse(stdout) as { error: Failure }).error;
@@ -33,53 +33,53 @@ function reader(name: string, body: string): string[] {
   return ['--reader', path];
 }
 
-beforeAll(() => {
+beforeAll(async () => {
   const words = ['prepare', digits, ...data, '--weight-bits', '4', '--activation-bits', '4', '-o', qat];
-  expect(spawn(words)).toMatchObject({ exitCode: 0 });
+  expect(await run(words)).toMatchObject({ exitCode: 0 });
 }, 120_000);
 
 describe('a training that cannot go on', () => {
-  it('keeps its last good checkpoint when the gradient explodes, from which a calmer one may start', () => {
-    const run = inFolder('run');
-    const checkpoint = join(run, 'checkpoint.safetensors');
-    const words = ['finetune', qat, ...data, '--batch', '24', '--checkpoint', run, '--checkpoint-every', '1'];
+  it('keeps its last good checkpoint when the gradient explodes, from which a calmer one may start', async () => {
+    const kept = inFolder('run');
+    const checkpoint = join(kept, 'checkpoint.safetensors');
+    const words = ['finetune', qat, ...data, '--batch', '24', '--checkpoint', kept, '--checkpoint-every', '1'];
     // The first of 8 steps of warm-up is an eighth of the rate: large enough to throw the second one off.
-    const { code, hint } = failing([...words, '--steps', '12', '--lr', '1e5', '--warmup', '8']);
+    const { code, hint } = await failing([...words, '--steps', '12', '--lr', '1e5', '--warmup', '8']);
     expect(code).toMatch(/^QAT_(NAN|EXPLODING|DIVERGED)$/);
     expect(hint).toMatch(/lower --lr.*--warmup.*--clip-norm.*last checkpoint stays/);
-    const kept = readFileSync(checkpoint);
-    expect(kept.length).toBeGreaterThan(1000);
-    expect(failing([...words, '--resume', '--steps', '12', '--lr', '0.001', '--warmup', '8']).message).toContain(
-      "'lr'",
-    );
-    expect(readFileSync(checkpoint)).toEqual(kept);
+    const saved = readFileSync(checkpoint);
+    expect(saved.length).toBeGreaterThan(1000);
+    expect(
+      (await failing([...words, '--resume', '--steps', '12', '--lr', '0.001', '--warmup', '8'])).message,
+    ).toContain("'lr'");
+    expect(readFileSync(checkpoint)).toEqual(saved);
   }, 120_000);
 
-  it('keeps the checkpoint too when a later sample is bad, which is named', () => {
+  it('keeps the checkpoint too when a later sample is bad, which is named', async () => {
     const samples = reader(
       'nan.mjs',
       'for (let i = 0; i < 96; i++) yield { image: new Float32Array(256).fill(i < 60 ? i / 60 : NaN), label: i % 10 };',
     );
-    const run = inFolder('nan');
+    const kept = inFolder('nan');
     const words = ['finetune', qat, ...samples, '--loss', 'ce', '--batch', '24', '--steps', '4'];
-    const found = failing([...words, '--checkpoint', run, '--checkpoint-every', '1']);
+    const found = await failing([...words, '--checkpoint', kept, '--checkpoint-every', '1']);
     expect(found.code).toBe('DATA_NOT_FINITE');
-    expect(existsSync(join(run, 'checkpoint.safetensors'))).toBe(true);
+    expect(existsSync(join(kept, 'checkpoint.safetensors'))).toBe(true);
   }, 60_000);
 
-  it('says which label is no class, and which samples are too few', () => {
+  it('says which label is no class, and which samples are too few', async () => {
     const labels = reader(
       'labels.mjs',
       'for (let i = 0; i < 48; i++) yield { image: new Float32Array(256), label: i < 30 ? 3 : 10 };',
     );
-    const wrong = failing(['finetune', qat, ...labels, '--loss', 'ce', '--batch', '24', '--steps', '3']);
+    const wrong = await failing(['finetune', qat, ...labels, '--loss', 'ce', '--batch', '24', '--steps', '3']);
     expect(wrong).toMatchObject({ code: 'QAT_LABEL', message: expect.stringContaining('classes 0 to 9') as string });
     expect(wrong.hint).toContain('--loss kl');
-    const few = failing(['finetune', qat, ...data, '--batch', '5000']);
+    const few = await failing(['finetune', qat, ...data, '--batch', '5000']);
     expect(few).toMatchObject({ code: 'QAT_FEW_SAMPLES', hint: expect.stringContaining('--batch') as string });
   }, 60_000);
 
-  it('says in what the teacher differs', () => {
+  it('says in what the teacher differs', async () => {
     const teacher = inFolder('teacher.onnx');
     const flat = (input: string, output: string, classes: number): void => {
       const spec = {
@@ -90,42 +90,42 @@ describe('a training that cannot go on', () => {
       };
       saveModel(buildProto(spec), teacher, { externalData: 'never' });
     };
-    const message = (): string => {
-      const found = failing(['finetune', qat, ...data, '--batch', '24', '--teacher', teacher]);
+    const message = async (): Promise<string> => {
+      const found = await failing(['finetune', qat, ...data, '--batch', '24', '--teacher', teacher]);
       expect(found).toMatchObject({ code: 'QAT_TEACHER', hint: expect.stringContaining('--teacher') as string });
       return found.message;
     };
     flat('picture', 'logits', 10);
-    expect(message()).toContain("wants an input 'picture', the model has 'image'");
+    expect(await message()).toContain("wants an input 'picture', the model has 'image'");
     flat('image', 'scores', 10);
-    expect(message()).toContain("has no output 'logits', but 'scores'");
+    expect(await message()).toContain("has no output 'logits', but 'scores'");
     flat('image', 'logits', 7);
-    expect(message()).toMatch(/'logits' is \[24, 7\], that of the model \[24, 10\]/);
+    expect(await message()).toMatch(/'logits' is \[24, 7\], that of the model \[24, 10\]/);
   }, 60_000);
 
-  it('names the nodes on the way that have no gradient', () => {
+  it('names the nodes on the way that have no gradient', async () => {
     const { proto } = loadModel(qat);
     const [output] = proto.graph!.output!;
     proto.graph!.node!.push(node('Round', [output!.name!], ['rounded']));
     output!.name = 'rounded';
     const broken = inFolder('broken.onnx');
     saveModel(proto, broken, { externalData: 'never' });
-    const found = failing(['finetune', broken, ...data, '--batch', '24']);
+    const found = await failing(['finetune', broken, ...data, '--batch', '24']);
     expect(found.code).toBe('QAT_NOT_DIFFERENTIABLE');
     expect(found.message).toMatch(/\(Round\)/);
   }, 60_000);
 });
 
 describe('workers', () => {
-  it('share a batch: two give what one gives, but for the order of float sums', () => {
-    const losses = (workers: string): number[] => {
+  it('share a batch: two give what one gives, but for the order of float sums', async () => {
+    const losses = async (workers: string): Promise<number[]> => {
       const path = inFolder(`workers${workers}.onnx`);
       const words = ['finetune', qat, ...data, '--batch', '24', '--steps', '3', '--loss', 'kl', '--workers', workers];
-      const { stdout, exitCode } = spawn([...words, '-o', path, '--json']);
+      const { stdout, exitCode } = await runCompiled([...words, '-o', path, '--json']);
       expect(exitCode).toBe(0);
       return (JSON.parse(stdout) as { training: { loss: number }[] }).training.map(({ loss }) => loss);
     };
-    const [one, two] = [losses('1'), losses('2')];
+    const [one, two] = [await losses('1'), await losses('2')];
     // Before the first update only the order of the sum over the batch differs: a few roundings of float32.
     expect(Math.abs(two[0]! / one[0]! - 1)).toBeLessThan(1e-6);
     // Then gradients differ in their last digits, and a weight or two on the edge between codes falls on the other side: one of

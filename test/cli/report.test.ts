@@ -1,4 +1,4 @@
-/** Reports through the compiled command: forms, gates, baselines, exit codes. One comparison is made; the rest reads its report. */
+/** Reports: forms, gates, baselines, exit codes. The compiled command makes one comparison; the rest reads its report. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
@@ -17,8 +17,8 @@ const compareWords = ['compare', digits, path('q.onnx'), ...data, '--threads', '
 const stored = path('r.json');
 const read = (name: string): string => readFileSync(path(name), 'utf8');
 
-beforeAll(() => {
-  const quantized = spawn(['quantize', digits, ...data, '-o', path('q.onnx'), '--no-report', '-q']);
+beforeAll(async () => {
+  const quantized = await run(['quantize', digits, ...data, '-o', path('q.onnx'), '--no-report', '-q']);
   expect(quantized).toMatchObject({ exitCode: 0, stderr: '' });
   const compared = spawn([
     ...compareWords,
@@ -41,7 +41,7 @@ describe('compare --report', () => {
     expect(read('r.xml')).toContain('<testsuites ');
   });
 
-  it('adds latency by operator with --profile', () => {
+  it('adds latency by operator with --profile', async () => {
     const words = [
       ...compareWords,
       '--profile',
@@ -51,7 +51,7 @@ describe('compare --report', () => {
       'json',
       '--html-static',
     ];
-    expect(spawn(words)).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('time by operator') });
+    expect(await run(words)).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('time by operator') });
     const { profile } = JSON.parse(read('p.json')) as { profile: { ops: { op: string }[] } };
     expect(profile.ops.map(({ op }) => op)).toContain('Conv');
     expect(read('p.html')).toContain('Latency by operator');
@@ -111,7 +111,7 @@ describe('report', () => {
 
 describe('gates', () => {
   const judge = (...gates: string[]) =>
-    spawn(['report', path('layered.json'), ...gates.flatMap((gate) => ['--gate', gate])]);
+    run(['report', path('layered.json'), ...gates.flatMap((gate) => ['--gate', gate])]);
 
   it.each([
     [0, ['top1.drop <= 3%', 'tensor.isolated >= 4']],
@@ -122,14 +122,14 @@ describe('gates', () => {
     [1, ['warn: top1.drop <= 2%', 'tensor.isolated >= 5']],
     [2, ['top1.dorp <= 2%']],
     [2, ['output.sqnr >= baseline']],
-  ])('end with %i: %j', (exitCode, gates) => {
-    const outcome = judge(...gates);
+  ])('end with %i: %j', async (exitCode, gates) => {
+    const outcome = await judge(...gates);
     expect(outcome.exitCode).toBe(exitCode);
     expect(outcome.stderr.match(/failed: /g)?.length ?? 0).toBe(exitCode === 1 ? 1 : 0);
   });
 
-  it('of a comparison fail and pass alike', () => {
-    const fails = spawn([...compareWords, '--gate', 'output.sqnr >= 200', '--gate', 'warn: agreement >= 1.0']);
+  it('of a comparison fail and pass alike', async () => {
+    const fails = await run([...compareWords, '--gate', 'output.sqnr >= 200', '--gate', 'warn: agreement >= 1.0']);
     expect(fails.exitCode).toBe(1);
     expect(fails.stderr).toMatch(/qdq: failed: output.sqnr >= 200.00 dB: measured [\d.]+ dB\n/);
   });
@@ -147,26 +147,26 @@ describe('baseline', () => {
     expect((await run([...compareWords, '--update-baseline'])).exitCode).toBe(2);
   });
 
-  it('is made by the first run, and the next compares with it', () => {
-    const made = spawn([...compareWords, ...relative, '--update-baseline']);
+  it('is made by the first run, and the next compares with it', async () => {
+    const made = await run([...compareWords, ...relative, '--update-baseline']);
     expect(made).toMatchObject({ exitCode: 0, stderr: expect.stringContaining('updated') });
     expect(JSON.parse(readFileSync(base, 'utf8'))).toMatchObject({ verdict: 'pass' });
-    expect(spawn([...compareWords, ...relative])).toMatchObject({ exitCode: 0 });
+    expect(await run([...compareWords, ...relative])).toMatchObject({ exitCode: 0 });
   });
 
-  it('fails what is worse, and stays as it was', () => {
+  it('fails what is worse, and stays as it was', async () => {
     const report = JSON.parse(readFileSync(base, 'utf8')) as { outputs: { sqnrDb: number }[] };
     report.outputs[0]!.sqnrDb -= 3;
     writeFileSync(path('worse.json'), JSON.stringify(report));
     const words = ['report', path('worse.json'), ...relative];
-    const worse = spawn(words);
+    const worse = await run(words);
     expect(worse.exitCode).toBe(1);
     expect(worse.stderr).toContain('failed: output.sqnr');
     const before = readFileSync(base, 'utf8');
-    expect(spawn([...words, '--gate', 'size.ratio >= 1000', '--update-baseline']).exitCode).toBe(1);
+    expect((await run([...words, '--gate', 'size.ratio >= 1000', '--update-baseline'])).exitCode).toBe(1);
     expect(readFileSync(base, 'utf8')).toBe(before);
     // Relative gates of a new baseline compare it with itself.
-    expect(spawn([...words, '--update-baseline']).exitCode).toBe(0);
+    expect((await run([...words, '--update-baseline'])).exitCode).toBe(0);
     expect(readFileSync(base, 'utf8')).not.toBe(before);
   });
 });

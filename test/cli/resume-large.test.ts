@@ -8,7 +8,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { saveModel } from '../../src/onnx/model-file.ts';
 import { binary } from '../support/compile.ts';
 import { buildProto, f32, node } from '../support/build.ts';
-import { spawn, temporaryFolder } from './run.ts';
+import { run, spawn, temporaryFolder } from './run.ts';
 
 const folder = temporaryFolder();
 const model = join(folder, 'float.onnx');
@@ -66,7 +66,7 @@ describe('a killed weight-only run', () => {
     expect(before.length).toBeGreaterThan(size * size);
     // The same file is written on, not another one from its beginning.
     const { ino } = statSync(dataOf(out));
-    expect(spawn(words(out))).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(await run(words(out))).toMatchObject({ exitCode: 0, stderr: '' });
     expect([hashOf(out), hashOf(`${out}.data`)]).toEqual(expected);
     expect(statSync(`${out}.data`).ino).toBe(ino);
     expect(readdirSync(join(folder, 'a')).sort()).toEqual(['q.onnx', 'q.onnx.data']);
@@ -79,7 +79,7 @@ describe('a killed weight-only run', () => {
     bytes[100] = bytes[100]! ^ 1;
     writeFileSync(dataOf(out), bytes);
     truncateSync(dataOf(out), bytes.length - 5);
-    expect(spawn(words(out))).toMatchObject({ exitCode: 0 });
+    expect(await run(words(out))).toMatchObject({ exitCode: 0 });
     expect([hashOf(out), hashOf(`${out}.data`)]).toEqual(expected);
   }, 60_000);
 
@@ -87,9 +87,9 @@ describe('a killed weight-only run', () => {
     const out = place('c');
     await kill(out);
     const other = (at: string): string[] => words(at).map((word) => (word === 'hqq' ? 'rtn' : word));
-    expect(spawn(other(out))).toMatchObject({ exitCode: 0 });
+    expect(await run(other(out))).toMatchObject({ exitCode: 0 });
     const fresh = join(folder, 'fresh.onnx');
-    expect(spawn(other(fresh))).toMatchObject({ exitCode: 0 });
+    expect(await run(other(fresh))).toMatchObject({ exitCode: 0 });
     expect(hashOf(`${out}.data`)).toBe(hashOf(`${fresh}.data`));
     expect(hashOf(`${out}.data`)).not.toBe(expected[1]);
   }, 60_000);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { binary } from '../support/compile.ts';
-import { digits, run, spawn, temporaryFolder } from './run.ts';
+import { digits, run, runCompiled, spawn, temporaryFolder } from './run.ts';
 
 const folder = temporaryFolder();
 const inFolder = (name: string): string => join(folder, name);
@@ -59,12 +59,12 @@ describe('a killed calibration', () => {
     const path = reader(`slow-${workers}-${stream}`, 30, stream);
     const words = (out: string): string[] => [...command(path, out), '--workers', String(workers)];
     const [whole, out] = [inFolder(`whole ${name}`), inFolder(`out ${name}`)];
-    expect(spawn(words(whole)).exitCode).toBe(0);
+    expect((await runCompiled(words(whole))).exitCode).toBe(0);
     const partial = `${out}.partial`;
     expect(await killed([...words(out), '--save-every', '0'], partial)).toBe('SIGKILL');
     expect({ out: existsSync(out), partial: existsSync(partial) }).toEqual({ out: false, partial: true });
 
-    const again = spawn(words(out));
+    const again = await runCompiled(words(out));
     expect(again).toMatchObject({ exitCode: 0 });
     const done = Number(/going on after (\d+) samples of a run that was stopped/.exec(again.stderr)?.[1]);
     expect(done).toBeGreaterThan(0);
@@ -76,22 +76,22 @@ describe('a killed calibration', () => {
   it('goes on with another number of workers, and shown otherwise', async () => {
     const path = reader('slow-other', 30, false);
     const [whole, out] = [inFolder('whole other'), inFolder('out other')];
-    expect(spawn(command(path, whole)).exitCode).toBe(0);
+    expect((await runCompiled(command(path, whole))).exitCode).toBe(0);
     await killed([...command(path, out), '--workers', '2', '--save-every', '0', '--quiet'], `${out}.partial`);
-    expect(spawn([...command(path, out), '--workers', '3']).stderr).toContain('going on after');
+    expect((await runCompiled([...command(path, out), '--workers', '3'])).stderr).toContain('going on after');
     expect(readFileSync(out)).toEqual(readFileSync(whole));
   });
 
   it('starts anew, and says so, when what is there is of another command or damaged', async () => {
     const path = reader('fast', 0, false);
     const [whole, out] = [inFolder('whole anew'), inFolder('out anew')];
-    expect(spawn(command(path, whole)).exitCode).toBe(0);
+    expect((await runCompiled(command(path, whole))).exitCode).toBe(0);
     const slow = reader('slow-anew', 30, false);
     await killed([...command(slow, out), '--save-every', '0'], `${out}.partial`);
     const saved = readFileSync(`${out}.partial`);
     for (const bytes of [saved, saved.subarray(0, -5), Buffer.from('nothing')]) {
       writeFileSync(`${out}.partial`, bytes);
-      const { exitCode, stderr } = spawn(command(path, out));
+      const { exitCode, stderr } = await runCompiled(command(path, out));
       expect({ exitCode, told: stderr.includes('is not of this command: starting anew') }).toEqual({
         exitCode: 0,
         told: true,
@@ -103,17 +103,17 @@ describe('a killed calibration', () => {
 });
 
 describe('workers', () => {
-  beforeAll(() => {
-    expect(spawn([...command(reader('plain', 0, false), inFolder('one')), '--workers', '1']).exitCode).toBe(0);
+  beforeAll(async () => {
+    const words = command(reader('plain', 0, false), inFolder('one'));
+    expect((await runCompiled([...words, '--workers', '1'])).exitCode).toBe(0);
   });
 
-  it('the same bytes with a histogram, whatever the number', () => {
-    const bytes = ['1', '3'].map((workers) => {
+  it('the same bytes with a histogram, whatever the number', async () => {
+    for (const workers of ['1', '3']) {
       const words = [...command(inFolder('plain.mjs'), inFolder(`h${workers}`)), '--workers', workers];
-      expect(spawn([...words, '--observer', 'percentile'])).toMatchObject({ exitCode: 0 });
-      return readFileSync(inFolder(`h${workers}`));
-    });
-    expect(bytes[1]).toEqual(bytes[0]);
+      expect(await runCompiled([...words, '--observer', 'percentile'])).toMatchObject({ exitCode: 0 });
+    }
+    expect(readFileSync(inFolder('h3'))).toEqual(readFileSync(inFolder('h1')));
   });
 
   it.each([2, 3])('%i: the same bytes as one', (workers) => {
@@ -124,28 +124,29 @@ describe('workers', () => {
     expect(readFileSync(inFolder(`w${workers}`))).toEqual(readFileSync(inFolder('one')));
   });
 
-  it('more than samples, and of a stream: the same bytes', () => {
-    const few = (workers: string, path: string): Buffer => {
+  it('more than samples, and of a stream: the same bytes', async () => {
+    const few = async (workers: string, path: string): Promise<Buffer> => {
       const out = inFolder(`few${workers}`);
-      expect(spawn([...command(path, out, 2), '--workers', workers])).toMatchObject({ exitCode: 0 });
+      expect(await runCompiled([...command(path, out, 2), '--workers', workers])).toMatchObject({ exitCode: 0 });
       return readFileSync(out);
     };
     for (const path of [inFolder('plain.mjs'), reader('stream', 0, true)])
-      expect(few('4', path)).toEqual(few('1', path));
+      expect(await few('4', path)).toEqual(await few('1', path));
   });
 
-  it('work on a shard', () => {
+  it('work on a shard', async () => {
     for (const workers of ['1', '2']) {
       const words = [...command(inFolder('plain.mjs'), inFolder(`shard${workers}`)), '--shard', '2/3'];
-      expect(spawn([...words, '--workers', workers]).exitCode).toBe(0);
+      expect((await runCompiled([...words, '--workers', workers])).exitCode).toBe(0);
     }
     expect(readFileSync(inFolder('shard2'))).toEqual(readFileSync(inFolder('shard1')));
   });
 
-  it('hand on an error as it was, and write nothing', () => {
+  it('hand on an error as it was, and write nothing', async () => {
     const out = inFolder('broken');
     const words = command(reader('bad', 0, false), out);
-    const [one, two] = [spawn([...words, '--json']), spawn([...words, '--workers', '2', '--json'])];
+    const one = await runCompiled([...words, '--json']);
+    const two = spawn([...words, '--workers', '2', '--json']);
     expect(two).toMatchObject({ exitCode: 3, stdout: one.stdout });
     expect(JSON.parse(two.stdout)).toMatchObject({ error: { message: expect.stringContaining('sample is broken') } });
     expect(existsSync(out)).toBe(false);

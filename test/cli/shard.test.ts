@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } fro
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseShard } from '../../src/cli/shard.ts';
-import { digits, run, spawn, temporaryFolder } from './run.ts';
+import { digits, run, runCompiled, temporaryFolder } from './run.ts';
 
 const slurm = { SLURM_ARRAY_TASK_ID: '14', SLURM_ARRAY_TASK_MIN: '10', SLURM_ARRAY_TASK_COUNT: '8' };
 
@@ -95,7 +95,7 @@ describe('calibrate --shard, merge', () => {
     const shards = [1, 2].map((index) => inFolder(`bad${index}.state`));
     for (const [i, out] of shards.entries()) await run([...command, '--skip-bad', '--shard', `${i + 1}/2`, '-o', out]);
     await run(['merge', ...shards, '-o', inFolder('bad-merged.state')]);
-    spawn([...command, '--skip-bad', '--workers', '2', '-o', inFolder('bad-workers.state')]);
+    await runCompiled([...command, '--skip-bad', '--workers', '2', '-o', inFolder('bad-workers.state')]);
     for (const name of ['bad-merged.state', 'bad-workers.state'])
       expect(readFileSync(inFolder(name))).toEqual(readFileSync(inFolder('bad.state')));
   });
