@@ -1,4 +1,4 @@
-/** `qdq explain` of two models, by the compiled binary. */
+/** `qdq explain` of two models; once by the compiled binary. */
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { digits, run, spawn, temporaryFolder } from './run.ts';
@@ -18,15 +18,15 @@ it('lays two models side by side: nodes, conversions, latency by operator', () =
   expect(stdout).toContain('timed on generated numbers, 1 thread');
 });
 
-it('prints the same as JSON', () => {
-  const { stdout } = spawn(['explain', digits, int8, '--json', '--threads', '1']);
+it('prints the same as JSON', async () => {
+  const { stdout } = await run(['explain', digits, int8, '--json', '--threads', '1']);
   expect(JSON.parse(stdout)).toMatchObject({ kind: 'pair', how: 'record', float: digits, quant: int8 });
 });
 
-it('takes one model or two', () => {
-  expect(spawn(['explain'])).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('MODEL') });
-  expect(spawn(['explain', digits, int8, int8])).toMatchObject({ exitCode: 2 });
-  expect(spawn(['explain', digits, 'nothing.onnx'])).toMatchObject({
+it('takes one model or two', async () => {
+  expect(await run(['explain'])).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('MODEL') });
+  expect(await run(['explain', digits, int8, int8])).toMatchObject({ exitCode: 2 });
+  expect(await run(['explain', digits, 'nothing.onnx'])).toMatchObject({
     exitCode: 2,
     stderr: expect.stringContaining('nothing.onnx'),
   });

@@ -1,6 +1,6 @@
 /** prepare → finetune → convert on the digits, end to end; a run that was killed ends with the same bytes. */
 import { spawn as spawnChild } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -30,7 +30,16 @@ const finetune = (out: string, ...more: string[]): Promise<Outcome> => run(words
 const finetuneOf = (model: string, out: string, ...more: string[]): Promise<Outcome> =>
   run(wordsOf(model, out, ...more));
 
+/** Twelve of the 36 test images of each class: enough to see a model get better, at a third of the time. */
+const judged = inFolder('judged');
+
 beforeAll(async () => {
+  for (const label of readdirSync(images('test'))) {
+    const names = readdirSync(images(`test/${label}`))
+      .toSorted()
+      .slice(0, 12);
+    for (const name of names) cpSync(images(`test/${label}/${name}`), join(judged, label, name));
+  }
   const words = ['prepare', digits, ...data, '--weight-bits', '3', '--activation-bits', '3', '-o', qat];
   expect(spawn(words)).toMatchObject({ exitCode: 0 });
   const kept = await run([...words.slice(0, -1), live, '--bn', 'train', '--json']);
@@ -41,14 +50,14 @@ describe('prepare, finetune, convert', () => {
   it('with labels: 3 bits get better, and the int8 model says what the trained one says', async () => {
     const [tuned, int8] = [inFolder('tuned.onnx'), inFolder('int8.onnx')];
     const log = inFolder('log.jsonl');
-    const outcome = await finetune(tuned, '--steps', '20', '--eval', images('test'), '--log', log);
+    const outcome = await finetune(tuned, '--steps', '20', '--eval', judged, '--log', log);
     expect(outcome).toMatchObject({ exitCode: 0 });
     const { evaluations, training } = JSON.parse(outcome.stdout) as Result;
     expect(evaluations.map(({ step, name }) => [step, name])).toEqual([
       [0, 'top1'],
       [20, 'top1'],
     ]);
-    // Measured: 89.4 % and 97.5 %.
+    // Measured on those 120: 85.0 % and 97.5 %.
     expect(evaluations[1]!.value).toBeGreaterThan(evaluations[0]!.value + 0.03);
     expect(training).toHaveLength(20);
     const lines = readFileSync(log, 'utf8').trim().split('\n');
@@ -128,7 +137,7 @@ describe('prepare, finetune, convert', () => {
 describe('quantize --finetune', () => {
   it('is prepare, finetune, convert and compare in one, leaves nothing else behind, and its report has the curve', async () => {
     const [out, byHand] = [inFolder('once.onnx'), inFolder('by-hand.onnx')];
-    const training = ['--steps', '6', '--eval', images('test'), '--eval-every', '3'];
+    const training = ['--steps', '6', '--eval', judged, '--eval-every', '3'];
     const words = [
       'quantize',
       digits,
@@ -182,11 +191,11 @@ describe('live BatchNormalization', () => {
 
   it('trains with the statistics of its batches, then with its own, and converts to what was judged', async () => {
     const [tuned, int8] = [inFolder('bn.onnx'), inFolder('bn.int8.onnx')];
-    const outcome = await finetuneOf(live, tuned, '--steps', '20', '--freeze-bn', '12', '--eval', images('test'));
+    const outcome = await finetuneOf(live, tuned, '--steps', '20', '--freeze-bn', '12', '--eval', judged);
     expect(outcome).toMatchObject({ exitCode: 0 });
     const { evaluations, batchNorms } = JSON.parse(outcome.stdout) as Result & { batchNorms: number };
     expect(batchNorms).toBe(5);
-    // Measured: 89.4 % and 97.5 %, as without.
+    // Measured on those 120: 85.0 % and 98.3 %.
     expect(evaluations[1]!.value).toBeGreaterThan(evaluations[0]!.value + 0.03);
     expect(norms(tuned)).not.toBe(norms(live));
     expect(await run(['convert', tuned, '-o', int8])).toMatchObject({ exitCode: 0 });

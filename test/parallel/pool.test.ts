@@ -33,7 +33,8 @@ it('gives results in the order of the tasks and messages with their index', asyn
   ]);
 });
 
-it('the first error ends the others', async () => {
+// The workers of the next two never end by themselves: each test waits out the five seconds that they are given, both at once.
+it.concurrent('the first error ends the others', async () => {
   const error = packError(new QdqError('data', 'SOME_CODE', 'what', 'hint'));
   const stuck = entry(
     'stuck',
@@ -41,6 +42,17 @@ it('the first error ends the others', async () => {
     setInterval(() => {}, 1000);`,
   );
   await expect(runWorkers(stuck, [1, 2], () => {})).rejects.toMatchObject({ name: 'QdqError', code: 'SOME_CODE' });
+});
+
+it.concurrent('an error in the receiver of messages is thrown', async () => {
+  const chatty = entry(
+    'chatty',
+    "parentPort.postMessage({ kind: 'message', message: 1 }); setInterval(() => {}, 1000);",
+  );
+  const full = (): never => {
+    throw new QdqError('data', 'FULL', 'no space');
+  };
+  await expect(runWorkers(chatty, [1], full)).rejects.toMatchObject({ code: 'FULL' });
 });
 
 it.each([
@@ -51,17 +63,6 @@ it.each([
     code: 'PARALLEL_WORKER',
     message: expect.stringContaining(why),
   });
-});
-
-it('an error in the receiver of messages is thrown', async () => {
-  const chatty = entry(
-    'chatty',
-    "parentPort.postMessage({ kind: 'message', message: 1 }); setInterval(() => {}, 1000);",
-  );
-  const full = (): never => {
-    throw new QdqError('data', 'FULL', 'no space');
-  };
-  await expect(runWorkers(chatty, [1], full)).rejects.toMatchObject({ code: 'FULL' });
 });
 
 it('errors keep kind, code, hint, stack and cause on their way', () => {
