@@ -3,6 +3,10 @@
  * of a bin is integrated in closed form over the steps of the quantizer, its elements evenly spread. Both ends are searched for
  * jointly, because they share the step: clipping one end alone may win nothing where clipping both does. The grid is even in
  * the logarithm, so that far outliers do not coarsen it, and its first round looks at wider bins.
+ *
+ * What is clipped counts `clip` times. Rounding errors have both signs and cancel in the sums and means that follow; those of
+ * clipping have one sign and add up, and samples show less of the tails than there is. With the plain error (1) three of twelve
+ * networks were 1 to 2 dB worse, and two 0.5 dB better; 1.5 stands between it and 2, from which detectors lose again.
  */
 import type { Bins } from '../histogram.ts';
 import type { Range } from '../ranges.ts';
@@ -25,13 +29,14 @@ export const mse = histogramObserver({
   options: {
     p: { default: 2, min: 1, max: 8, describe: 'exponent of the error' },
     bits: { default: 8, min: 2, max: 16, describe: 'bits of the quantizer' },
+    clip: { default: 1.5, min: 1, max: 100, describe: 'how many times the error of clipped values counts' },
   },
-  rangeOf(bins, extremes, { p, bits }) {
-    const steps = 2 ** bits! - 1;
+  rangeOf(bins, extremes, { p, bits, clip }) {
+    const quantizer = { p: p!, steps: 2 ** bits! - 1, clip: clip! };
     const narrow = Math.max(-extremes.min, extremes.max) * finest;
     const errorOn = (relative: number): ErrorOf => {
       const joined = joinNarrow(bins, narrow, relative);
-      return (range, bound) => expectedError(joined, range, p!, steps, bound);
+      return (range, bound) => expectedError(joined, range, quantizer, bound);
     };
     const scaled = ({ min, max }: Range, below: readonly number[], above: readonly number[]): Range[] =>
       below.flatMap((low) =>
@@ -89,8 +94,7 @@ function joinNarrow({ low, high, count, total }: Bins, width: number, relative: 
 function expectedError(
   { low, high, count }: Bins,
   { min, max }: Range,
-  p: number,
-  steps: number,
+  { p, steps, clip }: { readonly p: number; readonly steps: number; readonly clip: number },
   bound: number,
 ): number {
   const step = (max - min) / steps;
@@ -107,7 +111,7 @@ function expectedError(
     const inside = Math.min(distance, limit);
     const whole = Math.floor(inside + 0.5);
     const rest = inside - whole;
-    const part = Math.sign(rest) * power(Math.abs(rest)) + power(distance - inside);
+    const part = Math.sign(rest) * power(Math.abs(rest)) + clip * power(distance - inside);
     return Math.sign(x) * (whole * perStep + part / (p + 1));
   };
   const most = bound / step ** p;
@@ -120,7 +124,9 @@ function expectedError(
     const width = (to - from) / step;
     // A narrow bin is a point: its integral would drown in rounding.
     if (width < 1e-6) {
-      sum += count[i]! * pointError(from / step, lowest, highest) ** p;
+      const x = from / step;
+      const code = Math.min(Math.max(Math.round(x), lowest), highest);
+      sum += count[i]! * (x < lowest || x > highest ? clip : 1) * Math.abs(x - code) ** p;
       continue;
     }
     const before = from === edge ? upToEdge : integral(from);
@@ -128,9 +134,4 @@ function expectedError(
     sum += (count[i]! * (upToEdge - before)) / width;
   }
   return sum * step ** p;
-}
-
-/** All in steps. */
-function pointError(x: number, lowest: number, highest: number): number {
-  return Math.abs(x - Math.min(Math.max(Math.round(x), lowest), highest));
 }
