@@ -11,7 +11,7 @@ describe('observerSettings', () => {
     expect(settings('minmax')).toEqual({});
     expect(settings('percentile')).toEqual({ percentile: 99.99, exact: 0 });
     expect(settings('percentile', ['percentile=99.9'], true)).toEqual({ percentile: 99.9, exact: 1 });
-    expect(settings('mse', [' p=2.4 '])).toEqual({ p: 2.4, bits: 8, clip: 1.5, exact: 0 });
+    expect(settings('mse', [' p=2.4 '])).toEqual({ p: 2.4, bits: 8, clip: 1.75, exact: 0 });
   });
 
   it.each([

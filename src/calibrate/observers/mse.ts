@@ -5,8 +5,8 @@
  * the logarithm, so that far outliers do not coarsen it, and its first round looks at wider bins.
  *
  * What is clipped counts `clip` times. Rounding errors have both signs and cancel in the sums and means that follow; those of
- * clipping have one sign and add up, and samples show less of the tails than there is. With the plain error (1) three of twelve
- * networks were 1 to 2 dB worse, and two 0.5 dB better; 1.5 stands between it and 2, from which detectors lose again.
+ * clipping have one sign and add up, and samples show less of the tails than there is. Against the plain error (1) that wins up
+ * to 3 dB in networks that 8 bits hardly carry and is neutral in the others; beyond 2, detectors lose what the rest wins.
  */
 import type { Bins } from '../histogram.ts';
 import type { Range } from '../ranges.ts';
@@ -29,7 +29,7 @@ export const mse = histogramObserver({
   options: {
     p: { default: 2, min: 1, max: 8, describe: 'exponent of the error' },
     bits: { default: 8, min: 2, max: 16, describe: 'bits of the quantizer' },
-    clip: { default: 1.5, min: 1, max: 100, describe: 'how many times the error of clipped values counts' },
+    clip: { default: 1.75, min: 1, max: 100, describe: 'how many times the error of clipped values counts' },
   },
   rangeOf(bins, extremes, { p, bits, clip }) {
     const quantizer = { p: p!, steps: 2 ** bits! - 1, clip: clip! };
