@@ -40,7 +40,7 @@ export function findParameters(model: Model, elementsOf: (value: Value) => numbe
   for (const node of model.graph.nodes()) {
     for (const index of specOf(node)?.learnable?.(node) ?? []) {
       const value = node.input(index);
-      if (!value || !isLearnable(value) || kinds.has(value) || scales.has(value)) continue;
+      if (!value || !isLearnable(value) || kinds.has(value) || scales.has(value) || isMask(value)) continue;
       kinds.set(value, value.constant!.dims.length > 1 ? 'weight' : 'bias');
     }
   }
@@ -75,4 +75,12 @@ export function totalLength(parameters: readonly Parameter[]): number {
 
 function isLearnable(value: Value): boolean {
   return value.isConstant && value.constant!.type.name === 'float32' && value.constant!.size > 0;
+}
+
+/**
+ * Whether a constant takes elements out: it holds minus infinity, or what exporters write for it. Steps, decay and moments would
+ * move what it leaves in, and make NaN of infinity.
+ */
+function isMask(value: Value): boolean {
+  return value.constant!.floats().some((x) => x <= -1e4 || x === Infinity || Number.isNaN(x));
 }
