@@ -9,7 +9,7 @@ export interface ReasonedNode {
 }
 
 /** Reasons, and names of each, before a list is cut. */
-export const most = { reasons: 6, names: 6 };
+const most = { reasons: 6, names: 6 };
 
 /**
  * Two lines for each reason, the reasons that most nodes have first where `byCount`, else as they come.
