@@ -138,7 +138,8 @@ export const scheme = {
   }),
   observerOption: list({
     group,
-    describe: 'option of the observer: percentile=99.99 of percentile, p=2 (exponent of the error) of mse (repeatable)',
+    describe:
+      'option of the observer: percentile=99.99 of percentile, p=2 (exponent of the error) and clip=1.75 (weight of what is clipped) of mse (repeatable)',
     expects: 'NAME=NUMBER, such as percentile=99.9',
   }),
   exact: flag({
