@@ -3,6 +3,7 @@
  * their worker's modules, because loading these anew for every file takes longer than most files do; so what a test changes (the
  * environment, spies) it sets back. `apart` holds the files that cannot share.
  */
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** They replace modules, or want one that is replaced for all others (test/support/brief-timing.ts). */
@@ -13,8 +14,8 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 120_000,
     pool: 'forks',
-    // One worker fewer than cores is the default, which leaves half of a machine with two idle.
-    maxWorkers: 2,
+    // One worker fewer than cores is the default; of two cores it would leave one idle.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     setupFiles: ['./test/support/brief-timing.ts', './test/support/equal-bytes.ts'],
     reporters: ['default', './test/support/closing-line.ts'],
     projects: [

@@ -201,16 +201,14 @@ function quoted(word: string): string {
 
 /** Where the nodes run, and the float ones by reason: many nodes share few reasons. */
 function placementLines({ report: { placement, nodes }, ink, width }: Context): string[] {
-  const lines = [
-    ` runs ${plural(placement.int8, 'node')} in int8, ${placement.float} in float, ${plural(placement.conversions, 'conversion')} between them`,
-  ];
+  const counts = ` runs ${plural(placement.int8, 'node')} in int8, ${placement.float} in float, ${plural(placement.conversions, 'conversion')} between them`;
   const notFusedFirst = [...nodes].sort((a, b) => Number(a.placement === 'float') - Number(b.placement === 'float'));
   const reasoned = notFusedFirst.map(({ name, op, placement: where, reason }) => ({
     name,
     op,
     reason: `${where === 'float' ? 'float' : 'not fused'}: ${reason}`,
   }));
-  return [...lines, ...reasonLines(reasoned, { ink, width, whole: 'the JSON report lists every node' })];
+  return [counts, ...reasonLines(reasoned, { ink, width, whole: 'the JSON report lists every node' })];
 }
 
 function calibrationLines({ report: { data }, width }: Context): string[] {

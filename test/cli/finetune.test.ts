@@ -26,9 +26,8 @@ const wordsOf = (model: string, out: string, ...more: string[]): string[] => [
   ...['finetune', model, ...data, '--batch', '24', '-o', out, '--json'],
   ...more,
 ];
-const finetune = (out: string, ...more: string[]): Promise<Outcome> => run(wordsOf(qat, out, ...more));
-const finetuneOf = (model: string, out: string, ...more: string[]): Promise<Outcome> =>
-  run(wordsOf(model, out, ...more));
+const finetuneOf = (...words: Parameters<typeof wordsOf>): Promise<Outcome> => run(wordsOf(...words));
+const finetune = (out: string, ...more: string[]): Promise<Outcome> => finetuneOf(qat, out, ...more);
 
 /** Twelve of the 36 test images of each class: enough to see a model get better, at a third of the time. */
 const judged = inFolder('judged');

@@ -22,6 +22,7 @@ import {
 import { defaultOutput, defaultReport, shown } from '../paths.ts';
 import { runFlags } from '../run-flags.ts';
 import type { QuantizeResult } from '../../pipeline-types.ts';
+import { palette } from '../../report/ansi.ts';
 
 /** What only --finetune reads, and what it does not read: formOptions. */
 const finetuneOnly = [
@@ -109,10 +110,7 @@ async function planText({ plan, notRun }: QuantizeResult, { look }: Console): Pr
   const counts = `${plan.scheme}: ${plan.quantizedNodes} quantized nodes, ${plan.floatNodes} left float`;
   const lines = [counts, ...(notRun === undefined ? [] : ['not run'])];
   if (look.quiet) return lines.join('\n');
-  const [{ reasonLines }, { palette }] = await Promise.all([
-    import('../../report/reasons.ts'),
-    import('../../report/ansi.ts'),
-  ]);
+  const { reasonLines } = await import('../../report/reasons.ts');
   const reasoned = plan.leftFloat.map(({ node, op, reason }) => ({ name: node, op, reason }));
   const whole = '--json lists every node';
   return [
