@@ -6,6 +6,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join, parse } from 'node:path';
 import { paretoFront } from './compare/pareto.ts';
 import type { Report } from './compare/report.ts';
+import { agreementsOf } from './compare/texts.ts';
 import { withDefaults } from './defaults.ts';
 import { QdqError } from './errors.ts';
 import { onnxErrors } from './errors/onnx.ts';
@@ -39,7 +40,7 @@ export interface VariantRow {
   readonly ratio?: number;
   /** The lowest of all outputs, in decibels. */
   readonly sqnrDb?: number;
-  /** Of the largest element along the classes, where there are classes. */
+  /** Of the largest element along the classes, where there are classes, and of texts; the lowest. */
   readonly agreement?: number | null;
   readonly speedup?: number;
   /** No other variant is at least as small, as fast and as close to the float model, and better in one of these. */
@@ -145,12 +146,13 @@ function settingsOf(
   return withDefaults<QuantizeOptions>(settings);
 }
 
-function figures({ cost, outputs }: Report): Omit<VariantRow, 'dtype'> {
-  const agreements = outputs.flatMap(({ argmaxAgreement }) => (argmaxAgreement === null ? [] : [argmaxAgreement]));
+function figures({ cost, ...report }: Report): Omit<VariantRow, 'dtype'> {
+  const { outputs } = report;
+  const agreements = agreementsOf(report).map(({ value }) => value);
   return {
     bytes: cost.bytesQuant,
     ratio: cost.ratio,
-    sqnrDb: Math.min(...outputs.map(({ sqnrDb }) => sqnrDb)),
+    ...(outputs.length > 0 && { sqnrDb: Math.min(...outputs.map(({ sqnrDb }) => sqnrDb)) }),
     agreement: agreements.length === 0 ? null : Math.min(...agreements),
     ...(cost.latencyMs && { speedup: cost.latencyMs.speedup }),
   };

@@ -43,7 +43,7 @@ function twinOf(value: Value, { containers }: ValueTypes): Value | undefined {
     return emit(graph, 'Identity', [scores], `${value.name}/scores`);
   }
   const type = containers.get(value);
-  if (type === undefined || type === 'string') return undefined;
+  if (type === undefined) return undefined;
   const depth = depthOf(value);
   if (depth === 'sequence') return flattened(graph, value, type);
   return depth === undefined ? undefined : opened(graph, value, type, depth === 'optional sequence');
@@ -107,6 +107,7 @@ function row4(graph: Graph, value: Value, base: string, type: DataTypeName): Val
 }
 
 function nothing(name: string, type: DataTypeName): Tensor {
+  if (type === 'string') return Tensor.fromProto({ name, dims: [0n], dataType: dataType(type).code, stringData: [] });
   const { array } = dataType(type);
   return Tensor.of(name, type, [0], new array(new ArrayBuffer(0)));
 }

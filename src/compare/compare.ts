@@ -129,7 +129,7 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
       options.layers && (await lookInside(options.layers, floatModel, quantModel, models, { ...options, onRetreat }));
     const told = [...(options.warnings ?? []), ...widenedNote(float)].map((message) => ({ code: 'MADE', message }));
     const warnings = [...told, ...found, ...[...retreats].map((message) => ({ code: 'OPTIMIZER', message }))];
-    const { task, outputs, classes = [], confusion } = evaluation;
+    const { task, outputs, texts, classes = [], confusion } = evaluation;
     return {
       schema: reportSchemaVersion,
       tool: { name: 'qdq', version },
@@ -141,11 +141,12 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
       data,
       ...judge(
         gates,
-        { task, outputs, nodes, placement, cost, warnings, models, data, tensors: inside?.tensors },
+        { task, outputs, texts, nodes, placement, cost, warnings, models, data, tensors: inside?.tensors },
         options.baseline,
       ),
       task,
       outputs,
+      ...(texts.length > 0 && { texts }),
       nodes,
       placement,
       cost,

@@ -11,8 +11,9 @@ import { feedsOf, firstSample, runsOfBoth, type NamedSession } from './feeds.ts'
 import type { Judge, Judgement } from './metrics/judge.ts';
 import type { Numbers, PairedOutput } from './metrics/metric.ts';
 import { isComparable, toNumbers } from './numbers.ts';
-import type { ClassRow, Confusion, OutputRow, TaskRow } from './report.ts';
+import type { ClassRow, Confusion, OutputRow, TaskRow, TextRow } from './report.ts';
 import { OutputTally, TaskTally } from './tally.ts';
+import { TextTally } from './texts.ts';
 
 export interface EvaluateOptions {
   readonly float: NamedSession;
@@ -34,6 +35,8 @@ export interface Evaluation {
   readonly labelled: boolean;
   readonly task: TaskRow[];
   readonly outputs: OutputRow[];
+  /** Outputs of type string. */
+  readonly texts: TextRow[];
   /** By class, where samples had labels, and classes the models disagree on; of the output that is judged. */
   readonly classes?: ClassRow[];
   readonly confusion?: Confusion;
@@ -47,7 +50,8 @@ export interface Evaluation {
  */
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const { float, quant, dataset, selection, judges = [], onProgress } = options;
-  const { names, skipped } = pairOutputs(float, quant);
+  const { names, texts, skipped } = pairOutputs(float, quant);
+  const both = [...names, ...texts];
   const first = await firstSample(dataset, selection);
   const carry = dataset.carry ?? [];
   for (const { session } of [float, quant]) {
@@ -60,14 +64,15 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const planned = runsOfBoth(float, quant, first, dataset, ordered ? (options.batchSize ?? 1) : options.batchSize);
   if (ordered && planned.samples > 1) throw dataErrors.carryBatch(planned.samples);
   const apart = planned.fixed || (planned.samples > 1 && (dataset.batchAxes?.size ?? 0) > 0);
-  const axes = apart ? await sampleAxes(float, first, planned, names) : undefined;
+  const axes = apart ? await sampleAxes(float, first, planned, both) : undefined;
   // What cannot be told apart by sample is compared sample by sample.
-  const runs = axes && names.some((name) => axes.get(name) === undefined) ? alone(planned) : planned;
+  const runs = axes && both.some((name) => axes.get(name) === undefined) ? alone(planned) : planned;
   // Each model lives with the state of its own making, as it will when it is used.
   const states = { float: carrier(carry), quant: carrier(carry) };
-  const wanted = [...new Set([...names, ...states.float.outputs])];
+  const wanted = [...new Set([...both, ...states.float.outputs])];
   const total = sizeOf(selection, dataset.count);
   const tallies = new Map<string, OutputTally>();
+  const textTallies = new Map(texts.map((name) => [name, new TextTally(name)]));
   let task: TaskTally | undefined;
   let n = 0;
   let labelled = false;
@@ -87,6 +92,8 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
       if (name === task?.output) task.add(output);
       paired.set(name, output);
     }
+    for (const [name, tally] of textTallies)
+      tally.add(pair(name, floatOutputs[name]!, quantOutputs[name]!, batch, runs, axes));
     for (const judge of judges) judge.add(paired);
     n += batch.size;
     labelled ||= batch.labels !== undefined;
@@ -97,6 +104,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
     ...{ n, labelled, skipped },
     task: [...(task?.rows() ?? []), ...judged],
     outputs: [...tallies.values()].map((tally) => tally.row()),
+    texts: [...textTallies.values()].map((tally) => tally.row()),
     ...(task && { classes: task.classes(), confusion: task.confusion() }),
   };
 }
@@ -114,24 +122,26 @@ function taskRowOf({ ci95, detail, ...judgement }: Judgement): TaskRow {
 function pairOutputs(
   float: NamedSession,
   quant: NamedSession,
-): { names: string[]; skipped: { name: string; reason: string }[] } {
+): { names: string[]; texts: string[]; skipped: { name: string; reason: string }[] } {
   const present = quant.session.outputs.map(({ name }) => name);
   const missing = float.session.outputs.map(({ name }) => name).filter((name) => !present.includes(name));
   if (missing.length > 0) throw compareErrors.outputs(quant.name, missing, present);
   const names: string[] = [];
+  const texts: string[] = [];
   const skipped: { name: string; reason: string }[] = [];
   for (const { name, type } of float.session.outputs) {
     if (isComparable(type)) names.push(name);
+    else if (type === 'string') texts.push(name);
     else skipped.push({ name, reason: `output '${name}' is of type ${type}` });
   }
   for (const name of float.session.unread ?? [])
     skipped.push({ name, reason: `output '${name}' is a map, or holds what no tensor can` });
-  if (names.length === 0)
+  if (names.length + texts.length === 0)
     throw compareErrors.noOutputs(
       float.name,
       skipped.map(({ reason }) => reason),
     );
-  return { names, skipped };
+  return { names, texts, skipped };
 }
 
 /** By output, the axis along which samples lie: found by one run of the float model on a batch of one sample. */
@@ -148,7 +158,8 @@ async function sampleAxes(
 }
 
 function axisIn(value: TensorValue, rows: number): number | undefined {
-  return repeatedAxis({ dims: value.dims, data: toNumbers(value) }, rows);
+  // Numbers of texts are equal or not; as floats, neighbours would pass for equal.
+  return repeatedAxis({ dims: value.dims, data: value.type === 'string' ? value.data : toNumbers(value) }, rows);
 }
 
 /**

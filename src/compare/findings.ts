@@ -3,6 +3,7 @@ import type { CpuInfo } from '../backends/cpu.ts';
 import type { Evaluation } from './evaluate.ts';
 import { explainSlowness } from './slowness.ts';
 import type { GateRow, OutputRow, Report, Verdict, Warning } from './report.ts';
+import { textWarnings } from './texts.ts';
 
 export interface Findings {
   readonly evaluation: Evaluation;
@@ -65,6 +66,7 @@ export function warningsOf(findings: Findings): Warning[] {
   if (evaluation.labelled && evaluation.task.length === 0) {
     warn('LABELS_UNUSED', 'the labels are not used: no output is of shape [samples, classes]');
   }
+  warnings.push(...textWarnings(evaluation.texts));
   for (const { reason } of evaluation.skipped) warn('OUTPUT_NOT_COMPARED', `${reason} and is not compared`);
   return warnings;
 }

@@ -6,12 +6,14 @@ import type { Task } from './metrics/judge.ts';
 import type { Better, OutputMetric, TaskMetric } from './metrics/metric.ts';
 import { tasks } from './metrics/tasks.ts';
 import { wilsonTrials } from './statistics.ts';
-import type { NodeRow, OutputRow, Report, TaskRow, TensorRow } from './report.ts';
+import { agreementsOf, type OutputValue } from './texts.ts';
+import type { NodeRow, OutputRow, Report, TaskRow, TensorRow, TextRow } from './report.ts';
 
 /** The results that gates read; a report is one. */
 export interface GateFacts {
   readonly task: readonly TaskRow[];
   readonly outputs: readonly OutputRow[];
+  readonly texts?: readonly TextRow[] | undefined;
   readonly nodes: readonly NodeRow[];
   readonly placement: Pick<Report['placement'], 'int8' | 'float' | 'conversions'>;
   readonly cost: Report['cost'];
@@ -58,14 +60,12 @@ export const gateMetrics: readonly GateMetric[] = [
     better: 'higher',
     largestBound: 1,
     needs: [],
-    read({ task, outputs }, _target, bound) {
-      const classifier = task[0]?.output;
-      const row =
-        outputs.find(({ name }) => name === classifier) ??
-        outputs.find(({ argmaxAgreement }) => argmaxAgreement !== null);
-      const [value, interval] = [row?.argmaxAgreement ?? undefined, row?.argmaxAgreementCi95];
+    read({ task, ...facts }, _target, bound) {
+      const agreements = agreementsOf(facts);
+      const { value, interval } = agreements.find(({ name }) => name === task[0]?.output) ?? agreements[0] ?? {};
       const hint = moreTrials(value, interval, bound) ?? accuracyHint;
-      return { value, interval, why: 'no output has a class axis (rank 2 or 3, at least 2 classes)', hint };
+      const why = 'no output has a class axis (rank 2 or 3, at least 2 classes) or is of texts';
+      return { value, interval, why, hint };
     },
   },
   ...outputMetrics.map(worstOf),
@@ -227,17 +227,18 @@ function worstOf(metric: OutputMetric): GateMetric {
     better: metric.better,
     largestBound: metric.unit === 'fraction' ? 1 : Infinity,
     needs: [],
-    checkTarget({ outputs }, target, gate) {
-      const names = outputs.map(({ name }) => name);
+    checkTarget({ outputs, texts = [] }, target, gate) {
+      const names = [...outputs, ...texts].map(({ name }) => name);
       if (!names.includes(target)) throw compareErrors.gateOutput(gate, target, names);
     },
-    read({ outputs }, target, bound) {
-      const values = outputs.flatMap(({ name, ...row }) => {
-        const value = row[metric.field];
-        return value === null || value === undefined || (target !== undefined && name !== target)
-          ? []
-          : [{ name, value, interval: metric.field === 'argmaxAgreement' ? row.argmaxAgreementCi95 : undefined }];
-      });
+    read(facts, target, bound) {
+      const all: readonly OutputValue[] =
+        metric.field === 'argmaxAgreement'
+          ? agreementsOf(facts)
+          : facts.outputs.flatMap(({ name, [metric.field]: value }) =>
+              typeof value === 'number' ? [{ name, value }] : [],
+            );
+      const values = all.filter(({ name }) => target === undefined || name === target);
       const [first, ...others] = values;
       if (!first) return { why: `no output of this shape has ${metric.id}` };
       const worse = (a: number, b: number): boolean => (metric.better === 'higher' ? a < b : a > b);

@@ -100,6 +100,16 @@ const outputRow = z.strictObject({
   nonFinite: count.describe('NaN and infinite elements of the quantized model'),
 });
 
+const textRow = z.strictObject({
+  name: z.string(),
+  n: count.describe('texts'),
+  agreement: fraction.describe('share of texts that are equal'),
+  agreementCi95: interval95.optional().describe('Wilson, over samples'),
+  differ: z
+    .array(z.strictObject({ sample: z.string(), float: z.string(), quant: z.string() }))
+    .describe('the first that differ'),
+});
+
 const nodeRow = z.strictObject({
   name: z.string(),
   op: z.string(),
@@ -175,6 +185,7 @@ export const reportSchema = z.strictObject({
   baseline: baseline.optional(),
   task: z.array(taskRow),
   outputs: z.array(outputRow),
+  texts: z.array(textRow).optional().describe('outputs of type string'),
   nodes: z.array(nodeRow).describe('compute nodes that run in float'),
   placement: z.strictObject({
     int8: count,
@@ -218,6 +229,7 @@ export type Baseline = NonNullable<Report['baseline']>;
 export type ConversionRow = NonNullable<Report['placement']['left']>[number];
 export type TaskRow = Report['task'][number];
 export type OutputRow = Report['outputs'][number];
+export type TextRow = NonNullable<Report['texts']>[number];
 export type NodeRow = Report['nodes'][number];
 export type Placement = Report['placement'];
 export type Latency = NonNullable<Report['cost']['latencyMs']>;

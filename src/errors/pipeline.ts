@@ -44,4 +44,11 @@ export const pipelineErrors = {
       `fusing ${model} changed output '${output}' by ${difference.toExponential(2)} of its range, more than the bound ${bound.toExponential(2)}`,
       "nothing was written; leave fusions out with --skip to find the one at fault, and please report it ('qdq fuse --help' lists them)",
     ),
+
+  textsNotEqual: (model: string, output: string, before: string, after: string, sample: string): QdqError =>
+    dataError(
+      'FUSE_NOT_EQUAL',
+      `fusing ${model} changed a text of output '${output}' from '${before}' to '${after}' at sample '${sample}'`,
+      'nothing was written; two scores of the sample may be equal but for rounding: give others with --data, or leave fusions out with --skip',
+    ),
 };

@@ -43,8 +43,9 @@ export interface Difference {
   readonly signal: number;
 }
 
-/** What is equal, infinities and NaN included, does not differ. */
+/** What is equal, infinities and NaN included, does not differ. Texts are equal or one apart, as numbers of classes are at least. */
 export function differenceOf(a: TensorValue, b: TensorValue): Difference {
+  if (a.type === 'string') return differenceOfTexts(a.data, b.data);
   if (!isComparable(a.type)) return { most: 0, mean: 0, range: 0, noise: 0, signal: 0 };
   const [x, y] = [toNumbers(a), toNumbers(b)];
   let [most, sum, range, noise, signal] = [0, 0, 0, 0, 0];
@@ -61,6 +62,19 @@ export function differenceOf(a: TensorValue, b: TensorValue): Difference {
     noise += finite ** 2;
   }
   return { most, mean: x.length > 0 ? sum / x.length : 0, range, noise, signal };
+}
+
+function differenceOfTexts(a: TensorValue['data'], b: TensorValue['data']): Difference {
+  if (a.length !== b.length) return { most: Infinity, mean: Infinity, range: 1, noise: Infinity, signal: 0 };
+  let different = 0;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) different++;
+  return {
+    most: Math.min(1, different),
+    mean: different / Math.max(1, a.length),
+    range: 1,
+    noise: different,
+    signal: 0,
+  };
 }
 
 /** The scale of the quantizer that a graph output comes from, through nodes that only move it; undefined when it is computed in float. */

@@ -9,7 +9,9 @@ import { modelToProto } from '../graph/to-proto.ts';
 import type { Value } from '../graph/value.ts';
 import { openModel } from '../compare/model-facts.ts';
 import { toNumbers, isComparable } from '../compare/numbers.ts';
+import type { TensorValue } from '../onnx/data-types.ts';
 import { saveModel } from '../onnx/model-file.ts';
+import { textsOf } from '../onnx/texts.ts';
 import { limitsOf } from '../ops/limits.ts';
 import type { FuseOptions, FuseResult } from '../pipeline-types.ts';
 import { customOperators } from './custom.ts';
@@ -86,6 +88,14 @@ function naturalRange({ producer }: Value): number {
   return interval ? Math.max(-interval.min, interval.max) : 0;
 }
 
+/** @throws FUSE_NOT_EQUAL at the first text that differs */
+function checkTexts(model: string, output: string, sample: string, a: TensorValue, b: TensorValue): void {
+  const at = a.data.findIndex((element: number | bigint, i: number) => element !== b.data[i]);
+  if (at < 0) return;
+  const [before, after] = textsOf([a.data[at]!, b.data[at]!]) as [string, string];
+  throw pipelineErrors.textsNotEqual(model, output, before, after, sample);
+}
+
 /** Runs both models on every sample. Throws when an output differs by more than the bound. */
 async function prove(
   options: FuseOptions,
@@ -108,6 +118,7 @@ async function prove(
       const feeds = feedsOfOne(sample, inputs, dataset);
       const [a, b] = [await before.run(feeds), await after.run(feeds)];
       for (const [name, value] of Object.entries(a)) {
+        if (value.type === 'string') checkTexts(`'${path}'`, name, sample.id, value, b[name]!);
         if (!isComparable(value.type)) continue;
         const [x, y] = [toNumbers(value), toNumbers(b[name]!)];
         let most = difference.get(name) ?? 0;

@@ -92,7 +92,10 @@ function propertiesOf(name: SuiteName, report: Report): Record<string, string | 
   if (name === 'accuracy')
     for (const { metric, float, quant, delta } of report.task)
       entries.push([`${metric}.float`, float], [`${metric}.quant`, quant], [`${metric}.delta`, delta]);
-  if (name === 'outputs') for (const row of report.outputs) entries.push([`output[${row.name}].sqnr`, row.sqnrDb]);
+  if (name === 'outputs') {
+    for (const row of report.outputs) entries.push([`output[${row.name}].sqnr`, row.sqnrDb]);
+    for (const row of report.texts ?? []) entries.push([`output[${row.name}].agreement`, row.agreement]);
+  }
   if (name === 'structure') {
     const { cost, placement } = report;
     entries.push(['size.ratio', cost.ratio], ['nodes.int8', placement.int8], ['nodes.float', placement.float]);

@@ -105,7 +105,7 @@ function training({ training: found }: Report): string {
   return found ? `**trained** ${told(trainingWords(found))}` : '';
 }
 
-function outputs({ outputs, data }: Report, most: number): string {
+function outputs({ outputs, texts = [], data }: Report, most: number): string {
   const rows = outputs.map((row) => [
     named(row.name),
     row.nonFinite > 0 ? 'not finite' : inUnit(row.sqnrDb, 'dB'),
@@ -114,8 +114,9 @@ function outputs({ outputs, data }: Report, most: number): string {
     digits(row.meanAbs, 3),
     row.argmaxAgreement === null ? '' : inUnit(row.argmaxAgreement, 'fraction'),
   ]);
+  const equal = texts.map((row) => [named(row.name), '', '', '', '', inUnit(row.agreement, 'fraction')]);
   const head = ['output', 'SQNR', 'cosine', 'max error', 'mean error', 'agreement'];
-  return folded(`Outputs (${plural(data.evaluation.n, 'sample')})`, table(head, rows, most, 'lrrrrr'));
+  return folded(`Outputs (${plural(data.evaluation.n, 'sample')})`, table(head, [...rows, ...equal], most, 'lrrrrr'));
 }
 
 function tensors(report: Report, most: number): string {

@@ -135,11 +135,12 @@ function outputLines({ report, ink, width }: Context): string[] {
       digits(row.meanAbs, 3),
       row.argmaxAgreement === null ? '-' : inUnit(row.argmaxAgreement, 'fraction'),
     ]);
+  const texts = (report.texts ?? []).map((row) => [row.name, '-', '-', '-', '-', inUnit(row.agreement, 'fraction')]);
   const samples = `output (${plural(report.data.evaluation.n, 'sample')})`;
   const head = [samples, 'SQNR', 'cosine', 'max error', 'mean error', 'agreement'];
   const hidden = worstFirst.length - rows.length;
   return [
-    ...table([head, ...rows], { width, header: ink.dim }),
+    ...table([head, ...rows, ...texts], { width, header: ink.dim }),
     ...(hidden > 0 ? [`   and ${hidden} better ones`] : []),
   ];
 }

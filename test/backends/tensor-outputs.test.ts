@@ -6,6 +6,7 @@ import type { Model } from '../../src/graph/model.ts';
 import { checkModel } from '../../src/graph/spec.ts';
 import type { TensorValue } from '../../src/onnx/data-types.ts';
 import type { TypeProto } from '../../src/onnx/messages.ts';
+import { textsOf } from '../../src/onnx/texts.ts';
 import { openPorts } from '../../src/intrinsic/widen/ports.ts';
 import { body, buildProto, f32, node, scalar, type ModelSpec } from '../support/build.ts';
 
@@ -108,24 +109,37 @@ describe('outputs that are no tensors', () => {
     expect(model.graph.outputs.map(({ name }) => name)).toEqual(['label', 'probabilities']);
   });
 
-  it('what no tensor can hold is left out, by name', async () => {
+  it('a sequence of texts is all its texts in a row', async () => {
     const strings: TypeProto = { sequenceType: { elemType: { tensorType: { elemType: 8 } } } };
     const model = build(
       {
         inputs,
         nodes: [
           node('Cast', ['x'], ['text'], { to: 8 }),
-          node('SequenceConstruct', ['text'], ['q']),
+          node('SequenceConstruct', ['text', 'text'], ['q']),
           node('Neg', ['x'], ['y']),
         ],
         outputs: ['q', 'y'],
       },
       { q: strings },
     );
-    const session = await openSession(model);
-    expect(session.unread).toEqual(['q']);
-    expect(Object.keys(await session.run({ x }))).toEqual(['y']);
-    await session.dispose();
+    const { q } = await run(model);
+    expect([q!.type, q!.dims]).toEqual(['string', [1, 1, 1, 16]]);
+    expect(textsOf(q!.data)).toEqual([...x.data, ...x.data].map(String));
+  });
+
+  it('a map that is not made of scores has no tensor', () => {
+    const map: TypeProto = { mapType: { keyType: 7, valueType: tensor } };
+    const model = build(
+      {
+        domains: { mine: 1 },
+        inputs,
+        nodes: [node('MakeMap', ['x'], ['q'], {}, { domain: 'mine' }), node('Neg', ['x'], ['y'])],
+        outputs: ['q', 'y'],
+      },
+      { q: map },
+    );
+    expect(tensorForm(model, ['q']).twins.size).toBe(0);
   });
 
   it('the graph with twins keeps every rule, and the given model is left as it is', () => {

@@ -55,6 +55,57 @@ describe('compareModels', () => {
     expect(report.cost.latencyMs!.runs).toBeGreaterThanOrEqual(10);
   });
 
+  it('judges outputs of texts by whether they are equal', async () => {
+    // Classes as words, and only words. Row 0 of the samples holds a second largest element 1/16 below the largest.
+    const words = ['ape', 'bee', 'cat', 'dog'];
+    const labelled = (spec: ModelSpec): ModelSpec => ({
+      ...spec,
+      domains: { 'ai.onnx.ml': 3 },
+      nodes: [
+        ...spec.nodes,
+        node('ArgMax', ['y'], ['at'], { axis: 1, keepdims: 0 }),
+        node(
+          'LabelEncoder',
+          ['at'],
+          ['label'],
+          { keys_int64s: [0, 1, 2, 3], values_strings: words },
+          { domain: 'ai.onnx.ml' },
+        ),
+      ],
+      outputs: { label: { type: 'string', dims: ['n'] } },
+    });
+    const near = samples.map(({ id }, i) => ({
+      id,
+      inputs: { x: tensor('float32', [1, 4], [i, 0, i + (i % 3 === 0 ? 0.06 : 1), 0]) },
+    }));
+    const report = await compareModels({
+      ...options,
+      floatPath: writeModelFile(join(folder, 'words.onnx'), labelled(double)),
+      quantPath: writeModelFile(join(folder, 'words.int8.onnx'), labelled(coarse())),
+      dataset: memoryDataset(near),
+      gates: ['output[label].agreement >= 90% by estimate'],
+    });
+    expect(report.outputs).toEqual([]);
+    expect(report.texts).toMatchObject([
+      {
+        ...{ name: 'label', n: 6, agreement: 4 / 6 },
+        differ: [
+          { sample: 'row#0', float: 'cat', quant: 'ape' },
+          { sample: 'row#3', float: 'cat', quant: 'ape' },
+        ],
+      },
+    ]);
+    expect(report.verdict).toBe('fail');
+    expect(report.warnings).toContainEqual({
+      code: 'TEXTS_DIFFER',
+      message:
+        "output 'label': 2 of 6 texts differ: 'cat' became 'ape' at sample 'row#0', 'cat' became 'ape' at sample 'row#3'",
+    });
+    const path = join(folder, 'words.json');
+    writeReport(path, report);
+    expect(readReport(path)).toEqual(report);
+  });
+
   it('says what was compared, so that it can be repeated', async () => {
     const calibration = { n: 2, idsHash: 'a'.repeat(64), source: 'memory' };
     const report = await compareModels({

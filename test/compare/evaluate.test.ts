@@ -4,6 +4,7 @@ import { evaluate, type EvaluateOptions } from '../../src/compare/evaluate.ts';
 import type { Judge } from '../../src/compare/metrics/judge.ts';
 import type { Sample } from '../../src/data/sample.ts';
 import type { TensorValue } from '../../src/onnx/data-types.ts';
+import { textNumbers } from '../../src/onnx/texts.ts';
 import { fakeSession, memoryDataset, tensor } from './support.ts';
 
 type Compute = (feeds: Readonly<Record<string, TensorValue>>) => TensorValue;
@@ -142,6 +143,29 @@ describe('evaluate', () => {
     });
   });
 
+  it('tells how many texts are equal, and the first that differ, whatever the batch', async () => {
+    const named =
+      (words: readonly string[]): Compute =>
+      ({ x }) => {
+        const rows = Array.from({ length: x!.dims[0]! }, (_, i) => Number(x!.data[2 * i]));
+        return { type: 'string', dims: [rows.length], data: textNumbers(rows.map((at) => words[at]!)) };
+      };
+    // Numbers of the table that lie closer to each other than rounding of such large ones.
+    textNumbers(Array.from({ length: 30_000 }, (_, i) => `filler ${i}`));
+    const session = (batch: number | string, words: string[]) =>
+      fakeSession({ x: [batch, 2] }, { label: named(words) }, 'string');
+    const of = (batch: number | string) => {
+      const [float, quant] = [session(batch, ['a', 'b', 'c', 'd', 'e']), session(batch, ['a', 'b', 'x', 'd', 'e'])];
+      return run(float, quant, rows(5, false), { batchSize: 5 });
+    };
+    const free = await of('n');
+    expect(free.texts).toMatchObject([
+      { name: 'label', n: 5, agreement: 0.8, differ: [{ sample: 's2', float: 'c', quant: 'x' }] },
+    ]);
+    expect(await of(2)).toEqual(free);
+    expect(free).toMatchObject({ outputs: [], skipped: [] });
+  });
+
   it('compares integer outputs as numbers and names those it cannot compare', async () => {
     const classes: Compute = ({ x }) =>
       tensor(
@@ -151,8 +175,8 @@ describe('evaluate', () => {
       );
     const session = () => fakeSession({ x: ['n', 2] }, { y: classes }, 'int64');
     expect((await run(session(), session(), rows(2))).outputs[0]).toMatchObject({ type: 'int64', maxAbs: 0 });
-    const text = () => fakeSession({ x: ['n', 2] }, { y: classes }, 'string');
-    await expect(run(text(), text(), rows(2))).rejects.toMatchObject({ code: 'COMPARE_NO_OUTPUTS' });
+    const complex = () => fakeSession({ x: ['n', 2] }, { y: classes }, 'complex64');
+    await expect(run(complex(), complex(), rows(2))).rejects.toMatchObject({ code: 'COMPARE_NO_OUTPUTS' });
   });
 
   it('reports progress with the total of the selection', async () => {

@@ -6,7 +6,7 @@ import { output, sampleReport, top1 } from '../report/sample-report.ts';
 const report = sampleReport();
 const vnni = { arch: 'x64', features: ['avx2', 'avx512_vnni'], vnni: true };
 const findings: Findings = {
-  evaluation: { n: 10, labelled: true, task: [top1], outputs: [output], skipped: [] },
+  evaluation: { n: 10, labelled: true, task: [top1], outputs: [output], texts: [], skipped: [] },
   data: report.data,
   placement: report.placement,
   nodes: [],
@@ -35,6 +35,17 @@ describe('warningsOf', () => {
     expect(codes({ evaluation: { ...findings.evaluation, task: [] } })).toEqual(['LABELS_UNUSED']);
     expect(codes({ evaluation: { ...findings.evaluation, skipped: [{ name: 't', reason: 'text' }] } })).toEqual([
       'OUTPUT_NOT_COMPARED',
+    ]);
+    const differ = [{ sample: 's3', float: 'cat', quant: 'dog' }];
+    const texts = [
+      { name: 'label', n: 10, agreement: 0.8, differ },
+      { name: 'same', n: 10, agreement: 1, differ: [] },
+    ];
+    expect(warningsOf({ ...findings, evaluation: { ...findings.evaluation, texts } })).toEqual([
+      {
+        code: 'TEXTS_DIFFER',
+        message: "output 'label': 2 of 10 texts differ: 'cat' became 'dog' at sample 's3' and others",
+      },
     ]);
     expect(codes({ evaluation: { ...findings.evaluation, outputs: [{ ...output, nonFinite: 3 }] } })).toEqual([
       'NOT_FINITE',

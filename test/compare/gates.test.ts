@@ -41,6 +41,27 @@ const boundOf = (text: string): number | undefined => {
   return bound.kind === 'absolute' ? bound.value : undefined;
 };
 
+const texts = [
+  { name: 'label', n: 20, agreement: 0.9, agreementCi95: [0.7, 0.97] as [number, number], differ: [] },
+  { name: 'language', n: 20, agreement: 1, differ: [] },
+];
+
+describe('outputs of texts', () => {
+  it('have an agreement, and nothing else', () => {
+    expect(decide('output[label].agreement >= 85% by estimate', { texts })).toMatchObject({ value: 0.9, pass: true });
+    expect(decide('output[label].agreement >= 85%', { texts })).toMatchObject({ judged: 0.7, pass: false });
+    expect(decide('output.agreement >= 95% by estimate', { texts })).toMatchObject({ value: 0.9, pass: false });
+    expect(codeOf(() => decide('output[label].sqnr >= 20', { texts }))).toBe('GATE_UNAVAILABLE');
+    expect(codeOf(() => decide('output[lable].agreement >= 90%', { texts }))).toBe('GATE_OUTPUT');
+  });
+
+  it('are asked where no output has classes', () => {
+    const alone = { task: [], outputs: [facts.outputs[0]!], texts };
+    expect(decide('agreement >= 85% by estimate', alone)).toMatchObject({ value: 0.9, pass: true });
+    expect(decide('agreement >= 85% by estimate', { texts })).toMatchObject({ value: 0.97 });
+  });
+});
+
 describe('parseGate', () => {
   it('reads level, metric, operator and value', () => {
     expect(parseGate('top1.drop <= 0.01')).toMatchObject({

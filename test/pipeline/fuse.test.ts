@@ -55,6 +55,21 @@ describe('fuse without data', () => {
     expect(result).toMatchObject({ nodesAfter: 2, worstDifference: 0, warnings: [] });
   });
 
+  it('holds texts against each other', async () => {
+    const spec = (last: readonly string[]): ModelSpec => ({
+      domains: { 'ai.onnx.ml': 3 },
+      inputs: { x: ['n', 2] },
+      nodes: [
+        node('Tanh', ['x'], ['a']),
+        identity,
+        node('ArgMax', ['b'], ['at'], { axis: 1, keepdims: 0 }),
+        node('LabelEncoder', ['at'], ['word'], { keys_int64s: [0, 1], values_strings: last }, { domain: 'ai.onnx.ml' }),
+      ],
+      outputs: { word: { type: 'string', dims: ['n'] } },
+    });
+    expect(await fuse('words', spec(['no', 'yes']))).toMatchObject({ nodesAfter: 3, samples: 8, warnings: [] });
+  });
+
   it('does not take the last bits of a probability that is nearly 0 for a difference', async () => {
     // The logits are about -17, where onnxruntime's Sigmoid has steps of some hundredths of its result.
     const result = await fuse('unlikely', {

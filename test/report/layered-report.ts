@@ -168,6 +168,12 @@ export function layeredReport(layers = 24, changes: Partial<Report> = {}): Repor
   const tensors = tensorsOf(layers);
   return sampleReport({
     verdict: 'fail',
+    texts: [
+      {
+        ...{ name: 'label', n: 5000, agreement: 0.9996, agreementCi95: [0.9985, 0.9999] as [number, number] },
+        differ: [{ sample: 'cat/0007.png', float: 'tabby', quant: 'lynx' }],
+      },
+    ],
     gates: [
       {
         id: 'top1.drop <= 2%',
@@ -362,6 +368,11 @@ export function hostileReport(): Report {
       })),
     ],
     outputs: attacks.map((name) => ({ ...report.outputs[0]!, name, maxAbsAt: name })),
+    texts: attacks.map((name, i) => ({
+      ...report.texts![0]!,
+      name,
+      differ: [{ sample: attack(i), float: attack(i + 1), quant: attack(i + 2) }],
+    })),
     task: report.task.map((row, i) => ({ ...row, metric: attack(i), output: attack(i) })),
     tensors: report.tensors!.map((row, i) => ({
       ...row,

@@ -89,11 +89,12 @@ export async function measureSensitivity(options: SensitivityOptions): Promise<S
     };
     const errors = new SampleErrors();
     const base = step(await measured(layers, errors));
-    // Samples that hand their state on to the next are looked at from the first.
+    const bySample = errors.perSample();
+    // Samples that hand their state on to the next are looked at from the first, and so are those whose outputs are all texts.
     const few =
-      (options.dataset.carry ?? []).length > 0
+      (options.dataset.carry ?? []).length > 0 || bySample.length === 0
         ? samples.slice(0, firstLookSize)
-        : firstLook(errors.perSample()).map((at) => samples[at]!);
+        : firstLook(bySample).map((at) => samples[at]!);
     const look = figures(session, layers, few, options);
     const rows: { layer: Layer; fast: number; alone?: number; leftFloat?: number }[] = [];
     for (const layer of layers) rows.push({ layer, fast: step(await look([layer])) });
@@ -178,9 +179,9 @@ function figures(
 }
 
 /** @throws GATE_OUTPUT, GATE_UNAVAILABLE */
-export function valueOf({ metric, target, id }: Gate, { task, outputs }: Evaluation): number {
+export function valueOf({ metric, target, id }: Gate, { task, outputs, texts }: Evaluation): number {
   const nothing = { bytesFloat: 0, bytesQuant: 0, ratio: NaN };
-  const facts = { task, outputs, nodes: [], placement: { int8: 0, float: 0, conversions: 0 }, cost: nothing };
+  const facts = { task, outputs, texts, nodes: [], placement: { int8: 0, float: 0, conversions: 0 }, cost: nothing };
   if (target !== undefined) metric.checkTarget?.(facts, target, id);
   const { value, why } = metric.read(facts, target, NaN);
   if (value === undefined) throw compareErrors.gateUnavailable(id, why ?? 'it has no value');
