@@ -12,12 +12,12 @@ import type { DataTypeName, TensorValue, TypedArray } from '../onnx/data-types.t
 import { textNumbers, textsOf } from '../onnx/texts.ts';
 import { markIn, saysWritten } from './in-place.ts';
 import type { SessionOptions } from './options.ts';
+import { otherForm } from './other-form.ts';
 import { release } from './release.ts';
 import { retreating } from './retreat.ts';
 import { checkRuntimeVersion } from './runtime-version.ts';
 import { makeStub, type Stub } from './stub.ts';
 import { tensorForm, type TensorForm } from './tensor-outputs.ts';
-import { widenedForm } from './widened-form.ts';
 
 type Tensors = Readonly<Record<string, TensorValue>>;
 
@@ -26,6 +26,8 @@ export interface Session {
   readonly outputs: readonly InputInfo[];
   /** Float types without kernels here: the model runs in float32 instead. */
   readonly widened?: readonly DataTypeName[];
+  /** Recurrent nodes without kernels here, because they have the batch first: they run between Transposes instead. */
+  readonly turned?: readonly string[];
   /** Outputs that are neither tensors nor can be read as such: they are not handed out. */
   readonly unread?: readonly string[];
   /**
@@ -106,9 +108,10 @@ async function open(source: string | Model | Stub, options: SessionOptions, labe
     }
   } catch (cause) {
     if (cause instanceof Error && cause.name === 'QdqError') throw cause;
-    const twin = isStub(source) || options.asItIs ? undefined : widenedForm(source);
+    const twin = isStub(source) || options.asItIs ? undefined : otherForm(source);
     if (!twin) throw backendErrors.load(label, cause);
-    return { ...(await openSession(twin.model, options, label)), widened: twin.types };
+    const { model, ...how } = twin;
+    return { ...(await openSession(model, options, label)), ...how };
   }
   const mark = markIn(native.outputMetadata);
   const others = native.outputMetadata.flatMap((each) => (each.isTensor || each.name === mark ? [] : [each.name]));

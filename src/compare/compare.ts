@@ -127,7 +127,7 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
     const onRetreat = (told: string): unknown => retreats.add(told);
     const inside =
       options.layers && (await lookInside(options.layers, floatModel, quantModel, models, { ...options, onRetreat }));
-    const told = [...(options.warnings ?? []), ...widenedNote(float)].map((message) => ({ code: 'MADE', message }));
+    const told = [...(options.warnings ?? []), ...formNotes(float)].map((message) => ({ code: 'MADE', message }));
     const warnings = [...told, ...found, ...[...retreats].map((message) => ({ code: 'OPTIMIZER', message }))];
     const { task, outputs, texts, classes = [], confusion } = evaluation;
     return {
@@ -166,9 +166,17 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
   }
 }
 
-function widenedNote({ name, session: { widened } }: NamedSession): string[] {
-  if (!widened) return [];
-  return [`onnxruntime has no kernels here for '${name}' in ${widened.join(' and ')}: it was judged in float32`];
+function formNotes({ name, session: { widened, turned } }: NamedSession): string[] {
+  const types = widened?.join(' and ');
+  const nodes = turned?.map((label) => `'${label}'`).join(', ');
+  return [
+    ...(types ? [`onnxruntime has no kernels here for '${name}' in ${types}: it was judged in float32`] : []),
+    ...(nodes
+      ? [
+          `onnxruntime has no kernels for batch-first ${nodes} of '${name}': judged with Transposes around, equal in value`,
+        ]
+      : []),
+  ];
 }
 
 /** Every tensor of the two models that can be paired, on the first of the samples. */

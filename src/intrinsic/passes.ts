@@ -1,6 +1,7 @@
 /** The fusions in the order in which a round runs them. A new fusion is one file and one line here. */
 import { affineFold } from './affine-fold.ts';
 import { affinePairs } from './affine-pairs.ts';
+import { batchFirst } from './batch-first.ts';
 import { bnConv } from './bn-conv.ts';
 import { canonical } from './canonical.ts';
 import { common } from './common.ts';
@@ -41,6 +42,7 @@ export const passes: readonly Pass[] = [
   constantInputs,
   constantNodes,
   identity,
+  batchFirst,
   shapeFolding,
   constantFolding,
   constantIf,

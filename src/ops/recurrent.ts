@@ -37,7 +37,6 @@ export function recurrentActivations(node: Node, direction: number): (string | u
 export function cannotOpen(node: Node): string | undefined {
   if (node.int('layout', 0) !== 0) return 'its tensors are batch first (layout = 1)';
   if (node.input(3) && !node.constant(3)) return 'its bias is computed at run time';
-  if (node.attributes.has('clip')) return 'it clips its gates';
   if (node.input(7)) return 'it has peepholes';
   if (node.int('input_forget', 0) !== 0) return 'its input and forget gates are coupled (input_forget)';
   const directions = node.string('direction', 'forward') === 'bidirectional' ? [0, 1] : [0];

@@ -10,31 +10,42 @@ export interface Cell {
   readonly add: string;
   /** Operators, in the order in which ONNX lists them. */
   readonly activations: readonly string[];
+  /** The inputs of gates are cut to -clip … clip. */
+  readonly clip: number | undefined;
+}
+
+/** An activation of a gate. onnxruntime clips the inputs of these, and not what an LSTM's cell state goes through. */
+export function gate({ body, activations, clip }: Cell, index: number, value: Value): Value {
+  const bound = (name: string, limit: number): Value => body.constant(name, 'float32', [], Float32Array.of(limit));
+  const limited = clip === undefined ? value : body.one('Clip', value, bound('least', -clip), bound('most', clip));
+  return body.one(activations[index]!, limited);
 }
 
 /** c' = σ(f)·c + σ(i)·tanh(g), h' = σ(o)·tanh(c'), from the gates i, o, f, g side by side. */
-export function lstmCell({ body, hidden, activations: [f, g, h] }: Cell, cell: Value, gates: Value): Value[] {
+export function lstmCell(own: Cell, cell: Value, gates: Value): Value[] {
+  const { body, hidden, activations } = own;
   // One function for the three that lie together.
-  const open = body.one(f!, body.part(gates, 0, 3 * hidden));
-  const [input, output, forget] = [0, 1, 2].map((gate) => body.part(open, gate * hidden, (gate + 1) * hidden)) as [
+  const open = gate(own, 0, body.part(gates, 0, 3 * hidden));
+  const [input, output, forget] = [0, 1, 2].map((at) => body.part(open, at * hidden, (at + 1) * hidden)) as [
     Value,
     Value,
     Value,
   ];
-  const fresh = body.one('Mul', input, body.one(g!, body.part(gates, 3 * hidden, 4 * hidden)));
+  const fresh = body.one('Mul', input, gate(own, 1, body.part(gates, 3 * hidden, 4 * hidden)));
   const next = body.one('Add', body.one('Mul', forget, cell), fresh);
-  return [body.one('Mul', output, body.one(h!, next)), next];
+  return [body.one('Mul', output, body.one(activations[2]!, next)), next];
 }
 
 /** h' = h~ + z·(h - h~) with z, r = σ(…), h~ = tanh(p + r·(R h + b)), or tanh(p + R (r·h)) when the reset comes first. */
 export function gruCell(
-  { body, hidden, add, activations: [f, g] }: Cell,
+  cell: Cell,
   state: Value,
   step: Value,
   r: Tensor,
   direction: number,
   candidateBias: Float32Array | undefined,
 ): Value {
+  const { body, hidden, add } = cell;
   const one = body.one.bind(body);
   const part = body.part.bind(body);
   const [zr, all] = [2 * hidden, 3 * hidden];
@@ -42,16 +53,16 @@ export function gruCell(
   let candidate: (reset: Value) => Value;
   if (candidateBias) {
     const recurrent = body.product(state, body.turned(`R${direction}`, r, direction), `state${direction}`);
-    gates = one(f!, one('Add', part(step, 0, zr), part(recurrent, 0, zr)));
+    gates = gate(cell, 0, one('Add', part(step, 0, zr), part(recurrent, 0, zr)));
     const biased = one('Add', part(recurrent, zr, all), body.constant('bh', 'float32', [hidden], candidateBias));
     candidate = (reset) => one('Mul', reset, biased);
   } else {
     const early = body.product(state, body.turned(`R${direction}`, r, direction, 0, zr), `state${direction}`);
-    gates = one(f!, one(add, part(step, 0, zr), early));
+    gates = gate(cell, 0, one(add, part(step, 0, zr), early));
     const weight = body.turned(`Rh${direction}`, r, direction, zr, all);
     candidate = (reset) => body.product(one('Mul', reset, state), weight, `candidate${direction}`);
   }
   const [update, reset] = [part(gates, 0, hidden), part(gates, hidden, zr)];
-  const made = one(g!, one(add, part(step, zr, all), candidate(reset)));
+  const made = gate(cell, 1, one(add, part(step, zr, all), candidate(reset)));
   return one('Add', made, one('Mul', update, one('Sub', state, made)));
 }

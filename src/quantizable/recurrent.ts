@@ -9,7 +9,7 @@ import type { Value } from '../graph/value.ts';
 import { dataType } from '../onnx/data-types.ts';
 import { cannotOpen, recurrentActivations, recurrentCells } from '../ops/recurrent.ts';
 import { planErrors } from '../errors/quantizable.ts';
-import { gruCell, lstmCell, type Cell } from './recurrent-cells.ts';
+import { gate, gruCell, lstmCell, type Cell } from './recurrent-cells.ts';
 import { ScanBuilder } from './scan-builder.ts';
 import { selectNodes, type SelectionRequest } from './selection.ts';
 
@@ -129,11 +129,12 @@ function openDirection(
   const starts = initial.map((position) => initialState(node, build, index, hidden, position));
   const scan = build.scan(projected, starts, reverse, { state: hidden, step: rows }, alive);
   const { body, states, step } = scan;
-  const cell: Cell = { body, hidden, add, activations: recurrentActivations(node, index) as string[] };
+  const activations = recurrentActivations(node, index) as string[];
+  const cell: Cell = { body, hidden, add, activations, clip: node.float('clip') };
   const turned = (): Value => body.product(states[0]!, body.turned(`R${index}`, r, index), `state${index}`);
   const next = ((): Value[] => {
     if (node.is('LSTM')) return lstmCell(cell, states[1]!, body.one(add, turned(), step));
-    if (node.is('RNN')) return [body.one(cell.activations[0]!, body.one(add, turned(), step))];
+    if (node.is('RNN')) return [gate(cell, 0, body.one(add, turned(), step))];
     return [gruCell(cell, states[0]!, step, r, index, after ? biases.slice(rows + 2 * hidden) : undefined)];
   })();
   const kept = scan.alive ? next.map((value, i) => body.one('Where', scan.alive!, value, states[i]!)) : next;

@@ -138,11 +138,13 @@ function activationsOf(node: Node, cell: Cell, emit: Emitter, way: number): ((va
     attribute?.kind === 'strings' ? attribute.value.map((bytes) => new TextDecoder().decode(bytes)) : undefined;
   const names = listed?.slice(way * length, (way + 1) * length) ?? cell.activations;
   const limit = node.float('clip');
-  return names.map((name) => {
+  return names.map((name, index) => {
+    // onnxruntime clips what gates read, and not what an LSTM's cell state goes through.
+    const clips = limit !== undefined && index < 2;
     const opType = functions.get(name.toLowerCase());
     if (!opType) throw qatErrors.unroll(node.label, node.opType, `its activation ${name} is not supported`);
     return (value) => {
-      const limited = limit === undefined ? value : emit.op('Clip', [value, emit.scalar(-limit), emit.scalar(limit)]);
+      const limited = clips ? emit.op('Clip', [value, emit.scalar(-limit), emit.scalar(limit)]) : value;
       return emit.op(opType, [limited]);
     };
   });
