@@ -4,7 +4,7 @@
  */
 import type { Node } from '../graph/node.ts';
 import { createFacts, type Facts } from '../graph/facts.ts';
-import { affineBehind, axesOf, lastAxes, normalize, rootMeanSquareOf } from './normalization.ts';
+import { affineBehind, axesOf, centeredBy, lastAxes, normalize, rootMeanSquareOf } from './normalization.ts';
 import type { Pass } from './pass.ts';
 import { exposed, rewriteEach, unfit, type NeedsOpset, type Rewrite } from './pattern.ts';
 
@@ -19,11 +19,10 @@ export const layerNorm: Pass = {
 
 function attempt(quotient: Node, opset: number, facts: Facts): Rewrite | NeedsOpset | string | undefined {
   const core = rootMeanSquareOf(quotient);
-  const sub = core?.value.producer;
-  const x = sub?.input(0);
-  const center = sub?.is('Sub') ? sub.input(1)?.producer : undefined;
-  if (!core || !sub || !x || !center?.is('ReduceMean') || center.input(0) !== x) return undefined;
-  if (center.int('keepdims', 1) !== 1) return undefined;
+  const found = core && centeredBy(core.value);
+  if (!core || !found) return undefined;
+  const [sub, center] = found;
+  const x = sub.input(0)!;
   const { rank } = facts.of(x);
   const count = lastAxes(core.mean, x, rank);
   if (typeof count === 'string') return count;

@@ -39,6 +39,13 @@ interface Step {
   readonly nodes: readonly Node[];
 }
 
+/** x - mean(x): the two nodes. */
+export function centeredBy({ producer: sub }: Value): readonly [Node, Node] | undefined {
+  const mean = sub?.is('Sub') ? sub.input(1)?.producer : undefined;
+  if (!sub || !mean?.is('ReduceMean') || mean.input(0) !== sub.input(0)) return undefined;
+  return mean.int('keepdims', 1) === 1 ? [sub, mean] : undefined;
+}
+
 /** e of √e. */
 function rootOf(value: Value | undefined): Step | undefined {
   const node = value?.producer;

@@ -20,6 +20,7 @@ import { globalPool } from './global-pool.ts';
 import { hardSwish } from './hard-swish.ts';
 import { identity } from './identity.ts';
 import { inlineFunctions } from './inline-functions.ts';
+import { instanceNorm } from './instance-norm.ts';
 import { layerNorm } from './layer-norm.ts';
 import { layoutPairs } from './layout-pairs.ts';
 import { loneBn } from './lone-bn.ts';
@@ -47,6 +48,7 @@ export const passes: readonly Pass[] = [
   constantFolding,
   constantIf,
   reluClip,
+  instanceNorm,
   layerNorm,
   rmsNorm,
   reduceMeanToPool,

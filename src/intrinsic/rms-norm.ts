@@ -4,7 +4,7 @@
  */
 import type { Node } from '../graph/node.ts';
 import { createFacts, type Facts } from '../graph/facts.ts';
-import { affineBehind, lastAxes, normalize, rootMeanSquareOf } from './normalization.ts';
+import { affineBehind, centeredBy, lastAxes, normalize, rootMeanSquareOf } from './normalization.ts';
 import type { Pass } from './pass.ts';
 import { exposed, rewriteEach, unfit, type NeedsOpset, type Rewrite } from './pattern.ts';
 
@@ -19,7 +19,7 @@ export const rmsNorm: Pass = {
 
 function attempt(quotient: Node, opset: number, facts: Facts): Rewrite | NeedsOpset | string | undefined {
   const core = rootMeanSquareOf(quotient);
-  if (!core || isCentered(core.value.producer)) return undefined;
+  if (!core || centeredBy(core.value)) return undefined;
   const x = core.value;
   const count = lastAxes(core.mean, x, facts.of(x).rank);
   if (typeof count === 'string') return count;
@@ -32,10 +32,4 @@ function attempt(quotient: Node, opset: number, facts: Facts): Rewrite | NeedsOp
   const apply = normalize('RMSNormalization', affine, x, count, core.epsilon);
   if (typeof apply === 'string') return apply;
   return opset < 23 ? { opType: 'RMSNormalization', opset: 23 } : { nodes, root, apply };
-}
-
-/** x - mean(x): that is LayerNormalization. */
-function isCentered(node: Node | undefined): boolean {
-  const mean = node?.is('Sub') ? node.input(1)?.producer : undefined;
-  return mean?.is('ReduceMean') === true && mean.input(0) === node!.input(0);
 }

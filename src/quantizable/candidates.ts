@@ -26,19 +26,23 @@ export interface Candidates {
   readonly reasons: Map<Node, string>;
 }
 
-/** @param nodes in dependency order */
+/**
+ * @param nodes in dependency order
+ * @param better why nodes are better left float than run in int8
+ */
 export function findCandidates(
   nodes: readonly Node[],
   target: Target,
   selection: NodeSelection,
   keeper: Keeper,
+  better: ReadonlyMap<Node, string>,
 ): Candidates {
   const byNode = new Map<Node, Candidate>();
   const absorbed = new Set<Node>();
   const reasons = new Map<Node, string>();
   for (const node of nodes) {
     if (absorbed.has(node)) continue;
-    const rule = ruleOf(node, target, selection, keeper);
+    const rule = ruleOf(node, target, selection, keeper, better.get(node));
     if (typeof rule === 'string') {
       reasons.set(node, rule);
       continue;
@@ -55,7 +59,13 @@ export function findCandidates(
   return { byNode, absorbed, reasons };
 }
 
-function ruleOf(node: Node, target: Target, selection: NodeSelection, keeper: Keeper): QuantizeRule | string {
+function ruleOf(
+  node: Node,
+  target: Target,
+  selection: NodeSelection,
+  keeper: Keeper,
+  better: string | undefined,
+): QuantizeRule | string {
   const spec = specOf(node);
   if (!spec?.quantize) {
     const unknown =
@@ -68,7 +78,7 @@ function ruleOf(node: Node, target: Target, selection: NodeSelection, keeper: Ke
   if (kept !== undefined) return kept;
   if (target.operators && !target.operators.includes(node.opType))
     return `${target.name} does not run ${node.opType} in int8`;
-  const preference = target.preferFloat[node.opType] ?? (spec.weight && spectralReason(node));
+  const preference = target.preferFloat[node.opType] ?? (spec.weight && spectralReason(node)) ?? better;
   if (preference !== undefined && !selection.wanted(node)) return preference;
   return spec.quantize(node);
 }
