@@ -17,7 +17,7 @@ import { loadModel, type ModelFile } from './onnx/model-file.ts';
 import { modelTensors } from './onnx/model-tensors.ts';
 import { Tensor } from './onnx/tensor.ts';
 import { survivors } from './pipeline/source.ts';
-import { upgradeAndFuse } from './pipeline/upgrade.ts';
+import { opsetsFor, upgradeAndFuse } from './pipeline/upgrade.ts';
 import { told, type FloatNode } from './quantizable/plan.ts';
 import { planQuantization } from './quantizable/planner.ts';
 import { findTarget, leastOpset, resolveScheme } from './quantizable/scheme.ts';
@@ -30,6 +30,8 @@ export interface InspectOptions {
   /** As for quantize: node names, operator types or /regular expressions/. */
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];
+  /** As for quantize: to which an older model is upgraded, and no further. */
+  readonly opset?: number;
 }
 
 export interface PortInfo {
@@ -80,7 +82,7 @@ export interface Inspection {
     | Problem;
 }
 
-/** @throws QdqError when the file cannot be read or its graph contradicts itself, or for an unknown target */
+/** @throws QdqError when the file cannot be read or its graph contradicts itself, for an unknown target, or an opset that is too low for it */
 export async function inspectModel(path: string, options: InspectOptions = {}): Promise<Inspection> {
   const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
   const file = loadModel(path);
@@ -88,9 +90,9 @@ export async function inspectModel(path: string, options: InspectOptions = {}): 
     const model = modelFromFile(file);
     const facts = factsOf(file, model);
     const scheme = resolveScheme(target, {});
+    const opsets = opsetsFor(options.opset, leastOpset(scheme, target), target.fusedOpset);
     let fused = model;
     const fusion = await attempt(async () => {
-      const opsets = { opset: leastOpset(scheme, target), newest: target.fusedOpset };
       const { model, log } = await upgradeAndFuse(
         () => {
           const copy = modelFromFile(file);

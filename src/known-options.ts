@@ -86,7 +86,7 @@ const measureSensitivity: Keys<Types.SensitivityOptions> = {
     into: true,
   },
 };
-const makeVariants = { ...data, ...run, ...model, for: true } as const;
+const makeVariants = { ...data, ...run, ...model, for: true, opset: true } as const;
 
 const functions = {
   ...{

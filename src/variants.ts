@@ -28,6 +28,8 @@ export interface VariantsOptions extends DataFlags, RunFlags {
   /** Folder to write into; made when it is not there. */
   readonly output: string;
   readonly for: keyof typeof variantSets;
+  /** Of the variants: to which an older model is upgraded, and no further. The copy of the model stays as it is. */
+  readonly opset?: number;
 }
 
 export interface VariantRow {
@@ -159,7 +161,10 @@ function figures({ cost, ...report }: Report): Omit<VariantRow, 'dtype'> {
 }
 
 /** A variant of several steps is compared with the float model, not with what its last step was made of. */
-async function compared({ for: _for, output: _output, ...options }: VariantsOptions, quant: string): Promise<Report> {
+async function compared(
+  { for: _for, output: _output, opset: _opset, ...options }: VariantsOptions,
+  quant: string,
+): Promise<Report> {
   const given = options.data ?? options.reader ?? options.eval;
   const samples = given === undefined ? { samples: generatedSamples } : {};
   const path = options.eval === undefined ? {} : { data: options.eval };

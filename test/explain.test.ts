@@ -4,6 +4,9 @@ import { join, resolve } from 'node:path';
 import { expect, it } from 'vitest';
 import { explainModel } from '../src/explain.ts';
 import { quantizeModel } from '../src/index.ts';
+import { inspectModel } from '../src/inspect.ts';
+import { saveModel } from '../src/onnx/model-file.ts';
+import { buildProto, f32, node } from './support/build.ts';
 
 const fixtures = resolve(import.meta.dirname, '../fixtures');
 
@@ -33,6 +36,38 @@ it('carries the reasons into the int8 model and says what onnxruntime runs', asy
   expect(explanation.stamp).toMatchObject({ target: 'ort-cpu-x64-avx2', calibration: 'mse over 1 samples' });
   expect(explanation.stamp!.float.map(({ op }) => op)).toContain('ConvTranspose');
   expect(explanation.placement.int8).toBeGreaterThan(0);
+});
+
+it('upgrades as far as quantize would with the same --opset, and no further', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'qdq-explain-'));
+  const model = join(folder, 'gelu.onnx');
+  const gelu = [node('Div', ['a', 'r'], ['d']), node('Erf', ['d'], ['e']), node('Add', ['e', 'one'], ['p'])];
+  const proto = buildProto({
+    opset: 17,
+    inputs: { x: [1, 8] },
+    initializers: { w: f32([8, 8]), r: f32([], [Math.SQRT2]), one: f32([], [1]), half: f32([], [0.5]) },
+    nodes: [
+      node('MatMul', ['x', 'w'], ['a']),
+      ...gelu,
+      node('Mul', ['a', 'p'], ['m']),
+      node('Mul', ['m', 'half'], ['g']),
+      node('MatMul', ['g', 'w'], ['y']),
+    ],
+    outputs: ['y'],
+  });
+  saveModel(proto, model);
+  const passes = async (opset?: number): Promise<string[]> => {
+    const explanation = await explainModel(model, { target: 'ort-cpu-x64', ...(opset !== undefined && { opset }) });
+    return explanation.kind === 'float' ? explanation.applied.map(({ pass }) => pass) : [];
+  };
+  expect(await passes()).toContain('gelu');
+  expect(await passes(17)).not.toContain('gelu');
+  expect(await passes(20)).toContain('gelu');
+  const { fusion } = await inspectModel(model, { target: 'ort-cpu-x64', opset: 17 });
+  if ('problem' in fusion) return expect.unreachable();
+  expect(fusion.refused).toContainEqual(expect.objectContaining({ reason: expect.stringContaining('opset 20') }));
+  for (const tell of [explainModel, inspectModel])
+    await expect(tell(model, { target: 'ort-cpu-x64', opset: 8 })).rejects.toMatchObject({ code: 'OPSET_TOO_LOW' });
 });
 
 it('knows a node that fusion merged into another by its old name, as quantize does', async () => {

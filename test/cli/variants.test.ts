@@ -15,7 +15,7 @@ interface Row {
   readonly reason?: string;
 }
 
-async function make(nodes: Parameters<typeof buildProto>[0]) {
+async function make(nodes: Parameters<typeof buildProto>[0], more: readonly string[] = []) {
   const folder = temporaryFolder();
   const model = join(folder, 'model.onnx');
   saveModel(buildProto(nodes), model);
@@ -28,6 +28,7 @@ async function make(nodes: Parameters<typeof buildProto>[0]) {
     join(folder, 'onnx'),
     '--json',
     '-q',
+    ...more,
   ]);
   const { variants } = JSON.parse(outcome.stdout) as { variants: Row[] };
   return { ...outcome, folder: join(folder, 'onnx'), rows: new Map(variants.map((row) => [row.dtype, row])) };
@@ -86,4 +87,19 @@ it('makes and compares every file of a model with open dimensions, without data'
   expect([...rows].filter(([, { reason }]) => reason !== undefined)).toEqual([]);
   expect(readdirSync(folder)).toHaveLength(rows.size);
   expect(Math.abs(rows.get('q4f16')!.sqnrDb! - rows.get('q4')!.sqnrDb!)).toBeLessThan(1);
+});
+
+it('makes them of the operator set that is asked for', async () => {
+  const { rows } = await make(
+    {
+      opset: 17,
+      inputs: { x: [1, 64] },
+      outputs: { y: [1, 64] },
+      initializers: { w1: f32([64, 64]) },
+      nodes: [node('MatMul', ['x', 'w1'], ['h']), node('Relu', ['h'], ['y'])],
+    },
+    ['--opset', '21'],
+  );
+  const opsetOf = (dtype: string): number => modelFromProto(loadModel(rows.get(dtype)!.path!).proto).opset;
+  expect(['fp32', 'fp16', 'int8', 'q4', 'q4f16'].map(opsetOf)).toEqual([17, 21, 21, 21, 21]);
 });

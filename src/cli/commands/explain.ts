@@ -15,7 +15,17 @@ export const explain = defineCommand({
     { name: 'MODEL', describe: 'a float model, or an int8 model' },
     { name: 'INT8', describe: 'the model quantized from it: placement and latency side by side', optional: true },
   ],
-  options: ['target', 'optimize', 'include', 'exclude', 'override', ...dataOptions, 'threads', ...recipeOptions],
+  options: [
+    'target',
+    'opset',
+    'optimize',
+    'include',
+    'exclude',
+    'override',
+    ...dataOptions,
+    'threads',
+    ...recipeOptions,
+  ],
   examples: [
     ['explain model.onnx', 'what quantize would do, node by node, and why'],
     ['explain model.int8.onnx', 'what onnxruntime really runs in int8, and why the rest is float'],

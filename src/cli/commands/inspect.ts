@@ -9,7 +9,7 @@ export const inspect = defineCommand({
   name: 'inspect',
   summary: 'show what is in a model, what can be fused and what can be quantized',
   positionals: [{ name: 'MODEL', describe: 'an ONNX model' }],
-  options: ['target', 'include', 'exclude', ...recipeOptions],
+  options: ['target', 'opset', 'include', 'exclude', ...recipeOptions],
   examples: [
     ['inspect model.onnx', 'in words'],
     ['inspect model.onnx --json', 'everything, node by node'],

@@ -10,7 +10,7 @@ export const variants = defineCommand({
   name: 'variants',
   summary: 'make the set of quantized files that transformers.js picks from, each verified',
   positionals: [{ name: 'MODEL', describe: 'the float model (.onnx)' }],
-  options: [...dataOptions, 'eval', 'for', 'output', 'threads', ...recipeOptions],
+  options: [...dataOptions, 'eval', 'for', 'opset', 'output', 'threads', ...recipeOptions],
   required: ['for', 'output'],
   examples: [
     [
