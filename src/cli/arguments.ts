@@ -26,7 +26,8 @@ export function checkWords(
       .filter((other) => optionNames(other).map(flagOf).includes(name))
       .map((other) => other.name);
     const known = candidates.flatMap((flag) => [`--${flag}`, `--no-${flag}`]);
-    throw cliErrors.unknownOption(asTyped(name, words), command?.name, known, takenBy);
+    const lacking = Object.entries(command?.lacks ?? {}).find(([key]) => flagOf(key as OptionName) === name)?.[1];
+    throw cliErrors.unknownOption(asTyped(name, words), command?.name, known, takenBy, lacking);
   }
   const names = commands.map(({ name }) => name);
   if (command === undefined) {

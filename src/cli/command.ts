@@ -35,6 +35,8 @@ export interface CommandSpec<K extends OptionName> {
   readonly required?: readonly NoInfer<K>[];
   /** Where the command differs from what the options say by themselves. */
   readonly defaults?: Partial<Values<NoInfer<K>>>;
+  /** Options that one would look for here, and why there are none: what to do instead. */
+  readonly lacks?: Partial<Record<OptionName, string>>;
   /** Command lines without the leading `qdq`, with what they do. */
   readonly examples: readonly (readonly [string, string])[];
   /** Resolves to the exit code: 0, 1 when a gate failed, 3 when doctor finds something broken. */

@@ -12,12 +12,13 @@ export const cliErrors = {
   missingCommand: (): QdqError =>
     usageError('CLI_MISSING_COMMAND', 'a command is missing', "'qdq --help' lists the commands"),
 
-  /** `takenBy`: commands that do have this option. */
+  /** `takenBy`: commands that do have this option; `lacking`: why this one has not, on purpose. */
   unknownOption: (
     flag: string,
     command: string | undefined,
     known: readonly string[],
     takenBy: readonly string[],
+    lacking?: string,
   ): QdqError => {
     const help = `'qdq ${command === undefined ? '' : `${command} `}--help' lists the options`;
     const elsewhere =
@@ -25,7 +26,7 @@ export const cliErrors = {
     return usageError(
       'CLI_UNKNOWN_OPTION',
       `unknown option '${flag}'${elsewhere === undefined ? '' : ` of ${command}`}`,
-      elsewhere ?? didYouMean(flag, known, help),
+      lacking ?? elsewhere ?? didYouMean(flag, known, help),
     );
   },
 

@@ -41,6 +41,13 @@ describe('words', () => {
       /'--no-reprot'/,
       /did you mean '--no-report'/,
     ],
+    [
+      'option that a command lacks on purpose',
+      ['convert', 'm', '--float-type', 'float16'],
+      'CLI_UNKNOWN_OPTION',
+      /'--float-type' of convert/,
+      /float16 in float32.*'qdq quantize --float-type float16 --target NAME'/,
+    ],
     ['unknown letter', ['quantize', 'm', '-x'], 'CLI_UNKNOWN_OPTION', /'-x'/, /qdq quantize --help/],
     [
       'camelCase',

@@ -13,6 +13,10 @@ export const convert = defineCommand({
   ],
   options: ['output', 'storage', 'externalData', ...dataOptions, 'threads', ...recipeOptions],
   required: ['output'],
+  lacks: {
+    floatType:
+      "the result is proven in onnxruntime on CPU, which computes float16 in float32, and keeps the float types of its source; for another runtime give the float model to 'qdq quantize --float-type float16 --target NAME'",
+  },
   examples: [
     ['convert tuned.onnx -o model.int8.onnx', 'weights and biases to integers'],
     ['convert tuned.onnx --storage int4 -o model.int4.onnx', 'weights of 4 bits in half the size; the same kernels'],
