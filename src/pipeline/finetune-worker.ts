@@ -1,4 +1,5 @@
 /** A worker of fine-tuning: an engine of its own, which takes parameters from shared memory and leaves gradients there. */
+import { packed, unpacked } from '../onnx/texts.ts';
 import { answer } from '../parallel/worker.ts';
 import { Engine } from '../qat/engine.ts';
 import type { EngineInit, EngineReply, EngineRequest } from './finetune-workers.ts';
@@ -9,10 +10,13 @@ await answer<EngineInit, EngineRequest, EngineReply>(async ({ spec, parameters, 
   const values = new Float32Array(parameters.length);
   const sums = new Float32Array(gradients.length);
   return async (request) => {
-    if (request.kind === 'teach') return { outputs: await engine.teach(request.feeds, request.fetch) };
+    if (request.kind === 'teach')
+      return { outputs: packed(await engine.teach(unpacked(request.feeds), request.fetch)) };
     values.set(parameters);
-    if (request.kind === 'forward') return { outputs: await engine.forward(values, request.feeds, request.fetch) };
-    const result = await engine.step(values, request.shards, sums, request.phase);
+    if (request.kind === 'forward')
+      return { outputs: packed(await engine.forward(values, unpacked(request.feeds), request.fetch)) };
+    const shards = request.shards.map((shard) => ({ ...shard, feeds: unpacked(shard.feeds) }));
+    const result = await engine.step(values, shards, sums, request.phase);
     gradients.set(sums);
     return { result };
   };

@@ -4,6 +4,7 @@
  */
 import { extname } from 'node:path';
 import type { TensorValue } from '../onnx/data-types.ts';
+import { packed, unpacked, type Parcel } from '../onnx/texts.ts';
 import { Crew } from '../parallel/crew.ts';
 import { Engine, type EngineSpec, type Shard, type StepResult } from '../qat/engine.ts';
 import { totalLength } from '../qat/parameters.ts';
@@ -20,13 +21,17 @@ type Feeds = Readonly<Record<string, TensorValue>>;
 type Outputs = Record<string, TensorValue>;
 
 export type EngineRequest =
-  | { readonly kind: 'step'; readonly shards: readonly Shard[]; readonly phase: number }
-  | { readonly kind: 'forward'; readonly feeds: Feeds; readonly fetch: readonly string[] | undefined }
-  | { readonly kind: 'teach'; readonly feeds: Feeds; readonly fetch: readonly string[] | undefined };
+  | { readonly kind: 'step'; readonly shards: readonly SentShard[]; readonly phase: number }
+  | { readonly kind: 'forward'; readonly feeds: Parcel; readonly fetch: readonly string[] | undefined }
+  | { readonly kind: 'teach'; readonly feeds: Parcel; readonly fetch: readonly string[] | undefined };
+
+interface SentShard extends Omit<Shard, 'feeds'> {
+  readonly feeds: Parcel;
+}
 
 export interface EngineReply {
   readonly result?: StepResult;
-  readonly outputs?: Outputs;
+  readonly outputs?: Parcel;
 }
 
 export interface Engines extends Workers {
@@ -68,16 +73,17 @@ function inWorkers(spec: EngineSpec, count: number): Engines {
     count,
     async step(worker, values, shards, sums, phase) {
       parameters.set(values);
-      const { result } = await crew.ask(worker, { kind: 'step', shards, phase });
+      const sent = shards.map((shard) => ({ ...shard, feeds: packed(shard.feeds) }));
+      const { result } = await crew.ask(worker, { kind: 'step', shards: sent, phase });
       sums.set(gradients[worker]!);
       return result!;
     },
     async forward(values, feeds, fetch) {
       parameters.set(values);
-      return (await crew.ask(0, { kind: 'forward', feeds, fetch })).outputs!;
+      return unpacked((await crew.ask(0, { kind: 'forward', feeds: packed(feeds), fetch })).outputs!);
     },
     async teach(feeds, fetch) {
-      return (await crew.ask(0, { kind: 'teach', feeds, fetch })).outputs!;
+      return unpacked((await crew.ask(0, { kind: 'teach', feeds: packed(feeds), fetch })).outputs!);
     },
     close: () => crew.close(),
   };
