@@ -8,7 +8,6 @@ import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import { isRandom } from '../ops/random.ts';
-import { tiedTable } from '../ops/table.ts';
 import { evaluateConstants } from './constant-model.ts';
 import { makeConstant } from './edit.ts';
 import type { Pass, PassContext } from './pass.ts';
@@ -58,7 +57,7 @@ function findFoldable(model: Model, unfit: ReadonlySet<Node>, context: PassConte
     if (!node.inputs.every((value) => value === null || isReady(value))) continue;
     if (isRandom(node) || notTensors.test(node.opType) || quantizers.test(node.opType)) continue;
     if (node.is('Dropout')) continue;
-    const tied = context.keepTied ? tiedTable(node) : undefined;
+    const tied = context.tied(node);
     if (tied) {
       context.refused(node.label, `its table '${tied.name}' is read as it is, too, and would be stored twice`);
       continue;

@@ -4,6 +4,8 @@
  */
 import type { Executor } from '../graph/executor.ts';
 import type { Model } from '../graph/model.ts';
+import type { Node } from '../graph/node.ts';
+import type { Value } from '../graph/value.ts';
 
 /** One rewrite that was made. */
 export interface Applied {
@@ -26,8 +28,8 @@ export interface Refused {
 
 export interface PassContext {
   readonly executor: Executor;
-  /** A table that is also read transposed stays one constant: what reads it can do without a transposed copy. */
-  readonly keepTied: boolean;
+  /** The table that this Transpose turns and that is to stay one constant, because it is also read as it is. */
+  tied(node: Node): Value | undefined;
   applied(nodes: readonly string[], into?: string): void;
   refused(node: string, reason: string, needsOpset?: number): void;
 }

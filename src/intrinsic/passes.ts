@@ -35,6 +35,7 @@ import { rmsNorm } from './rms-norm.ts';
 import { shapeFolding } from './shape-folding.ts';
 import { silu } from './silu.ts';
 import { sliceConcat } from './slice-concat.ts';
+import { tiedTables } from './tied-tables.ts';
 import { uniqueNames } from './unique-names.ts';
 
 export const passes: readonly Pass[] = [
@@ -44,6 +45,8 @@ export const passes: readonly Pass[] = [
   constantNodes,
   identity,
   batchFirst,
+  // Before anything is folded into one of the two.
+  tiedTables,
   shapeFolding,
   constantFolding,
   constantIf,

@@ -5,16 +5,19 @@
 import { intrinsicErrors } from '../errors/intrinsic.ts';
 import type { Executor } from '../graph/executor.ts';
 import type { Model } from '../graph/model.ts';
+import { tiedEmbeddings, tiedTable } from '../ops/table.ts';
 import { sortNodes } from '../graph/walk.ts';
+import { constantFolding } from './constant-folding.ts';
 import type { Applied, FusionLog, Pass, PassContext, Refused } from './pass.ts';
 import { passes } from './passes.ts';
+import { restoreCopy, tiedTables } from './tied-tables.ts';
 
 export interface FuseSettings {
   /** Runs the constant parts of the graph. */
   readonly executor: Executor;
   /** Names of passes to leave out. */
   readonly skip?: readonly string[];
-  /** See PassContext. */
+  /** A table that is also read transposed stays one constant in the end, too: what reads it can do without a transposed copy. */
   readonly keepTied?: boolean;
   /** Called after each run of a pass; tests check the graph there. */
   readonly afterPass?: (pass: Pass, model: Model) => void;
@@ -36,30 +39,54 @@ export async function fuse(model: Model, settings: FuseSettings): Promise<Fusion
   for (const name of skipped) if (!known.includes(name)) throw intrinsicErrors.unknownPass(name, known);
   const selected = passes.filter((pass) => !skipped.has(pass.name));
   const log: FusionLog = { applied: [], refused: [] };
+  const { keepTied = false } = settings;
+  // Embeddings stay tied as long as anything is fused: what is folded into a copy would make it another matrix.
+  const tied = keepTied ? tiedTable : tiedEmbeddings;
   sortNodes(model.graph);
   for (let round = 0, changed = true; changed && round < maximumRounds; round++) {
     changed = false;
     const refusals = new Map<string, Refused>();
     for (const pass of selected) {
-      if (await pass.run(model, contextOf(pass, settings, log.applied, refusals))) changed = true;
+      if (await pass.run(model, contextOf(pass, settings, log.applied, refusals, tied))) changed = true;
       settings.afterPass?.(pass, model);
     }
     log.refused.splice(0, Infinity, ...refusals.values());
   }
+  if (!keepTied && selected.includes(constantFolding) && [...model.allNodes()].some(tied))
+    await untie(model, settings, log);
   // Until IR 4 an initializer had to be a graph input as well.
   if (log.applied.length > 0) model.irVersion = Math.max(model.irVersion, 4);
   return log;
 }
 
+/** Each head has a constant of its own in the end: one that it had before is not worth a word. */
+async function untie(model: Model, settings: FuseSettings, log: FusionLog): Promise<void> {
+  const labels = [...model.allNodes()].flatMap((node) => {
+    const { label } = node;
+    return restoreCopy(node) ? [label] : [];
+  });
+  const told = log.applied.filter(({ pass, into }) => pass !== tiedTables.name || !labels.includes(into!));
+  const refusals = new Map<string, Refused>();
+  await constantFolding.run(
+    model,
+    contextOf(constantFolding, settings, told, refusals, () => undefined),
+  );
+  settings.afterPass?.(constantFolding, model);
+  const others = log.refused.filter(({ pass }) => pass !== constantFolding.name);
+  log.applied.splice(0, Infinity, ...told);
+  log.refused.splice(0, Infinity, ...others, ...refusals.values());
+}
+
 function contextOf(
   pass: Pass,
-  { executor, keepTied = false }: FuseSettings,
+  { executor }: FuseSettings,
   applied: Applied[],
   refusals: Map<string, Refused>,
+  tied: PassContext['tied'],
 ): PassContext {
   return {
     executor,
-    keepTied,
+    tied,
     applied: (nodes, into) => void applied.push({ pass: pass.name, nodes: [...nodes], into }),
     refused(node, reason, needsOpset) {
       const needs = needsOpset === undefined ? {} : { needsOpset };

@@ -2,8 +2,10 @@
  * Which Gather is an embedding: rows picked from a constant table that is worth quantizing. And which table is tied: the head of a
  * language model often multiplies with the very table that its embeddings are picked from, transposed.
  */
+import type { Graph } from '../graph/graph.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
+import type { Tensor } from '../onnx/tensor.ts';
 
 /** Fewer elements than this are picked from by shape arithmetic rather than by meaning. */
 const leastTable = 1024;
@@ -23,6 +25,17 @@ export function tiedTable(node: Node): Value | undefined {
   return [...table.users.keys()].some((user) => !turned(user)) ? table : undefined;
 }
 
+/** The same, if rows are picked from it. */
+export function tiedEmbeddings(node: Node): Value | undefined {
+  const table = tiedTable(node);
+  return table && [...table.users.keys()].some((user) => picksFrom(user, table)) ? table : undefined;
+}
+
+/** Whether the node picks rows from this constant, and it is a table. */
+export function picksFrom(node: Node, table: Value): boolean {
+  return node.is('Gather') && node.input(0) === table && table.isConstant && noTable(node) === undefined;
+}
+
 /** The constant matrix that this Transpose turns. */
 function turned(node: Node): Value | undefined {
   if (!node.is('Transpose')) return undefined;
@@ -37,4 +50,20 @@ export function matrixOf(node: Node, index: number): { readonly value: Value; re
   if (value?.isConstant) return { value, turned: false };
   const table = value?.producer && turned(value.producer);
   return table && { value: table, turned: true };
+}
+
+/** Whether the matrix is the transpose of the table, element by element. Both are read only where their dimensions say that it may be. */
+export function holdsTransposed(table: Tensor, matrix: Tensor): boolean {
+  const [rows, cols] = table.dims as [number, number];
+  if (matrix.dims.length !== 2 || matrix.dims[0] !== cols || matrix.dims[1] !== rows) return false;
+  if (matrix.type.name !== table.type.name) return false;
+  const [from, to] = [table.floats(), matrix.floats()];
+  for (let r = 0; r < rows; r++)
+    for (let c = 0; c < cols; c++) if (from[r * cols + c] !== to[c * rows + r]) return false;
+  return true;
+}
+
+/** Whether what stands in the outer graph can be read in the inner one. */
+export function isSeenIn(outer: Graph, inner: Graph | undefined): boolean {
+  return inner !== undefined && (inner === outer || isSeenIn(outer, inner.owner?.graph));
 }

@@ -6,6 +6,7 @@ import type { Model } from '../../src/graph/model.ts';
 import { fuse } from '../../src/intrinsic/run.ts';
 import type { TensorValue } from '../../src/onnx/data-types.ts';
 import { body, buildModel, constant, f32, float, i64, node, scalar, type ModelSpec } from '../support/build.ts';
+import { gaussian } from '../quantized/forms.ts';
 import { expectRefusal, feed, fuseChecked } from './fuse.ts';
 
 const feeds = feed({ x: [4] });
@@ -198,7 +199,7 @@ describe('constant-folding', () => {
       buildModel({
         inputs: { i: { type: 'int64', dims: [2] }, x: [2, 32] },
         outputs: ['e', 'y'],
-        initializers: { w: f32([64, 32]), v: f32([64, 32]) },
+        initializers: { w: f32([64, 32]), v: f32([64, 32], gaussian(64 * 32)) },
         nodes: [
           node('Gather', ['w', 'i'], ['e']),
           node('Transpose', ['w'], ['t']),
