@@ -9,12 +9,14 @@ import type { Value } from '../graph/value.ts';
 import type { Tensor } from '../onnx/tensor.ts';
 import { specOf } from '../ops/index.ts';
 import { hasHeavyPair, kernelOrder } from '../quantized/pairs.ts';
+import { asLoaded } from '../quantized/turned.ts';
 import { elementTypes } from '../graph/element-types.ts';
 import { isDequantize } from './regions.ts';
 
 const safeWeight = 64;
 
-export function canSaturate(model: Model): boolean {
+export function canSaturate(written: Model): boolean {
+  const model = asLoaded(written);
   const types = elementTypes(model);
   const stored = (value: Value | null): Value | null =>
     value && isDequantize(value.producer) ? (value.producer!.input(0) ?? value) : value;

@@ -67,21 +67,71 @@ export function dequantizeIn(graph: Graph, placed: Placed, name: string): Value 
   return node.output()!;
 }
 
+/** The codes of a matrix with a scale per row as those of its transpose, with a scale per column: a Transpose that runtimes compute once. */
+export function turnCodes(placed: Placed, name: string): Placed {
+  const { codes: rows, axis } = placed;
+  const { graph } = rows;
+  const transpose = graph.makeNode('Transpose', [rows], { outputs: [name] });
+  transpose.setInts('perm', [1n, 0n]);
+  transpose.name = `${transpose.output()!.name}_Transpose`;
+  graph.prepend(transpose);
+  return { ...placed, codes: transpose.output()!, axis: axis === undefined ? undefined : 1 - axis };
+}
+
 /**
- * A node that picks rows of a dequantized table picks rows of its codes, and a DequantizeLinear with a scale per column (the last
- * axis of what is picked) stands behind it.
+ * A node that picks rows of a dequantized table picks rows of its codes, and what makes numbers of them stands behind it: a
+ * DequantizeLinear with a scale per column (the last axis of what is picked), or with the scale 1 and a product with the picked
+ * scales of the rows.
  */
 export function dequantizeBehind(node: Node): void {
   const before = node.input(0)!.producer!;
   const [graph, output] = [node.graph!, node.output()!];
+  const [scale, zero] = [before.input(1)!, before.input(2)!];
   const picked = graph.addValue(`${output.name}_quantized`);
   node.setInput(0, before.input(0)!);
   node.setOutput(0, picked);
-  const behind = graph.makeNode('DequantizeLinear', [picked, before.input(1)!, before.input(2)!], {
-    name: `${picked.name}_DequantizeLinear`,
+  const byRows = before.attributes.has('axis') && before.int('axis', 1) === 0;
+  const inputs = byRows ? [picked, ...unit(scale, zero)] : [picked, scale, zero];
+  const behind = graph.makeNode('DequantizeLinear', inputs, { name: `${picked.name}_DequantizeLinear`, outputs: [] });
+  graph.insertAfter(behind, node);
+  if (!byRows) {
+    if (before.attributes.has('axis')) behind.setInt('axis', -1);
+    behind.setOutput(0, output);
+    return;
+  }
+  behind.setOutput(0, graph.addValue(`${picked.name}_DequantizeLinear_Output`));
+  const steps = graph.makeNode('Gather', [column(scale), node.input(1)!], { outputs: [`${output.name}_scale`] });
+  steps.name = `${steps.output()!.name}_Gather`;
+  graph.insertAfter(steps, behind);
+  const scaled = graph.makeNode('Mul', [behind.output()!, steps.output()!], {
+    name: `${output.name}_scaled`,
     outputs: [],
   });
-  if (before.attributes.has('axis')) behind.setInt('axis', -1);
-  behind.setOutput(0, output);
-  graph.insertAfter(behind, node);
+  scaled.setOutput(0, output);
+  graph.insertAfter(scaled, steps);
+}
+
+/** Scale 1 and the one zero point of all rows. */
+function unit(scale: Value, zero: Value): Value[] {
+  const { type } = zero.constant!;
+  return [
+    shared(scale, 'unit', () => Tensor.of('', 'float32', [], Float32Array.of(1))),
+    shared(zero, 'of_rows', () => Tensor.of('', type.name, [], zero.constant!.data().slice(0, 1))),
+  ];
+}
+
+/** A constant beside another one, made once. */
+function shared({ graph, name }: Value, suffix: string, make: () => Tensor): Value {
+  const own = `${name}_${suffix}`;
+  return graph.values.get(own) ?? graph.addInitializer(make().renamed(own));
+}
+
+/** The scales as a column, so that what is picked of them spreads over rows; runtimes compute it once. */
+function column(scale: Value): Value {
+  const made = [...scale.users.keys()].find((user) => user.is('Unsqueeze'));
+  if (made) return made.output()!;
+  const { graph, name } = scale;
+  const axes = shared(scale, 'axes', () => Tensor.of('', 'int64', [1], BigInt64Array.of(-1n)));
+  const node = graph.makeNode('Unsqueeze', [scale, axes], { name: `${name}_Unsqueeze`, outputs: [`${name}_column`] });
+  return graph.prepend(node).output()!;
 }

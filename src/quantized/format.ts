@@ -53,7 +53,7 @@ export interface Form {
   readonly rangesOptional?: true;
   /** Its operators take float16 too: what it leaves float of a float16 model is that again. */
   readonly keepsHalf?: true;
-  /** It can write a table once that is also read transposed. */
+  /** It reads a matrix through a Transpose, and needs no constant of its own for a head that is tied to embeddings. */
   readonly keepsTied?: true;
   /** The least default operator set that can say it. */
   readonly leastOpset: number;

@@ -39,6 +39,7 @@ export interface Writer<Settings> {
   readonly settings: Settings;
   /** Operator types of the nodes that are rewritten and read this weight. */
   readersOf(weight: Value): readonly string[];
+  find(name: string): Value | undefined;
   constant(near: Value, key: string, make: () => Constant): Value;
   /** Several constants of one computation. */
   constants(near: Value, keys: readonly string[], make: () => readonly (Constant | undefined)[]): (Value | null)[];
@@ -121,7 +122,7 @@ export function emitNodes<Settings>(
   const readers = new Map<string, string[]>();
   for (const { weight, op } of plan.regions)
     if (weight) readers.set(weight.name, [...(readers.get(weight.name) ?? []), op]);
-  const writer = writerFor(settings, readers);
+  const writer = writerFor(settings, readers, find);
   for (const node of nodes) ruleOf(node, rules)!.emit(node, writer);
   for (const graph of model.graph.graphs()) {
     for (const node of graph.nodes())
@@ -133,7 +134,11 @@ export function emitNodes<Settings>(
   return { model, activations: new Map(), repaired: [], origins: new Map() };
 }
 
-function writerFor<Settings>(settings: Settings, readers: ReadonlyMap<string, readonly string[]>): Writer<Settings> {
+function writerFor<Settings>(
+  settings: Settings,
+  readers: ReadonlyMap<string, readonly string[]>,
+  find: Writer<Settings>['find'],
+): Writer<Settings> {
   const written = new Map<string, Value | null>();
   const constants: Writer<Settings>['constants'] = (near, keys, make) => {
     const names = keys.map((key) => `${near.name}_${key}`);
@@ -145,6 +150,7 @@ function writerFor<Settings>(settings: Settings, readers: ReadonlyMap<string, re
   return {
     settings,
     readersOf: ({ name }) => readers.get(name) ?? [],
+    find,
     constants,
     constant: (near, key, make) => constants(near, [key], () => [make()])[0]!,
   };

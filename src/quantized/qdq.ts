@@ -23,7 +23,7 @@ import { dequantizeBehind, dequantizeIn, placeCodes, type Placed } from './dequa
 import type { Quantized } from './format.ts';
 import { codes, quantizeTensor, representable, type QuantParams } from './params.ts';
 import { resolveParameters, type Parameters } from './parameters.ts';
-import { quantizeWeights } from './weights.ts';
+import { weightWriter } from './weight-writer.ts';
 
 /** The given model is left as it is. Throws when an observed tensor has no usable range. */
 export function emitQdq(source: Model, plan: Plan, ranges: ReadonlyMap<string, Interval>): Quantized {
@@ -85,38 +85,6 @@ export function emitQdq(source: Model, plan: Plan, ranges: ReadonlyMap<string, I
 export interface Reader {
   readonly node: Node;
   readonly input: number;
-}
-
-/**
- * Writes codes and scales of a weight beside its constant, once, and a DequantizeLinear into each graph that reads it: a
- * runtime fuses nodes of one graph only.
- */
-function weightWriter(
-  plan: Plan,
-  parameters: Parameters,
-  find: (name: string) => Value | undefined,
-  origins: Map<string, string>,
-): (key: string, graph: Graph) => Value {
-  const names = new Map(plan.weights.map((weight) => [weightKey(weight), weight.name]));
-  const placed = new Map<string, Placed>();
-  const written = new Map<string, Map<Graph, Value>>();
-  return (key, graph) => {
-    const name = names.get(key)!;
-    if (!placed.has(key)) {
-      const constant = find(name)!;
-      const how = parameters.weights.get(key)!;
-      const tensor = quantizeWeights(constant.constant!, how, `${name}_quantized`);
-      const zeros = codes(how.type, how.scales.length).fill(how.zeroPoint);
-      const source = plan.spelling.weights === 'pairs' ? constant : undefined;
-      const place = placeCodes(constant.graph, tensor, how.scales, zeros, how.axis, source);
-      placed.set(key, place);
-      origins.set(place.codes.name, name);
-      written.set(key, new Map());
-    }
-    const copies = written.get(key)!;
-    if (!copies.has(graph)) copies.set(graph, dequantizeIn(graph, placed.get(key)!, name));
-    return copies.get(graph)!;
-  };
 }
 
 /** DequantizeLinear → node → QuantizeLinear with the same parameters becomes the node alone, on codes. */

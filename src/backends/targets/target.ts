@@ -30,6 +30,11 @@ export interface Spelling {
   readonly weights: 'codes' | 'pairs';
   /** share: one DequantizeLinear for all readers of a tensor. own-dequantizer: one for each. own-pair: a whole pair for each. */
   readonly readers: 'share' | 'own-dequantizer' | 'own-pair';
+  /**
+   * What becomes of a table that rows are picked from and that is multiplied with, too. once: its codes are stored once, and the
+   * product reads their Transpose, which the runtime computes when it loads the model. apart: codes for each.
+   */
+  readonly tables: 'once' | 'apart';
 }
 
 /** Where activations carry quantizers. */

@@ -6,6 +6,7 @@ import type { Model } from '../../graph/model.ts';
 import { valueFinder } from '../../graph/model.ts';
 import type { Value } from '../../graph/value.ts';
 import { readProvenance } from '../../quantized/provenance.ts';
+import { asLoaded } from '../../quantized/turned.ts';
 import { isDequantize, isQuantize } from '../regions.ts';
 import { bare, findQuantizers, type Quantizer } from './quantizers.ts';
 import { matchStructure } from './structure.ts';
@@ -38,7 +39,7 @@ export interface Forms {
 
 /** @param sha256 of the float model's file */
 export function pairTensors(float: Forms, other: Forms, sha256: string): Pairing {
-  const quant = other.plain;
+  const quant = asLoaded(other.plain);
   const quantizers = findQuantizers(quant);
   const record = readProvenance(quant);
   if (record && record.source === sha256) {

@@ -12,9 +12,11 @@ import type { WeightLayout } from '../../ops/op.ts';
 import type { Constant, Writer } from '../node-rules.ts';
 import { codes } from '../params.ts';
 import { quantizeWeights, weightScales } from '../weights.ts';
+import type { Ties } from './tied.ts';
 
 export interface DynamicSettings {
   readonly scheme: Scheme;
+  readonly ties: Ties;
 }
 
 /** An activation in u8, with the scale and zero point found at run time. */
@@ -52,13 +54,19 @@ export interface WeightForm {
   readonly scaleDims?: (channels: number) => readonly number[];
 }
 
+export interface PlacedWeight {
+  readonly codes: Value;
+  readonly scale: Value;
+  readonly zeroPoint: Value;
+}
+
 /** Integer codes, scales and zero points (of the scales' shape) of a constant weight, as constants of the graph. */
 export function placeWeight(
   weight: Value,
   key: string,
   form: WeightForm,
   { settings: { scheme }, constants }: Writer<DynamicSettings>,
-): { codes: Value; scale: Value; zeroPoint: Value } {
+): PlacedWeight {
   const [placed, scale, zeroPoint] = constants(weight, [`${key}quantized`, `${key}scale`, `${key}zero_point`], () => {
     const tensor = weight.constant!;
     const axis = scheme.perChannel ? form.axis : undefined;
@@ -73,15 +81,6 @@ export function placeWeight(
     ];
   });
   return { codes: placed!, scale: scale!, zeroPoint: zeroPoint! };
-}
-
-/** The transposed codes of a matrix [N, K], for kernels that want [K, N]. */
-export function turned(tensor: Tensor): Constant {
-  const [rows, cols] = tensor.dims as [number, number];
-  const from = tensor.data() as Int8Array;
-  const to = from.slice();
-  for (let r = 0; r < rows; r++) for (let c = 0; c < cols; c++) to[c * rows + r] = from[r * cols + c]!;
-  return { type: tensor.type.name, dims: [cols, rows], data: to };
 }
 
 /** int32 → float: times both scales, plus a bias. The last node makes the outputs of `node`, which leaves the graph. */

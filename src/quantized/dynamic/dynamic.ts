@@ -14,6 +14,7 @@ import { lstm } from './lstm.ts';
 import { gemm, matmul } from './matmul.ts';
 import { withoutGuardedNaN } from './nan.ts';
 import { recurrent } from './recurrent.ts';
+import { noTies, tiesIn } from './tied.ts';
 
 const rules: readonly NodeRule<DynamicSettings>[] = [matmul, gemm, lstm, recurrent, attention, gather, conv];
 
@@ -25,16 +26,18 @@ export const dynamic: Format = {
   configure(scheme) {
     if (!scheme.weightType.endsWith('int8')) throw formatErrors.eightBits('dynamic', scheme.weightType);
     // DynamicQuantizeLinear knows u8 only.
-    const settings = { scheme: { ...scheme, activationType: 'uint8', activationSymmetric: false } as const };
+    const own = { ...scheme, activationType: 'uint8', activationSymmetric: false } as const;
+    const settings: DynamicSettings = { scheme: own, ties: noTies };
     return {
       format: 'dynamic',
       description: `dynamic, ${describeScheme(settings.scheme)}`,
       settings: {},
       // DequantizeLinear with an axis.
       leastOpset: 13,
-      plan: (model, request) => planNodes(model, { ...request, ...settings }, rules, settings, 'dynamic'),
+      plan: (model, request) => planNodes(model, { ...request, scheme: own }, rules, settings, 'dynamic'),
       settle: (_model, _request, plan) => plan,
-      emit: (model, plan) => emitNodes(withoutGuardedNaN(model, plan), plan, rules, settings),
+      emit: (model, plan) =>
+        emitNodes(withoutGuardedNaN(model, plan), plan, rules, { ...settings, ties: tiesIn(model, plan, settings) }),
     };
   },
 };

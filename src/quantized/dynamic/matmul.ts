@@ -2,7 +2,9 @@
 import type { Node } from '../../graph/node.ts';
 import { specOf } from '../../ops/index.ts';
 import type { NodeRule, Writer } from '../node-rules.ts';
-import { backToFloat, placeWeight, quantizeDynamically, turned, type DynamicSettings } from './chain.ts';
+import { backToFloat, placeWeight, quantizeDynamically, type DynamicSettings } from './chain.ts';
+import { turned } from '../turned.ts';
+import { placeTied } from './tied.ts';
 
 export const matmul: NodeRule<DynamicSettings> = {
   types: ['MatMul'],
@@ -27,7 +29,7 @@ function multiply(node: Node, writer: Writer<DynamicSettings>, transposed: boole
   const weight = node.input(1)!;
   const { axis, layout } = specOf(node)!.weight!(node, weight.constant!.dims.length);
   const form = { axis, layout, ...(transposed ? { arrange: turned } : {}) };
-  const placed = placeWeight(weight, transposed ? 'T_' : '', form, writer);
+  const placed = placeTied(weight, layout, writer) ?? placeWeight(weight, transposed ? 'T_' : '', form, writer);
   const activation = quantizeDynamically(node.input(0)!, node);
   const product = node.graph!.makeNode(
     'MatMulInteger',

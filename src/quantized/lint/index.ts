@@ -4,6 +4,7 @@
  */
 import type { Target } from '../../backends/targets/target.ts';
 import type { Model } from '../../graph/model.ts';
+import { asLoaded } from '../turned.ts';
 import { findQuantizers } from './quantizers.ts';
 import type { LintFinding, LintRule } from './rule.ts';
 import { bias } from './rules/bias.ts';
@@ -36,7 +37,8 @@ export const rules: readonly LintRule[] = [
 ];
 
 /** Where the model breaks the target's rules, rule by rule; empty when it keeps them all. */
-export function lint(model: Model, target: Target): LintFinding[] {
+export function lint(written: Model, target: Target): LintFinding[] {
+  const model = asLoaded(written);
   const subject = { model, target, quantizers: findQuantizers(model) };
   return rules.flatMap((rule) =>
     [...rule.check(subject)].map(({ node, tensor, message, remedy }) => ({
