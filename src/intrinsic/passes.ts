@@ -14,6 +14,7 @@ import { convBn } from './conv-bn.ts';
 import { convOneD } from './conv1d.ts';
 import { deadCode } from './dead-code.ts';
 import { einsum } from './einsum.ts';
+import { flatMatmul } from './flat-matmul.ts';
 import { gelu } from './gelu.ts';
 import { gemmConstants } from './gemm-constants.ts';
 import { globalPool } from './global-pool.ts';
@@ -62,6 +63,7 @@ export const passes: readonly Pass[] = [
   layoutPairs,
   einsum,
   matmulAdd,
+  flatMatmul,
   convBn,
   hardSwish,
   silu,
