@@ -84,7 +84,8 @@ describe('float16, bfloat16 and float64 models', () => {
       const twin = await sqnr('float32', format);
       for (const type of ['float16', 'float64', 'bfloat16'] as const) {
         const made = await sqnr(type, format);
-        expect(Math.abs(made.sqnr - twin.sqnr)).toBeLessThan(0.5);
+        // Other weights than the twin's by up to 2^-9 of each (bfloat16), so that each code is another draw of a rounding error.
+        expect(Math.abs(made.sqnr - twin.sqnr)).toBeLessThan(1);
         // onnxruntime-node has no bfloat16.
         expect(made.ports).toEqual(type === 'bfloat16' ? ['float32', 'float32'] : [type, type]);
         expect(made.warnings[0]).toContain(`the model is ${type}`);
