@@ -63,9 +63,9 @@ const calibrateModel: Keys<Types.CalibrateOptions> = {
 };
 const mergeCalibrations: Keys<Types.MergeOptions> = { states: true, output: true, partial: true };
 const exportCalibration: Keys<Types.ExportOptions> = { state: true, as: true, output: true };
-const quantizeModel: Keys<Types.QuantizeOptions> = { ...data, ...scheme, ...run, ...judged, ...written };
+const quantizeModel: Keys<Types.QuantizeOptions> = { ...data, ...scheme, ...run, ...judged, ...written, improve: true };
 const quantizeFinetuned: Keys<Types.QuantizeFinetunedOptions> = {
-  ...{ ...without(quantizeModel, formOnly), ...training, activationBits: true, firstLastBits: true },
+  ...{ ...without(quantizeModel, [...formOnly, 'improve']), ...training, activationBits: true, firstLastBits: true },
 };
 const prepareModel: Keys<Types.PrepareOptions> = {
   ...{ ...without(data, ['eval']), ...without(scheme, formOnly), ...run, ...written },

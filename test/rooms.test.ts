@@ -18,6 +18,7 @@ const flow = [
   'quantizable',
   'calibrate',
   'quantized',
+  'improve',
   'compare',
   'report',
   'parallel',

@@ -44,6 +44,7 @@ export interface CompareOptions {
   readonly calibration?: Report['data']['calibration'];
   /** How the quantized model was made. */
   readonly recipe?: Report['recipe'];
+  readonly improvements?: Report['improvements'];
   /** Nodes that were left float on purpose. */
   readonly leftFloat?: LeftFloat;
   /** What was noticed while the quantized model was made, one line each. */
@@ -137,6 +138,7 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
       command: options.command,
       models,
       ...(options.recipe === undefined ? {} : { recipe: options.recipe }),
+      ...(options.improvements?.length && { improvements: options.improvements }),
       environment: environmentOf(cpu, threads, exactInt8),
       data,
       ...judge(

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { causeRow, classRow, confusion, layerFacts, profile, sensitivity, tensorRow } from './report-layers.ts';
+import { improvement } from './report-improvements.ts';
 import { training } from './report-training.ts';
 import { better, count, fraction, interval95, real } from './report-terms.ts';
 
@@ -216,6 +217,7 @@ export const reportSchema = z.strictObject({
   causes: z.array(causeRow).optional().describe('why tensors are sick, most harmful first'),
   sensitivity: sensitivity.optional(),
   training: training.optional(),
+  improvements: z.array(improvement).optional().describe('corrections that were tried, in order'),
   classes: z.array(classRow).optional().describe('worst change first'),
   confusion: confusion.optional(),
   profile: profile.optional().describe('latency by operator'),
@@ -235,6 +237,7 @@ export type Placement = Report['placement'];
 export type Latency = NonNullable<Report['cost']['latencyMs']>;
 export type Warning = Report['warnings'][number];
 export type * from './report-layers.ts';
+export type * from './report-improvements.ts';
 export type * from './report-training.ts';
 export type ModelFile = Report['models']['float'];
 

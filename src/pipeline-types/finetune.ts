@@ -15,7 +15,8 @@ type FormatOnly =
   | 'keepIo'
   | 'floatType'
   | 'override'
-  | 'recurrent';
+  | 'recurrent'
+  | 'improve';
 
 export interface PrepareOptions extends Omit<DataFlags, 'eval'>, Omit<SchemeFlags, FormatOnly>, RunFlags {
   readonly model: string;

@@ -1,5 +1,5 @@
 /** Of the whole pipeline in one. */
-import type { Report } from '../compare/report.ts';
+import type { Improvement, Report } from '../compare/report.ts';
 import type { DataFlags, ExternalDataMode, JudgeFlags, ReportFlags, RunFlags, SchemeFlags } from './flags.ts';
 
 export interface QuantizeOptions extends DataFlags, JudgeFlags, SchemeFlags, ReportFlags, RunFlags {
@@ -15,6 +15,8 @@ export interface QuantizeOptions extends DataFlags, JudgeFlags, SchemeFlags, Rep
   /** See CompareOptions. */
   readonly layers?: boolean;
   readonly externalData: ExternalDataMode;
+  /** Which corrections are tried; each is kept where samples that it has not seen are the better for it. Default: all there are. */
+  readonly improve?: 'auto' | 'bias' | 'none';
 }
 
 export interface PlanSummary {
@@ -34,6 +36,8 @@ export interface QuantizeResult {
   /** Every file of the report. */
   readonly reportFiles?: readonly string[];
   readonly plan: PlanSummary;
+  /** What was tried to make it better; absent when nothing was. */
+  readonly improvements?: readonly Improvement[];
   /** Absent when `report` was false. */
   readonly report?: Report;
   readonly warnings: readonly string[];

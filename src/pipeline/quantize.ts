@@ -10,7 +10,7 @@ import { widened } from '../calibrate/ranges.ts';
 import { notesOf, type CalibrationState } from '../calibrate/state.ts';
 import { compareModels } from '../compare/compare.ts';
 import { checkGates, parseGate } from '../compare/gates.ts';
-import type { Report } from '../compare/report.ts';
+import type { Improvement, Report } from '../compare/report.ts';
 import { summarizeSkipped } from '../data/tolerant.ts';
 import type { Interval } from '../ops/op.ts';
 import { pipelineErrors } from '../errors/pipeline.ts';
@@ -43,6 +43,7 @@ import {
 import { observerSettings } from './observer.ts';
 import { checkPlaces } from './places.ts';
 import { plannedRanges } from './planned-ranges.ts';
+import { improveModel } from './improve.ts';
 import { judgesOf } from './judges.ts';
 import { layerSamples } from './layers.ts';
 import { observeTensors } from './observe-tensors.ts';
@@ -114,7 +115,11 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   if (judged && !state) await runFloat(float, samples.evaluation);
   const ranges: ReadonlyMap<string, Interval> = state ? plannedRanges(state, wanted, fixed) : new Map();
   const plan = form.settle(model, request, wanted, ranges);
-  const quantized = form.emit(model, plan, widened(ranges, options.minRange));
+  const used = widened(ranges, options.minRange);
+  const sampled = options.data !== undefined || options.reader !== undefined;
+  const candidate = { form, plan, ranges: used, samples: sampled ? samples.calibration : undefined };
+  const improved = await improveModel(model, candidate, options);
+  const quantized = form.emit(improved.model, plan, used);
   if (keepsHalf) narrowBack(quantized.model, source.widened!.singles);
   const drawn =
     custom === undefined
@@ -132,6 +137,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
     ...repairWarnings(quantized.repaired),
     ...lintWarnings(quantized.model, target),
     ...drawn,
+    ...improved.warnings,
   ];
   const tell = (warning: string): void => {
     warnings.push(warning);
@@ -148,12 +154,14 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   const result = {
     outputPath: saved.path,
     plan: summarizePlan(plan, form.description),
+    ...(improved.steps.length > 0 && { improvements: improved.steps }),
     warnings,
     ...(!saved.ran && { notRun: reason }),
   };
   if (!judged) return result;
   const health = state && (await healthFor(options, model, state, samples.calibration));
-  const made = { quantPath: saved.path, fused: model, target, form, plan, state, samples, health };
+  const { steps } = improved;
+  const made = { quantPath: saved.path, fused: model, target, form, plan, state, samples, health, steps };
   const report = await judge(options, made, { warnings, baseline, judges });
   recordBaseline(report, options);
   const files = writeReportFiles(report, options);
@@ -170,8 +178,8 @@ function chooseSamples(
   const inputs = inputsOf(model);
   const given = options.data ?? options.reader ?? options.eval;
   if (!calibrates && !runs && given === undefined) return anySample(options, inputs);
-  // A state needs no samples; with --data those that it was made of, by the same seed, are not judged.
-  const ready = options.state !== undefined && (options.eval !== undefined || given === undefined);
+  // A state needs no samples; with --data those that it was made of, by the same seed, correct biases and are not judged.
+  const ready = options.state !== undefined && options.data === undefined && options.reader === undefined;
   return calibrates && !ready ? splitSamples(options, inputs) : judgingSamples(options, options.model, inputs);
 }
 
@@ -206,11 +214,12 @@ interface Made {
   readonly state: CalibrationState | undefined;
   readonly samples: SamplePlan;
   readonly health: Health | undefined;
+  readonly steps: readonly Improvement[];
 }
 
 function judge(
   options: QuantizeOptions,
-  { quantPath, fused, target, form, plan, state, samples: { evaluation }, health }: Made,
+  { quantPath, fused, target, form, plan, state, samples: { evaluation }, health, steps }: Made,
   told: Pick<Parameters<typeof compareModels>[0], 'warnings' | 'baseline' | 'judges'>,
 ): Promise<Report> {
   const skipped = summarizeSkipped(state?.skipped);
@@ -225,6 +234,7 @@ function judge(
     ...told,
     profile: options.profile ?? false,
     command: options.command ?? 'quantizeModel',
+    improvements: [...steps],
     // A table of another tool tells nothing of its samples.
     ...(state !== undefined &&
       state.samples > 0 && {

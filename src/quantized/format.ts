@@ -53,6 +53,8 @@ export interface Form {
   readonly rangesOptional?: true;
   /** Its operators take float16 too: what it leaves float of a float16 model is that again. */
   readonly keepsHalf?: true;
+  /** Scales of activations are constants: what emitQdq makes of the plan is what its models compute. */
+  readonly static?: true;
   /** It reads a matrix through a Transpose, and needs no constant of its own for a head that is tied to embeddings. */
   readonly keepsTied?: true;
   /** The least default operator set that can say it. */

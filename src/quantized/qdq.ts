@@ -25,8 +25,13 @@ import { codes, quantizeTensor, representable, type QuantParams } from './params
 import { resolveParameters, type Parameters } from './parameters.ts';
 import { weightWriter } from './weight-writer.ts';
 
+export interface QuantizedQdq extends Quantized {
+  /** The nodes in int8, by the name of their first output in the float model. */
+  readonly nodes: ReadonlyMap<string, Node>;
+}
+
 /** The given model is left as it is. Throws when an observed tensor has no usable range. */
-export function emitQdq(source: Model, plan: Plan, ranges: ReadonlyMap<string, Interval>): Quantized {
+export function emitQdq(source: Model, plan: Plan, ranges: ReadonlyMap<string, Interval>): QuantizedQdq {
   const model = copyModel(source);
   const find = valueFinder(model);
   const parameters = resolveParameters(find, plan, ranges);
@@ -78,7 +83,8 @@ export function emitQdq(source: Model, plan: Plan, ranges: ReadonlyMap<string, I
   }
   removeDead(model.graph);
   sortNodes(model.graph);
-  return { model, activations: parameters.activations, repaired: parameters.repaired, origins };
+  const nodes = new Map([...nodeOf].map(([{ tensor }, node]) => [tensor, node]));
+  return { model, activations: parameters.activations, repaired: parameters.repaired, origins, nodes };
 }
 
 /** An int8 node and the input at which it reads. */

@@ -9,6 +9,7 @@ import type { Renderer } from './renderer.ts';
 import {
   because,
   gateWords,
+  improvementWords,
   latencyWords,
   likelyCause,
   modelNames,
@@ -35,6 +36,7 @@ export function renderMarkdown(report: Report): string {
       task(report, rows),
       cause(report),
       training(report),
+      improvements(report),
       outputs(report, rows),
       tensors(report, Math.min(rows, mostTensors)),
       sensitivity(report, rows),
@@ -103,6 +105,10 @@ function cause(report: Report): string {
 
 function training({ training: found }: Report): string {
   return found ? `**trained** ${told(trainingWords(found))}` : '';
+}
+
+function improvements({ improvements: found = [] }: Report): string {
+  return found.map((each) => told(improvementWords(each))).join('\n\n');
 }
 
 function outputs({ outputs, texts = [], data }: Report, most: number): string {

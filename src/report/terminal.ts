@@ -11,6 +11,7 @@ import type { Renderer } from './renderer.ts';
 import { table } from './table.ts';
 import {
   gateWords,
+  improvementWords,
   latencyWords,
   modelNames,
   because,
@@ -56,6 +57,7 @@ export function renderTerminal(
     trainingLines(context),
     placementLines(context),
     calibrationLines(context),
+    improvementLines(context),
     profileLines(context),
     [...warningLines(context), ...(reportPath === undefined ? [] : [` report: ${clean(reportPath)}`])],
   ];
@@ -215,6 +217,10 @@ function placementLines({ report: { placement, nodes }, ink, width }: Context): 
 function calibrationLines({ report: { data }, width }: Context): string[] {
   const health = data.calibration?.health;
   return health ? healthLines(health, width) : [];
+}
+
+function improvementLines({ report: { improvements = [] }, width }: Context): string[] {
+  return improvements.map((improvement) => indented(improvementWords(improvement), 1, width));
 }
 
 /** Where the time goes, the slowest operator first. */

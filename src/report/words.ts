@@ -1,6 +1,6 @@
 /** What renderers say alike: the verdict in words, the cost, a gate's figures, and which tensors to look at first. */
-import type { CauseRow, GateRow, Report, TaskRow, TensorRow, Training } from '../compare/report.ts';
-import { bytes, digits, distinct, inUnit, milliseconds, percent, plural, points } from './format.ts';
+import type { CauseRow, GateRow, Improvement, Report, TaskRow, TensorRow, Training } from '../compare/report.ts';
+import { bytes, digits, distinct, inUnit, milliseconds, percent, plural, points, shorten } from './format.ts';
 
 /** The verdict in words, with what most likely went wrong. Holds names of the model: callers escape it. */
 export function because(report: Report): string {
@@ -111,6 +111,19 @@ export function trainingWords({ steps, keptStep, endedEarly, loss, curve, evalua
       ? [`${metric} ${inUnit(before!.value, unit)} to ${inUnit(after!.value, unit)}`]
       : []),
   ].join(', ');
+}
+
+/** Outputs named in one line. */
+const mostOutputs = 2;
+
+/** What a correction did: "biases of 52 layers corrected: scores 47.4 dB to 51.2 dB on 21 samples that it had not seen". */
+export function improvementWords({ kept, layers, samples, outputs }: Improvement): string {
+  const each = outputs.slice(0, mostOutputs).map(({ name, before, after }) => {
+    return `${shorten(name, 40)} ${inUnit(before, 'dB')} to ${inUnit(after, 'dB')}`;
+  });
+  const hidden = outputs.length - each.length;
+  const what = `biases of ${plural(layers, 'layer')} ${kept ? 'corrected' : 'left as they are, a correction is not worth it'}`;
+  return `${what}: ${each.join(', ')}${hidden > 0 ? ` and ${hidden} more` : ''} on ${plural(samples, 'sample')} that it had not seen`;
 }
 
 /** A condition that failed, as one line: "top1.drop <= 1.00%: 0.86%, at worst 1.31%". */

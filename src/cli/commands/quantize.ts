@@ -24,13 +24,15 @@ import { runFlags } from '../run-flags.ts';
 import type { QuantizeResult } from '../../pipeline-types.ts';
 import { palette } from '../../report/ansi.ts';
 
-/** What only --finetune reads, and what it does not read: formOptions. */
+/** What only --finetune reads, and what it does not. */
 const finetuneOnly = [
   ...trainingOptions,
   'activationBits',
   'firstLastBits',
   'workers',
 ] as const satisfies readonly OptionName[];
+
+const untrainedOnly = [...formOptions, 'improve'] as const satisfies readonly OptionName[];
 
 export const quantize = defineCommand({
   name: 'quantize',
@@ -42,6 +44,7 @@ export const quantize = defineCommand({
     ...schemeOptions,
     'state',
     'opset',
+    'improve',
     'output',
     'externalData',
     ...reportOptions,
@@ -93,9 +96,9 @@ export const quantize = defineCommand({
 
 /** Every flag given must have an effect. @throws QAT_NEEDS_FINETUNE, QAT_NOT_FINETUNED, CLI_CONFLICT */
 function checkMode(
-  values: Values<(typeof finetuneOnly)[number] | (typeof formOptions)[number] | 'withFinetuning' | 'threads'>,
+  values: Values<(typeof finetuneOnly)[number] | (typeof untrainedOnly)[number] | 'withFinetuning' | 'threads'>,
 ): void {
-  const idle = (values.withFinetuning ? formOptions : finetuneOnly).find((key) => {
+  const idle = (values.withFinetuning ? untrainedOnly : finetuneOnly).find((key) => {
     const { default: usual } = table[key] as { readonly default?: unknown };
     return values[key] !== undefined && values[key] !== usual;
   });

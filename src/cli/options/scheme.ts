@@ -52,6 +52,12 @@ export const scheme = {
     describe: 'scales of weights: largest magnitude, or least squared error',
     defaultText: 'max',
   }),
+  improve: choice(['auto', 'bias', 'none'], {
+    group,
+    describe:
+      'corrections without training, kept where samples that they have not seen are the better for it; bias: the mean error of each channel',
+    defaultText: 'auto: all there are',
+  }),
   weightBits: integer({
     group,
     min: 1,

@@ -41,6 +41,8 @@ interface Found {
   readonly node: Node;
   /** By input position. */
   readonly inputs: ReadonlyMap<number, Quantizer>;
+  /** What the int8 model adds, by input position: rounded, and corrected for what quantization does to means. */
+  readonly bias: ReadonlyMap<number, Tensor>;
 }
 
 export function buildSwitchable({ pairs, reference, quant }: Pairing): Switchable {
@@ -68,7 +70,7 @@ export function buildSwitchable({ pairs, reference, quant }: Pairing): Switchabl
     if (!results.has(maker)) results.set(maker, graph.addInput(`${flag.name}_result`, dataType('bool').code, []));
     switchResult(value, results.get(maker)!, quantizer);
   }
-  for (const { each, node } of layers) switchLayer(node, flagOf.get(node)!, each.inputs);
+  for (const { each, node } of layers) switchLayer(node, flagOf.get(node)!, each);
   sortNodes(graph);
   const named = rows.map((row, i): Layer => {
     const { node } = layers[i]!;
@@ -102,9 +104,26 @@ function findLayers(pairs: readonly Pair[], reference: Model, quant: Model): Fou
     });
     if (!partner) continue;
     taken.add(partner);
-    found.push({ node: partner, inputs: new Map([...inputs].map(([index, { quantizer }]) => [index, quantizer!])) });
+    const quantizers = new Map([...inputs].map(([index, { quantizer }]) => [index, quantizer!] as const));
+    found.push({ node: partner, inputs: quantizers, bias: biasOf(node, partner) });
   }
   return found;
+}
+
+/** @param float in which the bias is a constant, as the rule of the operator wants it */
+function biasOf(node: Node, float: Node): Map<number, Tensor> {
+  const rule = specOf(float)?.quantize?.(float);
+  const operands = typeof rule === 'object' ? rule.operands.filter(({ role }) => role === 'bias') : [];
+  return new Map(
+    operands.flatMap(({ index }) => {
+      const value = node.input(index);
+      const [codes, scale] = [0, 1].map((input) => isDequantize(value?.producer) && value!.producer!.constant(input));
+      if (!codes || !scale) return value?.constant ? [[index, value.constant] as const] : [];
+      const scales = scale.floats();
+      const data = codes.floats().map((code, i) => Math.fround(code * scales[scales.length === 1 ? 0 : i]!));
+      return [[index, Tensor.of(value!.name, 'float32', codes.dims, data)] as const];
+    }),
+  );
 }
 
 function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
@@ -142,7 +161,7 @@ function switchResult(value: Value, flag: Value, quantizer: Quantizer): void {
 }
 
 /** The node with quantized inputs, or as it is. */
-function switchLayer(node: Node, flag: Value, quantizers: ReadonlyMap<number, Quantizer>): void {
+function switchLayer(node: Node, flag: Value, { inputs: quantizers, bias }: Found): void {
   const graph = node.graph!;
   const outputs = node.outputs.filter((value) => value !== null);
   const choice = graph.makeNode('If', [flag], { outputs: outputs.map(({ name }) => `${name}_layer`) });
@@ -151,6 +170,7 @@ function switchLayer(node: Node, flag: Value, quantizers: ReadonlyMap<number, Qu
   branch(choice, 'then_branch', (body) =>
     clone(body, node, (value, index) => {
       const quantizer = quantizers.get(index);
+      if (bias.has(index)) return body.addInitializer(bias.get(index)!);
       if (!quantizer) return value;
       return quantizer.kind === 'weight' ? dequantized(body, quantizer) : roundTrip(body, value, quantizer);
     }),

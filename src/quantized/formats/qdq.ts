@@ -27,6 +27,7 @@ export const qdq: Format = {
       format: 'qdq',
       description: `QDQ, ${describeScheme(scheme)}`,
       settings: recurrent === undefined ? {} : { recurrent },
+      static: true,
       leastOpset: leastOpset(scheme),
       plan: planQuantization,
       settle: planRanged,

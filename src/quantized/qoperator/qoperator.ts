@@ -26,6 +26,7 @@ export const qoperator: Format = {
       format: 'qoperator',
       description: `QOperator, ${describeScheme(scheme)}`,
       settings: {},
+      static: true,
       leastOpset: Math.max(codesOpset, leastOpset(scheme)),
       plan: planQuantization,
       settle: planRanged,

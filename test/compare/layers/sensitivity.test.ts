@@ -86,7 +86,7 @@ describe('the switchable model', () => {
     // Float sums in another order.
     expect(await closeness(float, switched, all(false))).toBeGreaterThan(100);
     const cost = await closeness(float, simulated, {});
-    // Float bias instead of int32, and now and then a value on the edge between two codes: far less than quantization costs.
+    // Now and then a value on the edge between two codes: far less than quantization costs.
     expect(await closeness(simulated, switched, all(true))).toBeGreaterThan(cost + 12);
     await Promise.all(sessions.map((session) => session.dispose()));
   });

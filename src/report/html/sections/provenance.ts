@@ -1,6 +1,7 @@
 /** Where the figures come from: files and hashes, samples, versions, machine, the exact command. */
 import type { ModelFile } from '../../../compare/report.ts';
 import { bytes, plural } from '../../format.ts';
+import { improvementWords } from '../../words.ts';
 import { el, folded, name, tableOf, type Child } from '../markup.ts';
 import type { Section } from '../section.ts';
 
@@ -8,7 +9,7 @@ export const provenance: Section = {
   id: 'provenance',
   title: 'Provenance',
   render(report) {
-    const { environment: env, data, command, tool, created, recipe } = report;
+    const { environment: env, data, command, tool, created, recipe, improvements = [] } = report;
     const { evaluation, calibration } = data;
     const facts: [string, Child][] = [
       ['command', el('code', { class: 'command' }, command)],
@@ -31,6 +32,7 @@ export const provenance: Section = {
           ? [`${plural(calibration.n, 'sample')} of `, name(calibration.source), hash(calibration.idsHash)]
           : 'not known',
       ],
+      ...improvements.map((each): [string, Child] => ['correction', improvementWords(each)]),
       [
         'runtime',
         `onnxruntime ${env.ort}, Node.js ${env.node}, ${plural(env.threads, 'thread')}${env.exactInt8 ? ', exact int8 products' : ''}`,

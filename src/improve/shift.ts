@@ -1,0 +1,97 @@
+/**
+ * How far the output of a layer is to be shifted, channel by channel, so that the mean of what its activation makes of it is that of the
+ * float model. For the mean before a Relu the answer would be plain; behind it noise adds to the mean wherever it carries values over 0,
+ * and that is what the next layers read.
+ */
+import type { TensorValue } from '../onnx/data-types.ts';
+import { unlimited, type BiasedLayer } from './layers.ts';
+
+/** Newton steps; what they are looking for is piecewise linear, and nearly straight at so small shifts. */
+const steps = 3;
+/** A channel of which less than this share is within the limits tells too little of where a shift would lead. */
+const leastActive = 0.02;
+/** So many times what the error of the mean would need where the activation is straight: more is no correction. */
+const most = 3;
+
+/**
+ * Shrunk by what may be chance: s² being the squared standard error of the mean error e over the samples, to max(0, 1 - s² / e²) of it.
+ *
+ * @param wanted means in the float model, by sample
+ * @param outputs of the layer in the quantized one, by sample, before its activation
+ * @returns one number per channel, 0 where there is none
+ */
+export function shiftOf(
+  layer: BiasedLayer,
+  wanted: readonly Float32Array[],
+  outputs: readonly TensorValue[],
+): Float64Array {
+  const samples = outputs.length;
+  const none = new Float64Array(layer.channels);
+  const [target, means, errors, squares, share] = Array.from({ length: 5 }, () => none.slice()) as FiveArrays;
+  outputs.forEach((output, sample) => {
+    const seen = activeMeans(layer, [output], none);
+    wanted[sample]!.forEach((mean, channel) => {
+      const error = mean - seen.means[channel]!;
+      target[channel]! += mean / samples;
+      means[channel]! += seen.means[channel]! / samples;
+      share[channel]! += seen.share[channel]! / samples;
+      errors[channel]! += error / samples;
+      squares[channel]! += error ** 2 / samples;
+    });
+  });
+  const shift = none.slice();
+  let now: Active = { means, share };
+  for (let step = 1; ; step++) {
+    for (const [channel, part] of now.share.entries()) {
+      if (part >= leastActive) shift[channel]! += (target[channel]! - now.means[channel]!) / part;
+    }
+    if (step === steps || layer.limits === unlimited) break;
+    now = activeMeans(layer, outputs, shift);
+  }
+  return shift.map((value, channel) => {
+    const [mean, square] = [errors[channel]!, squares[channel]!];
+    const chance = (square - mean ** 2) / (samples - 1);
+    const bound = (most * Math.sqrt(square)) / share[channel]!;
+    const bounded = Math.max(-bound, Math.min(bound, value));
+    const shrunk = bounded * Math.max(0, 1 - chance / mean ** 2);
+    return Number.isFinite(shrunk) ? shrunk : 0;
+  });
+}
+
+type FiveArrays = [Float64Array, Float64Array, Float64Array, Float64Array, Float64Array];
+
+interface Active {
+  /** Of the shifted and limited outputs. */
+  readonly means: Float64Array;
+  /** Of them that is within the limits. */
+  readonly share: Float64Array;
+}
+
+function activeMeans(
+  { channels, inner, limits: { min, max } }: BiasedLayer,
+  outputs: readonly TensorValue[],
+  shift: Float64Array,
+): Active {
+  const [means, share] = [new Float64Array(channels), new Float64Array(channels)];
+  let count = 0;
+  for (const { dims, data } of outputs) {
+    const values = data as Float32Array;
+    // Elements of a channel that lie side by side.
+    const run = inner === 0 ? 1 : dims.slice(-inner).reduce((product, dim) => product * dim, 1);
+    for (let at = 0, channel = 0; at < values.length; at += run, channel = channel + 1 === channels ? 0 : channel + 1) {
+      const by = shift[channel]!;
+      let [sum, within] = [0, 0];
+      for (let i = at; i < at + run; i++) {
+        const value = values[i]! + by;
+        if (value > min && value < max) {
+          sum += value;
+          within++;
+        } else sum += value <= min ? min : max;
+      }
+      means[channel]! += sum;
+      share[channel]! += within;
+    }
+    count += values.length / channels;
+  }
+  return { means: means.map((sum) => sum / count), share: share.map((within) => within / count) };
+}

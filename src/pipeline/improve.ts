@@ -1,0 +1,107 @@
+/** Improvements of a quantized model without training, each kept only where samples that it has not seen are the better for it. */
+import type { Interval } from '../ops/op.ts';
+import type { Model } from '../graph/model.ts';
+import type { TensorValue } from '../onnx/data-types.ts';
+import { feedsOfOne } from '../data/batch.ts';
+import type { Selection } from '../data/sample.ts';
+import { correctBiases } from '../improve/bias.ts';
+import { isBetter, meanOf, qualityOf, resultsOf, type Quality } from '../improve/judge.ts';
+import type { Improvement } from '../compare/report.ts';
+import type { QuantizeOptions, RunFlags } from '../pipeline-types.ts';
+import type { Plan } from '../quantizable/plan.ts';
+import type { Form } from '../quantized/format.ts';
+import { emitQdq } from '../quantized/qdq.ts';
+import type { Samples } from './samples.ts';
+import { inputsOf } from './source.ts';
+
+/** 48 to learn from, where more hardly pay, and 24 to judge by. */
+const usualSamples = 72;
+/** Every so many-th sample is kept for judging. */
+const judges = 3;
+/** Fewer say nothing of chance. */
+const fewestSamples = 6;
+
+export interface Improved {
+  /** The float model to be written. */
+  readonly model: Model;
+  readonly steps: readonly Improvement[];
+  /** Why what was asked for by name was not done. */
+  readonly warnings: readonly string[];
+}
+
+/** What is to be improved, as it would be written. */
+export interface Candidate {
+  readonly form: Form;
+  readonly plan: Plan;
+  readonly ranges: ReadonlyMap<string, Interval>;
+  /** That calibrated it, if they are at hand. */
+  readonly samples: Samples | undefined;
+}
+
+export async function improveModel(
+  model: Model,
+  candidate: Candidate,
+  options: RunFlags & Pick<QuantizeOptions, 'improve'>,
+): Promise<Improved> {
+  if (options.improve === 'none') return { model, steps: [], warnings: [] };
+  const done = await correct(model, candidate, options);
+  if (typeof done !== 'string') return { ...done, warnings: [] };
+  const warnings = options.improve === 'bias' ? [`biases are not corrected: ${done}`] : [];
+  return { model, steps: [], warnings };
+}
+
+/** Or the reason why not. */
+async function correct(
+  model: Model,
+  { form, plan, ranges, samples }: Candidate,
+  { threads, onProgress }: RunFlags,
+): Promise<Omit<Improved, 'warnings'> | string> {
+  if (!form.static) return `format '${form.format}' has no constant ranges`;
+  if (plan.parts) return 'nodes are in several formats';
+  if (!samples) return 'that takes the samples that calibrated (--data)';
+  if (samples.dataset.synthetic) return 'the samples are random numbers';
+  if (samples.dataset.carry) return 'the model has a state that goes from sample to sample';
+  const feeds = await feedsFor(model, samples);
+  if (feeds.length < fewestSamples) return `${feeds.length} samples are too few, at least ${fewestSamples} it takes`;
+  const learns = feeds.filter((_, i) => i % judges !== judges - 1);
+  const unseen = feeds.filter((_, i) => i % judges === judges - 1);
+  const corrected = await correctBiases(model, plan, ranges, learns, {
+    threads,
+    onLayer: (done, total) => onProgress?.({ stage: 'correcting biases', done, total, unit: 'layers' }),
+  });
+  if (!corrected) return 'no layer in int8 has one';
+  const expected = await resultsOf(model, unseen, threads);
+  const quality = async (source: Model): Promise<Quality> =>
+    qualityOf(expected, await resultsOf(emitQdq(source, plan, ranges).model, unseen, threads));
+  const [before, after] = [await quality(model), await quality(corrected.model)];
+  const kept = isBetter(before, after);
+  const step: Improvement = {
+    name: 'bias',
+    kept,
+    layers: corrected.layers,
+    samples: unseen.length,
+    outputs: [...before].map(([name, each]) => ({ name, before: meanOf(each), after: meanOf(after.get(name)!) })),
+  };
+  return { model: kept ? corrected.model : model, steps: [step] };
+}
+
+/** One run for each sample, spread over all that calibrated. */
+async function feedsFor(
+  model: Model,
+  { dataset, selection }: Samples,
+): Promise<Readonly<Record<string, TensorValue>>[]> {
+  const inputs = inputsOf(model);
+  const feeds: Readonly<Record<string, TensorValue>>[] = [];
+  for await (const sample of dataset.samples(spread(selection, usualSamples))) {
+    feeds.push(feedsOfOne(sample, inputs, dataset));
+  }
+  return feeds;
+}
+
+/** At most so many of them, at even distances; of a stream, whose length nobody knows, the first. */
+function spread(selection: Selection, most: number): Selection {
+  if ('from' in selection)
+    return { from: selection.from, to: Math.min(selection.to ?? Infinity, selection.from + most) };
+  if (selection.length <= most) return selection;
+  return Array.from({ length: most }, (_, i) => selection[Math.floor((i * selection.length) / most)]!);
+}
