@@ -55,6 +55,21 @@ describe('fuse without data', () => {
     expect(result).toMatchObject({ nodesAfter: 2, worstDifference: 0, warnings: [] });
   });
 
+  it('accepts what rounding explains in a model that makes much of it, and says so', async () => {
+    // sin(10^5 x): one unit in the last place of x is as much as the sum of two constants makes of it.
+    const result = await fuse('unsteady', {
+      inputs: { x: [64] },
+      initializers: { big: f32([1], [3e5]), more: f32([1], [1.7]) },
+      nodes: [node('Mul', ['x', 'big'], ['a']), node('Mul', ['a', 'more'], ['b']), node('Sin', ['b'], ['y'])],
+      outputs: ['y'],
+    });
+    expect(result.nodesAfter).toBe(2);
+    expect(result.worstDifference).toBeGreaterThan(result.bound);
+    expect(result.warnings).toEqual([
+      expect.stringMatching(/^output 'y' changes by .* the model makes much of rounding$/),
+    ]);
+  });
+
   it('holds texts against each other', async () => {
     const spec = (last: readonly string[]): ModelSpec => ({
       domains: { 'ai.onnx.ml': 3 },
