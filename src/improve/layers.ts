@@ -3,20 +3,15 @@ import { valueFinder, type Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { setConstant } from '../intrinsic/edit.ts';
-import { specOf } from '../ops/index.ts';
-import type { Interval } from '../ops/op.ts';
 import type { Plan } from '../quantizable/plan.ts';
-
-/** Of a layer without such an activation. */
-export const unlimited: Interval = { min: -Infinity, max: Infinity };
+import { activationOf, type Activation } from './activations.ts';
 
 export interface BiasedLayer {
   /** The float tensor to which the bias has been added. */
   readonly tensor: string;
-  /** What is made of it: behind a Relu or Clip that is all that reads it, else the tensor itself. */
+  /** The one behind its activation, whose mean is to be kept. */
   readonly seen: string;
-  /** Of that Relu or Clip. */
-  readonly limits: Interval;
+  readonly activation: Activation;
   readonly channels: number;
   /** Axes behind that of the channels. */
   readonly inner: number;
@@ -51,10 +46,8 @@ function layerOf(node: Node, input: number, inner: number): BiasedLayer | undefi
   const channels = bias.dims.at(-1) ?? 0;
   if (channels === 0 || bias.size !== channels) return undefined;
   const output = node.output()!;
-  const clamp = output.soleUser;
-  const limits = clamp && specOf(clamp)?.clamp?.(clamp);
-  const seen = limits ? clamp!.output()! : output;
-  return { tensor: output.name, seen: seen.name, limits: limits ?? unlimited, channels, inner, input };
+  const { activation, seen } = activationOf(output);
+  return { tensor: output.name, seen: seen.name, activation, channels, inner, input };
 }
 
 /** Adds to the biases of the layers, in place; constants that others read too are left as they are. */

@@ -4,11 +4,12 @@
  * and that is what the next layers read.
  */
 import type { TensorValue } from '../onnx/data-types.ts';
-import { unlimited, type BiasedLayer } from './layers.ts';
+import { identity } from './activations.ts';
+import type { BiasedLayer } from './layers.ts';
 
-/** Newton steps; what they are looking for is piecewise linear, and nearly straight at so small shifts. */
+/** Newton steps where an activation has kinks: it is nearly straight at so small shifts. */
 const steps = 3;
-/** A channel of which less than this share is within the limits tells too little of where a shift would lead. */
+/** A channel of which less than this passes its activation tells too little of where a shift would lead. */
 const leastActive = 0.02;
 /** So many times what the error of the mean would need where the activation is straight: more is no correction. */
 const most = 3;
@@ -45,7 +46,7 @@ export function shiftOf(
     for (const [channel, part] of now.share.entries()) {
       if (part >= leastActive) shift[channel]! += (target[channel]! - now.means[channel]!) / part;
     }
-    if (step === steps || layer.limits === unlimited) break;
+    if (step === steps || layer.activation === identity) break;
     now = activeMeans(layer, outputs, shift);
   }
   return shift.map((value, channel) => {
@@ -61,14 +62,14 @@ export function shiftOf(
 type FiveArrays = [Float64Array, Float64Array, Float64Array, Float64Array, Float64Array];
 
 interface Active {
-  /** Of the shifted and limited outputs. */
+  /** Of what the activation makes of the shifted outputs. */
   readonly means: Float64Array;
-  /** Of them that is within the limits. */
+  /** Of a further shift, what would be left behind the activation: its mean slope. */
   readonly share: Float64Array;
 }
 
 function activeMeans(
-  { channels, inner, limits: { min, max } }: BiasedLayer,
+  { channels, inner, activation }: BiasedLayer,
   outputs: readonly TensorValue[],
   shift: Float64Array,
 ): Active {
@@ -80,18 +81,16 @@ function activeMeans(
     const run = inner === 0 ? 1 : dims.slice(-inner).reduce((product, dim) => product * dim, 1);
     for (let at = 0, channel = 0; at < values.length; at += run, channel = channel + 1 === channels ? 0 : channel + 1) {
       const by = shift[channel]!;
-      let [sum, within] = [0, 0];
+      let [sum, slopes] = [0, 0];
       for (let i = at; i < at + run; i++) {
         const value = values[i]! + by;
-        if (value > min && value < max) {
-          sum += value;
-          within++;
-        } else sum += value <= min ? min : max;
+        sum += activation.apply(value);
+        slopes += activation.slope(value);
       }
       means[channel]! += sum;
-      share[channel]! += within;
+      share[channel]! += slopes;
     }
     count += values.length / channels;
   }
-  return { means: means.map((sum) => sum / count), share: share.map((within) => within / count) };
+  return { means: means.map((sum) => sum / count), share: share.map((slopes) => slopes / count) };
 }

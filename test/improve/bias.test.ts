@@ -87,8 +87,8 @@ describe('biasedLayers', () => {
       ],
     });
     const found = biasedLayers(model, planFor(model));
-    expect(found.map(({ tensor, seen, input, limits }) => ({ tensor, seen, input, least: limits.min }))).toEqual([
-      { tensor: 'n', seen: 'r', input: 0, least: 0 },
-    ]);
+    expect(
+      found.map(({ tensor, seen, input, activation }) => ({ tensor, seen, input, least: activation.apply(-1) })),
+    ).toEqual([{ tensor: 'n', seen: 'r', input: 0, least: 0 }]);
   });
 });

@@ -1,14 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { random } from '../../src/data/random.ts';
-import { unlimited, type BiasedLayer } from '../../src/improve/layers.ts';
+import { identity, limited } from '../../src/improve/activations.ts';
+import type { BiasedLayer } from '../../src/improve/layers.ts';
 import { shiftOf } from '../../src/improve/shift.ts';
 import type { TensorValue } from '../../src/onnx/data-types.ts';
 
 const layer = (changes: Partial<BiasedLayer> = {}): BiasedLayer => ({
   tensor: 'y',
   seen: 'y',
-  limits: unlimited,
+  activation: identity,
   channels: 2,
   inner: 2,
   input: 2,
@@ -21,7 +22,7 @@ const tensor = (dims: number[], data: Iterable<number>): TensorValue => ({
   data: Float32Array.from(data),
 });
 
-const relu = { min: 0, max: Infinity };
+const relu = limited(0, Infinity);
 const meanOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 describe('shiftOf', () => {
@@ -38,7 +39,7 @@ describe('shiftOf', () => {
   });
 
   it('gives the mean that is wanted behind a Relu or Clip', () => {
-    const limits = fc.constantFrom(relu, { min: 0, max: 1 });
+    const limits = fc.constantFrom(relu, limited(0, 1));
     const by = fc.double({ min: -0.1, max: 0.1, noNaN: true });
     fc.assert(
       fc.property(
@@ -49,13 +50,12 @@ describe('shiftOf', () => {
         (range, seed, center, shifted) => {
           const draw = random(seed);
           const exact = Array.from({ length: 400 }, () => Math.fround(center + draw.normal() / 2));
-          const limited = (value: number): number => Math.max(range.min, Math.min(range.max, value));
           const output = tensor([1, 1, 400, 1], exact);
-          const wanted = Float32Array.of(meanOf(exact.map((value) => limited(value + shifted))));
-          const one = layer({ channels: 1, limits: range });
+          const wanted = Float32Array.of(meanOf(exact.map((value) => range.apply(value + shifted))));
+          const one = layer({ channels: 1, activation: range });
           const [shift] = shiftOf(one, [wanted, wanted, wanted], [output, output, output]);
-          const reached = meanOf(exact.map((value) => limited(value + shift!)));
-          const before = Math.abs(meanOf(exact.map(limited)) - wanted[0]!);
+          const reached = meanOf(exact.map((value) => range.apply(value + shift!)));
+          const before = Math.abs(meanOf(exact.map(range.apply)) - wanted[0]!);
           // Newton's method: what is left is of higher order in the shift. A float32 mean is off by 2^-24 of it.
           expect(Math.abs(reached - wanted[0]!)).toBeLessThanOrEqual(before / 20 + 2 ** -23);
         },
@@ -68,7 +68,7 @@ describe('shiftOf', () => {
     const wanted = outputs.map(() => Float32Array.of(0, 0));
     // Channel 0: errors of both signs, mean 0. Channel 1: never over 0.
     expect(shiftOf(layer(), wanted, outputs)[0]).toBe(0);
-    expect(shiftOf(layer({ limits: relu }), wanted, outputs)[1]).toBe(0);
+    expect(shiftOf(layer({ activation: relu }), wanted, outputs)[1]).toBe(0);
     const nan = outputs.map(() => Float32Array.of(NaN, 1));
     expect([...shiftOf(layer(), nan, outputs)]).toEqual([0, 6]);
   });
