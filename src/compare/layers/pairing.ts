@@ -2,6 +2,7 @@
  * Which tensor of the float model each tensor of the other one stands for: by the record that quantization left in the model
  * where there is one for this very float file, else by structure.
  */
+import { valueTypes } from '../../graph/element-types.ts';
 import type { Model } from '../../graph/model.ts';
 import { valueFinder } from '../../graph/model.ts';
 import type { Value } from '../../graph/value.ts';
@@ -82,13 +83,14 @@ function dequantized(codes: Value): Value[] {
   return [...codes.users.keys()].filter(isDequantize).map((node) => node.output()!);
 }
 
-/** Two float models: every computed tensor with a partner, except copies. */
+/** Two float models: every computed tensor with a partner, except copies. Sequences, optionals and maps have no elements to subtract. */
 function plainPairs(other: Model, matches: ReadonlyMap<Value, Value>): Pair[] {
   const pairs: Pair[] = [];
+  const { containers } = valueTypes(other);
   for (const node of other.graph.nodes()) {
     if (isQuantize(node) || isDequantize(node)) continue;
     for (const value of node.outputs) {
-      const origin = value && bare(value) === value ? matches.get(value) : undefined;
+      const origin = value && !containers.has(value) && bare(value) === value ? matches.get(value) : undefined;
       if (value && origin) pairs.push({ value, quantizer: undefined, origin, unpaired: undefined });
     }
   }
