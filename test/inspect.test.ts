@@ -27,6 +27,20 @@ it('counts what an independent reader counts', async () => {
   expect(found.inputs).toEqual([{ name: 'image', type: 'float32', dims: ['batch', 1, 16, 16] }]);
 });
 
+it.each(['constructor', 'hasOwnProperty', '__proto__'])('knows no operator called %s', async (name) => {
+  const path = join(mkdtempSync(join(tmpdir(), 'qdq-inspect-')), 'model.onnx');
+  const proto = buildProto({
+    inputs: { x: [1, 4] },
+    initializers: { w: f32([4, 4]) },
+    nodes: [node('MatMul', ['x', 'w'], ['a']), node(name, ['a'], ['b']), node('MatMul', ['b', 'w'], ['y'])],
+    outputs: ['y'],
+  });
+  writeFileSync(path, encodeModel(proto));
+  const { quantization } = await inspectModel(path);
+  if ('problem' in quantization) return expect.unreachable();
+  expect(quantization.float).toMatchObject([{ op: name, reason: `qdq has no int8 form of ${name}` }]);
+});
+
 it('tells what fuses and what runs in int8', async () => {
   const found = await inspectModel(digits, { target: 'ort-cpu-x64', exclude: ['Gemm'] });
   if ('problem' in found.fusion || 'problem' in found.quantization) return expect.unreachable();

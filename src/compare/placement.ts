@@ -9,6 +9,7 @@ import { leftConversions } from './conversions.ts';
 import { executedModel, writtenNode } from './executed.ts';
 import { findRegions, type Region } from './regions.ts';
 import type { NodeRow, Placement } from './report.ts';
+import { own } from '../graph/own.ts';
 
 /** Nodes that quantization left float on purpose, by name. */
 export type LeftFloat = readonly { readonly node: string; readonly reason: string }[];
@@ -55,7 +56,7 @@ export function describePlacement(emitted: Model, executed: Model, leftFloat: Le
       continue;
     }
     placement[kind]++;
-    const row = (placement.byOp[node.opType] ??= { int8: 0, float: 0 });
+    const row = own(placement.byOp, node.opType) ?? (placement.byOp[node.opType] = { int8: 0, float: 0 });
     row[kind]++;
     if (kind === 'float') floats.push(node);
   }

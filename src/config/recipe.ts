@@ -103,7 +103,12 @@ function parseYaml(file: string, content: string): unknown {
   const error = document.errors[0];
   if (error) throw configErrors.syntax(file, lineCounter.linePos(error.pos[0]).line, error);
   // An empty file is an empty recipe: everything in it may be commented out.
-  return document.toJS() ?? {};
+  try {
+    return document.toJS() ?? {};
+  } catch (cause) {
+    // Aliases of aliases, which would fill the memory.
+    throw configErrors.syntax(file, undefined, cause);
+  }
 }
 
 function check(file: string, raw: unknown, table: OptionTable, sections: Sections): Record<string, unknown> {

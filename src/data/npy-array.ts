@@ -6,6 +6,7 @@ import { dataType, elementCount, type DataTypeName, type TypedArray } from '../o
 import { textNumbers } from '../onnx/texts.ts';
 import { dataErrors } from '../errors/data.ts';
 import type { RandomAccess } from './bytes.ts';
+import { own } from '../graph/own.ts';
 
 export interface NpyHeader {
   readonly type: DataTypeName;
@@ -50,7 +51,7 @@ export async function readNpyHeader(file: RandomAccess): Promise<NpyHeader> {
   if (descr === undefined || order === undefined || dims === undefined)
     throw dataErrors.badNpy(file.name, 'its header is damaged');
   const letters = /^['"](?:<U|\|S)(\d+)['"]$/.exec(descr);
-  const type = letters ? 'string' : types[descr.slice(1, -1)];
+  const type = letters ? 'string' : own(types, descr.slice(1, -1));
   if (type === undefined) throw dataErrors.npyType(file.name, descr === '[' ? 'of a structured array' : descr);
   const shape = (dims.match(/\d+/g) ?? []).map(Number);
   const wide = letters !== null && descr.includes('U');

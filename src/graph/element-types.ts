@@ -9,6 +9,7 @@ import type { Value } from './value.ts';
 import { topological } from './walk.ts';
 import { dataTypeOfCode, type DataTypeName } from '../onnx/data-types.ts';
 import type { TypeProto } from '../onnx/messages.ts';
+import { own } from './own.ts';
 
 export type ElementTypes = ReadonlyMap<Value, DataTypeName>;
 
@@ -184,7 +185,7 @@ function contentMade(
 
 function typeOfOutput(node: Node, index: number, types: ElementTypes): DataTypeName | undefined {
   const typeOf = (input: number): DataTypeName | undefined => types.get(node.input(input)!);
-  const fixed = fixedTypes[node.opType];
+  const fixed = own(fixedTypes, node.opType);
   if (fixed) return fixed[index] ?? fixed[0];
   if (node.opType.startsWith('QLinear') || (node.opType === 'QGemm' && node.input(8) !== undefined)) {
     return node.inputs.map((value) => types.get(value!)).find(isLowBit);

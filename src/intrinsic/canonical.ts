@@ -8,6 +8,7 @@ import type { Node } from '../graph/node.ts';
 import type { Dim } from '../graph/value.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import type { Pass } from './pass.ts';
+import { own } from '../graph/own.ts';
 
 export const canonical: Pass = {
   name: 'canonical',
@@ -45,7 +46,7 @@ const windowed = new Set(['Conv', 'ConvTranspose', 'MaxPool', 'AveragePool']);
 function dropDefaults(node: Node): boolean {
   let dropped = false;
   for (const [name, attribute] of node.attributes) {
-    const plain = defaults[node.opType]?.[name];
+    const plain = own(own(defaults, node.opType) ?? {}, name);
     const list = windowed.has(node.opType) ? uniform[name] : undefined;
     if ((plain !== undefined && says(attribute, plain)) || (list !== undefined && saysAll(attribute, list))) {
       node.attributes.delete(name);

@@ -3,6 +3,7 @@
  * and the formula differ by at most 2^-20 · |x|.
  */
 import type { Node } from '../graph/node.ts';
+import { own } from '../graph/own.ts';
 import { createFacts, type Facts } from '../graph/facts.ts';
 import type { Pass } from './pass.ts';
 import {
@@ -42,7 +43,7 @@ const forms: Readonly<Record<string, Form>> = {
 };
 
 function attempt(node: Node, opset: number, facts: Facts): Rewrite | NeedsOpset | string | undefined {
-  const form = node.domain === '' && Object.hasOwn(forms, node.opType) ? forms[node.opType] : undefined;
+  const form = node.domain === '' ? own(forms, node.opType) : undefined;
   const [y, t] = [node.input(0), node.output()];
   if (!form || !y || !t) return undefined;
   const polynomials = operandsOf(y).flatMap((x) => {

@@ -5,6 +5,7 @@
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { integersOf } from '../graph/shapes/integers.ts';
+import { own } from '../graph/own.ts';
 
 type Plane = readonly number[];
 
@@ -20,7 +21,7 @@ export function createPlanes(): (value: Value) => Plane | undefined {
       const top = stack[stack.length - 1]!;
       const declared = declaredPlane(top);
       const node = top.producer;
-      const rule = !declared && node?.domain === '' && node.outputs[0] === top ? rules[node.opType] : undefined;
+      const rule = !declared && node?.domain === '' && node.outputs[0] === top ? own(rules, node.opType) : undefined;
       const open = rule ? node!.inputs.filter((input) => input && !found.has(input)) : [];
       if (open.length > 0) {
         for (const input of open) stack.push(input!);

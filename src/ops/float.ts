@@ -3,6 +3,7 @@
  * cost time and accuracy and win nothing. What `qdq explain` says of them.
  */
 import type { Node } from '../graph/node.ts';
+import { own } from '../graph/own.ts';
 import { recurrent, whyRecurrentStaysFloat } from './recurrent.ts';
 
 const noKernel = 'onnxruntime has no int8 kernel of it';
@@ -28,7 +29,7 @@ const reasons: Readonly<Record<string, string>> = {
 /** Why this operator stays float, or undefined when nothing was decided about it. */
 export function floatReason(node: Node): string | undefined {
   if (node.domain === '' && recurrent.types.includes(node.opType)) return whyRecurrentStaysFloat(node);
-  return reasons[node.domain === '' ? node.opType : `${node.domain}.${node.opType}`];
+  return own(reasons, node.domain === '' ? node.opType : `${node.domain}.${node.opType}`);
 }
 
 /** Whether the operator computes a mean and a variance of what it reads. */

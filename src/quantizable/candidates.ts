@@ -8,6 +8,7 @@ import type { QuantizeRule } from '../ops/op.ts';
 import type { Keeper } from './keep.ts';
 import type { NodeSelection } from './selection.ts';
 import { spectralReason } from './spectrum.ts';
+import { own } from '../graph/own.ts';
 
 export interface Candidate {
   readonly node: Node;
@@ -78,7 +79,7 @@ function ruleOf(
   if (kept !== undefined) return kept;
   if (target.operators && !target.operators.includes(node.opType))
     return `${target.name} does not run ${node.opType} in int8`;
-  const preference = target.preferFloat[node.opType] ?? (spec.weight && spectralReason(node)) ?? better;
+  const preference = own(target.preferFloat, node.opType) ?? (spec.weight && spectralReason(node)) ?? better;
   if (preference !== undefined && !selection.wanted(node)) return preference;
   return spec.quantize(node);
 }

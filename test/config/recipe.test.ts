@@ -49,6 +49,12 @@ it.each(['qdq.config.json', 'qdq.config.yaml'])(
   },
 );
 
+/** Nine to the power of nine elements, of which a parser that follows them makes as many. */
+const bomb = Array.from('abcdefghij', (name, i) => {
+  const inner = i === 0 ? 'x' : `*${'abcdefghij'[i - 1]}`;
+  return `${name}: &${name} [${Array.from({ length: 9 }, () => inner).join(',')}]\n`;
+}).join('');
+
 describe('formats', () => {
   const expected = { samples: 8, perTensor: true, exclude: ['Softmax'] };
   it.each([
@@ -135,6 +141,7 @@ describe('refusals', () => {
 
   it.each([
     ['broken YAML', 'r.yaml', 'samples: 8\nperTensor: [\n', 'CONFIG_SYNTAX', /r\.yaml:\d+:/],
+    ['aliases of aliases', 'r.yaml', bomb, 'CONFIG_SYNTAX', /r\.yaml: cannot be parsed/],
     ['a key twice', 'r.yaml', 'samples: 8\nsamples: 9\n', 'CONFIG_SYNTAX', /r\.yaml:2:.*unique/],
     ['a module that throws', 'r.mjs', 'throw new Error("no such luck");', 'CONFIG_MODULE', /no such luck/],
     ['a module without default export', 'r.mjs', 'export const samples = 8;', 'CONFIG_NOT_AN_OBJECT', /missing/],

@@ -97,6 +97,7 @@ describe('npy', () => {
     ['no samples', npyFile('<f4', [0, 3], new Float32Array(0)), input('x', ['N', 3]), 'DATA_EMPTY'],
     ['big endian', npyFile('>f4', [1], new Float32Array(1)), input('x', ['N']), 'DATA_NPY_TYPE'],
     ['cut short', npyFile('<f4', [3], new Float32Array(2)), input('x', ['N']), 'DATA_TRUNCATED'],
+    ['inherited name', npyFile('__proto__', [1], new Float32Array(1)), input('x', ['N']), 'DATA_NPY_TYPE'],
     ['not npy', Buffer.from('this is not a numpy file'), input('x', ['N']), 'DATA_NPY'],
     ['empty file', Buffer.alloc(0), input('x', ['N']), 'DATA_NPY'],
     ['version', npyFile('<f4', [1], new Float32Array(1), 9), input('x', ['N']), 'DATA_NPY'],

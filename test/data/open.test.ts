@@ -56,6 +56,8 @@ describe('random data', () => {
 
   it('needs to know every dimension but the batch', async () => {
     expect((await failure(openData({ path: 'random' }, [input('x', ['N', 'length'])]))).code).toBe('DATA_RANDOM_SHAPE');
+    const vast = await openData({ path: 'random' }, [input('x', ['N', 2 ** 53 - 1])]);
+    expect((await failure(vast.samples([0])[Symbol.asyncIterator]().next())).code).toBe('DATA_RANDOM_SIZE');
   });
 
   it('refuses types it cannot make', async () => {

@@ -46,6 +46,9 @@ function dimsOf(input: InputInfo): number[] {
   });
 }
 
+/** Of one tensor. */
+const mostElements = 2 ** 31;
+
 type Generate = (length: number, numbers: Random) => TypedArray;
 
 const fill: Partial<Record<DataTypeName, Generate>> = {
@@ -67,5 +70,7 @@ const fill: Partial<Record<DataTypeName, Generate>> = {
 function generate(input: InputInfo, dims: readonly number[], numbers: Random): TensorValue {
   const make = fill[input.type];
   if (!make) throw dataErrors.unsupportedType('random', input);
-  return { type: input.type, dims, data: make(elementCount(dims), numbers) };
+  const count = elementCount(dims);
+  if (!(count <= mostElements)) throw dataErrors.randomSize(input, mostElements);
+  return { type: input.type, dims, data: make(count, numbers) };
 }

@@ -84,6 +84,13 @@ export const samples = {
       'give samples whose inputs fill the batch together',
     ),
 
+  randomSize: (input: Input, most: number): QdqError =>
+    dataError(
+      'DATA_RANDOM_SIZE',
+      `${expects(input)}: more than ${most} elements, which random data is not made for`,
+      "the model declares the size: check it with 'qdq inspect', or export it with an open dimension",
+    ),
+
   randomShape: (input: Input): QdqError =>
     usageError(
       'DATA_RANDOM_SHAPE',

@@ -10,6 +10,7 @@ import { softmaxOnly } from '../../quantizable/masked.ts';
 import type { NodeSelection } from '../../quantizable/selection.ts';
 import { largestHalf } from './range.ts';
 import { overflowingSum } from './sums.ts';
+import { own } from '../../graph/own.ts';
 
 /** Half of the least positive float16: below it a number rounds to 0. */
 const leastHalf = 2 ** -25;
@@ -37,7 +38,7 @@ const ownHalf: ReadonlySet<string> = new Set([
 const fixedInputs: Readonly<Record<string, readonly number[]>> = { Resize: [1, 2], Upsample: [1] };
 
 export function isFixedInput(node: Node, index: number): boolean {
-  return node.domain === '' && (fixedInputs[node.opType]?.includes(index) ?? false);
+  return node.domain === '' && (own(fixedInputs, node.opType)?.includes(index) ?? false);
 }
 
 /**

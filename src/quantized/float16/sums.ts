@@ -4,6 +4,7 @@
  */
 import type { Facts } from '../../graph/facts.ts';
 import type { Node } from '../../graph/node.ts';
+import { own } from '../../graph/own.ts';
 import { integersOf } from '../../graph/shapes/integers.ts';
 import type { Interval } from '../../ops/op.ts';
 import { largestHalf } from './range.ts';
@@ -25,7 +26,7 @@ const kinds: Readonly<Record<string, Kind>> = {
 
 /** Why the node's inner sum does not fit, as far as ranges and shapes tell. */
 export function overflowingSum(node: Node, ranges: ReadonlyMap<string, Interval>, facts: Facts): string | undefined {
-  const kind = node.domain === '' && Object.hasOwn(kinds, node.opType) ? kinds[node.opType] : undefined;
+  const kind = node.domain === '' ? own(kinds, node.opType) : undefined;
   const count = kind && elementsOf(node, facts);
   if (!kind || count === undefined) return undefined;
   const largest = largestSum(node, kind, count, ranges);
