@@ -7,10 +7,12 @@ import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { specOf } from '../ops/index.ts';
 
+/** Straight between its limits, constant above, of a slope of its own below. Numbers, because it is computed for every element. */
 export interface Activation {
-  apply(x: number): number;
-  /** How much of a small shift of x is left behind it. */
-  slope(x: number): number;
+  readonly min: number;
+  readonly max: number;
+  /** Slope below min. */
+  readonly leak: number;
 }
 
 export interface Activated {
@@ -19,18 +21,7 @@ export interface Activated {
   readonly seen: Value;
 }
 
-export const identity: Activation = { apply: (x) => x, slope: () => 1 };
-
-/** Relu and Clip. */
-export const limited = (min: number, max: number): Activation => ({
-  apply: (x) => (x > min ? (x < max ? x : max) : min),
-  slope: (x) => (x > min && x < max ? 1 : 0),
-});
-
-const leaky = (alpha: number): Activation => ({
-  apply: (x) => (x < 0 ? alpha * x : x),
-  slope: (x) => (x < 0 ? alpha : 1),
-});
+export const identity: Activation = { min: -Infinity, max: Infinity, leak: 0 };
 
 /** Of the node that alone reads the output of a layer, where it is one of these. */
 export function activationOf(output: Value): Activated {
@@ -41,6 +32,6 @@ export function activationOf(output: Value): Activated {
 
 function functionOf(node: Node): Activation | undefined {
   const limits = specOf(node)?.clamp?.(node);
-  if (limits) return limited(limits.min, limits.max);
-  return node.is('LeakyRelu') ? leaky(node.float('alpha', 0.01)) : undefined;
+  if (limits) return { ...limits, leak: 0 };
+  return node.is('LeakyRelu') ? { min: 0, max: Infinity, leak: node.float('alpha', 0.01) } : undefined;
 }

@@ -37,11 +37,12 @@ export interface Corrected {
 
 export interface CorrectOptions {
   readonly threads: number;
+  /** Bytes that values between two steps may take; where they are more, fewer samples go on. Default 512 MiB. */
+  readonly mostBytes?: number;
   onLayer?(done: number, of: number): void;
 }
 
-/** Bytes that values between two steps may take; where they are more, fewer samples go on. */
-const mostBytes = 2 ** 29;
+const usualBytes = 2 ** 29;
 const fewestSamples = 4;
 
 /**
@@ -143,7 +144,7 @@ async function walk(
   { model, layers }: Simulation,
   wanted: Means,
   feeds: readonly Tensors[],
-  { threads, onLayer }: CorrectOptions,
+  { threads, onLayer, mostBytes = usualBytes }: CorrectOptions,
 ): Promise<Map<BiasedLayer, Float64Array>> {
   const values = feeds.map((feed) => new Map(Object.entries(feed)));
   const shifts = new Map<BiasedLayer, Float64Array>();
@@ -169,14 +170,14 @@ async function walk(
       const { name, dims } = end.shift.constant!;
       end.shift.initializer = Tensor.of(name, 'float32', dims, Float32Array.from(shift));
     }
-    dropSamples(values);
+    dropSamples(values, mostBytes);
     onLayer?.(shifts.size, layers.size);
   }
   return shifts;
 }
 
 /** Goes on with fewer samples where their values take too much memory. */
-function dropSamples(values: Map<string, TensorValue>[]): void {
+function dropSamples(values: Map<string, TensorValue>[], mostBytes: number): void {
   let bytes = 0;
   const sizeOf = (sample: ReadonlyMap<string, TensorValue>): number =>
     [...sample.values()].reduce((sum, { data }) => sum + ('byteLength' in data ? data.byteLength : 0), 0);

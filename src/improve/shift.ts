@@ -69,7 +69,7 @@ interface Active {
 }
 
 function activeMeans(
-  { channels, inner, activation }: BiasedLayer,
+  { channels, inner, activation: { min, max, leak } }: BiasedLayer,
   outputs: readonly TensorValue[],
   shift: Float64Array,
 ): Active {
@@ -81,14 +81,19 @@ function activeMeans(
     const run = inner === 0 ? 1 : dims.slice(-inner).reduce((product, dim) => product * dim, 1);
     for (let at = 0, channel = 0; at < values.length; at += run, channel = channel + 1 === channels ? 0 : channel + 1) {
       const by = shift[channel]!;
-      let [sum, slopes] = [0, 0];
+      let [sum, within, below] = [0, 0, 0];
       for (let i = at; i < at + run; i++) {
         const value = values[i]! + by;
-        sum += activation.apply(value);
-        slopes += activation.slope(value);
+        if (value > min && value < max) {
+          sum += value;
+          within++;
+        } else if (value <= min) {
+          sum += min + leak * (value - min);
+          below++;
+        } else sum += max;
       }
       means[channel]! += sum;
-      share[channel]! += slopes;
+      share[channel]! += within + leak * below;
     }
     count += values.length / channels;
   }

@@ -3,6 +3,7 @@ import type { Interval } from '../ops/op.ts';
 import type { Model } from '../graph/model.ts';
 import type { TensorValue } from '../onnx/data-types.ts';
 import { feedsOfOne } from '../data/batch.ts';
+import { QdqError } from '../errors.ts';
 import type { Selection } from '../data/sample.ts';
 import { correctBiases } from '../improve/bias.ts';
 import { isBetter, meanOf, qualityOf, resultsOf, type Quality } from '../improve/judge.ts';
@@ -36,31 +37,53 @@ export interface Candidate {
   readonly ranges: ReadonlyMap<string, Interval>;
   /** That calibrated it, if they are at hand. */
   readonly samples: Samples | undefined;
+  /** Why the model cannot be run here at will, if so. */
+  readonly unfit: string | undefined;
 }
 
+/** Never an error: what cannot be improved is written as it is. */
 export async function improveModel(
   model: Model,
   candidate: Candidate,
   options: RunFlags & Pick<QuantizeOptions, 'improve'>,
 ): Promise<Improved> {
-  if (options.improve === 'none') return { model, steps: [], warnings: [] };
-  const done = await correct(model, candidate, options);
-  if (typeof done !== 'string') return { ...done, warnings: [] };
-  const warnings = options.improve === 'bias' ? [`biases are not corrected: ${done}`] : [];
-  return { model, steps: [], warnings };
+  const { improve = 'auto' } = options;
+  const as = (...reasons: string[]): Improved => {
+    return { model, steps: [], warnings: reasons.map((reason) => `biases are not corrected: ${reason}`) };
+  };
+  if (improve === 'none') return as();
+  const obstacle = obstacleOf(candidate);
+  if (obstacle !== undefined) return improve === 'bias' ? as(obstacle) : as();
+  const { samples } = candidate;
+  // Ranges can be had without samples, and whoever does so should know what it costs.
+  if (!samples) return as('that takes the samples that calibrated (--data), not their ranges alone');
+  try {
+    const done = await correct(model, candidate, samples, options);
+    if (typeof done !== 'string') return { ...done, warnings: [] };
+    return improve === 'bias' ? as(done) : as();
+  } catch (cause) {
+    if (cause instanceof QdqError && cause.code.startsWith('BACKEND_')) return as(cause.message);
+    throw cause;
+  }
+}
+
+/** Why there is nothing to correct here. */
+function obstacleOf({ form, plan, samples, unfit }: Candidate): string | undefined {
+  if (!form.static) return `format '${form.format}' has no constant ranges`;
+  if (plan.parts) return 'nodes are in several formats';
+  if (unfit !== undefined) return unfit;
+  if (samples?.dataset.synthetic) return 'the samples are random numbers';
+  if (samples?.dataset.carry) return 'the model has a state that goes from sample to sample';
+  return undefined;
 }
 
 /** Or the reason why not. */
 async function correct(
   model: Model,
-  { form, plan, ranges, samples }: Candidate,
+  { plan, ranges }: Candidate,
+  samples: Samples,
   { threads, onProgress }: RunFlags,
 ): Promise<Omit<Improved, 'warnings'> | string> {
-  if (!form.static) return `format '${form.format}' has no constant ranges`;
-  if (plan.parts) return 'nodes are in several formats';
-  if (!samples) return 'that takes the samples that calibrated (--data)';
-  if (samples.dataset.synthetic) return 'the samples are random numbers';
-  if (samples.dataset.carry) return 'the model has a state that goes from sample to sample';
   const feeds = await feedsFor(model, samples);
   if (feeds.length < fewestSamples) return `${feeds.length} samples are too few, at least ${fewestSamples} it takes`;
   const learns = feeds.filter((_, i) => i % judges !== judges - 1);

@@ -17,6 +17,11 @@ export function isLarge(file: ModelFile): boolean {
   return sizeOf(file) >= 1e9;
 }
 
+/** For work of which the result must not depend on how much memory is free: why it is not done on a large model. */
+export function largeness(file: ModelFile): string | undefined {
+  return isLarge(file) ? 'the model is larger than 1 GB' : undefined;
+}
+
 export function fitsInMemory(file: ModelFile): boolean {
   return !isLarge(file) || sizeOf(file) * copies < (process.availableMemory?.() ?? freemem());
 }

@@ -29,7 +29,7 @@ import { customOperators, notRunFor } from './custom.ts';
 import { deliver } from './deliver.ts';
 import { blamingFloat, runFloat } from './float-first.ts';
 import { keepPlannedFloat } from './keep-float.ts';
-import { fitsInMemory, isLarge, sizeOf } from './memory.ts';
+import { fitsInMemory, isLarge, largeness, sizeOf } from './memory.ts';
 import {
   keptWarnings,
   lintWarnings,
@@ -117,7 +117,8 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   const plan = form.settle(model, request, wanted, ranges);
   const used = widened(ranges, options.minRange);
   const sampled = options.data !== undefined || options.reader !== undefined;
-  const candidate = { form, plan, ranges: used, samples: sampled ? samples.calibration : undefined };
+  const unfit = custom === undefined ? largeness(file) : `nothing here runs ${custom}`;
+  const candidate = { form, plan, ranges: used, samples: sampled ? samples.calibration : undefined, unfit };
   const improved = await improveModel(model, candidate, options);
   const quantized = form.emit(improved.model, plan, used);
   if (keepsHalf) narrowBack(quantized.model, source.widened!.singles);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { openSession } from '../../src/backends/session.ts';
 import { activationOf, identity } from '../../src/improve/activations.ts';
+import { applied } from './applied.ts';
 import { buildModel, float, node, scalar, type ModelSpec } from '../support/build.ts';
 
 const spec = (nodes: ModelSpec['nodes'], initializers: ModelSpec['initializers'] = {}): ModelSpec => ({
@@ -10,7 +11,7 @@ const spec = (nodes: ModelSpec['nodes'], initializers: ModelSpec['initializers']
   nodes,
 });
 
-/** -6 to 6 in steps of 0.05, which are no kinks when moved by half a step. */
+/** -6 to 6 and a bit beyond, in steps of 0.05. */
 const points = Float32Array.from({ length: 241 }, (_, i) => (i - 120) * 0.05 + 0.01);
 
 describe('activationOf', () => {
@@ -22,21 +23,16 @@ describe('activationOf', () => {
       'nothing that is known',
       spec([node('Sin', ['x'], ['s']), node('Sub', ['x', 's'], ['t']), node('Add', ['t', 's'], ['y'])]),
     ],
-  ])('computes what onnxruntime does, and its slope: %s', async (_, model) => {
+  ])('computes what onnxruntime does, where it is known: %s', async (_, model) => {
     const built = buildModel(model);
     const { activation, seen } = activationOf(built.graph.values.get('x')!);
     expect(seen.name).toBe(activation === identity ? 'x' : 'y');
     const session = await openSession(built);
     const { y } = await session.run({ x: { type: 'float32', dims: [241], data: points } });
     await session.dispose();
-    for (const [i, x] of points.entries()) {
-      // Products in float32, and sums of two.
-      expect(Math.abs(activation.apply(x) - (y!.data as Float32Array)[i]!)).toBeLessThan(2 ** -20);
-      const step = 1e-4;
-      const slope = (activation.apply(x + step) - activation.apply(x - step)) / (2 * step);
-      // Straight around every point; float64 quotients.
-      expect(Math.abs(activation.slope(x) - slope)).toBeLessThan(1e-6);
-    }
+    // Products in float32, and sums of two.
+    for (const [i, x] of points.entries())
+      expect(Math.abs(applied(activation, x) - (y!.data as Float32Array)[i]!)).toBeLessThan(2 ** -20);
   });
 
   it('does not take what others read too', () => {

@@ -43,6 +43,18 @@ describe('correctBiases', () => {
     expect(one!.layers).toBeGreaterThan(40);
   });
 
+  it('goes on with fewer samples where their values take too much memory', async () => {
+    const model = mobilenet({ size: 32, width: 0.25, classes: 10, batch: 1 });
+    const plan = planFor(model);
+    const ranges = await rangesFor(model, plan, image(0));
+    const seen = Array.from({ length: 12 }, (_, i) => image(i + 1));
+    const options = { threads: 1, mostBytes: 1 };
+    const short = (await correctBiases(model, plan, ranges, seen, options))!;
+    const whole = (await correctBiases(model, plan, ranges, seen, { threads: 1 }))!;
+    expect(short.layers).toBe(whole.layers);
+    expect(bytesOf(short.model).equals(bytesOf(whole.model))).toBe(false);
+  });
+
   it('corrects the mean of a layer that is quantized with a known error, behind its Relu', async () => {
     // Weights of 0.4 of a step beside one that sets the scale: all of them round to 0.
     const weights = Float32Array.from({ length: 64 }, (_, i) => (i % 64 === 0 ? 1 : 0.4 / 128));
@@ -88,7 +100,7 @@ describe('biasedLayers', () => {
     });
     const found = biasedLayers(model, planFor(model));
     expect(
-      found.map(({ tensor, seen, input, activation }) => ({ tensor, seen, input, least: activation.apply(-1) })),
+      found.map(({ tensor, seen, input, activation }) => ({ tensor, seen, input, least: activation.min })),
     ).toEqual([{ tensor: 'n', seen: 'r', input: 0, least: 0 }]);
   });
 });

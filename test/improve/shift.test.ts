@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { random } from '../../src/data/random.ts';
-import { identity, limited } from '../../src/improve/activations.ts';
+import { identity, type Activation } from '../../src/improve/activations.ts';
 import type { BiasedLayer } from '../../src/improve/layers.ts';
 import { shiftOf } from '../../src/improve/shift.ts';
+import { applied } from './applied.ts';
 import type { TensorValue } from '../../src/onnx/data-types.ts';
 
 const layer = (changes: Partial<BiasedLayer> = {}): BiasedLayer => ({
@@ -22,7 +23,7 @@ const tensor = (dims: number[], data: Iterable<number>): TensorValue => ({
   data: Float32Array.from(data),
 });
 
-const relu = limited(0, Infinity);
+const relu: Activation = { min: 0, max: Infinity, leak: 0 };
 const meanOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 describe('shiftOf', () => {
@@ -39,7 +40,7 @@ describe('shiftOf', () => {
   });
 
   it('gives the mean that is wanted behind a Relu or Clip', () => {
-    const limits = fc.constantFrom(relu, limited(0, 1));
+    const limits = fc.constantFrom<Activation>(relu, { min: 0, max: 1, leak: 0 }, { ...relu, leak: 0.1 });
     const by = fc.double({ min: -0.1, max: 0.1, noNaN: true });
     fc.assert(
       fc.property(
@@ -51,11 +52,11 @@ describe('shiftOf', () => {
           const draw = random(seed);
           const exact = Array.from({ length: 400 }, () => Math.fround(center + draw.normal() / 2));
           const output = tensor([1, 1, 400, 1], exact);
-          const wanted = Float32Array.of(meanOf(exact.map((value) => range.apply(value + shifted))));
+          const wanted = Float32Array.of(meanOf(exact.map((value) => applied(range, value + shifted))));
           const one = layer({ channels: 1, activation: range });
           const [shift] = shiftOf(one, [wanted, wanted, wanted], [output, output, output]);
-          const reached = meanOf(exact.map((value) => range.apply(value + shift!)));
-          const before = Math.abs(meanOf(exact.map(range.apply)) - wanted[0]!);
+          const reached = meanOf(exact.map((value) => applied(range, value + shift!)));
+          const before = Math.abs(meanOf(exact.map((value) => applied(range, value))) - wanted[0]!);
           // Newton's method: what is left is of higher order in the shift. A float32 mean is off by 2^-24 of it.
           expect(Math.abs(reached - wanted[0]!)).toBeLessThanOrEqual(before / 20 + 2 ** -23);
         },
