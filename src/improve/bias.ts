@@ -2,11 +2,12 @@
  * Empirical bias correction, layer by layer in order: what quantization adds to the mean of a channel is taken out of its bias, so that
  * it does not add up over the layers, as errors of one sign do.
  *
- *   e(c) = mean over samples and positions of [ y(c) - ŷ(c) ],   b'(c) = b(c) + k(c) · e(c),   k(c) = max(0, 1 - s²(c) / e²(c))
+ *   mean of g(ŷ(c) + e(c)) = mean of g(y(c)),   b'(c) = b(c) + k(c) · e(c),   k(c) = max(0, 1 - s²(c) / d²(c))
  *
- * y: output of the layer in the float model; ŷ: in the quantized model, the layers before it being corrected; s: standard error of e over
+ * over samples and positions; y: output of the layer in the float model; ŷ: in the quantized model, the layers before it being corrected; g: the
+ * activation behind it (activations.ts); d: the difference of both means without e, s: its standard error over
  * the samples, so that what may be chance is left alone. After Nagel et al. 2019 (Data-Free Quantization Through Weight Equalization and
- * Bias Correction), section 4.2 and appendix D; the factor k is James and Stein's.
+ * Bias Correction), section 4.2 and appendix D, where g is the identity; the factor k is James and Stein's.
  */
 import { openSession } from '../backends/session.ts';
 import { setOutputs } from '../calibrate/probe.ts';

@@ -1,5 +1,5 @@
 /** Whether a change of a quantized model is one for the better: the error of its outputs on samples that the change has not seen. */
-import { openSession } from '../backends/session.ts';
+import { openSession, type Session } from '../backends/session.ts';
 import type { TensorValue } from '../onnx/data-types.ts';
 import type { Model } from '../graph/model.ts';
 
@@ -11,26 +11,43 @@ export type Quality = ReadonlyMap<string, readonly number[]>;
 const leastNoise = 1e-14;
 const tiny = 1e-30;
 
-/** What every sample gives, run after run. */
-export async function resultsOf(model: Model, feeds: readonly Tensors[], threads: number): Promise<Tensors[]> {
-  const session = await openSession(model, { threads, simulate: true });
-  const results: Tensors[] = [];
-  try {
-    for (const feed of feeds) results.push(await session.run(feed));
-  } finally {
-    await session.dispose();
-  }
-  return results;
+export interface Candidates {
+  readonly float: Model;
+  readonly before: Model;
+  readonly after: Model;
 }
 
-/** By output: dB of signal over noise, sample by sample. What is no float, or differs in shape, is left out. */
-export function qualityOf(expected: readonly Tensors[], results: readonly Tensors[]): Quality {
-  const quality = new Map<string, number[]>();
-  for (const name of Object.keys(expected[0] ?? {})) {
-    const each = expected.map((sample, i) => ratioOf(sample[name]!, results[i]![name]!));
-    if (each.every((ratio) => ratio !== undefined)) quality.set(name, each);
+/** Runs all three on each sample, and keeps no more of it than the ratios. */
+export async function judge(
+  { float, before, after }: Candidates,
+  feeds: readonly Tensors[],
+  threads: number,
+): Promise<{ readonly before: Quality; readonly after: Quality }> {
+  const sessions = await Promise.all(
+    [float, before, after].map((model) => openSession(model, { threads, simulate: true })),
+  );
+  const [reference, ...quantized] = sessions as [Session, Session, Session];
+  const qualities = quantized.map(() => new Map<string, number[]>());
+  try {
+    for (const feed of feeds) {
+      const expected = await reference.run(feed);
+      for (const [i, session] of quantized.entries()) addRatios(qualities[i]!, expected, await session.run(feed));
+    }
+  } finally {
+    await Promise.all(sessions.map((session) => session.dispose()));
   }
-  return quality;
+  const whole = qualities.map((each) => new Map([...each].filter(([, ratios]) => ratios.length === feeds.length)));
+  return { before: whole[0]!, after: whole[1]! };
+}
+
+/** Of the outputs that can be compared. */
+export function addRatios(quality: Map<string, number[]>, expected: Tensors, results: Tensors): void {
+  for (const [name, value] of Object.entries(expected)) {
+    const ratio = ratioOf(value, results[name]!);
+    if (ratio === undefined) continue;
+    if (quality.has(name)) quality.get(name)!.push(ratio);
+    else quality.set(name, [ratio]);
+  }
 }
 
 function ratioOf(a: TensorValue, b: TensorValue): number | undefined {

@@ -6,7 +6,7 @@ import { feedsOfOne } from '../data/batch.ts';
 import { QdqError } from '../errors.ts';
 import type { Selection } from '../data/sample.ts';
 import { correctBiases } from '../improve/bias.ts';
-import { isBetter, meanOf, qualityOf, resultsOf, type Quality } from '../improve/judge.ts';
+import { isBetter, judge, meanOf } from '../improve/judge.ts';
 import type { Improvement } from '../compare/report.ts';
 import type { QuantizeOptions, RunFlags } from '../pipeline-types.ts';
 import type { Plan } from '../quantizable/plan.ts';
@@ -19,6 +19,8 @@ import { inputsOf } from './source.ts';
 const usualSamples = 72;
 /** Every so many-th sample is kept for judging. */
 const judges = 3;
+/** Of all inputs, which stay in memory. */
+const mostBytes = 2 ** 29;
 /** Fewer say nothing of chance. */
 const fewestSamples = 6;
 
@@ -93,30 +95,38 @@ async function correct(
     onLayer: (done, total) => onProgress?.({ stage: 'correcting biases', done, total, unit: 'layers' }),
   });
   if (!corrected) return 'no layer in int8 has one';
-  const expected = await resultsOf(model, unseen, threads);
-  const quality = async (source: Model): Promise<Quality> =>
-    qualityOf(expected, await resultsOf(emitQdq(source, plan, ranges).model, unseen, threads));
-  const [before, after] = [await quality(model), await quality(corrected.model)];
+  const [plain, better] = [model, corrected.model].map((source) => emitQdq(source, plan, ranges).model) as [
+    Model,
+    Model,
+  ];
+  const { before, after } = await judge({ float: model, before: plain, after: better }, unseen, threads);
   const kept = isBetter(before, after);
   const step: Improvement = {
     name: 'bias',
     kept,
     layers: corrected.layers,
     samples: unseen.length,
-    outputs: [...before].map(([name, each]) => ({ name, before: meanOf(each), after: meanOf(after.get(name)!) })),
+    outputs: [...before].flatMap(([name, each]) => {
+      const other = after.get(name);
+      return other ? [{ name, before: meanOf(each), after: meanOf(other) }] : [];
+    }),
   };
   return { model: kept ? corrected.model : model, steps: [step] };
 }
 
-/** One run for each sample, spread over all that calibrated. */
+/** One run for each sample, spread over all that calibrated; fewer where they are large. */
 async function feedsFor(
   model: Model,
   { dataset, selection }: Samples,
 ): Promise<Readonly<Record<string, TensorValue>>[]> {
   const inputs = inputsOf(model);
   const feeds: Readonly<Record<string, TensorValue>>[] = [];
+  let bytes = 0;
   for await (const sample of dataset.samples(spread(selection, usualSamples))) {
-    feeds.push(feedsOfOne(sample, inputs, dataset));
+    const feed = feedsOfOne(sample, inputs, dataset);
+    for (const { data } of Object.values(feed)) bytes += 'byteLength' in data ? data.byteLength : 0;
+    if (bytes > mostBytes && feeds.length >= fewestSamples) break;
+    feeds.push(feed);
   }
   return feeds;
 }
