@@ -22,8 +22,9 @@ import { Tensor } from '../onnx/tensor.ts';
 import type { Interval } from '../ops/op.ts';
 import type { Plan } from '../quantizable/plan.ts';
 import { emitQdq } from '../quantized/qdq.ts';
+import { identity } from './activations.ts';
 import { biasedLayers, shiftBiases, type BiasedLayer } from './layers.ts';
-import { channelMeans } from './meter.ts';
+import { activated, channelMeans } from './meter.ts';
 import { shiftOf } from './shift.ts';
 import { cutOut, stepsOf } from './segments.ts';
 
@@ -45,6 +46,8 @@ export interface CorrectOptions {
 
 const usualBytes = 2 ** 29;
 const fewestSamples = 4;
+/** So many show element by element how an activation bends. */
+const bentSamples = 8;
 
 /**
  * @param feeds one run of the model for each sample
@@ -102,6 +105,8 @@ interface Metered {
   readonly layer: BiasedLayer;
   /** Name of its output, to which nothing has been added. */
   readonly output: string;
+  /** Name of the means behind its activation. */
+  readonly means: string;
   /** A constant that is added to that output. */
   readonly shift: Value;
 }
@@ -125,11 +130,13 @@ function simulationOf(
     graph.insertAfter(add, node);
     graph.replaceUses(y, add.output()!);
     add.setInput(0, y);
-    metered.set(node, { layer, output: y.name, shift });
+    const means = channelMeans(activated(y, layer.activation), layer, model.opset);
+    metered.set(node, { layer, output: y.name, means: means.name, shift });
   }
+  const looked = [...metered.values()].flatMap(({ output, means }) => [output, means]);
   setOutputs(
     graph,
-    [...metered.values()].map(({ output }) => graph.values.get(output)!),
+    [...new Set(looked)].map((name) => graph.values.get(name)!),
   );
   sortNodes(graph);
   return { model, layers: metered };
@@ -150,15 +157,18 @@ async function walk(
   const values = feeds.map((feed) => new Map(Object.entries(feed)));
   const shifts = new Map<BiasedLayer, Float64Array>();
   for (const { reads, leaves, spent, layers: ends } of stepsOf(model.graph, layers)) {
-    const { model: part, inputs } = cutOut(model, reads, [...leaves, ...ends.map(({ output }) => output)], values[0]!);
+    const means = ends.map((end) => end.means);
+    const bent = ends.filter(({ layer }) => layer.activation !== identity).map(({ output }) => output);
+    const returns = [...leaves, ...means, ...bent];
+    const { model: part, inputs } = cutOut(model, reads, returns, values[0]!);
     const session = await openSession(part, { threads, simulate: true, onRetreat: () => {} });
-    const seen = new Map(ends.map((end) => [end, [] as TensorValue[]]));
+    const seen = new Map(returns.map((name) => [name, [] as TensorValue[]]));
     try {
-      for (const sample of values) {
-        const results = await session.run(
-          Object.fromEntries([...inputs].map(([input, name]) => [input, sample.get(name)!])),
-        );
-        for (const end of ends) seen.get(end)!.push(results[end.output]!);
+      for (const [i, sample] of values.entries()) {
+        const given = [...inputs].map(([input, name]) => [input, sample.get(name)!]);
+        const fetch = i < bentSamples ? returns : [...leaves, ...means];
+        const results = await session.run(Object.fromEntries(given), fetch);
+        for (const name of fetch) seen.get(name)!.push(results[name]!);
         for (const name of spent) sample.delete(name);
         for (const name of leaves) sample.set(name, results[name]!);
       }
@@ -166,7 +176,8 @@ async function walk(
       await session.dispose();
     }
     for (const end of ends) {
-      const shift = shiftOf(end.layer, wanted.get(end.layer)!, seen.get(end)!);
+      const made = seen.get(end.means)!.map(({ data }) => data as Float32Array);
+      const shift = shiftOf(end.layer, wanted.get(end.layer)!, made, seen.get(end.output) ?? []);
       shifts.set(end.layer, shift);
       const { name, dims } = end.shift.constant!;
       end.shift.initializer = Tensor.of(name, 'float32', dims, Float32Array.from(shift));

@@ -17,49 +17,51 @@ const most = 3;
 /**
  * Shrunk by what may be chance: s² being the squared standard error of the mean error e over the samples, to max(0, 1 - s² / e²) of it.
  *
- * @param wanted means in the float model, by sample
- * @param outputs of the layer in the quantized one, by sample, before its activation
+ * @param wanted means behind the activation in the float model, by sample
+ * @param seen the same in the quantized one
+ * @param outputs of the layer there, before its activation, of some of the samples; none where there is no activation
  * @returns one number per channel, 0 where there is none
  */
 export function shiftOf(
   layer: BiasedLayer,
   wanted: readonly Float32Array[],
+  seen: readonly Float32Array[],
   outputs: readonly TensorValue[],
 ): Float64Array {
-  const samples = outputs.length;
+  const samples = seen.length;
+  const straight = layer.activation === identity;
   const none = new Float64Array(layer.channels);
-  const [target, means, errors, squares, share] = Array.from({ length: 5 }, () => none.slice()) as FiveArrays;
-  outputs.forEach((output, sample) => {
-    const seen = activeMeans(layer, [output], none);
-    wanted[sample]!.forEach((mean, channel) => {
-      const error = mean - seen.means[channel]!;
-      target[channel]! += mean / samples;
-      means[channel]! += seen.means[channel]! / samples;
-      share[channel]! += seen.share[channel]! / samples;
+  const before = straight ? undefined : activeMeans(layer, outputs, none);
+  const [errors, squares] = [none.slice(), none.slice()];
+  seen.forEach((means, sample) => {
+    means.forEach((mean, channel) => {
+      const error = wanted[sample]![channel]! - mean;
       errors[channel]! += error / samples;
       squares[channel]! += error ** 2 / samples;
     });
   });
-  const shift = none.slice();
-  let now: Active = { means, share };
-  for (let step = 1; ; step++) {
-    for (const [channel, part] of now.share.entries()) {
-      if (part >= leastActive) shift[channel]! += (target[channel]! - now.means[channel]!) / part;
-    }
-    if (step === steps || layer.activation === identity) break;
-    now = activeMeans(layer, outputs, shift);
-  }
+  const shift = before ? bent(layer, errors, outputs, before) : errors;
   return shift.map((value, channel) => {
     const [mean, square] = [errors[channel]!, squares[channel]!];
     const chance = (square - mean ** 2) / (samples - 1);
-    const bound = (most * Math.sqrt(square)) / share[channel]!;
+    const bound = (most * Math.sqrt(square)) / (before?.share[channel] ?? 1);
     const bounded = Math.max(-bound, Math.min(bound, value));
     const shrunk = bounded * Math.max(0, 1 - chance / mean ** 2);
     return Number.isFinite(shrunk) ? shrunk : 0;
   });
 }
 
-type FiveArrays = [Float64Array, Float64Array, Float64Array, Float64Array, Float64Array];
+/** Newton's method on the outputs at hand: the shift by which their means move so far. */
+function bent(layer: BiasedLayer, by: Float64Array, outputs: readonly TensorValue[], before: Active): Float64Array {
+  const shift = new Float64Array(layer.channels);
+  for (let step = 0; step < steps; step++) {
+    const { means, share } = step === 0 ? before : activeMeans(layer, outputs, shift);
+    for (const [channel, part] of share.entries()) {
+      if (part >= leastActive) shift[channel]! += (by[channel]! - means[channel]! + before.means[channel]!) / part;
+    }
+  }
+  return shift;
+}
 
 interface Active {
   /** Of what the activation makes of the shifted outputs. */

@@ -8,6 +8,7 @@ import * as codec from './codec.ts';
 import * as formats from './formats.ts';
 import * as fuse from './fuse.ts';
 import * as gradients from './gradients.ts';
+import * as improve from './improve.ts';
 import * as layers from './layers.ts';
 import * as latency from './latency.ts';
 import * as peer from './peer.ts';
@@ -19,6 +20,7 @@ const benches: Record<string, { run(): Promise<BenchResult[]> }> = {
   formats,
   fuse,
   gradients,
+  improve,
   layers,
   latency,
   peer,

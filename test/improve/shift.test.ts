@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { random } from '../../src/data/random.ts';
 import { identity, type Activation } from '../../src/improve/activations.ts';
 import type { BiasedLayer } from '../../src/improve/layers.ts';
-import { shiftOf } from '../../src/improve/shift.ts';
+import { shiftOf as shiftFrom } from '../../src/improve/shift.ts';
 import { applied } from './applied.ts';
 import type { TensorValue } from '../../src/onnx/data-types.ts';
 
@@ -24,6 +24,18 @@ const tensor = (dims: number[], data: Iterable<number>): TensorValue => ({
 });
 
 const relu: Activation = { min: 0, max: Infinity, leak: 0 };
+/** With the means that the outputs have, as the graph would tell them. */
+function shiftOf(one: BiasedLayer, wanted: Float32Array[], outputs: readonly TensorValue[]): Float64Array {
+  const seen = outputs.map(({ data }) => {
+    const values = [...(data as Float32Array)].map((value) => applied(one.activation, value));
+    return Float32Array.from({ length: one.channels }, (_, channel) => {
+      const run = values.length / one.channels;
+      return meanOf(values.filter((_, i) => (one.inner > 0 ? Math.floor(i / run) : i % one.channels) === channel));
+    });
+  });
+  return shiftFrom(one, wanted, seen, outputs);
+}
+
 const meanOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 describe('shiftOf', () => {
