@@ -3,7 +3,7 @@
  * users (in this graph and in the subgraphs that capture it), so that rewriting never searches the graph.
  */
 import { dataTypeOfCode, type DataTypeName } from '../onnx/data-types.ts';
-import type { TypeProto, ValueInfoProto } from '../onnx/messages.ts';
+import type { Int64, TypeProto, ValueInfoProto } from '../onnx/messages.ts';
 import type { Tensor } from '../onnx/tensor.ts';
 import type { Graph } from './graph.ts';
 import type { Node } from './node.ts';
@@ -72,9 +72,7 @@ export class Value {
     if (this.initializer) return this.initializer.dims;
     const shape = this.info?.type?.tensorType?.shape;
     if (!shape) return undefined;
-    return (shape.dim ?? []).map((d) =>
-      d.dimValue !== undefined ? Number(d.dimValue) : d.dimParam ? d.dimParam : null,
-    );
+    return (shape.dim ?? []).map(dimOf);
   }
 
   /** Records a tensor type; documentation and metadata of the old record stay. */
@@ -98,4 +96,10 @@ export class Value {
     if (count === 1) this.users.delete(node);
     else this.users.set(node, count - 1);
   }
+}
+
+/** Old exporters (PaddlePaddle's) write -1 and '?' for what is open; two of the latter need not be equal. */
+function dimOf({ dimValue, dimParam }: { readonly dimValue?: Int64; readonly dimParam?: string }): Dim {
+  if (dimValue !== undefined) return Number(dimValue) < 0 ? null : Number(dimValue);
+  return dimParam && dimParam !== '?' ? dimParam : null;
 }

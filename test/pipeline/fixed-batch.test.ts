@@ -138,6 +138,8 @@ describe('a fixed batch gives what a free one gives', () => {
     const free = await figures(model('free', classifier('n')), data, ['gain=1.5']);
     expect(free.task[0]).toMatchObject({ metric: 'top1', n: 4 });
     expect(await figures(model('eight', classifier(8)), data, ['gain=1.5'])).toEqual(free);
+    // As PaddlePaddle writes a free one.
+    expect(await figures(model('minus', classifier(-1)), data, ['gain=1.5'])).toEqual(free);
     // One input alone says how many.
     expect(await figures(model('half', classifier(4, 'n')), data, ['gain=1.5'])).toEqual(free);
   });
