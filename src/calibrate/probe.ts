@@ -5,10 +5,27 @@ import { valueFinder, type Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { removeDead } from '../graph/walk.ts';
+import { Tensor } from '../onnx/tensor.ts';
 
 /** The result of a new node at the end of the graph. */
 export function append(graph: Graph, opType: string, inputs: readonly Value[]): Value {
   return graph.append(graph.makeNode(opType, inputs)).output()!;
+}
+
+/** A reduction over these axes, which are an input from opset 18 on. */
+export function appendReduction(value: Value, opType: string, axes: readonly number[], opset: number): Value {
+  const { graph } = value;
+  if (opset < 18) {
+    const reduced = append(graph, opType, [value]);
+    reduced.producer!.setInts('axes', axes);
+    return reduced;
+  }
+  return append(graph, opType, [value, appendInts(graph, `${value.name}_axes`, axes)]);
+}
+
+/** A 1-D int64 constant: shapes, axes. */
+export function appendInts(graph: Graph, name: string, content: readonly number[]): Value {
+  return graph.addInitializer(Tensor.of(name, 'int64', [content.length], BigInt64Array.from(content, BigInt)));
 }
 
 /** Makes `outputs` the only outputs of the graph and drops everything they do not need; graph inputs stay. */

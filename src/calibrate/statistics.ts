@@ -25,7 +25,7 @@ import type { Statistic } from './observers/observer.ts';
 import { Counted } from './counted.ts';
 import { lift, reductions } from './lift.ts';
 import { Sampler, type Shapes } from './sample.ts';
-import { activationFinder, append, outermostOwner, setOutputs } from './probe.ts';
+import { activationFinder, append, appendReduction, outermostOwner, setOutputs } from './probe.ts';
 import type { TracedTensor } from './shapes.ts';
 
 /**
@@ -227,15 +227,7 @@ function channelMaxima(tensor: Value, probe: Probe, opset: number): Value {
   const value = asFloat32(tensor, probe);
   const pooled = isPooled(value, probe);
   const source = pooled ? append(graph, pools.max, [value]) : value;
-  const axes = pooled ? [0] : [0, 2, 3];
-  if (opset < 18) {
-    const maxima = append(graph, reductionOf.max.op, [source]);
-    maxima.producer!.setInts('axes', axes);
-    return maxima;
-  }
-  const content = BigInt64Array.from(axes, BigInt);
-  const given = graph.addInitializer(Tensor.of('statistics_axes', 'int64', [axes.length], content));
-  return append(graph, reductionOf.max.op, [source, given]);
+  return appendReduction(source, reductionOf.max.op, pooled ? [0] : [0, 2, 3], opset);
 }
 
 function asFloat32(tensor: Value, { traced }: Probe): Value {

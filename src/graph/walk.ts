@@ -2,14 +2,20 @@
 import { graphErrors } from '../errors/graph.ts';
 import type { Graph } from './graph.ts';
 import type { Node } from './node.ts';
+import type { Value } from './value.ts';
 
-/** Nodes whose results this node needs and that stand in the same graph, through its body graphs too. */
-function* dependencies(node: Node, graph: Graph): Generator<Node> {
-  for (const input of node.inputs) if (input?.producer && input.graph === graph) yield input.producer;
+/** Everything a node reads, through its body graphs too: what stands in these graphs as well. */
+export function* readBy(node: Node): Generator<Value> {
+  for (const input of node.inputs) if (input) yield input;
   for (const body of node.subgraphs()) {
-    for (const inner of body.nodes()) yield* dependencies(inner, graph);
-    for (const output of body.outputs) if (output.producer && output.graph === graph) yield output.producer;
+    for (const inner of body.nodes()) yield* readBy(inner);
+    yield* body.outputs;
   }
+}
+
+/** Nodes whose results this node needs and that stand in the same graph. */
+function* dependencies(node: Node, graph: Graph): Generator<Node> {
+  for (const value of readBy(node)) if (value.producer && value.graph === graph) yield value.producer;
 }
 
 /** Nodes in dependency order, as near to list order as that allows. */

@@ -103,10 +103,10 @@ interface Simulation {
 
 interface Metered {
   readonly layer: BiasedLayer;
-  /** Name of its output, to which nothing has been added. */
-  readonly output: string;
-  /** Name of the means behind its activation. */
-  readonly means: string;
+  /** Its output, to which nothing has been added. */
+  readonly output: Value;
+  /** The means behind its activation. */
+  readonly means: Value;
   /** A constant that is added to that output. */
   readonly shift: Value;
 }
@@ -131,13 +131,10 @@ function simulationOf(
     graph.replaceUses(y, add.output()!);
     add.setInput(0, y);
     const means = channelMeans(activated(y, layer.activation), layer, model.opset);
-    metered.set(node, { layer, output: y.name, means: means.name, shift });
+    metered.set(node, { layer, output: y, means, shift });
   }
   const looked = [...metered.values()].flatMap(({ output, means }) => [output, means]);
-  setOutputs(
-    graph,
-    [...new Set(looked)].map((name) => graph.values.get(name)!),
-  );
+  setOutputs(graph, looked);
   sortNodes(graph);
   return { model, layers: metered };
 }
@@ -157,18 +154,17 @@ async function walk(
   const values = feeds.map((feed) => new Map(Object.entries(feed)));
   const shifts = new Map<BiasedLayer, Float64Array>();
   for (const { reads, leaves, spent, layers: ends } of stepsOf(model.graph, layers)) {
-    const means = ends.map((end) => end.means);
-    const bent = ends.filter(({ layer }) => layer.activation !== identity).map(({ output }) => output);
-    const returns = [...leaves, ...means, ...bent];
-    const { model: part, inputs } = cutOut(model, reads, returns, values[0]!);
+    const means = ends.map((end) => end.means.name);
+    const bent = ends.filter(({ layer }) => layer.activation !== identity).map(({ output }) => output.name);
+    const { model: part, inputs } = cutOut(model, reads, [...leaves, ...means, ...bent], values[0]!);
     const session = await openSession(part, { threads, simulate: true, onRetreat: () => {} });
-    const seen = new Map(returns.map((name) => [name, [] as TensorValue[]]));
+    const seen = new Map([...means, ...bent].map((name) => [name, [] as TensorValue[]]));
     try {
       for (const [i, sample] of values.entries()) {
         const given = [...inputs].map(([input, name]) => [input, sample.get(name)!]);
-        const fetch = i < bentSamples ? returns : [...leaves, ...means];
-        const results = await session.run(Object.fromEntries(given), fetch);
-        for (const name of fetch) seen.get(name)!.push(results[name]!);
+        const looked = i < bentSamples ? [...means, ...bent] : means;
+        const results = await session.run(Object.fromEntries(given), [...leaves, ...looked]);
+        for (const name of looked) seen.get(name)!.push(results[name]!);
         for (const name of spent) sample.delete(name);
         for (const name of leaves) sample.set(name, results[name]!);
       }
@@ -176,8 +172,8 @@ async function walk(
       await session.dispose();
     }
     for (const end of ends) {
-      const made = seen.get(end.means)!.map(({ data }) => data as Float32Array);
-      const shift = shiftOf(end.layer, wanted.get(end.layer)!, made, seen.get(end.output) ?? []);
+      const made = seen.get(end.means.name)!.map(({ data }) => data as Float32Array);
+      const shift = shiftOf(end.layer, wanted.get(end.layer)!, made, seen.get(end.output.name) ?? []);
       shifts.set(end.layer, shift);
       const { name, dims } = end.shift.constant!;
       end.shift.initializer = Tensor.of(name, 'float32', dims, Float32Array.from(shift));
@@ -192,7 +188,7 @@ async function walk(
 function dropSamples(values: Map<string, TensorValue>[], mostBytes: number): void {
   let bytes = 0;
   const sizeOf = (sample: ReadonlyMap<string, TensorValue>): number =>
-    [...sample.values()].reduce((sum, { data }) => sum + ('byteLength' in data ? data.byteLength : 0), 0);
+    [...sample.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
   for (const sample of values) bytes += sizeOf(sample);
   while (bytes > mostBytes && values.length > fewestSamples) bytes -= sizeOf(values.pop()!);
 }

@@ -5,6 +5,7 @@ import type { Model } from '../graph/model.ts';
 
 type Tensors = Readonly<Record<string, TensorValue>>;
 
+/** By output: dB of signal over noise, sample by sample. */
 export type Quality = ReadonlyMap<string, readonly number[]>;
 
 /** Relative power below which noise is that of float32. */

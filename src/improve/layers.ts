@@ -55,11 +55,9 @@ export function shiftBiases(model: Model, shifts: ReadonlyMap<BiasedLayer, Float
   const find = valueFinder(model);
   for (const [{ tensor, input }, shift] of shifts) {
     const node = find(tensor)!.producer!;
-    const { dims, name } = node.constant(input)!;
-    const data = node
-      .constant(input)!
-      .floats()
-      .map((value, channel) => value + shift[channel]!);
+    const bias = node.constant(input)!;
+    const { dims, name } = bias;
+    const data = bias.floats().map((value, channel) => value + shift[channel]!);
     setConstant(node, input, { type: 'float32', dims, data }, name);
   }
 }

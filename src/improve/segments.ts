@@ -8,6 +8,7 @@ import type { Graph } from '../graph/graph.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
+import { readBy } from '../graph/walk.ts';
 import { dataType, type TensorValue } from '../onnx/data-types.ts';
 
 export interface Step<Layer> {
@@ -24,12 +25,18 @@ export interface Step<Layer> {
 /** @param layers by the node whose result is looked at; the graph is sorted, and holds nothing that no layer needs */
 export function stepsOf<Layer>(graph: Graph, layers: ReadonlyMap<Node, Layer>): Step<Layer>[] {
   const order = [...graph.nodes()];
-  const position = new Map(order.map((node, index) => [node, index]));
+  const fed = graph.inputs.filter(({ initializer }) => !initializer);
+  const born = new Map<Value, number>(fed.map((value) => [value, -1]));
+  order.forEach(({ outputs }, at) => outputs.forEach((value) => value && born.set(value, at)));
+  const last = lastReads(order);
   const cuts = cutsOf(order, layers);
-  const crossing = cuts.map(({ at }) => new Set(crossed(graph, position, at)));
+  // What is made before a cut and read behind it.
+  const crossing = cuts.map(({ at }) => {
+    const across = [...born].filter(([value, made]) => made < at && (last.get(value) ?? -1) >= at);
+    return new Set(across.map(([{ name }]) => name));
+  });
   return cuts.map(({ layers: ends }, i) => {
-    const before =
-      crossing[i - 1] ?? new Set(graph.inputs.filter(({ initializer }) => !initializer).map(({ name }) => name));
+    const before = crossing[i - 1] ?? new Set(fed.map(({ name }) => name));
     const after = crossing[i]!;
     return {
       reads: [...before],
@@ -66,23 +73,13 @@ function cutsOf<Layer>(order: readonly Node[], layers: ReadonlyMap<Node, Layer>)
   return cuts;
 }
 
-/** Everything a node reads, through its bodies too. */
-function* readBy(node: Node): Generator<Value> {
-  for (const value of node.inputs) if (value && !value.isConstant) yield value;
-  for (const body of node.subgraphs()) {
-    for (const inner of body.nodes()) yield* readBy(inner);
-    yield* body.outputs;
-  }
-}
-
-/** Names of the values that are made before a position and read from there on. */
-function crossed(graph: Graph, position: ReadonlyMap<Node, number>, at: number): string[] {
-  const made = [...graph.values.values()].filter(({ producer, isInput, initializer }) => {
-    return producer ? position.get(producer)! < at : isInput && initializer === undefined;
+/** The last position at which each value is read. */
+function lastReads(order: readonly Node[]): Map<Value, number> {
+  const last = new Map<Value, number>();
+  order.forEach((node, at) => {
+    for (const value of readBy(node)) last.set(value, at);
   });
-  const later = new Set<Value>();
-  for (const [node, index] of position) if (index >= at) for (const value of readBy(node)) later.add(value);
-  return made.filter((value) => later.has(value)).map(({ name }) => name);
+  return last;
 }
 
 /** A copy that reads these values from inputs and returns those. @param given values of one sample, for their types */

@@ -95,11 +95,9 @@ async function correct(
     onLayer: (done, total) => onProgress?.({ stage: 'correcting biases', done, total, unit: 'layers' }),
   });
   if (!corrected) return 'no layer in int8 has one';
-  const [plain, better] = [model, corrected.model].map((source) => emitQdq(source, plan, ranges).model) as [
-    Model,
-    Model,
-  ];
-  const { before, after } = await judge({ float: model, before: plain, after: better }, unseen, threads);
+  const quantized = (float: Model): Model => emitQdq(float, plan, ranges).model;
+  const candidates = { float: model, before: quantized(model), after: quantized(corrected.model) };
+  const { before, after } = await judge(candidates, unseen, threads);
   const kept = isBetter(before, after);
   const step: Improvement = {
     name: 'bias',
@@ -124,7 +122,7 @@ async function feedsFor(
   let bytes = 0;
   for await (const sample of dataset.samples(spread(selection, usualSamples))) {
     const feed = feedsOfOne(sample, inputs, dataset);
-    for (const { data } of Object.values(feed)) bytes += 'byteLength' in data ? data.byteLength : 0;
+    for (const { data } of Object.values(feed)) bytes += data.byteLength;
     if (bytes > mostBytes && feeds.length >= fewestSamples) break;
     feeds.push(feed);
   }

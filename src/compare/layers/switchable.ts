@@ -117,8 +117,10 @@ function biasOf(node: Node, float: Node): Map<number, Tensor> {
   return new Map(
     operands.flatMap(({ index }) => {
       const value = node.input(index);
-      const [codes, scale] = [0, 1].map((input) => isDequantize(value?.producer) && value!.producer!.constant(input));
-      if (!codes || !scale) return value?.constant ? [[index, value.constant] as const] : [];
+      if (value?.constant) return [[index, value.constant] as const];
+      const dequantize = isDequantize(value?.producer) ? value!.producer : undefined;
+      const [codes, scale] = [dequantize?.constant(0), dequantize?.constant(1)];
+      if (!codes || !scale) return [];
       const scales = scale.floats();
       const data = codes.floats().map((code, i) => Math.fround(code * scales[scales.length === 1 ? 0 : i]!));
       return [[index, Tensor.of(value!.name, 'float32', codes.dims, data)] as const];
