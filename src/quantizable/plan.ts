@@ -6,7 +6,7 @@ import type {
   ActivationType,
   FixedParameters,
   Scheme,
-  Spelling,
+  QdqEncoding,
   WeightRange,
   WeightType,
 } from '../backends/targets/target.ts';
@@ -115,7 +115,7 @@ export interface PlannedFloat extends FloatNode {
 export interface Plan {
   readonly target: string;
   readonly scheme: Scheme;
-  readonly spelling: Spelling;
+  readonly encoding: QdqEncoding;
   readonly tensors: readonly TensorPlan[];
   readonly weights: readonly WeightPlan[];
   readonly regions: readonly RegionPlan[];

@@ -151,7 +151,7 @@ export function planQuantization(model: Model, request: PlanRequest): Plan {
   return {
     target: target.name,
     scheme,
-    spelling: target.spelling,
+    encoding: target.encoding,
     tensors: [...tensors.values()],
     weights: [...weights.values()],
     regions,

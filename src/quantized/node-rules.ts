@@ -106,7 +106,7 @@ export function planNodes<Settings>(
     );
   }
   const { target, scheme } = request;
-  return { target: target.name, scheme, spelling: target.spelling, tensors: [], weights: [], regions, float };
+  return { target: target.name, scheme, encoding: target.encoding, tensors: [], weights: [], regions, float };
 }
 
 /** The given model is left as it is. */

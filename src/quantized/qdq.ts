@@ -3,7 +3,7 @@
  * biases. Names follow onnxruntime.quantization (X_quantized, X_scale, X_zero_point, X_QuantizeLinear_Output, ...), which
  * other tools know.
  */
-import type { Spelling } from '../backends/targets/target.ts';
+import type { QdqEncoding } from '../backends/targets/target.ts';
 import { copyModel } from '../graph/copy.ts';
 import type { Graph } from '../graph/graph.ts';
 import { valueFinder, type Model } from '../graph/model.ts';
@@ -44,7 +44,7 @@ export function emitQdq(source: Model, plan: Plan, ranges: ReadonlyMap<string, I
   for (const [region, node] of nodeOf) {
     if (region.weight) node.setInput(region.weight.input, weightIn(weightKey(region.weight), node.graph!));
     if (region.weight?.layout === 'table') dequantizeBehind(node);
-    if (region.bias && plan.spelling.bias !== 'float')
+    if (region.bias && plan.encoding.bias !== 'float')
       node.setInput(region.bias.input, emitBias(node, region, plan, parameters));
     if (region.quantizedOutput) absorbClamps(node, region, symmetric.get(region.outputs[0]!)!, parameters);
   }
@@ -66,7 +66,7 @@ export function emitQdq(source: Model, plan: Plan, ranges: ReadonlyMap<string, I
     const made =
       tensor.source === 'constant'
         ? emitConstant(value, params, plan, symmetric.get(tensor.name)!, reading)
-        : emitActivation(value, tensor.int8Producer, params, reading, written, plan.spelling.readers).map(
+        : emitActivation(value, tensor.int8Producer, params, reading, written, plan.encoding.readers).map(
             (quantize) => quantize.output()!.name,
           );
     for (const codesName of made) origins.set(codesName, tensor.name);
@@ -109,7 +109,7 @@ export function moveCodes(node: Node): void {
 function emitBias(
   node: Node,
   { bias, weight, activations }: RegionPlan,
-  { spelling }: Plan,
+  { encoding }: Plan,
   parameters: Parameters,
 ): Value {
   const name = bias!.tensor;
@@ -118,7 +118,7 @@ function emitBias(
   const quantized = quantizeBias(node.constant(bias!.input)!, inputScale, weightScales, `${name}_quantized`);
   const { scales } = quantized;
   const axis = scales.length > 1 ? 0 : undefined;
-  const zeros = spelling.bias === 'int32' ? new Int32Array(scales.length) : undefined;
+  const zeros = encoding.bias === 'int32' ? new Int32Array(scales.length) : undefined;
   const placed = placeCodes(node.graph!, quantized.codes, scales, zeros, axis);
   return dequantizeIn(node.graph!, placed, name);
 }
@@ -143,16 +143,16 @@ function absorbClamps(node: Node, region: RegionPlan, symmetric: boolean, parame
 function emitConstant(
   value: Value,
   params: QuantParams,
-  { spelling }: Plan,
+  { encoding }: Plan,
   symmetric: boolean,
   readers: readonly Reader[],
 ): string[] {
   const { name } = value;
   const quantized = quantizeTensor(value.constant!, params, symmetric, `${name}_quantized`);
   const zero = codes(params.type, 1).fill(params.zeroPoint);
-  const source = spelling.weights === 'pairs' ? value : undefined;
+  const source = encoding.weights === 'pairs' ? value : undefined;
   const placed = placeCodes(value.graph, quantized, Float32Array.of(params.scale), zero, undefined, source);
-  redirect(readers, spelling.readers === 'share', (graph) => dequantizeIn(graph, placed, name));
+  redirect(readers, encoding.readers === 'share', (graph) => dequantizeIn(graph, placed, name));
   return [placed.codes.name];
 }
 
@@ -167,7 +167,7 @@ export function emitActivation(
   params: QuantParams,
   readers: readonly Reader[],
   written: Map<QuantParams, [Value, Value]>,
-  sharing: Spelling['readers'],
+  sharing: QdqEncoding['readers'],
 ): Node[] {
   const { name, graph } = value;
   const [scale, zeroPoint] = parameterValues(value, params, written);
@@ -220,7 +220,7 @@ function convert(
     const read = reader.node.input(reader.input)!;
     groups.set(read, [...(groups.get(read) ?? []), reader]);
   }
-  for (const [read, some] of groups) emitActivation(read, false, params, some, written, plan.spelling.readers);
+  for (const [read, some] of groups) emitActivation(read, false, params, some, written, plan.encoding.readers);
 }
 
 /** Each reader reads what is made for its graph or, unless they share, for itself. */

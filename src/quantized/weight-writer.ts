@@ -20,7 +20,7 @@ export function weightWriter(
   origins: Map<string, string>,
 ): (key: string, graph: Graph) => Value {
   const names = new Map(plan.weights.map((weight) => [weightKey(weight), weight.name]));
-  const ties = plan.spelling.tables === 'once' ? tiedIn(plan, parameters, find) : new Map<string, Tie>();
+  const ties = plan.encoding.tables === 'once' ? tiedIn(plan, parameters, find) : new Map<string, Tie>();
   const tableOf = new Map(
     [...ties].flatMap(([table, { matrices }]) => [...matrices].map(([key, { turned }]) => [key, { table, turned }])),
   );
@@ -46,7 +46,7 @@ export function weightWriter(
     const how = ties.get(key)?.how ?? parameters.weights.get(key)!;
     const tensor = quantizeWeights(constant.constant!, how, `${name}_quantized`);
     const zeros = codes(how.type, how.scales.length).fill(how.zeroPoint);
-    const source = plan.spelling.weights === 'pairs' ? constant : undefined;
+    const source = plan.encoding.weights === 'pairs' ? constant : undefined;
     return placeCodes(constant.graph, tensor, how.scales, zeros, how.axis, source);
   };
   return (key, graph) => {

@@ -23,7 +23,7 @@ describe('Softmax', () => {
       expect(plan.float.at(-1)!.reason).toContain('Softmax');
       expect(plan.regions.find((region) => region.node === 'scores')!.quantizedOutput).toBe(false);
       // The others are not of this machine.
-      if (target.scheme.activationType === 'int8' || target.spelling.bias === 'float') return;
+      if (target.scheme.activationType === 'int8' || target.encoding.bias === 'float') return;
       const { types } = await run((await quantize(model, { x }, plan)).model, { x });
       expect(types.filter((type) => ['Softmax', 'Mul', 'Add', 'QLinearSoftmax', 'QLinearMul'].includes(type))).toEqual([
         'Mul',

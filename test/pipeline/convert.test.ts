@@ -11,7 +11,7 @@ import { loadModel, saveModel } from '../../src/onnx/model-file.ts';
 import type { TensorValue } from '../../src/onnx/data-types.ts';
 import { run, sqnr, steps } from '../quantized/support.ts';
 import { constant } from '../support/build.ts';
-import { blockScales, f32, Network, scalesOf, weights, type Spelling } from '../qat/spellings.ts';
+import { blockScales, f32, Network, scalesOf, weights, type ForeignModel } from '../qat/foreign-models.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'qdq-convert-'));
 let count = 0;
@@ -19,7 +19,7 @@ let count = 0;
 async function convert({
   model,
   feeds,
-}: Spelling): Promise<{ result: ConvertResult; meant: TensorValue; ran: TensorValue }> {
+}: ForeignModel): Promise<{ result: ConvertResult; meant: TensorValue; ran: TensorValue }> {
   const [path, output] = [join(folder, `${++count}.onnx`), join(folder, `${count}.int8.onnx`)];
   saveModel(modelToProto(model), path, {});
   const result = await convertModel({ model: path, output });
@@ -65,10 +65,10 @@ describe('what onnxruntime would compute otherwise is converted otherwise', () =
   it.each(['u8', 's8'] as const)(
     'products of %s that saturate on some CPUs: still in an integer kernel',
     async (kind) => {
-      const spelling = convolution(0, true, kind).done([1, 4, 8, 8], 'y_d', [1, 4, 6, 6]);
-      const { meant, ran } = await convert(spelling);
+      const foreign = convolution(0, true, kind).done([1, 4, 8, 8], 'y_d', [1, 4, 6, 6]);
+      const { meant, ran } = await convert(foreign);
       expect(steps(meant, ran, 0.1)).toBeLessThan(1.01);
-      const { types } = await run(modelFromProto(loadModel(join(folder, `${count}.int8.onnx`)).proto), spelling.feeds);
+      const { types } = await run(modelFromProto(loadModel(join(folder, `${count}.int8.onnx`)).proto), foreign.feeds);
       expect(types).toContain('QLinearConv');
     },
   );
@@ -137,14 +137,14 @@ it('a scale that is NaN: an error, and no file', async () => {
   const w = weights([4, 4, 3, 3], 0);
   network.constant('w', w);
   const wd = network.pair('w', { scale: f32([4], [0.1, NaN, 0.1, 0.1]), axis: 0 });
-  const spelling = network.done([1, 4, 8, 8], network.add('Conv', ['x', wd], 'y'), [1, 4, 6, 6]);
-  await expect(convert(spelling)).rejects.toMatchObject({ code: 'QAT_SCALE' });
+  const foreign = network.done([1, 4, 8, 8], network.add('Conv', ['x', wd], 'y'), [1, 4, 6, 6]);
+  await expect(convert(foreign)).rejects.toMatchObject({ code: 'QAT_SCALE' });
   expect(existsSync(join(folder, `${count}.int8.onnx`))).toBe(false);
 });
 
 it('a float model is no QAT model', async () => {
   const network = new Network();
   network.constant('w', weights([4, 4, 3, 3], 0));
-  const spelling = network.done([1, 4, 8, 8], network.add('Conv', ['x', 'w'], 'y'), [1, 4, 6, 6]);
-  await expect(convert(spelling)).rejects.toMatchObject({ code: 'QAT_NOT_PREPARED' });
+  const foreign = network.done([1, 4, 8, 8], network.add('Conv', ['x', 'w'], 'y'), [1, 4, 6, 6]);
+  await expect(convert(foreign)).rejects.toMatchObject({ code: 'QAT_NOT_PREPARED' });
 });

@@ -6,7 +6,7 @@ import { proveItRuns } from '../../src/pipeline/finetune-proof.ts';
 import { withDefaults } from '../../src/defaults.ts';
 import type { FinetuneOptions } from '../../src/pipeline-types.ts';
 import { datasetOf } from '../calibrate/samples.ts';
-import { Network } from '../qat/spellings.ts';
+import { Network } from '../qat/foreign-models.ts';
 import { run, steps } from '../quantized/support.ts';
 
 it.each([1e-9, 1e9])('a pool whose output scale is 1 / %d of its input scale', async (ratio) => {

@@ -1,5 +1,5 @@
 /**
- * QAT models in the spelling of other tools: what default onnxruntime makes of the converted model is what the source means, without any
+ * QAT models as other tools write them: what default onnxruntime makes of the converted model is what the source means, without any
  * fusion of quantizers, and layers that have an integer kernel run in it.
  */
 import { describe, expect, it } from 'vitest';
@@ -10,7 +10,7 @@ import type { TensorValue } from '../../src/onnx/data-types.ts';
 import { lowerFakeQuant } from '../../src/qat/lower.ts';
 import { run, steps, type Feeds } from '../quantized/support.ts';
 import { constant } from '../support/build.ts';
-import { blockScales, f32, i64, Network, scalar, scalesOf, weights, type Spelling } from './spellings.ts';
+import { blockScales, f32, i64, Network, scalar, scalesOf, weights, type ForeignModel } from './foreign-models.ts';
 
 async function meaning(model: Model, feeds: Feeds): Promise<TensorValue> {
   const session = await openSession(model, { level: 'disabled', simulate: true });
@@ -21,7 +21,7 @@ async function meaning(model: Model, feeds: Feeds): Promise<TensorValue> {
 
 /** Largest difference in steps, and what ran. */
 async function convert(
-  { model, feeds }: Spelling,
+  { model, feeds }: ForeignModel,
   step: number,
   exactInt8 = true,
 ): Promise<{ off: number; types: string[]; lowered: Model }> {
@@ -44,7 +44,7 @@ function layer(
   op: 'Conv' | 'ConvTranspose',
   axis: number | undefined,
   { dims = [4, 4, 3, 3], bias = true, group = 1, relu = true, type = 'int8' as 'int8' | 'int4' } = {},
-): Spelling {
+): ForeignModel {
   const network = new Network();
   const x = network.act('x', 0.03);
   const w = weights(dims, axis ?? 0);
@@ -64,7 +64,7 @@ function layer(
 }
 
 /** A product over x [4, 16]. */
-function product(axis: number, { transB = 0, bias = true, columns = 16 } = {}): Spelling {
+function product(axis: number, { transB = 0, bias = true, columns = 16 } = {}): ForeignModel {
   const network = new Network();
   const x = network.act('x', 0.03);
   const w = weights(transB ? [columns, 16] : [16, columns], axis);
@@ -99,8 +99,8 @@ describe('scales along any axis of the weight', () => {
     ['MatMul, rows', product(0, { bias: false }), 'MatMul'],
     ['MatMul, rows, not square', product(0, { bias: false, columns: 6 }), 'MatMul'],
     ['MatMul, columns', product(1, { bias: false }), 'QLinearMatMul'],
-  ] as const)('%s', async (_, spelling, kernel) => {
-    const { off, types, lowered } = await convert(spelling, 0.02);
+  ] as const)('%s', async (_, foreign, kernel) => {
+    const { off, types, lowered } = await convert(foreign, 0.02);
     expect(off).toBeLessThan(1.01);
     expect(types).toContain(kernel);
     expect(stored(lowered)).toContain('int8');
@@ -125,8 +125,8 @@ describe('four bits stay four bits', () => {
     const x = activations ? network.act('x', 0.03, 's8') : 'x';
     const wd = network.pair('w', { scale: blockScales(w, 16), type: 'int4', axis: 0, block: 16 });
     const y = network.add('MatMul', [x, wd], 'y');
-    const spelling = network.done([3, 32], activations ? network.act(y, 0.05, 's8') : y, [3, 8], 21);
-    const { off, lowered } = await convert(spelling, 0.05);
+    const foreign = network.done([3, 32], activations ? network.act(y, 0.05, 's8') : y, [3, 8], 21);
+    const { off, lowered } = await convert(foreign, 0.05);
     expect(off).toBeLessThan(1.01);
     expect(stored(lowered).filter((type) => type === 'int4')).toHaveLength(2);
     expect(lowered.graph.values.get('w')).toBeUndefined();
@@ -142,8 +142,8 @@ describe('weights changed behind their quantizer', () => {
     const wd = network.pair('w', { scale: scalesOf(w, 3), axis: 3 });
     const oihw = network.add('Transpose', [wd], 'oihw', { perm: [3, 2, 0, 1] });
     const y = network.add('Conv', [x, oihw, network.constant('b', weights([6]))], 'y');
-    const spelling = network.done([1, 4, 8, 8], network.act(y, 0.02, 's8'), [1, 6, 6, 6]);
-    const { off, types, lowered } = await convert(spelling, 0.02);
+    const foreign = network.done([1, 4, 8, 8], network.act(y, 0.02, 's8'), [1, 6, 6, 6]);
+    const { off, types, lowered } = await convert(foreign, 0.02);
     expect([off < 1.01, types.includes('QLinearConv'), hasMoves(lowered)]).toEqual([true, true, false]);
   });
 
@@ -157,8 +157,8 @@ describe('weights changed behind their quantizer', () => {
     const shape = network.constant('shape', i64([4, 1, 3, 3]));
     const oihw = network.add('Reshape', [moved, shape], 'oihw');
     const y = network.add('Conv', [x, oihw], 'y', { group: 4 });
-    const spelling = network.done([1, 4, 8, 8], network.act(y, 0.02, 's8'), [1, 4, 6, 6]);
-    const { off, types, lowered } = await convert(spelling, 0.02);
+    const foreign = network.done([1, 4, 8, 8], network.act(y, 0.02, 's8'), [1, 4, 6, 6]);
+    const { off, types, lowered } = await convert(foreign, 0.02);
     expect([off < 1.01, types.includes('QLinearConv'), hasMoves(lowered)]).toEqual([true, true, false]);
   });
 
@@ -188,7 +188,7 @@ describe('weights changed behind their quantizer', () => {
 });
 
 describe('biases in codes', () => {
-  const withBias = (write: (network: Network, b: string) => string): Spelling => {
+  const withBias = (write: (network: Network, b: string) => string): ForeignModel => {
     const network = new Network();
     const x = network.act('x', 0.03);
     const w = weights([6, 4, 3, 3], 0);
@@ -229,8 +229,8 @@ describe('biases in codes', () => {
         return network.pair('b', { scale: f32([6], [0.01, 0.02, 0.003, 0.001, 0.1, 0.01]), axis: 0 });
       }),
     ],
-  ] as const)('%s', async (_, spelling) => {
-    const { off, types } = await convert(spelling, 0.02);
+  ] as const)('%s', async (_, foreign) => {
+    const { off, types } = await convert(foreign, 0.02);
     expect([off < 1.01, types.includes('QLinearConv')]).toEqual([true, true]);
   });
 });

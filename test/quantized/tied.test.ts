@@ -71,7 +71,7 @@ async function check(format: string, spec: ModelSpec, target: Target = ortCpuX64
   return { ...made, types: real.types, sqnr: sqnr(expected.outputs['y']!, real.outputs['y']!) };
 }
 
-const apart: Target = { ...ortCpuX64Avx2, spelling: { ...ortCpuX64Avx2.spelling, tables: 'apart' } };
+const apart: Target = { ...ortCpuX64Avx2, encoding: { ...ortCpuX64Avx2.encoding, tables: 'apart' } };
 const kernels = /^(MatMulIntegerToFloat|DynamicQuantizeMatMul|QGemm|QLinearMatMul)$/;
 
 describe.each(forms)('a tied table in %s', (format) => {

@@ -17,7 +17,7 @@ export const coreMl: Target = {
   symmetricActivations: false,
   perChannel: [],
   perChannelTypes: [],
-  spelling: ortCpuX64.spelling,
+  encoding: ortCpuX64.encoding,
   placement: ortCpuX64.placement,
   fixed: {},
   operators: [],

@@ -24,7 +24,7 @@ export const nnapi: Target = {
   symmetricActivations: false,
   perChannel: ['Conv'],
   perChannelTypes: ['int8'],
-  spelling: { bias: 'int32', weights: 'codes', readers: 'share', tables: 'apart' },
+  encoding: { bias: 'int32', weights: 'codes', readers: 'share', tables: 'apart' },
   placement: { activations: 'edges', followers: 'everywhere' },
   fixed: { Sigmoid: unit, Softmax: unit },
   operators: [

@@ -21,7 +21,7 @@ export const openVino: Target = {
   symmetricActivations: false,
   perChannel: ['Conv', 'ConvTranspose', 'Gemm', 'MatMul'],
   perChannelTypes: ['int8'],
-  spelling: { bias: 'float', weights: 'codes', readers: 'share', tables: 'apart' },
+  encoding: { bias: 'float', weights: 'codes', readers: 'share', tables: 'apart' },
   placement: { activations: 'inputs', followers: 'between' },
   fixed: {},
   operators: undefined,

@@ -27,7 +27,7 @@ export const ortCpuX64: Target = {
   symmetricActivations: false,
   perChannel: undefined,
   perChannelTypes: ['int8', 'uint8', 'int16', 'uint16', 'int4', 'uint4'],
-  spelling: { bias: 'int32', weights: 'codes', readers: 'share', tables: 'once' },
+  encoding: { bias: 'int32', weights: 'codes', readers: 'share', tables: 'once' },
   placement: { activations: 'edges', followers: 'between' },
   fixed: {},
   operators: undefined,

@@ -14,7 +14,7 @@ export const ortWeb: Target = {
   activationTypes: ['uint8', 'int8'],
   weightTypes: ['int8', 'uint8'],
   perChannelTypes: ['int8', 'uint8'],
-  spelling: { ...ortCpuX64.spelling, bias: 'int32-without-zero-point' },
+  encoding: { ...ortCpuX64.encoding, bias: 'int32-without-zero-point' },
 };
 
 export const ortWebGpu: Target = {

@@ -22,7 +22,7 @@ export const qnn: Target = {
   symmetricActivations: false,
   perChannel: ['Conv', 'ConvTranspose'],
   perChannelTypes: ['int8'],
-  spelling: { bias: 'int32', weights: 'codes', readers: 'own-dequantizer', tables: 'apart' },
+  encoding: { bias: 'int32', weights: 'codes', readers: 'own-dequantizer', tables: 'apart' },
   placement: { activations: 'edges', followers: 'everywhere' },
   fixed: {
     Sigmoid: { uint16: { scale: 2 ** -16, zeroPoint: 0 } },

@@ -22,8 +22,8 @@ export interface Scheme {
   readonly weightObserver?: string;
 }
 
-/** How the graph spells what is quantized. */
-export interface Spelling {
+/** The QDQ encoding: how a graph says in QuantizeLinear and DequantizeLinear what is quantized. */
+export interface QdqEncoding {
   /** float: left as it is. int32: at (input scale × weight scale), with or without the zero point 0 spelled out. */
   readonly bias: 'int32' | 'int32-without-zero-point' | 'float';
   /** codes: integers behind a DequantizeLinear. pairs: float constants behind QuantizeLinear and DequantizeLinear. */
@@ -71,7 +71,7 @@ export interface Target {
   readonly perChannel: readonly string[] | undefined;
   /** Weight types that may have one scale per channel. */
   readonly perChannelTypes: readonly WeightType[];
-  readonly spelling: Spelling;
+  readonly encoding: QdqEncoding;
   readonly placement: Placement;
   /** Output parameters that its kernels insist on, by operator type and activation type. */
   readonly fixed: Readonly<Record<string, Partial<Record<ActivationType, FixedParameters>>>>;

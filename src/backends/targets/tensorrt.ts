@@ -22,7 +22,7 @@ export const tensorRt: Target = {
   symmetricActivations: true,
   perChannel: ['Conv', 'ConvTranspose', 'Gemm', 'MatMul'],
   perChannelTypes: ['int8'],
-  spelling: { bias: 'float', weights: 'pairs', readers: 'own-pair', tables: 'apart' },
+  encoding: { bias: 'float', weights: 'pairs', readers: 'own-pair', tables: 'apart' },
   placement: { activations: 'inputs', followers: 'between' },
   fixed: {},
   operators: ['Conv', 'ConvTranspose', 'Gemm', 'MatMul', 'Add', 'MaxPool', 'AveragePool', 'GlobalAveragePool'],

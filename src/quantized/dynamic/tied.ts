@@ -24,7 +24,7 @@ export const noTies: Ties = { tables: new Set(), matrices: new Map() };
 const matrixKey = (name: string, layout: WeightLayout | undefined): string => `${layout} of ${name}`;
 
 export function tiesIn(model: Model, plan: Plan, { scheme }: DynamicSettings): Ties {
-  if (plan.spelling.tables === 'apart') return noTies;
+  if (plan.encoding.tables === 'apart') return noTies;
   const find = valueFinder(model);
   const weights = new Map<string, Written>();
   const nameOf = new Map<string, string>();

@@ -43,7 +43,7 @@ function plan(model: Model, request: PlanRequest): Plan {
   return {
     target: target.name,
     scheme,
-    spelling: target.spelling,
+    encoding: target.encoding,
     tensors: [],
     weights: stored.map(({ name }) => ({ name })),
     regions: [...readers].map((node) => {

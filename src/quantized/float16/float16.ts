@@ -69,7 +69,7 @@ function plan(model: Model, request: PlanRequest, ranges: ReadonlyMap<string, In
   return {
     target: target.name,
     scheme,
-    spelling: target.spelling,
+    encoding: target.encoding,
     tensors: [...names].map((name) => ({ name, source: 'observe', int8Producer: false })),
     weights: [],
     regions,

@@ -32,7 +32,7 @@ describe('lint', () => {
   });
 
   it('tensorrt: float biases, weights behind pairs, dedicated pairs, no quantizer behind a last Gemm', async () => {
-    const theirs = { ...target('tensorrt'), spelling: target('qnn').spelling };
+    const theirs = { ...target('tensorrt'), encoding: target('qnn').encoding };
     const model = await made(theirs);
     expect(found(model, 'tensorrt', 'bias')).toContain('n_c1 b1_DequantizeLinear_Output it is quantized');
     expect(found(model, 'tensorrt', 'weight-form')).toContain('n_c1 w1_DequantizeLinear_Output it is stored as codes');

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { ortCpuX64Avx2 } from '../../../src/backends/targets/ort-cpu-x64.ts';
 import { lint } from '../../../src/quantized/lint/index.ts';
-import { Network, scalesOf, weights } from '../../qat/spellings.ts';
+import { Network, scalesOf, weights } from '../../qat/foreign-models.ts';
 
 it.each([
   [0, 0],

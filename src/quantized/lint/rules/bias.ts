@@ -10,9 +10,9 @@ const texts = {
 
 export const bias: LintRule = {
   id: 'bias',
-  text: ({ spelling }) => texts[spelling.bias],
+  text: ({ encoding }) => texts[encoding.bias],
   *check({ target, quantizers }) {
-    const { bias: wanted } = target.spelling;
+    const { bias: wanted } = target.encoding;
     for (const use of quantizers.biases) {
       const wrong =
         wanted === 'float'

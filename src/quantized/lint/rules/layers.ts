@@ -34,7 +34,7 @@ const tolerance = 1e-4;
 
 export const biasScale: LintRule = {
   id: 'bias-scale',
-  text: ({ spelling }) => (spelling.bias === 'float' ? undefined : 'an int32 bias at input scale × weight scale'),
+  text: ({ encoding }) => (encoding.bias === 'float' ? undefined : 'an int32 bias at input scale × weight scale'),
   *check({ quantizers }) {
     for (const use of quantizers.biases) {
       const wrong = mismatch(use);

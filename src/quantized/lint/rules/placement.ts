@@ -5,14 +5,14 @@ import type { LintRule } from '../rule.ts';
 
 export const readers: LintRule = {
   id: 'own-quantizers',
-  text: ({ spelling }) =>
+  text: ({ encoding }) =>
     ({
       share: undefined,
       'own-dequantizer': 'a DequantizeLinear of its own for every reader of an activation',
       'own-pair': 'a QuantizeLinear and DequantizeLinear of its own for every reader of an activation',
-    })[spelling.readers],
+    })[encoding.readers],
   *check({ target, quantizers }) {
-    const { readers: wanted } = target.spelling;
+    const { readers: wanted } = target.encoding;
     if (wanted === 'share') return;
     for (const quantizer of quantizers.activations) {
       const { node } = quantizer;
@@ -30,10 +30,10 @@ export const readers: LintRule = {
 
 export const weightForm: LintRule = {
   id: 'weight-form',
-  text: ({ spelling }) =>
-    spelling.weights === 'pairs' ? 'weights as float constants behind QuantizeLinear and DequantizeLinear' : undefined,
+  text: ({ encoding }) =>
+    encoding.weights === 'pairs' ? 'weights as float constants behind QuantizeLinear and DequantizeLinear' : undefined,
   *check({ target, quantizers }) {
-    if (target.spelling.weights !== 'pairs') return;
+    if (target.encoding.weights !== 'pairs') return;
     for (const weight of quantizers.weights) {
       if (weight.paired) continue;
       yield {

@@ -1,4 +1,4 @@
-/** QAT models as other tools write them, tiny: what a test of converting builds, each one spelling. */
+/** QAT models as other tools write them, tiny: what a test of converting builds, each in the form of one tool. */
 import { random } from '../../src/data/random.ts';
 import type { Model } from '../../src/graph/model.ts';
 import type { DataTypeName, TensorValue } from '../../src/onnx/data-types.ts';
@@ -6,7 +6,7 @@ import { buildModel, constant, f32, i64, node, scalar, type Constant } from '../
 
 export type Nodes = ReturnType<typeof node>[];
 
-export interface Spelling {
+export interface ForeignModel {
   readonly model: Model;
   readonly feeds: Record<string, TensorValue>;
 }
@@ -110,7 +110,7 @@ export class Network {
   }
 
   /** The model, with x as [N, ...dims] of normal numbers. */
-  done(dims: readonly number[], output: string, outputDims: readonly (number | string)[], opset = 17): Spelling {
+  done(dims: readonly number[], output: string, outputDims: readonly (number | string)[], opset = 17): ForeignModel {
     const generator = random(11);
     const data = Float32Array.from({ length: dims.reduce((a, b) => a * b, 1) }, () => generator.normal());
     const { initializers, nodes } = this;
