@@ -16,10 +16,10 @@ import type { Interval } from './ops/op.ts';
 import { openFused, survivors } from './pipeline/source.ts';
 import { readStamp, type Stamp } from './pipeline/stamp.ts';
 import { opsetsFor } from './pipeline/upgrade.ts';
-import { told, type FloatNode, type RegionPlan, type TensorPlan } from './quantizable/plan.ts';
+import { toFloatNode, type FloatNode, type RegionPlan, type TensorPlan } from './quantizable/plan.ts';
 import { parseOverride } from './quantizable/overrides.ts';
 import { findTarget, resolveScheme } from './quantizable/scheme.ts';
-import { overriddenForm } from './quantized/formats/index.ts';
+import { configureWithOverrides } from './quantized/formats/index.ts';
 import type { InspectOptions } from './inspect.ts';
 
 export interface FixedRange {
@@ -70,7 +70,7 @@ export async function explainModel(path: string, options: ExplainOptions = {}): 
   }
   const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
   const scheme = resolveScheme(target, {});
-  const form = overriddenForm('qdq', target, scheme, {}, (options.override ?? []).map(parseOverride));
+  const form = configureWithOverrides('qdq', target, scheme, {}, (options.override ?? []).map(parseOverride));
   const opsets = opsetsFor(options.opset, Math.max(form.leastOpset, target.opset.least), target.fusedOpset);
   const { model: fused, log } = await openFused(path, { threads: 1 }, { ...opsets, asDeclared: true });
   const { regions, float, tensors } = form.plan(fused, { ...options, target, scheme, fused: survivors(log) });
@@ -84,7 +84,7 @@ export async function explainModel(path: string, options: ExplainOptions = {}): 
     refused,
     regions,
     fixed: tensors.filter(({ source }) => source === 'fixed').map((tensor) => fixedRange(fused, tensor)),
-    float: float.map(told),
+    float: float.map(toFloatNode),
   };
 }
 

@@ -18,7 +18,7 @@ import { modelTensors } from './onnx/model-tensors.ts';
 import { Tensor } from './onnx/tensor.ts';
 import { survivors } from './pipeline/source.ts';
 import { opsetsFor, upgradeAndFuse } from './pipeline/upgrade.ts';
-import { told, type FloatNode } from './quantizable/plan.ts';
+import { toFloatNode, type FloatNode } from './quantizable/plan.ts';
 import { planQuantization } from './quantizable/planner.ts';
 import { findTarget, leastOpset, resolveScheme } from './quantizable/scheme.ts';
 
@@ -108,7 +108,11 @@ export async function inspectModel(path: string, options: InspectOptions = {}): 
     const quantization = await attempt(async () => {
       const merged = 'problem' in fusion ? new Map<string, string>() : survivors(fusion);
       const plan = planQuantization(fused, { ...options, target, scheme, fused: merged });
-      return { target: target.name, int8: countBy(plan.regions.map(({ op }) => op)), float: plan.float.map(told) };
+      return {
+        target: target.name,
+        int8: countBy(plan.regions.map(({ op }) => op)),
+        float: plan.float.map(toFloatNode),
+      };
     });
     return { ...facts, fusion, quantization };
   } finally {

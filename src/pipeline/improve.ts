@@ -10,7 +10,7 @@ import { isBetter, judge, meanOf } from '../improve/judge.ts';
 import type { Improvement } from '../compare/report.ts';
 import type { QuantizeOptions, RunFlags } from '../pipeline-types.ts';
 import type { Plan } from '../quantizable/plan.ts';
-import type { Form } from '../quantized/format.ts';
+import type { ConfiguredFormat } from '../quantized/format.ts';
 import { emitQdq } from '../quantized/qdq.ts';
 import type { Samples } from './samples.ts';
 import { inputsOf } from './source.ts';
@@ -34,7 +34,7 @@ export interface Improved {
 
 /** What is to be improved, as it would be written. */
 export interface Candidate {
-  readonly form: Form;
+  readonly form: ConfiguredFormat;
   readonly plan: Plan;
   readonly ranges: ReadonlyMap<string, Interval>;
   /** That calibrated it, if they are at hand. */

@@ -21,8 +21,8 @@ import { parseOverride } from '../quantizable/overrides.ts';
 import { openAllRecurrent } from '../quantizable/recurrent.ts';
 import { checkFormat, findTarget, resolveScheme } from '../quantizable/scheme.ts';
 import { narrowBack } from '../quantized/float16/narrow.ts';
-import type { Form } from '../quantized/format.ts';
-import { overriddenForm } from '../quantized/formats/index.ts';
+import type { ConfiguredFormat } from '../quantized/format.ts';
+import { configureWithOverrides } from '../quantized/formats/index.ts';
 import { writeProvenance } from '../quantized/provenance.ts';
 import { openBaseline, recordBaseline } from './baseline.ts';
 import { customOperators, notRunFor } from './custom.ts';
@@ -73,7 +73,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   checkFormat(target, options.format);
   const scheme = resolveScheme(target, schemeRequest(options));
   const overrides = (options.override ?? []).map(parseOverride);
-  const form = overriddenForm(options.format, target, scheme, formatFlags(options), overrides);
+  const form = configureWithOverrides(options.format, target, scheme, formatFlags(options), overrides);
   const source = await openFused(options.model, options, {
     ...opsetsFor(options.opset, Math.max(form.leastOpset, target.opset.least), target.fusedOpset),
     keepTied: form.keepsTied === true,
@@ -114,7 +114,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   // What was calibrated has run.
   if (judged && !state) await runFloat(float, samples.evaluation);
   const ranges: ReadonlyMap<string, Interval> = state ? plannedRanges(state, wanted, fixed) : new Map();
-  const plan = form.settle(model, request, wanted, ranges);
+  const plan = form.refine(model, request, wanted, ranges);
   const used = widened(ranges, options.minRange);
   const sampled = options.data !== undefined || options.reader !== undefined;
   const unfit = custom === undefined ? largeness(file) : `nothing here runs ${custom}`;
@@ -210,7 +210,7 @@ interface Made {
   readonly quantPath: string;
   readonly fused: Model;
   readonly target: Target;
-  readonly form: Form;
+  readonly form: ConfiguredFormat;
   readonly plan: Plan;
   readonly state: CalibrationState | undefined;
   readonly samples: SamplePlan;

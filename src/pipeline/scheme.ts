@@ -2,7 +2,7 @@
 import { formatErrors } from '../errors/formats.ts';
 import type { CalibrationState } from '../calibrate/state.ts';
 import type { ActivationType, PlanSummary, SchemeFlags, WeightType } from '../pipeline-types.ts';
-import { told, type Plan } from '../quantizable/plan.ts';
+import { toFloatNode, type Plan } from '../quantizable/plan.ts';
 import type { SchemeRequest } from '../quantizable/scheme.ts';
 import type { FormatFlags } from '../quantized/format.ts';
 
@@ -59,7 +59,7 @@ export function summarizePlan(plan: Plan, description: string): PlanSummary {
   return {
     quantizedNodes: plan.regions.reduce((sum, region) => sum + 1 + region.clamps.length, 0),
     floatNodes: plan.float.length,
-    leftFloat: plan.float.map(told),
+    leftFloat: plan.float.map(toFloatNode),
     scheme: description,
   };
 }

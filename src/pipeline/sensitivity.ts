@@ -27,7 +27,7 @@ import type { SensitivityOptions, SensitivityResult } from '../pipeline-types.ts
 import { observedTensors } from '../quantizable/plan.ts';
 import type { PlanRequest } from '../quantizable/planner.ts';
 import { findTarget, resolveScheme } from '../quantizable/scheme.ts';
-import { formOf } from '../quantized/formats/index.ts';
+import { configureFormat } from '../quantized/formats/index.ts';
 import { writeProvenance } from '../quantized/provenance.ts';
 import { checkPlaces } from './places.ts';
 import { settle, splitSamples, type SamplePlan, type Samples } from './samples.ts';
@@ -97,7 +97,7 @@ function quantizer(options: SensitivityOptions): {
 } {
   const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
   const scheme = resolveScheme(target, schemeRequest(options));
-  const form = formOf('qdq', scheme, {});
+  const form = configureFormat('qdq', scheme, {});
   const leastOpset = Math.max(form.leastOpset, target.opset.least);
   const requestOf = ({ log }: FusedSource, exclude: readonly string[]): PlanRequest => ({
     ...{ target, scheme, include: options.include, fused: survivors(log) },
@@ -119,7 +119,7 @@ function quantizer(options: SensitivityOptions): {
         const request = requestOf(source, exclude);
         const wanted = form.plan(model, request);
         await observe(observedTensors(wanted).filter((tensor) => !ranges.has(tensor)));
-        const made = form.emit(model, form.settle(model, request, wanted, ranges), ranges);
+        const made = form.emit(model, form.refine(model, request, wanted, ranges), ranges);
         writeProvenance(made.model, { source: file.sha256(), tensors: made.origins });
         return made.model;
       };

@@ -3,7 +3,7 @@
  * float. No times and no paths: same input, same bytes.
  */
 import type { Model } from '../graph/model.ts';
-import { told, type FloatNode, type Plan } from '../quantizable/plan.ts';
+import { toFloatNode, type FloatNode, type Plan } from '../quantizable/plan.ts';
 import { version } from '../version.ts';
 
 export interface Stamp {
@@ -22,7 +22,7 @@ export function writeStamp(model: Model, plan: Plan, scheme: string, calibration
   set('target', plan.target);
   set('scheme', scheme);
   set('calibration', calibration);
-  set('float', JSON.stringify(plan.float.map(told)));
+  set('float', JSON.stringify(plan.float.map(toFloatNode)));
 }
 
 /** Says that this version wrote the model last. What an earlier stage of qdq wrote stays true. */

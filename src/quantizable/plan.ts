@@ -127,7 +127,7 @@ export interface Plan {
 }
 
 /** What files and users are told of it. */
-export const told = ({ node, op, reason }: PlannedFloat): FloatNode => ({ node, op, reason });
+export const toFloatNode = ({ node, op, reason }: PlannedFloat): FloatNode => ({ node, op, reason });
 
 export function activationScheme(
   { scheme }: Pick<Plan, 'scheme'>,

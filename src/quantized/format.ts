@@ -43,7 +43,7 @@ export interface FormatFlags {
 }
 
 /** A format with its settings. */
-export interface Form {
+export interface ConfiguredFormat {
   readonly format: string;
   /** The scheme in words, for reports: "QDQ, u8 activations, s8 weights per channel". */
   readonly description: string;
@@ -62,7 +62,7 @@ export interface Form {
   /** What is quantized, what is left float and why, and which tensors must be observed. */
   plan(model: Model, request: PlanRequest): Plan;
   /** The plan that holds now that the ranges of the tensors it observes are known. */
-  settle(model: Model, request: PlanRequest, plan: Plan, ranges: ReadonlyMap<string, Interval>): Plan;
+  refine(model: Model, request: PlanRequest, plan: Plan, ranges: ReadonlyMap<string, Interval>): Plan;
   /** The given model is left as it is. @param ranges of the tensors that the plan observes */
   emit(model: Model, plan: Plan, ranges: ReadonlyMap<string, Interval>): Quantized;
 }
@@ -81,5 +81,5 @@ export interface Format {
    */
   readonly mixes?: { readonly order: number; readonly observes: boolean };
   /** @throws usage errors for settings that contradict each other or that no kernel runs */
-  configure(scheme: Scheme, flags: FormatFlags): Form;
+  configure(scheme: Scheme, flags: FormatFlags): ConfiguredFormat;
 }

@@ -14,7 +14,7 @@ import { targets } from '../../src/backends/targets/index.ts';
 import { modelToProto } from '../../src/graph/to-proto.ts';
 import type { Model } from '../../src/graph/model.ts';
 import { saveModel } from '../../src/onnx/model-file.ts';
-import { formOf } from '../../src/quantized/formats/index.ts';
+import { configureFormat } from '../../src/quantized/formats/index.ts';
 import { planFor, quantize, run } from '../quantized/support.ts';
 import { feeds, network } from '../quantized/target-network.ts';
 import { chromiumPath, launch } from '../report/browser.ts';
@@ -88,7 +88,7 @@ describe.skipIf(chromiumPath === undefined)('ort-web in chromium', { timeout: 18
 
   it('runs blocks of 4 bits', async () => {
     const model = network();
-    const form = formOf('weight-only', target.scheme, { blockSize: 16 });
+    const form = configureFormat('weight-only', target.scheme, { blockSize: 16 });
     const plan = form.plan(model, { target, scheme: target.scheme });
     const { model: blocks } = form.emit(model, plan, new Map());
     const here = [...((await run(blocks, feeds)).outputs['y']!.data as Float32Array)];

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { calibrate } from '../../src/calibrate/calibrate.ts';
 import { ortCpuX64 } from '../../src/backends/targets/ort-cpu-x64.ts';
 import { plannedRanges } from '../../src/pipeline/planned-ranges.ts';
-import { overriddenForm } from '../../src/quantized/formats/index.ts';
+import { configureWithOverrides } from '../../src/quantized/formats/index.ts';
 import { parseOverride } from '../../src/quantizable/overrides.ts';
 import { observedTensors } from '../../src/quantizable/plan.ts';
 import { datasetOf, sha } from '../calibrate/samples.ts';
@@ -28,7 +28,7 @@ it('a tensor read in 8 and in 16 bits has a range for each', async () => {
     { id: 'one', inputs: { x: { type: 'float32', dims: [1, 4, 128, 128], data: Float32Array.from(data) } } },
   ]);
   const { scheme } = ortCpuX64;
-  const form = overriddenForm('qdq', ortCpuX64, scheme, {}, [parseOverride('wide: activation-type=u16')]);
+  const form = configureWithOverrides('qdq', ortCpuX64, scheme, {}, [parseOverride('wide: activation-type=u16')]);
   const plan = form.plan(model, { target: ortCpuX64, scheme });
   const state = await calibrate(model, observedTensors(plan), dataset, [0], {
     modelSha256: sha,

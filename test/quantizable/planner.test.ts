@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ortCpuX64 } from '../../src/backends/targets/ort-cpu-x64.ts';
 import { QdqError } from '../../src/errors.ts';
-import { observedTensors, told, type Plan } from '../../src/quantizable/plan.ts';
+import { observedTensors, toFloatNode, type Plan } from '../../src/quantizable/plan.ts';
 import { planQuantization, type PlanRequest } from '../../src/quantizable/planner.ts';
 import { body, buildModel, f32, i64, node, scalar } from '../support/build.ts';
 import type { Model } from '../../src/graph/model.ts';
@@ -139,7 +139,7 @@ describe('planQuantization', () => {
       ],
     });
     expect(plan(model).regions.map((region) => region.node)).toEqual(['outer']);
-    expect(plan(model).float.map(told)).toEqual([
+    expect(plan(model).float.map(toFloatNode)).toEqual([
       { node: 'inner', op: 'Conv', reason: "it stands in the body of Repeat 'repeat', where ranges are not observed" },
       { node: 'repeat', op: 'Repeat', reason: "operators of domain 'custom' stay as they are" },
     ]);

@@ -4,7 +4,7 @@ import { ortCpuX64 } from '../../src/backends/targets/ort-cpu-x64.ts';
 import type { Scheme } from '../../src/backends/targets/target.ts';
 import { options } from '../../src/cli/options.ts';
 import type { FormatFlags } from '../../src/quantized/format.ts';
-import { formOf, formats } from '../../src/quantized/formats/index.ts';
+import { configureFormat, formats } from '../../src/quantized/formats/index.ts';
 import { schemeRequest } from '../../src/pipeline/scheme.ts';
 import { build, cases, x } from './operator-cases.ts';
 import { make } from './forms.ts';
@@ -17,7 +17,7 @@ describe('the registry of formats', () => {
 
   it('describes every form, and knows its flags', () => {
     for (const { name, summary, reads } of formats) {
-      const form = formOf(name, ortCpuX64.scheme, {});
+      const form = configureFormat(name, ortCpuX64.scheme, {});
       expect(form.format).toBe(name);
       expect(form.description.length).toBeGreaterThan(5);
       expect(summary).not.toMatch(/[^.]\.$/);
@@ -26,7 +26,7 @@ describe('the registry of formats', () => {
   });
 
   it('refuses names and flags with the nearest or the right one', () => {
-    const form = (name: string, flags: FormatFlags) => () => formOf(name, ortCpuX64.scheme, flags);
+    const form = (name: string, flags: FormatFlags) => () => configureFormat(name, ortCpuX64.scheme, flags);
     expect(form('dynamik', {})).toThrow(
       expect.objectContaining({ code: 'FORMAT_UNKNOWN', hint: expect.stringContaining('dynamic') }),
     );
@@ -44,7 +44,7 @@ describe('the registry of formats', () => {
   it('refuses types without kernels by name', () => {
     const scheme: Scheme = { ...ortCpuX64.scheme, weightType: 'int4' };
     for (const name of ['dynamic', 'qoperator']) {
-      expect(() => formOf(name, scheme, {})).toThrow(expect.objectContaining({ code: 'FORMAT_TYPES' }));
+      expect(() => configureFormat(name, scheme, {})).toThrow(expect.objectContaining({ code: 'FORMAT_TYPES' }));
     }
     expect(() => schemeRequest({ weightType: 'f8' })).toThrow(expect.objectContaining({ code: 'FORMAT_FLOAT8' }));
   });

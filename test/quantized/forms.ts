@@ -6,7 +6,7 @@ import { checkModel } from '../../src/graph/spec.ts';
 import type { TensorValue } from '../../src/onnx/data-types.ts';
 import { observedTensors } from '../../src/quantizable/plan.ts';
 import type { FormatFlags, Quantized } from '../../src/quantized/format.ts';
-import { formOf } from '../../src/quantized/formats/index.ts';
+import { configureFormat } from '../../src/quantized/formats/index.ts';
 import { rangesFor, type Feeds } from './support.ts';
 
 export interface Made extends Quantized {
@@ -24,7 +24,7 @@ export interface Settings extends FormatFlags {
 
 export async function make(format: string, model: Model, settings: Settings = {}): Promise<Made> {
   const { include, exclude, target = ortCpuX64, feeds, ...flags } = settings;
-  const form = formOf(format, target.scheme, flags);
+  const form = configureFormat(format, target.scheme, flags);
   const request = { target, scheme: target.scheme, ...(include ? { include } : {}), ...(exclude ? { exclude } : {}) };
   const plan = form.plan(model, request);
   const ranges = observedTensors(plan).length > 0 ? await rangesFor(model, plan, feeds!) : new Map();

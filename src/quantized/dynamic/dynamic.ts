@@ -35,7 +35,7 @@ export const dynamic: Format = {
       // DequantizeLinear with an axis.
       leastOpset: 13,
       plan: (model, request) => planNodes(model, { ...request, scheme: own }, rules, settings, 'dynamic'),
-      settle: (_model, _request, plan) => plan,
+      refine: (_model, _request, plan) => plan,
       emit: (model, plan) =>
         emitNodes(withoutGuardedNaN(model, plan), plan, rules, { ...settings, ties: tiesIn(model, plan, settings) }),
     };

@@ -30,7 +30,7 @@ export const bfloat16: Format = {
     leastOpset: 13,
     keepsTied: true,
     plan,
-    settle: (_model, _request, made) => made,
+    refine: (_model, _request, made) => made,
     emit,
   }),
 };

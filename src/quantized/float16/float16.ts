@@ -30,7 +30,7 @@ export const float16: Format = {
       keepsTied: true,
       rangesOptional: true,
       plan: (model, request) => plan(model, request, new Map()),
-      settle: (model, request, _wanted, ranges) => plan(model, request, ranges),
+      refine: (model, request, _wanted, ranges) => plan(model, request, ranges),
       emit(source, { regions }) {
         const model = copyModel(source);
         const find = valueFinder(model);

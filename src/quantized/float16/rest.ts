@@ -5,17 +5,17 @@
 import { valueFinder, type Model } from '../../graph/model.ts';
 import type { Plan } from '../../quantizable/plan.ts';
 import type { PlanRequest } from '../../quantizable/planner.ts';
-import type { Form } from '../format.ts';
+import type { ConfiguredFormat } from '../format.ts';
 import { float16 } from './float16.ts';
 
-export function withHalfRest(form: Form, scheme: PlanRequest['scheme']): Form {
+export function withHalfRest(form: ConfiguredFormat, scheme: PlanRequest['scheme']): ConfiguredFormat {
   const half = float16.configure(scheme, {});
   const keys = { base: form.format, rest: half.format };
   /** @param make the plan of one of both */
   const plan = (
     model: Model,
     request: PlanRequest,
-    make: (part: Form, key: string, own: PlanRequest) => Plan,
+    make: (part: ConfiguredFormat, key: string, own: PlanRequest) => Plan,
   ): Plan => {
     const base = make(form, keys.base, request);
     const rest = make(half, keys.rest, { ...request, mayBeEmpty: true, overrides: only(model, base, request) });
@@ -46,8 +46,8 @@ export function withHalfRest(form: Form, scheme: PlanRequest['scheme']): Form {
     settings: { ...form.settings, floatType: 'float16' },
     leastOpset: Math.max(form.leastOpset, half.leastOpset),
     plan: (model, request) => plan(model, request, (part, _, own) => part.plan(model, own)),
-    settle: (model, request, wanted, ranges) =>
-      plan(model, request, (part, key, own) => part.settle(model, own, partOf(wanted, key), ranges)),
+    refine: (model, request, wanted, ranges) =>
+      plan(model, request, (part, key, own) => part.refine(model, own, partOf(wanted, key), ranges)),
     emit(model, whole, ranges) {
       const made = form.emit(model, partOf(whole, keys.base), ranges);
       const rest = half.emit(made.model, partOf(whole, keys.rest), ranges);

@@ -3,19 +3,19 @@ import { targets } from '../../backends/targets/index.ts';
 import type { Scheme, Target } from '../../backends/targets/target.ts';
 import { formatErrors } from '../../errors/formats.ts';
 import { dynamic } from '../dynamic/dynamic.ts';
-import type { Form, Format, FormatFlags } from '../format.ts';
+import type { ConfiguredFormat, Format, FormatFlags } from '../format.ts';
 import type { Override } from '../../quantizable/overrides.ts';
 import { bfloat16 } from '../float16/bfloat16.ts';
 import { float16 } from '../float16/float16.ts';
 import { qoperator } from '../qoperator/qoperator.ts';
 import { weightOnly } from '../weight-only/weight-only.ts';
-import { mixedForm } from './mixed.ts';
+import { mixedFormat } from './mixed.ts';
 import { qdq } from './qdq.ts';
 
 export const formats: readonly Format[] = [qdq, qoperator, dynamic, weightOnly, float16, bfloat16];
 
 /** @throws FORMAT_UNKNOWN; FORMAT_FLAG for a flag that the format does not read; what the format itself refuses */
-export function formOf(name: string, scheme: Scheme, flags: FormatFlags): Form {
+export function configureFormat(name: string, scheme: Scheme, flags: FormatFlags): ConfiguredFormat {
   const format = findFormat(name);
   for (const flag of Object.keys(flags) as (keyof FormatFlags)[]) {
     if (flags[flag] === undefined || format.reads.includes(flag)) continue;
@@ -27,20 +27,20 @@ export function formOf(name: string, scheme: Scheme, flags: FormatFlags): Form {
 
 /**
  * The form with overrides of single nodes.
- * @throws as `formOf`; OVERRIDE_MIX and what schemes and formats refuse, with the override that says it
+ * @throws as `configureFormat`; OVERRIDE_MIX and what schemes and formats refuse, with the override that says it
  */
-export function overriddenForm(
+export function configureWithOverrides(
   name: string,
   target: Target,
   scheme: Scheme,
   flags: FormatFlags,
   overrides: readonly Override[],
-): Form {
-  const form = formOf(name, scheme, flags);
+): ConfiguredFormat {
+  const form = configureFormat(name, scheme, flags);
   if (flags.floatType === 'float16' && target.slowFloat16 !== undefined)
     throw formatErrors.slowFloat16(target.name, target.slowFloat16, halfTargets());
   if (overrides.length === 0) return form;
-  return mixedForm({ format: findFormat(name), form, flags, target, formats, formOf }, overrides);
+  return mixedFormat({ format: findFormat(name), form, flags, target, formats, formOf: configureFormat }, overrides);
 }
 
 const halfTargets = (): string[] =>

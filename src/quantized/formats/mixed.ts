@@ -12,27 +12,27 @@ import { overridden, type NodeOverride, type Override, type OverrideSettings } f
 import type { Plan, RegionPlan } from '../../quantizable/plan.ts';
 import type { PlanRequest } from '../../quantizable/planner.ts';
 import { checkFormat, resolveScheme } from '../../quantizable/scheme.ts';
-import type { Form, Format, FormatFlags, Quantized } from '../format.ts';
+import type { ConfiguredFormat, Format, FormatFlags, Quantized } from '../format.ts';
 
 /** What stands without overrides, and how a form is made. */
 export interface MixedBase {
   readonly format: Format;
-  readonly form: Form;
+  readonly form: ConfiguredFormat;
   readonly flags: FormatFlags;
   readonly target: Target;
   readonly formats: readonly Format[];
-  formOf(name: string, scheme: Scheme, flags: FormatFlags): Form;
+  formOf(name: string, scheme: Scheme, flags: FormatFlags): ConfiguredFormat;
 }
 
 interface Part {
   readonly key: string;
-  readonly form: Form;
+  readonly form: ConfiguredFormat;
   /** Where it stands among the parts when they are written. */
   readonly order: number;
 }
 
 /** @throws OVERRIDE_MIX, and what schemes and formats refuse, with the override that says it */
-export function mixedForm(base: MixedBase, overrides: readonly Override[]): Form {
+export function mixedFormat(base: MixedBase, overrides: readonly Override[]): ConfiguredFormat {
   const parts = new Parts(base);
   for (const { text, settings } of overrides) parts.check(text, settings);
   const plan = (model: Model, request: PlanRequest, make: (part: Part, own: PlanRequest) => Plan): Plan => {
@@ -70,9 +70,9 @@ export function mixedForm(base: MixedBase, overrides: readonly Override[]): Form
     settings: { ...base.form.settings, override: overrides.map(({ text }) => text).join(' | ') },
     ...parts.needs(),
     plan: (model, request) => plan(model, request, ({ form }, own) => form.plan(model, own)),
-    settle: (model, request, { parts: wanted = [] }, ranges) =>
+    refine: (model, request, { parts: wanted = [] }, ranges) =>
       plan(model, request, ({ key, form }, own) =>
-        form.settle(model, own, wanted.find((each) => each.key === key)!.plan, ranges),
+        form.refine(model, own, wanted.find((each) => each.key === key)!.plan, ranges),
       ),
     emit(model, { parts: plans = [] }, ranges) {
       let made: Quantized = { model, activations: new Map(), repaired: [], origins: new Map() };
@@ -151,7 +151,7 @@ class Parts {
   }
 
   /** What the whole needs of the model and of samples. */
-  needs(): Pick<Form, 'leastOpset' | 'rangesOptional'> {
+  needs(): Pick<ConfiguredFormat, 'leastOpset' | 'rangesOptional'> {
     const forms = [...this.#parts.values()].map(({ form }) => form);
     const optional = forms.every(({ rangesOptional, format }) => {
       const { mixes } = this.#base.formats.find(({ name }) => name === format)!;

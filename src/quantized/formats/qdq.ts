@@ -3,7 +3,7 @@ import { describeScheme, leastOpset } from '../../quantizable/scheme.ts';
 import { planQuantization } from '../../quantizable/planner.ts';
 import { planRanged } from '../../quantizable/ranged.ts';
 import { withHalfRest } from '../float16/rest.ts';
-import type { Form, Format } from '../format.ts';
+import type { ConfiguredFormat, Format } from '../format.ts';
 import { emitQdq } from '../qdq.ts';
 
 export const qdq: Format = {
@@ -23,14 +23,14 @@ export const qdq: Format = {
   perNode: true,
   mixes: { order: 1, observes: true },
   configure(scheme, { recurrent, floatType }) {
-    const form: Form = {
+    const form: ConfiguredFormat = {
       format: 'qdq',
       description: `QDQ, ${describeScheme(scheme)}`,
       settings: recurrent === undefined ? {} : { recurrent },
       static: true,
       leastOpset: leastOpset(scheme),
       plan: planQuantization,
-      settle: planRanged,
+      refine: planRanged,
       emit: emitQdq,
     };
     return floatType === 'float16' ? withHalfRest(form, scheme) : form;

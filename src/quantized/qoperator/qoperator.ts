@@ -29,7 +29,7 @@ export const qoperator: Format = {
       static: true,
       leastOpset: Math.max(codesOpset, leastOpset(scheme)),
       plan: planQuantization,
-      settle: planRanged,
+      refine: planRanged,
       emit(model, plan, ranges) {
         const quantized = emitQdq(model, plan, ranges);
         lowerToQOperators(quantized.model);

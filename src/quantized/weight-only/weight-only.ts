@@ -28,7 +28,7 @@ export const weightOnly: Format = {
       keepsHalf: true,
       keepsTied: true,
       plan: (model, request) => planNodes(model, request, rules, settings, 'weight-only'),
-      settle: (_model, _request, plan) => plan,
+      refine: (_model, _request, plan) => plan,
       emit: (model, plan) => emitNodes(model, plan, rules, settings),
     };
   },

@@ -6,7 +6,7 @@ import { checkModel } from '../../../src/graph/spec.ts';
 import type { TensorValue } from '../../../src/onnx/data-types.ts';
 import { float32ToFloat16, fromFloat32, float16ToFloat32, toFloat32 } from '../../../src/onnx/float16.ts';
 import { observedTensors } from '../../../src/quantizable/plan.ts';
-import { formOf } from '../../../src/quantized/formats/index.ts';
+import { configureFormat } from '../../../src/quantized/formats/index.ts';
 import { body, buildModel, constant, f32, float, i64, node, scalar, type ModelSpec } from '../../support/build.ts';
 import { attention } from '../../support/attention.ts';
 import { masks } from '../../support/masks.ts';
@@ -14,7 +14,7 @@ import { feed, gaussian, make } from '../forms.ts';
 import { rangesFor, run, sqnr, type Feeds } from '../support.ts';
 
 async function convert(model: Model, feeds: Feeds, keepIo = true) {
-  const form = formOf('fp16', ortCpuX64.scheme, { keepIo });
+  const form = configureFormat('fp16', ortCpuX64.scheme, { keepIo });
   const request = { target: ortCpuX64, scheme: ortCpuX64.scheme };
   const wanted = form.plan(model, request);
   const names = observedTensors(wanted).filter((name) => model.graph.values.has(name));
@@ -23,7 +23,7 @@ async function convert(model: Model, feeds: Feeds, keepIo = true) {
     { ...wanted, tensors: wanted.tensors.filter((t) => names.includes(t.name)) },
     feeds,
   );
-  const plan = form.settle(model, request, wanted, ranges);
+  const plan = form.refine(model, request, wanted, ranges);
   const { model: half } = form.emit(model, plan, ranges);
   checkModel(model);
   checkModel(half);
@@ -54,7 +54,7 @@ describe('float16', () => {
     for (const name of ['Add of the lowest float', 'Where with minus infinity', 'a row without anything']) {
       const model = attention({ tokens: 8, ...masks[name] });
       const x = { type: 'float32', dims: [1, 8, 32], data: gaussian(256, 3) } as const;
-      const form = formOf('fp16', ortCpuX64.scheme, {});
+      const form = configureFormat('fp16', ortCpuX64.scheme, {});
       const plan = form.plan(model, { target: ortCpuX64, scheme: ortCpuX64.scheme });
       expect(plan.float).toEqual([]);
       const { model: half } = form.emit(model, plan, new Map());

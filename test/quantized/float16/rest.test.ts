@@ -5,7 +5,7 @@ import { checkModel } from '../../../src/graph/spec.ts';
 import type { Model } from '../../../src/graph/model.ts';
 import { observedTensors } from '../../../src/quantizable/plan.ts';
 import { parseOverride } from '../../../src/quantizable/overrides.ts';
-import { overriddenForm } from '../../../src/quantized/formats/index.ts';
+import { configureWithOverrides } from '../../../src/quantized/formats/index.ts';
 import { lint } from '../../../src/quantized/lint/index.ts';
 import { buildModel, f32, node, scalar } from '../../support/build.ts';
 import { feed, gaussian } from '../forms.ts';
@@ -54,11 +54,11 @@ async function make(
 ) {
   const model = network();
   const to = target(name);
-  const form = overriddenForm('qdq', to, to.scheme, { floatType }, overrides.map(parseOverride));
+  const form = configureWithOverrides('qdq', to, to.scheme, { floatType }, overrides.map(parseOverride));
   const request = { target: to, scheme: to.scheme, exclude };
   const wanted = form.plan(model, request);
   const ranges = await rangesFor(model, wanted, x);
-  const plan = form.settle(model, request, wanted, ranges);
+  const plan = form.refine(model, request, wanted, ranges);
   expect(observedTensors(plan).length).toBeGreaterThan(0);
   const { model: made } = form.emit(model, plan, ranges);
   checkModel(made);
@@ -108,12 +108,12 @@ describe('the rest in float16', () => {
   it('is refused where it wins nothing, with the targets where it does', () => {
     for (const name of ['ort-cpu-x64', 'ort-cpu-arm64', 'ort-web', 'nnapi']) {
       const to = target(name);
-      expect(() => overriddenForm('qdq', to, to.scheme, { floatType: 'float16' }, [])).toThrow(
+      expect(() => configureWithOverrides('qdq', to, to.scheme, { floatType: 'float16' }, [])).toThrow(
         expect.objectContaining({ code: 'FORMAT_FLOAT_TYPE', hint: expect.stringMatching(/tensorrt, /) }),
       );
     }
     const to = target('ort-cpu-x64');
-    expect(() => overriddenForm('qoperator', to, to.scheme, { floatType: 'float16' }, [])).toThrow(
+    expect(() => configureWithOverrides('qoperator', to, to.scheme, { floatType: 'float16' }, [])).toThrow(
       expect.objectContaining({ code: 'FORMAT_FLAG' }),
     );
   });

@@ -6,7 +6,7 @@ import type { Model } from '../../../src/graph/model.ts';
 import { parseOverride } from '../../../src/quantizable/overrides.ts';
 import { observedTensors, type Plan } from '../../../src/quantizable/plan.ts';
 import type { FormatFlags } from '../../../src/quantized/format.ts';
-import { overriddenForm } from '../../../src/quantized/formats/index.ts';
+import { configureWithOverrides } from '../../../src/quantized/formats/index.ts';
 import { buildModel, constant, node } from '../../support/build.ts';
 import { feed, gaussian } from '../forms.ts';
 import { anyCpu, rangesFor, run, sqnr } from '../support.ts';
@@ -49,7 +49,7 @@ function network(): Model {
 }
 
 function form(overrides: readonly string[], format = 'qdq', flags: FormatFlags = {}) {
-  return overriddenForm(format, anyCpu, anyCpu.scheme, flags, overrides.map(parseOverride));
+  return configureWithOverrides(format, anyCpu, anyCpu.scheme, flags, overrides.map(parseOverride));
 }
 
 async function make(
@@ -61,7 +61,7 @@ async function make(
   const request = { target: anyCpu, scheme: anyCpu.scheme };
   const wanted = made.plan(model, request);
   const ranges = observedTensors(wanted).length > 0 ? await rangesFor(model, wanted, x) : new Map();
-  const plan = made.settle(model, request, wanted, ranges);
+  const plan = made.refine(model, request, wanted, ranges);
   const quantized = made.emit(model, plan, ranges);
   checkModel(model);
   checkModel(quantized.model);

@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { ortCpuX64 } from '../../../src/backends/targets/ort-cpu-x64.ts';
-import { formOf } from '../../../src/quantized/formats/index.ts';
+import { configureFormat } from '../../../src/quantized/formats/index.ts';
 import { buildModel, f32, i64, node } from '../../support/build.ts';
 import { make } from '../forms.ts';
 import { build, cases, x } from '../operator-cases.ts';
@@ -95,6 +95,6 @@ describe('QOperator', () => {
 
   it('has no 16-bit kernels, and says what does', () => {
     const scheme = { ...ortCpuX64.scheme, activationType: 'uint16' } as const;
-    expect(() => formOf('qoperator', scheme, {})).toThrow(expect.objectContaining({ code: 'FORMAT_TYPES' }));
+    expect(() => configureFormat('qoperator', scheme, {})).toThrow(expect.objectContaining({ code: 'FORMAT_TYPES' }));
   });
 });

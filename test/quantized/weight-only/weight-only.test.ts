@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ortCpuX64 } from '../../../src/backends/targets/ort-cpu-x64.ts';
 import type { FormatFlags } from '../../../src/quantized/format.ts';
-import { formOf } from '../../../src/quantized/formats/index.ts';
+import { configureFormat } from '../../../src/quantized/formats/index.ts';
 import {
   dequantizeBlocks,
   packCodes,
@@ -274,7 +274,7 @@ describe('Conv', () => {
 });
 
 describe('what weight-only refuses', () => {
-  const flags = (given: FormatFlags) => () => formOf('weight-only', ortCpuX64.scheme, given);
+  const flags = (given: FormatFlags) => () => configureFormat('weight-only', ortCpuX64.scheme, given);
 
   it('has a code and a remedy', () => {
     expect(flags({ weightBits: 3 })).toThrow(expect.objectContaining({ code: 'FORMAT_BITS' }));
