@@ -16,7 +16,7 @@ import type { Interval } from './ops/op.ts';
 import { openFused, survivors } from './pipeline/source.ts';
 import { readStamp, type Stamp } from './pipeline/stamp.ts';
 import { opsetsFor } from './pipeline/upgrade.ts';
-import { toFloatNode, type FloatNode, type RegionPlan, type TensorPlan } from './quantizable/plan.ts';
+import { plannedTensors, toFloatNode, type FloatNode, type RegionPlan, type TensorPlan } from './quantizable/plan.ts';
 import { parseOverride } from './quantizable/overrides.ts';
 import { findTarget, resolveScheme } from './quantizable/scheme.ts';
 import { configureWithOverrides } from './quantized/formats/index.ts';
@@ -73,7 +73,7 @@ export async function explainModel(path: string, options: ExplainOptions = {}): 
   const form = configureWithOverrides('qdq', target, scheme, {}, (options.override ?? []).map(parseOverride));
   const opsets = opsetsFor(options.opset, Math.max(form.leastOpset, target.opset.least), target.fusedOpset);
   const { model: fused, log } = await openFused(path, { threads: 1 }, { ...opsets, asDeclared: true });
-  const { regions, float, tensors } = form.plan(fused, { ...options, target, scheme, fused: survivors(log) });
+  const plan = form.plan(fused, { ...options, target, scheme, fused: survivors(log) });
   const { applied, refused } = log;
   return {
     kind: 'float',
@@ -82,9 +82,11 @@ export async function explainModel(path: string, options: ExplainOptions = {}): 
     scheme: form.description,
     applied,
     refused,
-    regions,
-    fixed: tensors.filter(({ source }) => source === 'fixed').map((tensor) => fixedRange(fused, tensor)),
-    float: float.map(toFloatNode),
+    regions: plan.regions,
+    fixed: plannedTensors(plan)
+      .filter(({ source }) => source === 'fixed')
+      .map((tensor) => fixedRange(fused, tensor)),
+    float: plan.float.map(toFloatNode),
   };
 }
 

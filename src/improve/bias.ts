@@ -20,7 +20,7 @@ import { sortNodes } from '../graph/walk.ts';
 import type { TensorValue } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import type { Interval } from '../ops/op.ts';
-import type { Plan } from '../quantizable/plan.ts';
+import type { QdqPlan } from '../quantizable/plan.ts';
 import { emitQdq } from '../quantized/qdq.ts';
 import { identity } from './activations.ts';
 import { biasedLayers, shiftBiases, type BiasedLayer } from './layers.ts';
@@ -55,7 +55,7 @@ const bentSamples = 8;
  */
 export async function correctBiases(
   model: Model,
-  plan: Plan,
+  plan: QdqPlan,
   ranges: ReadonlyMap<string, Interval>,
   feeds: readonly Tensors[],
   options: CorrectOptions,
@@ -114,7 +114,7 @@ interface Metered {
 /** The quantized model with a shift behind every layer, 0 to begin with. */
 function simulationOf(
   source: Model,
-  plan: Plan,
+  plan: QdqPlan,
   ranges: ReadonlyMap<string, Interval>,
   layers: readonly BiasedLayer[],
 ): Simulation {

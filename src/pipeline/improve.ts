@@ -9,7 +9,7 @@ import { correctBiases } from '../improve/bias.ts';
 import { isBetter, judge, meanOf } from '../improve/judge.ts';
 import type { Improvement } from '../compare/report.ts';
 import type { QuantizeOptions, RunFlags } from '../pipeline-types.ts';
-import type { Plan } from '../quantizable/plan.ts';
+import type { Plan, QdqPlan } from '../quantizable/plan.ts';
 import type { ConfiguredFormat } from '../quantized/format.ts';
 import { emitQdq } from '../quantized/qdq.ts';
 import type { Samples } from './samples.ts';
@@ -54,13 +54,13 @@ export async function improveModel(
     return { model, steps: [], warnings: reasons.map((reason) => `biases are not corrected: ${reason}`) };
   };
   if (improve === 'none') return as();
-  const obstacle = obstacleOf(candidate);
-  if (obstacle !== undefined) return improve === 'bias' ? as(obstacle) : as();
+  const plan = correctablePlan(candidate);
+  if (typeof plan === 'string') return improve === 'bias' ? as(plan) : as();
   const { samples } = candidate;
   // Ranges can be had without samples, and whoever does so should know what it costs.
   if (!samples) return as('that takes the samples that calibrated (--data), not their ranges alone');
   try {
-    const done = await correct(model, candidate, samples, options);
+    const done = await correct(model, plan, candidate.ranges, samples, options);
     if (typeof done !== 'string') return { ...done, warnings: [] };
     return improve === 'bias' ? as(done) : as();
   } catch (cause) {
@@ -69,20 +69,21 @@ export async function improveModel(
   }
 }
 
-/** Why there is nothing to correct here. */
-function obstacleOf({ form, plan, samples, unfit }: Candidate): string | undefined {
+/** The plan, if what it quantizes can be corrected; else the reason why not. */
+function correctablePlan({ form, plan, samples, unfit }: Candidate): QdqPlan | string {
   if (!form.static) return `format '${form.format}' has no constant ranges`;
-  if (plan.parts) return 'nodes are in several formats';
+  if (plan.kind !== 'qdq') return 'nodes are in several formats';
   if (unfit !== undefined) return unfit;
   if (samples?.dataset.synthetic) return 'the samples are random numbers';
   if (samples?.dataset.carry) return 'the model has a state that goes from sample to sample';
-  return undefined;
+  return plan;
 }
 
 /** Or the reason why not. */
 async function correct(
   model: Model,
-  { plan, ranges }: Candidate,
+  plan: QdqPlan,
+  ranges: ReadonlyMap<string, Interval>,
   samples: Samples,
   { threads, onProgress }: RunFlags,
 ): Promise<Omit<Improved, 'warnings'> | string> {

@@ -1,7 +1,13 @@
 /** Ranges for the quantizers of a plan: what is worth clipping depends on the number of codes (observer mse). */
 import { rangesOf, type CalibrationState } from '../calibrate/state.ts';
 import type { Ranges } from '../calibrate/ranges.ts';
-import { activationScheme, quantizerKey, type ActivationScheme, type Plan } from '../quantizable/plan.ts';
+import {
+  activationScheme,
+  plannedTensors,
+  quantizerKey,
+  type ActivationScheme,
+  type Plan,
+} from '../quantizable/plan.ts';
 
 /**
  * By tensor, and by quantizerKey for tensors that are quantized a second time.
@@ -17,7 +23,7 @@ export function plannedRanges(state: CalibrationState, plan: Plan, fixed: Ranges
     return made.get(bits)!;
   };
   const all = new Map(usual);
-  for (const tensor of plan.tensors) {
+  for (const tensor of plannedTensors(plan)) {
     const { name, conversions = [] } = tensor;
     const own = fixed.get(name) ?? rangesFor(activationScheme(plan, tensor)).get(name);
     if (own) all.set(name, own);

@@ -4,7 +4,7 @@
  * enter a residual sum.
  */
 import type { Value } from '../graph/value.ts';
-import type { Plan, RegionPlan, TensorPlan } from '../quantizable/plan.ts';
+import type { QdqPlan, RegionPlan, TensorPlan } from '../quantizable/plan.ts';
 import { containerBits } from './widths.ts';
 
 export interface TensorBits {
@@ -17,7 +17,7 @@ export interface TensorBits {
 
 /** @param layers regions with weights, and the bits in which they read their activations */
 export function activationBits(
-  plan: Plan,
+  plan: QdqPlan,
   find: (name: string) => Value | undefined,
   layers: ReadonlyMap<RegionPlan, { readonly activation: number }>,
 ): Map<string, TensorBits> {
@@ -62,7 +62,7 @@ export function activationBits(
 }
 
 /** What no region reads as codes reads the dequantized value: it should see all of it. */
-function isReadInFloat(value: Value, name: string, { regions }: Plan): boolean {
+function isReadInFloat(value: Value, name: string, { regions }: QdqPlan): boolean {
   const reads = regions.reduce(
     (sum, { activations }) => sum + activations.filter((operand) => operand.tensor === name).length,
     0,

@@ -12,7 +12,7 @@ import { sortNodes } from '../graph/walk.ts';
 import { dataType } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import type { Interval } from '../ops/op.ts';
-import { weightKey, type Plan, type RegionPlan, type TensorPlan } from '../quantizable/plan.ts';
+import { weightKey, type QdqPlan, type RegionPlan, type TensorPlan } from '../quantizable/plan.ts';
 import { fitScales } from '../quantized/bias.ts';
 import { guardOf } from '../quantized/barrier.ts';
 import { limiterOf, rangeOf } from '../quantized/parameters.ts';
@@ -28,7 +28,7 @@ import { activationLimits, containerBits, regionWidths, weightLimits, type Width
 export type RangesAt = (bits: number) => ReadonlyMap<string, Interval>;
 
 /** The given model is left as it is. @throws QUANT_NO_RANGE, QUANT_BAD_RANGE when an observed tensor has no usable range */
-export function emitFakeQuant(source: Model, plan: Plan, widths: Widths, rangesAt: RangesAt): Model {
+export function emitFakeQuant(source: Model, plan: QdqPlan, widths: Widths, rangesAt: RangesAt): Model {
   const model = copyModel(source);
   const find = valueFinder(model);
   const layers = regionWidths(model, plan, widths);
@@ -75,7 +75,7 @@ function quantizeValue(
   int8Producer: boolean,
   params: QuantParams,
   bits: number,
-  { scheme }: Plan,
+  { scheme }: QdqPlan,
   readers: readonly Reader[],
   written: Map<QuantParams, [Value, Value]>,
 ): void {
@@ -96,7 +96,7 @@ function byValue(readers: readonly Reader[]): Map<Value, Reader[]> {
 
 /** Scale and zero point by tensor and width. Tensors that share a range get one object, and thereby one scale in the graph. */
 function paramsFinder(
-  plan: Plan,
+  plan: QdqPlan,
   find: (name: string) => Value | undefined,
   bits: ReadonlyMap<string, TensorBits>,
   rangesAt: RangesAt,
@@ -123,7 +123,7 @@ const widthKey = ({ weight }: RegionPlan, bits: number): string => `${bits} ${we
 
 /** Searched, and fitted to the biases of all layers that read the weight in that many bits: what is trained is what will run. */
 function weightScales(
-  plan: Plan,
+  plan: QdqPlan,
   find: (name: string) => Value | undefined,
   layers: ReadonlyMap<RegionPlan, { readonly weight: number }>,
   inputScale: (region: RegionPlan) => number,
@@ -153,7 +153,7 @@ function weightScales(
 
 /** Writes the quantizer of a weight once for each graph and width that reads it. */
 function weightWriter(
-  plan: Plan,
+  plan: QdqPlan,
   find: (name: string) => Value | undefined,
   scales: ReadonlyMap<string, Float32Array>,
 ): (region: RegionPlan, graph: Graph, bits: number) => Value {

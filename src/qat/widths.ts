@@ -9,7 +9,7 @@ import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { topologicalDeep } from '../graph/walk.ts';
 import { specOf } from '../ops/index.ts';
-import type { Plan, RegionPlan } from '../quantizable/plan.ts';
+import type { QdqPlan, RegionPlan } from '../quantizable/plan.ts';
 import type { IntegerType } from '../quantized/params.ts';
 
 export interface Widths {
@@ -54,7 +54,7 @@ export function weightLimits(type: IntegerType, bits: number): CodeLimits & { ze
 /** Regions with weights → the bits of what they multiply; both widths are those of the ends for an end of the network. */
 export function regionWidths(
   model: Model,
-  plan: Plan,
+  plan: QdqPlan,
   { weights, activations, firstLast }: Widths,
 ): Map<RegionPlan, { readonly weight: number; readonly activation: number }> {
   const ends = endsOf(model);

@@ -1,6 +1,7 @@
 /**
- * The plan: which tensors carry a quantizer, which of them share one, which nodes form int8 regions, and why every other node
- * stays float. Plain JSON, so that it can be written, read, diffed and explained; ranges come later.
+ * The plan: what a configured format will write, and why every other node stays float. Each kind of plan holds what its format plans
+ * and nothing else: QDQ the tensors that carry a quantizer and those that share one, dynamic and weight-only a list of nodes, float16
+ * and bfloat16 what is stored in half the size. Plain JSON, so that it can be written, read, diffed and explained; ranges come later.
  */
 import type {
   ActivationType,
@@ -10,6 +11,7 @@ import type {
   WeightRange,
   WeightType,
 } from '../backends/targets/target.ts';
+import type { Node } from '../graph/node.ts';
 import type { Interval, WeightLayout } from '../ops/op.ts';
 import type { Reach } from './masked.ts';
 
@@ -112,18 +114,81 @@ export interface PlannedFloat extends FloatNode {
   readonly named?: true;
 }
 
-export interface Plan {
+/** What every plan says. */
+interface CommonPlan {
   readonly target: string;
   readonly scheme: Scheme;
+  /** The nodes that the format writes. */
+  readonly regions: readonly RegionPlan[];
+  readonly float: readonly PlannedFloat[];
+}
+
+/** Quantizers with constant scales around int8 regions: QDQ and QOperator. */
+export interface QdqPlan extends CommonPlan {
+  readonly kind: 'qdq';
   readonly encoding: QdqEncoding;
   readonly tensors: readonly TensorPlan[];
   readonly weights: readonly WeightPlan[];
-  readonly regions: readonly RegionPlan[];
   /** Weights in few bits of nodes that run in float. */
   readonly stored?: readonly StoredWeight[];
-  readonly float: readonly PlannedFloat[];
-  /** Of a model in several formats: the plan of each, by the key of its form. What stands above is all of them together. */
-  readonly parts?: readonly { readonly key: string; readonly plan: Plan }[];
+}
+
+/** Nodes that are rewritten one by one, without ranges: dynamic and weight-only. */
+export interface NodePlan extends CommonPlan {
+  readonly kind: 'nodes';
+  readonly tables: QdqEncoding['tables'];
+}
+
+/** Nodes that compute in float16. */
+export interface Float16Plan extends CommonPlan {
+  readonly kind: 'float16';
+  /** Tensors whose ranges say what float16 cannot hold, in graph order. */
+  readonly observed: readonly string[];
+}
+
+/** Constants that are stored in bfloat16. */
+export interface Bfloat16Plan extends CommonPlan {
+  readonly kind: 'bfloat16';
+  readonly constants: readonly string[];
+}
+
+/** A model in several formats. */
+export interface MixedPlan extends CommonPlan {
+  readonly kind: 'mixed';
+  /** Those of all parts, each once. */
+  readonly tensors: readonly TensorPlan[];
+  /** The plan of each configured format, by its key; regions and float are those of all together. */
+  readonly parts: readonly { readonly key: string; readonly plan: Plan }[];
+}
+
+export type Plan = QdqPlan | NodePlan | Float16Plan | Bfloat16Plan | MixedPlan;
+
+/** The tensors that a plan of any kind looks at: quantized, or only observed. */
+export function plannedTensors(plan: Plan): readonly TensorPlan[] {
+  switch (plan.kind) {
+    case 'qdq':
+    case 'mixed':
+      return plan.tensors;
+    case 'float16':
+      return plan.observed.map((name) => ({ name, source: 'observe', int8Producer: false }));
+    default:
+      return [];
+  }
+}
+
+/** The region of a node that is written by itself, with no quantizers around it. */
+export function loneRegion(node: Node, weight?: RegionPlan['weight']): RegionPlan {
+  const outputs = node.outputs.filter((value) => value !== null).map(({ name }) => name);
+  return {
+    node: node.label,
+    op: node.opType,
+    tensor: outputs[0]!,
+    clamps: [],
+    activations: [],
+    ...(weight && { weight }),
+    outputs,
+    quantizedOutput: false,
+  };
 }
 
 /** What files and users are told of it. */
@@ -143,7 +208,9 @@ export function quantizerKey({ tensor, as }: Pick<Operand, 'tensor' | 'as'>): st
 
 /** Names of the tensors whose ranges must be observed, in graph order. */
 export function observedTensors(plan: Plan): string[] {
-  return plan.tensors.filter((tensor) => tensor.source === 'observe').map((tensor) => tensor.name);
+  return plannedTensors(plan)
+    .filter((tensor) => tensor.source === 'observe')
+    .map((tensor) => tensor.name);
 }
 
 /** One weight read along two axes, or in two types, needs two quantized copies. */

@@ -23,7 +23,7 @@ import {
   weightKey,
   type ActivationScheme,
   type Operand,
-  type Plan,
+  type QdqPlan,
   type PlannedFloat,
   type RegionPlan,
   type TensorPlan,
@@ -46,7 +46,7 @@ export interface PlanRequest extends SelectionRequest {
  * the body captures. Names of tensors must be unique in the model.
  * Throws when a pattern matches nothing, or nothing can be quantized.
  */
-export function planQuantization(model: Model, request: PlanRequest): Plan {
+export function planQuantization(model: Model, request: PlanRequest): QdqPlan {
   const selection = selectNodes(model, request);
   const order = [...topologicalDeep(model.graph)];
   const { target, scheme } = request;
@@ -149,6 +149,7 @@ export function planQuantization(model: Model, request: PlanRequest): Plan {
       : [];
   for (const { weight } of stored) weights.set(weightKey(weight), weight);
   return {
+    kind: 'qdq',
     target: target.name,
     scheme,
     encoding: target.encoding,

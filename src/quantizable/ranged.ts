@@ -5,7 +5,7 @@
  */
 import type { Model } from '../graph/model.ts';
 import type { Interval } from '../ops/op.ts';
-import { observedTensors, type Plan } from './plan.ts';
+import { observedTensors, type QdqPlan } from './plan.ts';
 import { planQuantization, type PlanRequest } from './planner.ts';
 
 /**
@@ -15,11 +15,11 @@ import { planQuantization, type PlanRequest } from './planner.ts';
 export function planRanged(
   model: Model,
   request: PlanRequest,
-  plan: Plan,
+  plan: QdqPlan,
   ranges: ReadonlyMap<string, Interval>,
-): Plan {
+): QdqPlan {
   const unranged = new Set<string>();
-  const collect = (from: Plan, isUnranged: (range: Interval | undefined) => boolean): boolean => {
+  const collect = (from: QdqPlan, isUnranged: (range: Interval | undefined) => boolean): boolean => {
     const found = observedTensors(from).filter((tensor) => isUnranged(ranges.get(tensor)));
     for (const tensor of found) unranged.add(tensor);
     return found.length > 0;

@@ -11,7 +11,7 @@ import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { specOf } from '../ops/index.ts';
 import { isQuantizedAlready } from '../quantizable/keep.ts';
-import type { Plan } from '../quantizable/plan.ts';
+import type { QdqPlan } from '../quantizable/plan.ts';
 
 export interface Guarded {
   /** Nodes that are meant to work on codes; undefined: all but those with float weights. */
@@ -21,7 +21,7 @@ export interface Guarded {
 }
 
 /** What is known of the nodes before quantizers are written; once they are, the barriers can be put. */
-export function guardOf(model: Model, plan: Plan): (int8: Iterable<Node>) => void {
+export function guardOf(model: Model, plan: QdqPlan): (int8: Iterable<Node>) => void {
   const find = valueFinder(model);
   const before = [...model.allNodes()].filter(isQuantizedAlready);
   const left = plan.float.filter((each) => each.named && each.tensor !== undefined);

@@ -42,8 +42,8 @@ export interface FormatFlags {
   readonly recurrent?: 'keep' | 'scan' | undefined;
 }
 
-/** A format with its settings. */
-export interface ConfiguredFormat {
+/** A format with its settings. It is given no plan but those that it made itself, so that it knows their kind. */
+export interface ConfiguredFormat<P extends Plan = Plan> {
   readonly format: string;
   /** The scheme in words, for reports: "QDQ, u8 activations, s8 weights per channel". */
   readonly description: string;
@@ -60,11 +60,11 @@ export interface ConfiguredFormat {
   /** The least default operator set that can say it. */
   readonly leastOpset: number;
   /** What is quantized, what is left float and why, and which tensors must be observed. */
-  plan(model: Model, request: PlanRequest): Plan;
-  /** The plan that holds now that the ranges of the tensors it observes are known. */
-  refine(model: Model, request: PlanRequest, plan: Plan, ranges: ReadonlyMap<string, Interval>): Plan;
+  plan(model: Model, request: PlanRequest): P;
+  /** The plan refined: the one that holds now that the ranges of the tensors it observes are known. */
+  refine(model: Model, request: PlanRequest, plan: P, ranges: ReadonlyMap<string, Interval>): P;
   /** The given model is left as it is. @param ranges of the tensors that the plan observes */
-  emit(model: Model, plan: Plan, ranges: ReadonlyMap<string, Interval>): Quantized;
+  emit(model: Model, plan: P, ranges: ReadonlyMap<string, Interval>): Quantized;
 }
 
 export interface Format {

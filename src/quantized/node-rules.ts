@@ -14,7 +14,7 @@ import type { ByteSource } from '../onnx/messages.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import { matrixOf } from '../ops/table.ts';
 import type { DataTypeName, TypedArray } from '../onnx/data-types.ts';
-import type { Plan, PlannedFloat, RegionPlan } from '../quantizable/plan.ts';
+import { loneRegion, type NodePlan, type PlannedFloat, type RegionPlan } from '../quantizable/plan.ts';
 import type { PlanRequest } from '../quantizable/planner.ts';
 import { plannedFloat, selectNodes } from '../quantizable/selection.ts';
 import type { Quantized } from './format.ts';
@@ -59,7 +59,7 @@ export function planNodes<Settings>(
   rules: readonly NodeRule<Settings>[],
   settings: Settings,
   format: string,
-): Plan {
+): NodePlan {
   const selection = selectNodes(model, request);
   const types = elementTypes(model);
   const regions: RegionPlan[] = [];
@@ -84,18 +84,8 @@ export function planNodes<Settings>(
       if (!node.is('QuantizeLinear', 'DequantizeLinear')) float.push(plannedFloat(node, reason, selection));
       continue;
     }
-    const outputs = node.outputs.filter((value) => value !== null).map(({ name }) => name);
-    const weight = rule!.weights[0]!;
-    regions.push({
-      node: node.label,
-      op: node.opType,
-      tensor: outputs[0]!,
-      clamps: [],
-      activations: [],
-      weight: { name: (matrixOf(node, weight)?.value ?? node.input(weight)!).name, input: weight },
-      outputs,
-      quantizedOutput: false,
-    });
+    const input = rule!.weights[0]!;
+    regions.push(loneRegion(node, { name: (matrixOf(node, input)?.value ?? node.input(input)!).name, input }));
   }
   if (regions.length === 0 && !request.mayBeEmpty) {
     throw planErrors.noNodes(
@@ -106,13 +96,13 @@ export function planNodes<Settings>(
     );
   }
   const { target, scheme } = request;
-  return { target: target.name, scheme, encoding: target.encoding, tensors: [], weights: [], regions, float };
+  return { kind: 'nodes', target: target.name, scheme, tables: target.encoding.tables, regions, float };
 }
 
 /** The given model is left as it is. */
 export function emitNodes<Settings>(
   source: Model,
-  plan: Plan,
+  plan: NodePlan,
   rules: readonly NodeRule<Settings>[],
   settings: Settings,
 ): Quantized {

@@ -9,7 +9,7 @@ import {
   quantizerKey,
   weightKey,
   type Operand,
-  type Plan,
+  type QdqPlan,
   type TensorPlan,
 } from '../quantizable/plan.ts';
 import { fitScales, type BiasedLayer } from './bias.ts';
@@ -30,7 +30,7 @@ export interface Parameters {
  * @param scaleOf the scale of an operand of such a node, as far as it is known
  */
 export function limiterOf(
-  { regions }: Pick<Plan, 'regions'>,
+  { regions }: Pick<QdqPlan, 'regions'>,
   scaleOf: (operand: Operand) => number | undefined,
 ): (tensor: string, params: QuantParams) => QuantParams {
   const producers = new Map(regions.flatMap((region) => region.outputs.map((output) => [output, region] as const)));
@@ -43,7 +43,7 @@ export function limiterOf(
 
 export function resolveParameters(
   find: (name: string) => Value | undefined,
-  plan: Plan,
+  plan: QdqPlan,
   ranges: ReadonlyMap<string, Interval>,
 ): Parameters {
   const constantOf = (name: string): Tensor => find(name)!.constant!;
@@ -103,7 +103,7 @@ export function resolveParameters(
 /** @throws QUANT_NO_RANGE, QUANT_BAD_RANGE */
 export function rangeOf(
   tensor: TensorPlan,
-  plan: Pick<Plan, 'tensors' | 'scheme'>,
+  plan: Pick<QdqPlan, 'tensors' | 'scheme'>,
   ranges: ReadonlyMap<string, Interval>,
   constantOf: (name: string) => Tensor,
 ): Interval {
@@ -123,7 +123,7 @@ export function rangeOf(
 function reached(
   { reach = [] }: TensorPlan,
   content: Interval,
-  plan: Pick<Plan, 'tensors' | 'scheme'>,
+  plan: Pick<QdqPlan, 'tensors' | 'scheme'>,
   ranges: ReadonlyMap<string, Interval>,
   constantOf: (name: string) => Tensor,
 ): Interval {

@@ -16,7 +16,7 @@ import { dataType } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import { specOf } from '../ops/index.ts';
 import type { Interval } from '../ops/op.ts';
-import { activationScheme, quantizerKey, weightKey, type Plan, type RegionPlan } from '../quantizable/plan.ts';
+import { activationScheme, quantizerKey, weightKey, type QdqPlan, type RegionPlan } from '../quantizable/plan.ts';
 import { guardOf } from './barrier.ts';
 import { quantizeBias } from './bias.ts';
 import { dequantizeBehind, dequantizeIn, placeCodes, type Placed } from './dequantize.ts';
@@ -31,7 +31,7 @@ export interface QuantizedQdq extends Quantized {
 }
 
 /** The given model is left as it is. Throws when an observed tensor has no usable range. */
-export function emitQdq(source: Model, plan: Plan, ranges: ReadonlyMap<string, Interval>): QuantizedQdq {
+export function emitQdq(source: Model, plan: QdqPlan, ranges: ReadonlyMap<string, Interval>): QuantizedQdq {
   const model = copyModel(source);
   const find = valueFinder(model);
   const parameters = resolveParameters(find, plan, ranges);
@@ -109,7 +109,7 @@ export function moveCodes(node: Node): void {
 function emitBias(
   node: Node,
   { bias, weight, activations }: RegionPlan,
-  { encoding }: Plan,
+  { encoding }: QdqPlan,
   parameters: Parameters,
 ): Value {
   const name = bias!.tensor;
@@ -143,7 +143,7 @@ function absorbClamps(node: Node, region: RegionPlan, symmetric: boolean, parame
 function emitConstant(
   value: Value,
   params: QuantParams,
-  { encoding }: Plan,
+  { encoding }: QdqPlan,
   symmetric: boolean,
   readers: readonly Reader[],
 ): string[] {
@@ -212,7 +212,7 @@ function convert(
   symmetric: boolean,
   readers: readonly Reader[],
   written: Map<QuantParams, [Value, Value]>,
-  plan: Plan,
+  plan: QdqPlan,
 ): void {
   if (value.isConstant) return void emitConstant(value, params, plan, symmetric, readers);
   const groups = new Map<Value, Reader[]>();

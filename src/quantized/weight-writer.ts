@@ -1,7 +1,7 @@
 /** The weights of a QDQ model: codes and scales beside each constant, a DequantizeLinear wherever they are read. */
 import type { Graph } from '../graph/graph.ts';
 import type { Value } from '../graph/value.ts';
-import { weightKey, type Plan } from '../quantizable/plan.ts';
+import { weightKey, type QdqPlan } from '../quantizable/plan.ts';
 import { dequantizeIn, placeCodes, turnCodes, type Placed } from './dequantize.ts';
 import { codes } from './params.ts';
 import type { Parameters } from './parameters.ts';
@@ -14,7 +14,7 @@ import { quantizeWeights } from './weights.ts';
  * @param origins takes up which constant codes were made of
  */
 export function weightWriter(
-  plan: Plan,
+  plan: QdqPlan,
   parameters: Parameters,
   find: (name: string) => Value | undefined,
   origins: Map<string, string>,
@@ -58,7 +58,7 @@ export function weightWriter(
   };
 }
 
-function tiedIn(plan: Plan, { weights }: Parameters, find: (name: string) => Value | undefined): Map<string, Tie> {
+function tiedIn(plan: QdqPlan, { weights }: Parameters, find: (name: string) => Value | undefined): Map<string, Tie> {
   return tiesOf(
     plan.weights.map((weight) => {
       const key = weightKey(weight);

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { ortCpuX64 } from '../../src/backends/targets/ort-cpu-x64.ts';
 import { QdqError } from '../../src/errors.ts';
-import { observedTensors, toFloatNode, type Plan } from '../../src/quantizable/plan.ts';
+import { observedTensors, toFloatNode, type QdqPlan } from '../../src/quantizable/plan.ts';
 import { planQuantization, type PlanRequest } from '../../src/quantizable/planner.ts';
 import { body, buildModel, f32, i64, node, scalar } from '../support/build.ts';
 import type { Model } from '../../src/graph/model.ts';
 
 const request: PlanRequest = { target: ortCpuX64, scheme: ortCpuX64.scheme };
 
-function plan(model: Model, more: Partial<PlanRequest> = {}): Plan {
+function plan(model: Model, more: Partial<PlanRequest> = {}): QdqPlan {
   return planQuantization(model, { ...request, ...more });
 }
 

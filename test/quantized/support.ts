@@ -12,7 +12,7 @@ import { modelToProto } from '../../src/graph/to-proto.ts';
 import type { TensorValue } from '../../src/onnx/data-types.ts';
 import { loadModel } from '../../src/onnx/model-file.ts';
 import type { Interval } from '../../src/ops/op.ts';
-import { observedTensors, type Plan } from '../../src/quantizable/plan.ts';
+import { observedTensors, type Plan, type QdqPlan } from '../../src/quantizable/plan.ts';
 import { planQuantization } from '../../src/quantizable/planner.ts';
 import type { Quantized } from '../../src/quantized/format.ts';
 import { emitQdq } from '../../src/quantized/qdq.ts';
@@ -28,7 +28,7 @@ export function planFor(
   target: Target = anyCpu,
   include?: string[],
   exclude?: string[],
-): Plan {
+): QdqPlan {
   return planQuantization(model, {
     target,
     scheme: { ...target.scheme, ...scheme },
@@ -37,9 +37,13 @@ export function planFor(
   });
 }
 
-export async function rangesFor(model: Model, plan: Plan, feeds: Feeds): Promise<Map<string, Interval>> {
+export async function rangesFor(
+  model: Model,
+  plan: Plan,
+  feeds: Feeds,
+  names = observedTensors(plan),
+): Promise<Map<string, Interval>> {
   const copy = modelFromProto(modelToProto(model));
-  const names = observedTensors(plan);
   for (const name of names) {
     const value = copy.graph.values.get(name)!;
     if (!value.isInput && !value.isOutput) copy.graph.addOutput(value);
@@ -59,7 +63,7 @@ export async function rangesFor(model: Model, plan: Plan, feeds: Feeds): Promise
   );
 }
 
-export async function quantize(model: Model, feeds: Feeds, plan: Plan): Promise<Quantized> {
+export async function quantize(model: Model, feeds: Feeds, plan: QdqPlan): Promise<Quantized> {
   const quantized = emitQdq(model, plan, await rangesFor(model, plan, feeds));
   checkModel(model);
   checkModel(quantized.model);

@@ -11,7 +11,7 @@ import { fuse } from '../../src/intrinsic/run.ts';
 import type { TensorValue } from '../../src/onnx/data-types.ts';
 import { decodeModel, encodeModel } from '../../src/onnx/model-file.ts';
 import type { ModelProto } from '../../src/onnx/messages.ts';
-import { observedTensors, type Plan } from '../../src/quantizable/plan.ts';
+import { observedTensors, type QdqPlan } from '../../src/quantizable/plan.ts';
 import { planQuantization } from '../../src/quantizable/planner.ts';
 import { planRanged } from '../../src/quantizable/ranged.ts';
 import type { Range } from '../../src/calibrate/ranges.ts';
@@ -22,7 +22,7 @@ import { anyCpu, run, type Feeds } from '../quantized/support.ts';
 export interface Through {
   /** The fused float model. */
   readonly fused: Model;
-  readonly plan: Plan;
+  readonly plan: QdqPlan;
   readonly ranges: ReadonlyMap<string, Range>;
   readonly quantized: Model;
   /** Label → reason of every node left float. */
@@ -79,6 +79,6 @@ function numbers({ data }: TensorValue): number[] {
 }
 
 /** Names of the regions' nodes. */
-export function int8Nodes({ regions }: Plan): string[] {
+export function int8Nodes({ regions }: QdqPlan): string[] {
   return regions.map(({ node }) => node);
 }

@@ -3,8 +3,9 @@
  * transformers and recurrent nets; a CNN runs faster in QDQ.
  */
 import { formatErrors } from '../../errors/formats.ts';
+import type { NodePlan } from '../../quantizable/plan.ts';
 import { describeScheme } from '../../quantizable/scheme.ts';
-import type { Format } from '../format.ts';
+import type { ConfiguredFormat, Format } from '../format.ts';
 import { emitNodes, planNodes, type NodeRule } from '../node-rules.ts';
 import { attention } from './attention.ts';
 import type { DynamicSettings } from './chain.ts';
@@ -23,7 +24,7 @@ export const dynamic: Format = {
   summary: 'weights in int8, activations quantized at run time (MatMulInteger, DynamicQuantizeLSTM)',
   reads: ['weightType', 'perTensor', 'reduceRange'],
   mixes: { order: 0, observes: false },
-  configure(scheme) {
+  configure(scheme): ConfiguredFormat<NodePlan> {
     if (!scheme.weightType.endsWith('int8')) throw formatErrors.eightBits('dynamic', scheme.weightType);
     // DynamicQuantizeLinear knows u8 only.
     const own = { ...scheme, activationType: 'uint8', activationSymmetric: false } as const;

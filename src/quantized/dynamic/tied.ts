@@ -4,7 +4,7 @@ import type { Node } from '../../graph/node.ts';
 import type { Value } from '../../graph/value.ts';
 import { specOf } from '../../ops/index.ts';
 import type { WeightLayout } from '../../ops/op.ts';
-import type { Plan } from '../../quantizable/plan.ts';
+import type { NodePlan } from '../../quantizable/plan.ts';
 import { turnCodes } from '../dequantize.ts';
 import type { Writer } from '../node-rules.ts';
 import { tiesOf, type Written } from '../tied.ts';
@@ -23,8 +23,8 @@ export const noTies: Ties = { tables: new Set(), matrices: new Map() };
 /** One constant may be read as rows and as columns. */
 const matrixKey = (name: string, layout: WeightLayout | undefined): string => `${layout} of ${name}`;
 
-export function tiesIn(model: Model, plan: Plan, { scheme }: DynamicSettings): Ties {
-  if (plan.encoding.tables === 'apart') return noTies;
+export function tiesIn(model: Model, plan: NodePlan, { scheme }: DynamicSettings): Ties {
+  if (plan.tables === 'apart') return noTies;
   const find = valueFinder(model);
   const weights = new Map<string, Written>();
   const nameOf = new Map<string, string>();

@@ -11,10 +11,10 @@ import { planErrors } from '../../errors/quantizable.ts';
 import { dataType } from '../../onnx/data-types.ts';
 import { float32ToBfloat16, fromFloat32 } from '../../onnx/float16.ts';
 import { Tensor } from '../../onnx/tensor.ts';
-import type { Plan } from '../../quantizable/plan.ts';
+import { loneRegion, type Bfloat16Plan } from '../../quantizable/plan.ts';
 import type { PlanRequest } from '../../quantizable/planner.ts';
 import { selectNodes, type NodeSelection } from '../../quantizable/selection.ts';
-import type { Format, Quantized } from '../format.ts';
+import type { ConfiguredFormat, Format, Quantized } from '../format.ts';
 
 /** Smaller constants (biases, guards, shapes) keep all their bits: they weigh nothing. */
 const leastSize = 256;
@@ -23,7 +23,7 @@ export const bfloat16: Format = {
   name: 'bf16',
   summary: 'constants stored in bfloat16, arithmetic in float32',
   reads: [],
-  configure: () => ({
+  configure: (): ConfiguredFormat<Bfloat16Plan> => ({
     format: 'bf16',
     description: 'constants stored in bfloat16',
     settings: {},
@@ -35,22 +35,17 @@ export const bfloat16: Format = {
   }),
 };
 
-function plan(model: Model, request: PlanRequest): Plan {
+function plan(model: Model, request: PlanRequest): Bfloat16Plan {
   const stored = storedConstants(model, selectNodes(model, request));
   if (stored.length === 0) throw planErrors.nothing([`no constant of ${leastSize} float32 elements or more`]);
   const { target, scheme } = request;
   const readers = new Set(stored.flatMap((value) => [...value.users.keys()]));
   return {
+    kind: 'bfloat16',
     target: target.name,
     scheme,
-    encoding: target.encoding,
-    tensors: [],
-    weights: stored.map(({ name }) => ({ name })),
-    regions: [...readers].map((node) => {
-      const outputs = node.outputs.filter((value) => value !== null).map(({ name }) => name);
-      const { label, opType: op } = node;
-      return { node: label, op, tensor: outputs[0]!, clamps: [], activations: [], outputs, quantizedOutput: false };
-    }),
+    constants: stored.map(({ name }) => name),
+    regions: [...readers].map((node) => loneRegion(node)),
     float: [...model.allNodes()]
       .filter((node) => !readers.has(node))
       .map((node) => ({ node: node.label, op: node.opType, reason: 'it reads no large float32 constant' })),
@@ -70,9 +65,9 @@ function storedConstants(model: Model, selection: NodeSelection): Value[] {
   );
 }
 
-function emit(source: Model, { weights }: Plan): Quantized {
+function emit(source: Model, { constants }: Bfloat16Plan): Quantized {
   const model = copyModel(source);
-  const wanted = new Set(weights.map(({ name }) => name));
+  const wanted = new Set(constants);
   for (const graph of [...model.graph.graphs()]) {
     for (const value of [...graph.values.values()]) {
       if (!wanted.has(value.name)) continue;

@@ -5,14 +5,13 @@
 import { copyModel } from '../../graph/copy.ts';
 import { createFacts } from '../../graph/facts.ts';
 import { valueFinder, type Model } from '../../graph/model.ts';
-import type { Node } from '../../graph/node.ts';
 import { topologicalDeep } from '../../graph/walk.ts';
 import type { Interval } from '../../ops/op.ts';
 import { unobservable } from '../../quantizable/keep.ts';
-import type { Plan, PlannedFloat, RegionPlan } from '../../quantizable/plan.ts';
+import { loneRegion, type Float16Plan, type PlannedFloat, type RegionPlan } from '../../quantizable/plan.ts';
 import type { PlanRequest } from '../../quantizable/planner.ts';
 import { plannedFloat, selectNodes } from '../../quantizable/selection.ts';
-import type { Format } from '../format.ts';
+import type { ConfiguredFormat, Format } from '../format.ts';
 import { convertToHalf } from './convert.ts';
 import { floatValues, reasonForFloat } from './precision.ts';
 
@@ -21,7 +20,7 @@ export const float16: Format = {
   summary: 'float16 constants and arithmetic, for GPUs and WebGPU',
   reads: ['keepIo'],
   mixes: { order: 2, observes: false },
-  configure(_scheme, { keepIo = true }) {
+  configure(_scheme, { keepIo = true }): ConfiguredFormat<Float16Plan> {
     return {
       format: 'fp16',
       description: `float16${keepIo ? ', float32 inputs and outputs' : ''}`,
@@ -44,7 +43,7 @@ export const float16: Format = {
 };
 
 /** Every float activation is observed: the plan that holds is made again when their ranges are known. */
-function plan(model: Model, request: PlanRequest, ranges: ReadonlyMap<string, Interval>): Plan {
+function plan(model: Model, request: PlanRequest, ranges: ReadonlyMap<string, Interval>): Float16Plan {
   const values32 = floatValues(model);
   const { isFloat } = values32;
   const facts = createFacts();
@@ -57,7 +56,7 @@ function plan(model: Model, request: PlanRequest, ranges: ReadonlyMap<string, In
     const values = node.outputs.filter((value) => value !== null);
     const reason = reasonForFloat(node, values32, ranges, selection, facts);
     if (reason !== undefined) float.push(plannedFloat(node, reason, selection));
-    else if ([...values, ...node.inputs].some((value) => value && isFloat(value))) regions.push(region(node));
+    else if ([...values, ...node.inputs].some((value) => value && isFloat(value))) regions.push(loneRegion(node));
     if (unobservable(node.graph!) || node.is('Constant')) continue;
     for (const value of values) if (isFloat(value)) names.add(value.name);
   }
@@ -67,25 +66,11 @@ function plan(model: Model, request: PlanRequest, ranges: ReadonlyMap<string, In
   }
   const { target, scheme } = request;
   return {
+    kind: 'float16',
     target: target.name,
     scheme,
-    encoding: target.encoding,
-    tensors: [...names].map((name) => ({ name, source: 'observe', int8Producer: false })),
-    weights: [],
+    observed: [...names],
     regions,
     float,
-  };
-}
-
-function region(node: Node): RegionPlan {
-  const outputs = node.outputs.filter((value) => value !== null).map(({ name }) => name);
-  return {
-    node: node.label,
-    op: node.opType,
-    tensor: outputs[0]!,
-    clamps: [],
-    activations: [],
-    outputs,
-    quantizedOutput: false,
   };
 }

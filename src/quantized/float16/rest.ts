@@ -1,31 +1,34 @@
 /**
- * What a form leaves float, in float16: for runtimes whose integer regions stand among half-precision kernels (TensorRT, OpenVINO,
+ * What a format leaves float, in float16: for runtimes whose integer regions stand among half-precision kernels (TensorRT, OpenVINO,
  * QNN, WebGPU). Quantizers keep their float32 scales; a Cast stands where a value crosses. What float16 cannot hold stays float32.
  */
 import { valueFinder, type Model } from '../../graph/model.ts';
-import type { Plan } from '../../quantizable/plan.ts';
+import { plannedTensors, type MixedPlan, type Plan } from '../../quantizable/plan.ts';
 import type { PlanRequest } from '../../quantizable/planner.ts';
 import type { ConfiguredFormat } from '../format.ts';
 import { float16 } from './float16.ts';
 
-export function withHalfRest(form: ConfiguredFormat, scheme: PlanRequest['scheme']): ConfiguredFormat {
+export function withHalfRest(format: ConfiguredFormat, scheme: PlanRequest['scheme']): ConfiguredFormat<MixedPlan> {
   const half = float16.configure(scheme, {});
-  const keys = { base: form.format, rest: half.format };
+  const keys = { base: format.format, rest: half.format };
   /** @param make the plan of one of both */
   const plan = (
     model: Model,
     request: PlanRequest,
     make: (part: ConfiguredFormat, key: string, own: PlanRequest) => Plan,
-  ): Plan => {
-    const base = make(form, keys.base, request);
+  ): MixedPlan => {
+    const base = make(format, keys.base, request);
     const rest = make(half, keys.rest, { ...request, mayBeEmpty: true, overrides: only(model, base, request) });
-    const names = new Set(base.tensors.map(({ name }) => name));
+    const tensors = plannedTensors(base);
+    const names = new Set(tensors.map(({ name }) => name));
     const reasons = new Map(rest.float.map(({ tensor, reason }) => [tensor, reason]));
     const halves = new Set(rest.regions.map(({ tensor }) => tensor));
     return {
-      ...base,
+      kind: 'mixed',
+      target: base.target,
+      scheme: base.scheme,
       // A quantizer on a tensor says more than a look at its range.
-      tensors: [...base.tensors, ...rest.tensors.filter(({ name }) => !names.has(name))],
+      tensors: [...tensors, ...plannedTensors(rest).filter(({ name }) => !names.has(name))],
       regions: [...base.regions, ...rest.regions.map((region) => ({ ...region, format: half.format }))],
       float: base.float
         .filter(({ tensor }) => tensor === undefined || !halves.has(tensor))
@@ -39,17 +42,17 @@ export function withHalfRest(form: ConfiguredFormat, scheme: PlanRequest['scheme
       ],
     };
   };
-  const partOf = ({ parts = [] }: Plan, key: string): Plan => parts.find((each) => each.key === key)!.plan;
+  const partOf = ({ parts }: MixedPlan, key: string): Plan => parts.find((each) => each.key === key)!.plan;
   return {
-    ...form,
-    description: `${form.description}, the rest in float16`,
-    settings: { ...form.settings, floatType: 'float16' },
-    leastOpset: Math.max(form.leastOpset, half.leastOpset),
+    ...format,
+    description: `${format.description}, the rest in float16`,
+    settings: { ...format.settings, floatType: 'float16' },
+    leastOpset: Math.max(format.leastOpset, half.leastOpset),
     plan: (model, request) => plan(model, request, (part, _, own) => part.plan(model, own)),
     refine: (model, request, wanted, ranges) =>
       plan(model, request, (part, key, own) => part.refine(model, own, partOf(wanted, key), ranges)),
     emit(model, whole, ranges) {
-      const made = form.emit(model, partOf(whole, keys.base), ranges);
+      const made = format.emit(model, partOf(whole, keys.base), ranges);
       const rest = half.emit(made.model, partOf(whole, keys.rest), ranges);
       return { ...made, model: rest.model };
     },

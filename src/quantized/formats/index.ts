@@ -26,7 +26,7 @@ export function configureFormat(name: string, scheme: Scheme, flags: FormatFlags
 }
 
 /**
- * The form with overrides of single nodes.
+ * The configured format with overrides of single nodes.
  * @throws as `configureFormat`; OVERRIDE_MIX and what schemes and formats refuse, with the override that says it
  */
 export function configureWithOverrides(
@@ -36,11 +36,14 @@ export function configureWithOverrides(
   flags: FormatFlags,
   overrides: readonly Override[],
 ): ConfiguredFormat {
-  const form = configureFormat(name, scheme, flags);
+  const configured = configureFormat(name, scheme, flags);
   if (flags.floatType === 'float16' && target.slowFloat16 !== undefined)
     throw formatErrors.slowFloat16(target.name, target.slowFloat16, halfTargets());
-  if (overrides.length === 0) return form;
-  return mixedFormat({ format: findFormat(name), form, flags, target, formats, formOf: configureFormat }, overrides);
+  if (overrides.length === 0) return configured;
+  return mixedFormat(
+    { format: findFormat(name), configured, flags, target, formats, configure: configureFormat },
+    overrides,
+  );
 }
 
 const halfTargets = (): string[] =>

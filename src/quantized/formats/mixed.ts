@@ -1,6 +1,6 @@
 /**
  * A model in several formats and types: what --override says of single nodes. Nodes fall into parts, one for each format and its
- * settings; each part is planned and written by its own form, which sees the nodes of the others as foreign. Types of single
+ * settings; each part is planned and written by its own configured format, which sees the nodes of the others as foreign. Types of single
  * nodes in QDQ are one part, because their tensors meet: see Plan.
  */
 import type { Scheme, Target, TargetFormat } from '../../backends/targets/target.ts';
@@ -9,33 +9,33 @@ import { overrideErrors } from '../../errors/overrides.ts';
 import { valueFinder, type Model } from '../../graph/model.ts';
 import type { Node } from '../../graph/node.ts';
 import { overridden, type NodeOverride, type Override, type OverrideSettings } from '../../quantizable/overrides.ts';
-import type { Plan, RegionPlan } from '../../quantizable/plan.ts';
+import { plannedTensors, type MixedPlan, type Plan, type RegionPlan } from '../../quantizable/plan.ts';
 import type { PlanRequest } from '../../quantizable/planner.ts';
 import { checkFormat, resolveScheme } from '../../quantizable/scheme.ts';
 import type { ConfiguredFormat, Format, FormatFlags, Quantized } from '../format.ts';
 
-/** What stands without overrides, and how a form is made. */
+/** What stands without overrides, and how a format is configured. */
 export interface MixedBase {
   readonly format: Format;
-  readonly form: ConfiguredFormat;
+  readonly configured: ConfiguredFormat;
   readonly flags: FormatFlags;
   readonly target: Target;
   readonly formats: readonly Format[];
-  formOf(name: string, scheme: Scheme, flags: FormatFlags): ConfiguredFormat;
+  configure(name: string, scheme: Scheme, flags: FormatFlags): ConfiguredFormat;
 }
 
 interface Part {
   readonly key: string;
-  readonly form: ConfiguredFormat;
+  readonly configured: ConfiguredFormat;
   /** Where it stands among the parts when they are written. */
   readonly order: number;
 }
 
 /** @throws OVERRIDE_MIX, and what schemes and formats refuse, with the override that says it */
-export function mixedFormat(base: MixedBase, overrides: readonly Override[]): ConfiguredFormat {
+export function mixedFormat(base: MixedBase, overrides: readonly Override[]): ConfiguredFormat<MixedPlan> {
   const parts = new Parts(base);
   for (const { text, settings } of overrides) parts.check(text, settings);
-  const plan = (model: Model, request: PlanRequest, make: (part: Part, own: PlanRequest) => Plan): Plan => {
+  const plan = (model: Model, request: PlanRequest, make: (part: Part, own: PlanRequest) => Plan): MixedPlan => {
     const found = overridden(model, overrides, request.fused);
     const keys = new Map([...found].map(([node, { text, settings }]) => [node, parts.of(text, settings).key]));
     const used = parts.inOrder(new Set(keys.values()));
@@ -65,19 +65,19 @@ export function mixedFormat(base: MixedBase, overrides: readonly Override[]): Co
     };
   }
   return {
-    ...base.form,
-    description: `${base.form.description}, with overrides`,
-    settings: { ...base.form.settings, override: overrides.map(({ text }) => text).join(' | ') },
+    ...base.configured,
+    description: `${base.configured.description}, with overrides`,
+    settings: { ...base.configured.settings, override: overrides.map(({ text }) => text).join(' | ') },
     ...parts.needs(),
-    plan: (model, request) => plan(model, request, ({ form }, own) => form.plan(model, own)),
-    refine: (model, request, { parts: wanted = [] }, ranges) =>
-      plan(model, request, ({ key, form }, own) =>
-        form.refine(model, own, wanted.find((each) => each.key === key)!.plan, ranges),
+    plan: (model, request) => plan(model, request, ({ configured }, own) => configured.plan(model, own)),
+    refine: (model, request, { parts: wanted }, ranges) =>
+      plan(model, request, ({ key, configured }, own) =>
+        configured.refine(model, own, wanted.find((each) => each.key === key)!.plan, ranges),
       ),
-    emit(model, { parts: plans = [] }, ranges) {
+    emit(model, { parts: plans }, ranges) {
       let made: Quantized = { model, activations: new Map(), repaired: [], origins: new Map() };
       for (const { key, plan: own } of plans) {
-        const next = parts.byKey(key).form.emit(made.model, own, ranges);
+        const next = parts.byKey(key).configured.emit(made.model, own, ranges);
         made = {
           model: next.model,
           activations: new Map([...made.activations, ...next.activations]),
@@ -90,7 +90,7 @@ export function mixedFormat(base: MixedBase, overrides: readonly Override[]): Co
   };
 }
 
-/** The forms that a model is made of, found by what overrides say. The key of the base is ''. */
+/** The configured formats that a model is made of, found by what overrides say. The key of the base is ''. */
 class Parts {
   readonly #base: MixedBase;
   readonly #parts = new Map<string, Part>();
@@ -98,8 +98,8 @@ class Parts {
 
   constructor(base: MixedBase) {
     this.#base = base;
-    this.#leastOpset = base.form.leastOpset;
-    this.#parts.set('', { key: '', form: base.form, order: base.format.mixes?.order ?? 0 });
+    this.#leastOpset = base.configured.leastOpset;
+    this.#parts.set('', { key: '', configured: base.configured, order: base.format.mixes?.order ?? 0 });
   }
 
   byKey(key: string): Part {
@@ -114,17 +114,17 @@ class Parts {
 
   /** Reads the settings and makes their part, so that what is refused is refused before anything runs. */
   check(text: string, settings: OverrideSettings): void {
-    const { format, target, flags, formats, formOf } = this.#base;
+    const { format, target, flags, formats, configure } = this.#base;
     const { format: name = format.name, ...own } = settings;
     if (name === 'float') return;
     const other = formats.find((each) => each.name === name)!;
     const mixing = formats.filter(({ mixes }) => mixes !== undefined).map((each) => each.name);
     if (other !== format && !(other.mixes && format.mixes)) throw overrideErrors.mix(text, name, format.name, mixing);
-    const form = attempt(text, () => {
+    const configured = attempt(text, () => {
       checkFormat(target, other.name as TargetFormat);
-      return formOf(name, resolveScheme(target, { ...schemeFlags(flags), ...own }), own);
+      return configure(name, resolveScheme(target, { ...schemeFlags(flags), ...own }), own);
     });
-    this.#leastOpset = Math.max(this.#leastOpset, form.leastOpset);
+    this.#leastOpset = Math.max(this.#leastOpset, configured.leastOpset);
     this.of(text, settings);
   }
 
@@ -134,26 +134,26 @@ class Parts {
   }
 
   of(text: string, settings: OverrideSettings): Part {
-    const { format, flags, formats, formOf } = this.#base;
+    const { format, flags, formats, configure } = this.#base;
     const { format: name = format.name, ...own } = settings;
     const changes = Object.keys(own).length > 0;
     if (name === 'float' || (name === format.name && (format.perNode === true || !changes))) return this.byKey('');
     const other = formats.find((each) => each.name === name)!;
     const read = Object.fromEntries(Object.entries(flags).filter(([flag]) => other.reads.includes(flag as never)));
-    const settled = { ...read, ...own };
-    const key = other.perNode ? name : `${name} ${JSON.stringify(settled, Object.keys(settled).toSorted())}`;
+    const merged = { ...read, ...own };
+    const key = other.perNode ? name : `${name} ${JSON.stringify(merged, Object.keys(merged).toSorted())}`;
     const found = this.#parts.get(key);
     if (found) return found;
-    const form = attempt(text, () => formOf(name, this.scheme(text, settings), settled));
-    const part = { key, form, order: other.mixes?.order ?? 0 };
+    const configured = attempt(text, () => configure(name, this.scheme(text, settings), merged));
+    const part = { key, configured, order: other.mixes?.order ?? 0 };
     this.#parts.set(key, part);
     return part;
   }
 
   /** What the whole needs of the model and of samples. */
   needs(): Pick<ConfiguredFormat, 'leastOpset' | 'rangesOptional'> {
-    const forms = [...this.#parts.values()].map(({ form }) => form);
-    const optional = forms.every(({ rangesOptional, format }) => {
+    const all = [...this.#parts.values()].map(({ configured }) => configured);
+    const optional = all.every(({ rangesOptional, format }) => {
       const { mixes } = this.#base.formats.find(({ name }) => name === format)!;
       return rangesOptional || mixes?.observes === false;
     });
@@ -187,7 +187,7 @@ function joined(
   model: Model,
   parts: readonly { readonly key: string; readonly plan: Plan }[],
   found: ReadonlyMap<Node, NodeOverride>,
-): Plan {
+): MixedPlan {
   const find = valueFinder(model);
   const base = parts.find(({ key }) => key === '')!.plan;
   const all = <T>(of: (plan: Plan) => readonly T[]): T[] => parts.flatMap(({ plan }) => of(plan));
@@ -201,19 +201,18 @@ function joined(
       };
     }),
   );
-  const stored = all((plan) => plan.stored ?? []);
   // A tensor that several parts observe is observed once; a quantizer on it says more than a look at its range.
   const tensors = new Map(
-    all((plan) => plan.tensors)
+    all(plannedTensors)
       .toReversed()
       .map((tensor) => [tensor.name, tensor]),
   );
   return {
-    ...base,
+    kind: 'mixed',
+    target: base.target,
+    scheme: base.scheme,
     tensors: [...tensors.values()].toReversed(),
-    weights: all((plan) => plan.weights),
     regions,
-    ...(stored.length > 0 && { stored }),
     float: all((plan) => plan.float),
     parts,
   };

@@ -1,5 +1,6 @@
 /** QuantizeLinear and DequantizeLinear around float operators, which every runtime can read and onnxruntime fuses: the default. */
 import { describeScheme, leastOpset } from '../../quantizable/scheme.ts';
+import type { QdqPlan } from '../../quantizable/plan.ts';
 import { planQuantization } from '../../quantizable/planner.ts';
 import { planRanged } from '../../quantizable/ranged.ts';
 import { withHalfRest } from '../float16/rest.ts';
@@ -23,7 +24,7 @@ export const qdq: Format = {
   perNode: true,
   mixes: { order: 1, observes: true },
   configure(scheme, { recurrent, floatType }) {
-    const form: ConfiguredFormat = {
+    const configured: ConfiguredFormat<QdqPlan> = {
       format: 'qdq',
       description: `QDQ, ${describeScheme(scheme)}`,
       settings: recurrent === undefined ? {} : { recurrent },
@@ -33,6 +34,6 @@ export const qdq: Format = {
       refine: planRanged,
       emit: emitQdq,
     };
-    return floatType === 'float16' ? withHalfRest(form, scheme) : form;
+    return floatType === 'float16' ? withHalfRest(configured, scheme) : configured;
   },
 };

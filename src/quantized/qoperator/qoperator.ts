@@ -3,10 +3,11 @@
  * For runtimes that do not fuse QDQ, and for sessions that must open fast.
  */
 import { formatErrors } from '../../errors/formats.ts';
+import type { QdqPlan } from '../../quantizable/plan.ts';
 import { planQuantization } from '../../quantizable/planner.ts';
 import { planRanged } from '../../quantizable/ranged.ts';
 import { describeScheme, leastOpset } from '../../quantizable/scheme.ts';
-import type { Format } from '../format.ts';
+import type { ConfiguredFormat, Format } from '../format.ts';
 import { emitQdq } from '../qdq.ts';
 import { lowerToQOperators } from './lower.ts';
 
@@ -18,7 +19,7 @@ export const qoperator: Format = {
   summary: 'operators on codes: QLinearConv, QLinearMatMul, QGemm, QLinearAdd, ...',
   reads: ['activationType', 'weightType', 'perTensor', 'symmetric', 'reduceRange', 'optimize'],
   perNode: true,
-  configure(scheme) {
+  configure(scheme): ConfiguredFormat<QdqPlan> {
     for (const type of [scheme.activationType, scheme.weightType]) {
       if (!type.endsWith('int8')) throw formatErrors.eightBits('qoperator', type);
     }

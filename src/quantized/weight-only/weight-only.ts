@@ -2,8 +2,9 @@
  * Weights in blocks of 2, 4 or 8 bits, activations in float: com.microsoft MatMulNBits and GatherBlockQuantized. For large
  * language models and whatever is bound by reading its weights. Needs no samples.
  */
+import type { NodePlan } from '../../quantizable/plan.ts';
 import { emitNodes, planNodes, type NodeRule } from '../node-rules.ts';
-import type { Format } from '../format.ts';
+import type { ConfiguredFormat, Format } from '../format.ts';
 import { conv } from './conv.ts';
 import { gather } from './gather.ts';
 import { gemm, matmul } from './matmul.ts';
@@ -16,7 +17,7 @@ export const weightOnly: Format = {
   summary: 'weights in blocks of 2, 4 or 8 bits, activations in float (MatMulNBits)',
   reads: ['weightBits', 'embeddingBits', 'blockSize', 'weightMethod', 'accuracyLevel', 'symmetric'],
   mixes: { order: 0, observes: false },
-  configure(_scheme, flags) {
+  configure(_scheme, flags): ConfiguredFormat<NodePlan> {
     const settings = blockSettings(flags);
     const { bits, blockSize, table, symmetric, method, accuracyLevel } = settings;
     return {

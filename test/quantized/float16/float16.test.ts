@@ -18,11 +18,7 @@ async function convert(model: Model, feeds: Feeds, keepIo = true) {
   const request = { target: ortCpuX64, scheme: ortCpuX64.scheme };
   const wanted = form.plan(model, request);
   const names = observedTensors(wanted).filter((name) => model.graph.values.has(name));
-  const ranges = await rangesFor(
-    model,
-    { ...wanted, tensors: wanted.tensors.filter((t) => names.includes(t.name)) },
-    feeds,
-  );
+  const ranges = await rangesFor(model, wanted, feeds, names);
   const plan = form.refine(model, request, wanted, ranges);
   const { model: half } = form.emit(model, plan, ranges);
   checkModel(model);

@@ -4,7 +4,7 @@ import { modelToProto } from '../../../src/graph/to-proto.ts';
 import { checkModel } from '../../../src/graph/spec.ts';
 import type { Model } from '../../../src/graph/model.ts';
 import { parseOverride } from '../../../src/quantizable/overrides.ts';
-import { observedTensors, type Plan } from '../../../src/quantizable/plan.ts';
+import { observedTensors, plannedTensors, type Plan } from '../../../src/quantizable/plan.ts';
 import type { FormatFlags } from '../../../src/quantized/format.ts';
 import { configureWithOverrides } from '../../../src/quantized/formats/index.ts';
 import { buildModel, constant, node } from '../../support/build.ts';
@@ -163,7 +163,7 @@ describe('types of single nodes', () => {
     expect(codesOf(model, 'w2_quantized')).toBe('uint8');
     const region = plan.regions.find(({ node: name }) => name === 'conv2')!;
     expect(region.override).toBe(`${overrides[0]}' and '${overrides[1]}`);
-    expect(plan.tensors.find(({ name }) => name === 'c')!.as).toBeUndefined();
+    expect(plannedTensors(plan).find(({ name }) => name === 'c')!.as).toBeUndefined();
   });
 });
 
