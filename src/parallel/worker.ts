@@ -1,7 +1,7 @@
 /** The worker's side of the pool. A module that runs as a worker calls `serve` once, or `answer` when it belongs to a crew. */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import type { Answer } from './crew.ts';
-import { packError, stopWord, type FromWorker } from './pool.ts';
+import type { Answer } from './worker-pool.ts';
+import { packError, stopWord, type FromWorker } from './task-workers.ts';
 
 /** Thrown where a worker reports and learns that nobody wants its result. */
 class Stopped extends Error {}

@@ -5,7 +5,7 @@
 import { extname } from 'node:path';
 import type { TensorValue } from '../onnx/data-types.ts';
 import { packed, unpacked, type Parcel } from '../onnx/texts.ts';
-import { Crew } from '../parallel/crew.ts';
+import { WorkerPool } from '../parallel/worker-pool.ts';
 import { Engine, type EngineSpec, type Shard, type StepResult } from '../qat/engine.ts';
 import { totalLength } from '../qat/parameters.ts';
 import type { Workers } from '../qat/trainer.ts';
@@ -65,7 +65,7 @@ function inWorkers(spec: EngineSpec, count: number): Engines {
   const shared = (): Float32Array => new Float32Array(new SharedArrayBuffer(length * 4));
   const parameters = shared();
   const gradients = Array.from({ length: count }, shared);
-  const crew = new Crew<EngineInit, EngineRequest, EngineReply>(
+  const crew = new WorkerPool<EngineInit, EngineRequest, EngineReply>(
     entry,
     gradients.map((own) => ({ spec, parameters, gradients: own })),
   );

@@ -3,7 +3,7 @@
  * alternate, and the ratio is the median of theirs.
  */
 import { openSession } from '../../src/backends/session.ts';
-import { ortCpuX64 } from '../../src/backends/targets/ort-cpu-x64.ts';
+import { ortCpuX64 } from '../../src/backends/targets/onnxruntime-cpu.ts';
 import { random } from '../../src/data/random.ts';
 import type { Model } from '../../src/graph/model.ts';
 import { correctBiases } from '../../src/improve/bias.ts';

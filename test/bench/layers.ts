@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openSession } from '../../src/backends/session.ts';
-import { ortCpuX64 } from '../../src/backends/targets/ort-cpu-x64.ts';
+import { ortCpuX64 } from '../../src/backends/targets/onnxruntime-cpu.ts';
 import { calibrate } from '../../src/calibrate/calibrate.ts';
 import { rangesOf } from '../../src/calibrate/state.ts';
 import { measureLayers } from '../../src/compare/layers/measure.ts';

@@ -1,7 +1,7 @@
 /** Ranges of masked scores against the same cut in JavaScript, and int8 models of them against float. */
 import { describe, expect, it } from 'vitest';
 import { openSession } from '../../src/backends/session.ts';
-import { qnn } from '../../src/backends/targets/qnn.ts';
+import { qnn } from '../../src/backends/targets/mobile.ts';
 import { calibrate } from '../../src/calibrate/calibrate.ts';
 import { setOutputs } from '../../src/calibrate/probe.ts';
 import { copyModel } from '../../src/graph/copy.ts';

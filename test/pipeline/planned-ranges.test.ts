@@ -1,7 +1,7 @@
 /** Ranges by the width of the quantizer: mse clips less the more codes there are. */
 import { expect, it } from 'vitest';
 import { calibrate } from '../../src/calibrate/calibrate.ts';
-import { ortCpuX64 } from '../../src/backends/targets/ort-cpu-x64.ts';
+import { ortCpuX64 } from '../../src/backends/targets/onnxruntime-cpu.ts';
 import { plannedRanges } from '../../src/pipeline/planned-ranges.ts';
 import { configureWithOverrides } from '../../src/quantized/formats/index.ts';
 import { parseOverride } from '../../src/quantizable/overrides.ts';

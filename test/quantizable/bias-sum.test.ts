@@ -1,6 +1,6 @@
 /** A constant that is added to a product: the sum is rounded to codes once, behind the addition. */
 import { expect, it } from 'vitest';
-import { ortCpuX64 } from '../../src/backends/targets/ort-cpu-x64.ts';
+import { ortCpuX64 } from '../../src/backends/targets/onnxruntime-cpu.ts';
 import { planQuantization } from '../../src/quantizable/planner.ts';
 import { buildModel, f32, node, type ModelSpec } from '../support/build.ts';
 import { feed } from '../quantized/forms.ts';

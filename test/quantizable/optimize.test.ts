@@ -1,6 +1,6 @@
 /** --optimize: which ends stay float for accuracy, and which weights of float nodes are stored in 8 bits for size. */
 import { describe, expect, it } from 'vitest';
-import { ortCpuX64 } from '../../src/backends/targets/ort-cpu-x64.ts';
+import { ortCpuX64 } from '../../src/backends/targets/onnxruntime-cpu.ts';
 import { planQuantization } from '../../src/quantizable/planner.ts';
 import type { Goal } from '../../src/quantizable/optimize.ts';
 import type { Model } from '../../src/graph/model.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ortCpuX64 } from '../../src/backends/targets/ort-cpu-x64.ts';
+import { ortCpuX64 } from '../../src/backends/targets/onnxruntime-cpu.ts';
 import { QdqError } from '../../src/errors.ts';
 import { observedTensors, toFloatNode, type QdqPlan } from '../../src/quantizable/plan.ts';
 import { planQuantization, type PlanRequest } from '../../src/quantizable/planner.ts';

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ortCpuArm64 } from '../../src/backends/targets/ort-cpu-arm64.ts';
-import { ortCpuX64, ortCpuX64Avx2 } from '../../src/backends/targets/ort-cpu-x64.ts';
+import { ortCpuArm64, ortCpuX64, ortCpuX64Avx2 } from '../../src/backends/targets/onnxruntime-cpu.ts';
 import { targetOf } from '../../src/backends/targets/index.ts';
 import {
   checkFormat,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ortCpuX64 } from '../../src/backends/targets/ort-cpu-x64.ts';
+import { ortCpuX64 } from '../../src/backends/targets/onnxruntime-cpu.ts';
 import type { NodeProto } from '../../src/onnx/messages.ts';
 import { planQuantization, type PlanRequest } from '../../src/quantizable/planner.ts';
 import { buildModel, f32, i64, node, scalar } from '../support/build.ts';

@@ -1,6 +1,6 @@
 /** A first convolution that begins a float stream stays float; one that an int8 node reads does not. */
 import { expect, it } from 'vitest';
-import { ortCpuX64 } from '../../src/backends/targets/ort-cpu-x64.ts';
+import { ortCpuX64 } from '../../src/backends/targets/onnxruntime-cpu.ts';
 import { planQuantization } from '../../src/quantizable/planner.ts';
 import { buildModel, f32, i64, node, type ModelSpec } from '../support/build.ts';
 

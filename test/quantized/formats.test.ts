@@ -1,6 +1,6 @@
 /** The registry of formats, what it refuses, and the integer types of QDQ. */
 import { describe, expect, it } from 'vitest';
-import { ortCpuX64 } from '../../src/backends/targets/ort-cpu-x64.ts';
+import { ortCpuX64 } from '../../src/backends/targets/onnxruntime-cpu.ts';
 import type { Scheme } from '../../src/backends/targets/target.ts';
 import { options } from '../../src/cli/options.ts';
 import type { FormatFlags } from '../../src/quantized/format.ts';

@@ -1,5 +1,5 @@
 /** Making a model of any format in a test, without a pipeline around it. */
-import { ortCpuX64 } from '../../src/backends/targets/ort-cpu-x64.ts';
+import { ortCpuX64 } from '../../src/backends/targets/onnxruntime-cpu.ts';
 import type { Target } from '../../src/backends/targets/target.ts';
 import type { Model } from '../../src/graph/model.ts';
 import { checkModel } from '../../src/graph/spec.ts';

@@ -1,6 +1,6 @@
 /** Ratios of scales that integer kernels cannot compute: what onnxruntime does with them, what lint says, and that none are written. */
 import { describe, expect, it } from 'vitest';
-import { ortCpuX64 } from '../../src/backends/targets/ort-cpu-x64.ts';
+import { ortCpuX64 } from '../../src/backends/targets/onnxruntime-cpu.ts';
 import type { Model } from '../../src/graph/model.ts';
 import { lowerFakeQuant } from '../../src/qat/lower.ts';
 import { emitQdq } from '../../src/quantized/qdq.ts';

@@ -1,6 +1,6 @@
 /** Scales that are no scales: found wherever they stand, and named. */
 import { expect, it } from 'vitest';
-import { ortCpuX64Avx2 } from '../../src/backends/targets/ort-cpu-x64.ts';
+import { ortCpuX64Avx2 } from '../../src/backends/targets/onnxruntime-cpu.ts';
 import type { Model } from '../../src/graph/model.ts';
 import { lint } from '../../src/quantized/lint/index.ts';
 import { badScales, describeBadScale } from '../../src/quantized/scales.ts';

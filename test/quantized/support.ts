@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openSession } from '../../src/backends/session.ts';
-import { ortCpuX64Avx2 } from '../../src/backends/targets/ort-cpu-x64.ts';
+import { ortCpuX64Avx2 } from '../../src/backends/targets/onnxruntime-cpu.ts';
 import type { Scheme, Target } from '../../src/backends/targets/target.ts';
 import { modelFromProto } from '../../src/graph/from-proto.ts';
 import type { Model } from '../../src/graph/model.ts';

@@ -1,7 +1,7 @@
 /** One table for embeddings and head: its codes are in the file once, and the head still runs on them. */
 import { describe, expect, it } from 'vitest';
-import { ortCpuX64, ortCpuX64Avx2 } from '../../src/backends/targets/ort-cpu-x64.ts';
-import { qnn } from '../../src/backends/targets/qnn.ts';
+import { ortCpuX64, ortCpuX64Avx2 } from '../../src/backends/targets/onnxruntime-cpu.ts';
+import { qnn } from '../../src/backends/targets/mobile.ts';
 import type { Target } from '../../src/backends/targets/target.ts';
 import { pairTensors } from '../../src/compare/layers/pairing.ts';
 import type { Model } from '../../src/graph/model.ts';

@@ -1,12 +1,7 @@
 /** All targets by name, and the one this machine is. To add a target: write its file and list it here. */
-import { coreMl } from './coreml.ts';
-import { nnapi } from './nnapi.ts';
-import { openVino } from './openvino.ts';
-import { ortCpuArm64 } from './ort-cpu-arm64.ts';
-import { ortCpuX64, ortCpuX64Avx2 } from './ort-cpu-x64.ts';
-import { ortWeb, ortWebGpu } from './ort-web.ts';
-import { qnn } from './qnn.ts';
-import { tensorRt } from './tensorrt.ts';
+import { coreMl, nnapi, qnn } from './mobile.ts';
+import { openVino, tensorRt } from './toolkits.ts';
+import { ortCpuArm64, ortCpuX64, ortCpuX64Avx2, ortWeb, ortWebGpu } from './onnxruntime-cpu.ts';
 import type { Target } from './target.ts';
 
 export const targets: readonly Target[] = [

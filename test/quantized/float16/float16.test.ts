@@ -1,6 +1,6 @@
 /** float16 and bfloat16: what is converted loads and runs, what cannot be held stays float32 for a reason. */
 import { describe, expect, it } from 'vitest';
-import { ortCpuX64 } from '../../../src/backends/targets/ort-cpu-x64.ts';
+import { ortCpuX64 } from '../../../src/backends/targets/onnxruntime-cpu.ts';
 import type { Model } from '../../../src/graph/model.ts';
 import { checkModel } from '../../../src/graph/spec.ts';
 import type { TensorValue } from '../../../src/onnx/data-types.ts';

@@ -1,6 +1,6 @@
 /** What integer kernels take for granted of a layer: lint says where a model says otherwise, and onnxruntime then computes it wrongly. */
 import { describe, expect, it } from 'vitest';
-import { ortCpuX64 } from '../../../src/backends/targets/ort-cpu-x64.ts';
+import { ortCpuX64 } from '../../../src/backends/targets/onnxruntime-cpu.ts';
 import type { Model } from '../../../src/graph/model.ts';
 import { lint } from '../../../src/quantized/lint/index.ts';
 import { buildModel, constant, f32, node, scalar, type Constant } from '../../support/build.ts';

@@ -1,6 +1,6 @@
 /** A weight axis that integer kernels read otherwise is found behind a pair too, as QAT models have it, without any declared shapes. */
 import { expect, it } from 'vitest';
-import { ortCpuX64Avx2 } from '../../../src/backends/targets/ort-cpu-x64.ts';
+import { ortCpuX64Avx2 } from '../../../src/backends/targets/onnxruntime-cpu.ts';
 import { lint } from '../../../src/quantized/lint/index.ts';
 import { Network, scalesOf, weights } from '../../qat/foreign-models.ts';
 

@@ -3,7 +3,7 @@
  * result as the simulation of the QDQ form it was made from.
  */
 import { describe, expect, it } from 'vitest';
-import { ortCpuX64 } from '../../../src/backends/targets/ort-cpu-x64.ts';
+import { ortCpuX64 } from '../../../src/backends/targets/onnxruntime-cpu.ts';
 import { configureFormat } from '../../../src/quantized/formats/index.ts';
 import { buildModel, f32, i64, node } from '../../support/build.ts';
 import { make } from '../forms.ts';

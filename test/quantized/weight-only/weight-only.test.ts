@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ortCpuX64 } from '../../../src/backends/targets/ort-cpu-x64.ts';
+import { ortCpuX64 } from '../../../src/backends/targets/onnxruntime-cpu.ts';
 import type { FormatFlags } from '../../../src/quantized/format.ts';
 import { configureFormat } from '../../../src/quantized/formats/index.ts';
 import {

@@ -5,7 +5,7 @@
 import { Worker } from 'node:worker_threads';
 import { parallelErrors } from '../errors/parallel.ts';
 import { onInterrupt } from '../interrupt.ts';
-import { unpackError, type PackedError } from './pool.ts';
+import { unpackError, type PackedError } from './task-workers.ts';
 
 export type Answer<Reply> =
   | { readonly kind: 'reply'; readonly reply: Reply }
@@ -16,7 +16,7 @@ interface Waiting<Reply> {
   reject(error: Error): void;
 }
 
-export class Crew<Init, Request, Reply> {
+export class WorkerPool<Init, Request, Reply> {
   readonly #workers: readonly Worker[];
   readonly #waiting: Waiting<Reply>[][];
   readonly #failed: (Error | undefined)[];

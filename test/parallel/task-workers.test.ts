@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, it } from 'vitest';
 import { QdqError } from '../../src/errors.ts';
-import { packError, runWorkers, unpackError } from '../../src/parallel/pool.ts';
+import { packError, runWorkers, unpackError } from '../../src/parallel/task-workers.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'qdq-pool-'));
 
