@@ -1,9 +1,12 @@
 /**
- * Worker threads, one per task: every task goes to a fresh worker, messages come back as they are sent, results in the order of
- * the tasks. The first error ends all workers and is thrown as it was; an interrupt ends them too. Whoever still works is asked to
- * stop first: onnxruntime may crash when a thread that runs it, or just loads it, is torn down.
+ * Worker threads that run one task each. Both sides are here: `runWorkers` starts a fresh worker for every task, hands messages on as they
+ * are sent and returns the results in the order of the tasks; the worker's module calls `serve`. The first error ends all workers and is
+ * thrown as it was, with its class and its stack; an interrupt ends them too. A worker that still runs is asked to stop first: onnxruntime may
+ * crash when a thread that runs it, or just loads it, is torn down.
+ *
+ * Workers that stay and answer many requests: worker-pool.ts.
  */
-import { Worker } from 'node:worker_threads';
+import { parentPort, receiveMessageOnPort, Worker, workerData } from 'node:worker_threads';
 import { QdqError } from '../errors.ts';
 import { parallelErrors } from '../errors/parallel.ts';
 import { onInterrupt } from '../interrupt.ts';
@@ -17,13 +20,14 @@ export interface PackedError {
   readonly cause?: PackedError;
 }
 
-export type FromWorker<Message, Result> =
+/** What a worker sends. */
+type FromWorker<Message, Result> =
   | { readonly kind: 'message'; readonly message: Message }
   | { readonly kind: 'result'; readonly result: Result }
   | { readonly kind: 'error'; readonly error: PackedError };
 
-/** What a worker is told when its result is no longer wanted. */
-export const stopWord = 'stop';
+/** The message to a worker whose result is no longer wanted. */
+const stopWord = 'stop';
 /** Milliseconds until a worker that was asked to stop is terminated. */
 const grace = 5000;
 
@@ -39,9 +43,10 @@ async function stopGently(worker: Worker): Promise<void> {
 }
 
 /**
- * @param entry a module that calls `serve` (see worker.ts)
+ * Runs every task in a worker of its own.
+ * @param entry a module that calls `serve`
  * @param tasks plain data, copied to the workers
- * @param onMessage is told of every message, with the index of its task
+ * @param onMessage called with every message, with the index of its task
  * @throws what `serve`'s function threw; PARALLEL_WORKER when a worker ended without a word
  */
 export async function runWorkers<Task, Message, Result>(
@@ -89,6 +94,29 @@ function resultOf<Message, Result>(worker: Worker, onMessage: (message: Message)
   });
 }
 
+/** Thrown where a worker reports and learns that nobody wants its result. */
+class Stopped extends Error {}
+
+/**
+ * The worker's side: runs the task that this worker was started with, and sends its result or its error.
+ * @param run `send` reports on the way; arrays are copied when sent
+ */
+export async function serve<Task, Message, Result>(
+  run: (task: Task, send: (message: Message) => void) => Promise<Result>,
+): Promise<void> {
+  const post = (sent: FromWorker<Message, Result>): void => parentPort!.postMessage(sent, []);
+  const send = (message: Message): void => {
+    if (receiveMessageOnPort(parentPort!)?.message === stopWord) throw new Stopped();
+    post({ kind: 'message', message });
+  };
+  try {
+    post({ kind: 'result', result: await run(workerData as Task, send) });
+  } catch (error) {
+    if (!(error instanceof Stopped)) post({ kind: 'error', error: packError(error) });
+  }
+}
+
+/** Makes plain data of an error, its causes included. */
 export function packError(error: unknown): PackedError {
   if (!(error instanceof Error)) return { message: String(error), stack: undefined };
   const { message, stack, cause } = error;
@@ -100,6 +128,7 @@ export function packError(error: unknown): PackedError {
   };
 }
 
+/** The error again, a QdqError if it was one. */
 export function unpackError({ message, stack, known, cause: packed }: PackedError): Error {
   const cause = packed && unpackError(packed);
   const error = known

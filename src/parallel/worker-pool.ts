@@ -1,13 +1,16 @@
 /**
- * Workers that stay: each is started once with what it needs and then answers one request after the other. For work whose
- * setting up costs more than a request, such as training sessions. The first failure of any worker fails what is asked of it.
+ * A pool of workers that stay: each is started once with what it needs and then answers one request after the other. It is for work whose
+ * setting up costs more than a request, such as training sessions. The first failure of a worker fails everything that is asked of it.
+ * Both sides are here: `WorkerPool` asks, and the worker's module calls `answer`.
+ *
+ * A fresh worker for each of several tasks: task-workers.ts.
  */
-import { Worker } from 'node:worker_threads';
+import { parentPort, Worker, workerData } from 'node:worker_threads';
 import { parallelErrors } from '../errors/parallel.ts';
 import { onInterrupt } from '../interrupt.ts';
-import { unpackError, type PackedError } from './task-workers.ts';
+import { packError, unpackError, type PackedError } from './task-workers.ts';
 
-export type Answer<Reply> =
+type Answer<Reply> =
   | { readonly kind: 'reply'; readonly reply: Reply }
   | { readonly kind: 'error'; readonly error: PackedError };
 
@@ -23,7 +26,7 @@ export class WorkerPool<Init, Request, Reply> {
   readonly #release: () => void;
 
   /**
-   * @param entry a module that calls `answer` (see worker.ts)
+   * @param entry a module that calls `answer`
    * @param inits plain data, copied; one worker each
    */
   constructor(entry: URL, inits: readonly Init[]) {
@@ -67,4 +70,26 @@ export class WorkerPool<Init, Request, Reply> {
     for (const worker of this.#workers) worker.removeAllListeners('exit');
     await Promise.allSettled(this.#workers.map((worker) => worker.terminate()));
   }
+}
+
+/**
+ * The worker's side: starts with the data of this worker, and then answers requests one after the other. A request that fails is answered with its
+ * error.
+ */
+export async function answer<Init, Request, Reply>(
+  start: (init: Init) => Promise<(request: Request) => Promise<Reply>>,
+): Promise<void> {
+  const post = (sent: Answer<Reply>): void => parentPort!.postMessage(sent, []);
+  const handler = start(workerData as Init);
+  let last: Promise<void> = Promise.resolve();
+  parentPort!.on('message', (request: Request) => {
+    last = last.then(async () => {
+      try {
+        post({ kind: 'reply', reply: await (await handler)(request) });
+      } catch (error) {
+        post({ kind: 'error', error: packError(error) });
+      }
+    });
+  });
+  await handler.catch((error: unknown) => post({ kind: 'error', error: packError(error) }));
 }

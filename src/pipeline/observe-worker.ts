@@ -1,5 +1,5 @@
 /** A worker of calibration: opens model and data for itself, with one thread, and observes its share. */
-import { serve } from '../parallel/worker.ts';
+import { serve } from '../parallel/task-workers.ts';
 import type { WorkerMessage, WorkerTask } from './observe-all.ts';
 import { observe, type Observed } from './observe.ts';
 import { calibrationSamples } from './samples.ts';

@@ -1,4 +1,4 @@
-/** All targets by name, and the one this machine is. To add a target: write its file and list it here. */
+/** All targets by name, and the one this machine is. To add a target: write it in the file of its kind and list it here. */
 import { coreMl, nnapi, qnn } from './mobile.ts';
 import { openVino, tensorRt } from './toolkits.ts';
 import { ortCpuArm64, ortCpuX64, ortCpuX64Avx2, ortWeb, ortWebGpu } from './onnxruntime-cpu.ts';

@@ -1,12 +1,16 @@
 /**
- * Qualcomm QNN (Hexagon): the whole graph in codes, because what is float goes back to the CPU. 16-bit Sigmoid and Tanh write
- * fixed parameters, only convolutions take one scale per channel, in signed codes. Source: onnxruntime's QNN quantization
- * configuration (python/tools/quantization/execution_providers/qnn) and its QNN provider page.
+ * Targets that are execution providers of onnxruntime on phones and laptops: Qualcomm QNN, Android NNAPI and Apple Core ML. They are written
+ * from documentation; none of them can be run here, so qdq plans and lints for them and runs such a model on the CPU.
  */
 import { newestOpset, oldestOpset } from '../../opset/versions.ts';
 import { ortCpuX64 } from './onnxruntime-cpu.ts';
 import type { Target } from './target.ts';
 
+/**
+ * Qualcomm QNN (Hexagon): the whole graph in codes, because what is float goes back to the CPU. 16-bit Sigmoid and Tanh write
+ * fixed parameters, only convolutions take one scale per channel, in signed codes. Source: onnxruntime's QNN quantization
+ * configuration (python/tools/quantization/execution_providers/qnn) and its QNN provider page.
+ */
 export const qnn: Target = {
   name: 'qnn',
   summary: 'Qualcomm NPUs by the QNN execution provider of onnxruntime (Snapdragon phones and laptops)',
@@ -37,17 +41,17 @@ export const qnn: Target = {
   exactProducts: true,
 };
 
+/** What NNAPI's kernels write for results between 0 and 1: steps of 1/256 from 0 on. */
+const unit = { uint8: { scale: 2 ** -8, zeroPoint: 0 } } as const;
+
 /**
  * Android NNAPI by onnxruntime: unsigned codes; signed ones only as convolution weights with one scale per channel, which a
  * scheme with one weight type for all cannot ask for beside Gemm. Sigmoid and Softmax write 1/256 and 0. Source: the table of
  * NNAPI operators in onnxruntime's documentation, and NNAPI's own of ANEURALNETWORKS_LOGISTIC and _SOFTMAX.
  */
-
-const unit = { uint8: { scale: 2 ** -8, zeroPoint: 0 } } as const;
-
 export const nnapi: Target = {
   name: 'nnapi',
-  summary: 'Android NNAPI by the execution provider of onnxruntime (8.1 and later)',
+  summary: 'Android NNAPI by the execution provider of onnxruntime (8.1 and later): linted only, qdq does not run it',
   scheme: {
     activationType: 'uint8',
     activationSymmetric: false,
@@ -82,10 +86,9 @@ export const nnapi: Target = {
  * apart into pieces between which data leaves the accelerator. float16 is what it runs. Source: the tables of Core ML operators
  * in onnxruntime's documentation.
  */
-
 export const coreMl: Target = {
   name: 'coreml',
-  summary: 'Apple Core ML by the execution provider of onnxruntime: float16 only',
+  summary: 'Apple Core ML by the execution provider of onnxruntime: float16 only; linted only, qdq does not run it',
   scheme: ortCpuX64.scheme,
   formats: ['fp16'],
   activationTypes: [],

@@ -1,4 +1,12 @@
-/** onnxruntime on x64: CPUs with VNNI multiply u8 × s8 exactly; older ones add pairs of products in saturating 16 bits. */
+/**
+ * Targets with onnxruntime's own integer kernels: CPUs, and browsers, for which the same kernels are compiled to WebAssembly. All of them
+ * are variants of `ortCpuX64`.
+ *
+ * x64 CPUs with VNNI multiply u8 × s8 exactly. Those with AVX2 alone add two such products in 16 bits, which saturate: full-range models
+ * lose 10 to 15 dB there, and nothing says so. The target `ort-cpu-x64-avx2` therefore limits each pair of neighbouring weights (in the
+ * kernel's own order) to a sum of 128 and picks the scale with the least squared error under that limit (quantized/pairs.ts): exact on every CPU,
+ * at a fraction of what 7-bit weights lose. Full-range models can be judged on such a machine with exact arithmetic (`exactInt8`).
+ */
 import { newestOpset, oldestOpset } from '../../opset/versions.ts';
 import type { Target } from './target.ts';
 
@@ -10,6 +18,7 @@ const preferFloat = {
     "onnxruntime's int8 Softmax takes four to six times as long as its float kernel, and reads its scores in 256 steps",
 };
 
+/** x64 with VNNI, and what every other target here differs from. */
 export const ortCpuX64: Target = {
   name: 'ort-cpu-x64',
   summary: 'onnxruntime on x64 CPUs with AVX512-VNNI or AVX-VNNI (servers since 2019, desktops since 2021)',
@@ -39,6 +48,7 @@ export const ortCpuX64: Target = {
   exactProducts: true,
 };
 
+/** x64 with AVX2 and without VNNI. */
 export const ortCpuX64Avx2: Target = {
   ...ortCpuX64,
   name: 'ort-cpu-x64-avx2',
@@ -47,8 +57,7 @@ export const ortCpuX64Avx2: Target = {
   exactProducts: false,
 };
 
-/** onnxruntime on ARM64, whose dot-product instructions take signed bytes on both sides. */
-
+/** ARM64: its dot-product instructions take signed bytes on both sides. */
 export const ortCpuArm64: Target = {
   ...ortCpuX64,
   name: 'ort-cpu-arm64',
@@ -57,11 +66,9 @@ export const ortCpuArm64: Target = {
 };
 
 /**
- * onnxruntime in a browser. Its WebAssembly build has the int8 kernels of the CPU build, exact in 16-bit pairs of bytes. Its
- * WebGPU provider has none: it dequantizes, so that int8 saves bytes there and no time, and refuses a DequantizeLinear of
- * int32 with a zero point. A model without those zero points runs on both.
+ * onnxruntime-web's WebAssembly build: the int8 kernels of the CPU build, exact in 16-bit pairs of bytes. Biases without zero points, so that
+ * a model also loads where WebGPU is asked for.
  */
-
 export const ortWeb: Target = {
   ...ortCpuX64,
   name: 'ort-web',
@@ -73,6 +80,10 @@ export const ortWeb: Target = {
   encoding: { ...ortCpuX64.encoding, bias: 'int32-without-zero-point' },
 };
 
+/**
+ * onnxruntime-web's WebGPU provider has no int8 kernels: it dequantizes, so that int8 saves bytes there and no time. It refuses a
+ * DequantizeLinear of int32 with a zero point.
+ */
 export const ortWebGpu: Target = {
   ...ortWeb,
   name: 'ort-web-webgpu',

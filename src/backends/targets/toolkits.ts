@@ -1,11 +1,15 @@
 /**
- * NVIDIA TensorRT, explicit quantization: zero points are 0 throughout, a quantizer stands where an int8 layer reads, the
- * result of a layer with weights stays float so that it fuses with what follows (a sum takes its other branch in int8), and
- * biases are float. Source: TensorRT developer guide, "Explicit Quantization"; onnxruntime issues 14229 and 17738.
+ * Targets that are inference toolkits with compilers of their own, by themselves or as execution providers of onnxruntime: NVIDIA TensorRT and
+ * Intel OpenVINO. Both want quantizers on the inputs of int8 layers alone, and float biases.
  */
 import { newestOpset } from '../../opset/versions.ts';
 import type { Target } from './target.ts';
 
+/**
+ * NVIDIA TensorRT, explicit quantization: zero points are 0 throughout, a quantizer stands where an int8 layer reads, the
+ * result of a layer with weights stays float so that it fuses with what follows (a sum takes its other branch in int8), and
+ * biases are float. Source: TensorRT developer guide, "Explicit Quantization"; onnxruntime issues 14229 and 17738.
+ */
 export const tensorRt: Target = {
   name: 'tensorrt',
   summary: 'NVIDIA TensorRT 8 and later, by itself or as execution provider of onnxruntime',
@@ -38,7 +42,6 @@ export const tensorRt: Target = {
  * Intel OpenVINO (CPU, GPU, NPU): quantizers on the inputs of int8 operators, biases float (its low-precision passes add them
  * to the accumulator in float). Source: the hardware configurations of NNCF, which is OpenVINO's own quantizer.
  */
-
 export const openVino: Target = {
   name: 'openvino',
   summary: 'Intel OpenVINO, by itself or as execution provider of onnxruntime',
