@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { cpuInfo } from './backends/cpu.ts';
 import { triedRuntimes } from './backends/runtime-version.ts';
 import { loadRuntime, openSession } from './backends/session.ts';
-import { QdqError } from './errors.ts';
+import { QdqError } from './errors/qdq-error.ts';
 import { Graph } from './graph/graph.ts';
 import { Model } from './graph/model.ts';
 import { Names } from './graph/names.ts';

@@ -110,7 +110,7 @@ export { examine, type Diagnosis, type Finding } from './doctor.ts';
 export { describeBackends, type Backends, type BackendsOptions } from './machine.ts';
 export { explainModel, type Explanation } from './explain.ts';
 export { explainPair, type PairExplanation } from './explain-pair.ts';
-export { QdqError, type ErrorKind } from './errors.ts';
+export { QdqError, type ErrorKind } from './errors/qdq-error.ts';
 export { inspectModel, type InspectOptions, type Inspection } from './inspect.ts';
 export { lintModel, type LintResult } from './lint.ts';
 export { fromOnnxProto, loadModel, saveModel, type ModelFile, type SaveOptions } from './onnx/model-file.ts';

@@ -7,7 +7,7 @@ import { statSync } from 'node:fs';
 import { cpuInfo } from './backends/cpu.ts';
 import { createExecutor } from './backends/session.ts';
 import { targetOf } from './backends/targets/index.ts';
-import { QdqError } from './errors.ts';
+import { QdqError } from './errors/qdq-error.ts';
 import { widen } from './intrinsic/widen/widen.ts';
 import { modelFromFile } from './graph/copy.ts';
 import type { Model } from './graph/model.ts';

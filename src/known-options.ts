@@ -2,7 +2,7 @@
  * The options that each function of the library takes. Callers of JavaScript have no compiler that tells them of a misspelled one, which
  * would otherwise change nothing in silence. The types see to it that none is forgotten here.
  */
-import { nearest, usageError } from './errors.ts';
+import { nearest, usageError } from './errors/qdq-error.ts';
 import type * as Types from './pipeline-types.ts';
 
 type Keys<T> = Readonly<Record<keyof T, true>>;

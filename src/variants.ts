@@ -8,7 +8,7 @@ import { paretoFront } from './compare/pareto.ts';
 import type { Report } from './compare/report.ts';
 import { agreementsOf } from './compare/texts.ts';
 import { withDefaults } from './defaults.ts';
-import { QdqError } from './errors.ts';
+import { QdqError } from './errors/qdq-error.ts';
 import { onnxErrors } from './errors/onnx.ts';
 import { modelFromProto } from './graph/from-proto.ts';
 import { onInterrupt } from './interrupt.ts';

@@ -3,7 +3,7 @@
  * tensors inside are when they are observed or compared. Less of the optimizer is asked for, step by step, and what was left out is
  * told; an error that no step mends is the graph's own.
  */
-import { QdqError } from '../errors.ts';
+import { QdqError } from '../errors/qdq-error.ts';
 import type { SessionOptions } from './options.ts';
 
 interface Step {

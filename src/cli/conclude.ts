@@ -1,7 +1,7 @@
 /** How commands that make a report end: forms for GitHub where they are wanted, each failed gate on stderr, the exit code. */
 import { appendFileSync } from 'node:fs';
 import type { Report } from '../compare/report.ts';
-import { reportErrors } from '../errors/report.ts';
+import { reportErrors } from '../errors/compare.ts';
 import { renderAnnotations } from '../report/annotations.ts';
 import { renderMarkdown } from '../report/markdown.ts';
 import { gateLine } from '../report/words.ts';

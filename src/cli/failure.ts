@@ -2,7 +2,7 @@
  * How a failure is told: one line with the cause and one with the remedy on stderr, with --json the same as an object
  * on stdout. What is not a QdqError is a fault of qdq itself, and says so instead of pretending to be the user's.
  */
-import { exitCodes, QdqError } from '../errors.ts';
+import { exitCodes, QdqError } from '../errors/qdq-error.ts';
 import { clean } from '../report/format.ts';
 import { paint, wantsColor, type Streams } from './console.ts';
 

@@ -4,7 +4,7 @@
  * where.
  */
 import * as z from 'zod';
-import { didYouMean } from '../errors.ts';
+import { didYouMean } from '../errors/qdq-error.ts';
 
 export type OptionKind = 'text' | 'path' | 'integer' | 'real' | 'choice' | 'flag' | 'list';
 

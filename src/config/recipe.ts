@@ -8,7 +8,7 @@ import { readdir } from 'node:fs/promises';
 import { dirname, extname, isAbsolute, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { LineCounter, parseDocument } from 'yaml';
-import { configErrors } from '../errors/config.ts';
+import { configErrors } from '../errors/cli.ts';
 import { withoutMark } from '../onnx/utf8.ts';
 import { readValue, type OptionTable } from './option.ts';
 import { recipeKeys, recipeSchema, type Sections } from './schema.ts';

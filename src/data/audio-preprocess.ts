@@ -4,7 +4,7 @@
  * new samples, the next begins `hop` later, and each is preceded by the `context` samples before it (zeros at the start). The
  * frames of one clip are a sequence. `mel` makes log-mel spectrograms of whole clips (log-mel.ts); `hop` is then theirs.
  */
-import { didYouMean } from '../errors.ts';
+import { didYouMean } from '../errors/qdq-error.ts';
 import { dataErrors } from '../errors/data.ts';
 import { forOne } from './check.ts';
 import { centers, logs, norms, samplesFor, scales, windowCount, windows, type MelOptions } from './log-mel.ts';

@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs';
 import { opendir, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
-import { nearest } from '../errors.ts';
+import { nearest } from '../errors/qdq-error.ts';
 import { dataErrors } from '../errors/data.ts';
 import type { Target } from './formats/format.ts';
 import { entriesAtOnce } from './file-tree.ts';

@@ -4,7 +4,7 @@
  * The steps run in one order, whatever order they are written in:
  * decode → resize → crop → channels → ×scale → −mean → /std → layout.
  */
-import { didYouMean } from '../errors.ts';
+import { didYouMean } from '../errors/qdq-error.ts';
 import { dataErrors } from '../errors/data.ts';
 import { kernels, type Kernel } from './resample.ts';
 import type { InputInfo } from './sample.ts';

@@ -1,5 +1,5 @@
 /** What the data room hands to every later room: named tensors, one sample or one batch at a time. */
-import type { QdqError } from '../errors.ts';
+import type { QdqError } from '../errors/qdq-error.ts';
 import type { DataTypeName, TensorValue } from '../onnx/data-types.ts';
 
 /** A model input that needs feeding. A symbolic or unknown dimension is its name or null. */

@@ -2,7 +2,7 @@
  * The preprocessing language for text: `tokenizer` is a tokenizer.json or its folder; `max-length` counts tokens, special ones
  * included, and cuts longer texts and fills up shorter ones; `pad` is the id that fills; `text` and `pair` name the fields of .jsonl.
  */
-import { didYouMean } from '../errors.ts';
+import { didYouMean } from '../errors/qdq-error.ts';
 import { dataErrors } from '../errors/data.ts';
 import type { InputInfo } from './sample.ts';
 

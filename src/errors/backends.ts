@@ -1,5 +1,5 @@
 /** Errors of the runtime: it is missing, refuses the model, or fails while running. */
-import { dataError, QdqError, usageError } from '../errors.ts';
+import { dataError, QdqError, usageError } from './qdq-error.ts';
 
 /** onnxruntime's messages carry source paths and stack lines; the first sentence tells the cause. */
 export function firstLine(error: unknown): string {
@@ -82,5 +82,17 @@ export const backendErrors = {
       'BACKEND_CONSTANT_TOO_LARGE',
       `${model} holds constant '${constant}' of ${bytes} bytes in memory; onnxruntime takes at most 2 GiB in one`,
       'save it with --external-data and run the saved file',
+    ),
+};
+
+/** Errors of worker threads as such; what fails in their work comes through as it was. */
+
+export const parallelErrors = {
+  worker: (how: string, cause?: unknown): QdqError =>
+    dataError(
+      'PARALLEL_WORKER',
+      `a worker thread ended before its work was done: ${how}`,
+      'fewer --workers need less memory; with --workers 1 no worker is used',
+      cause,
     ),
 };

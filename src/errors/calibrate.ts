@@ -1,5 +1,5 @@
 /** Errors of calibration: tensors that cannot be observed, values that are not numbers, state files that do not fit. */
-import { dataError, didYouMean, listed, usageError, type QdqError } from '../errors.ts';
+import { dataError, didYouMean, type QdqError, listed, usageError } from './qdq-error.ts';
 
 /** A tensor that holds NaN or infinity, with where it comes from. */
 export interface NotFinite {
@@ -166,5 +166,26 @@ export const calibrateErrors = {
       'CALIBRATE_STATE_MODEL',
       `${path}: was calibrated with another model`,
       'ranges fit one model only: calibrate this one',
+    ),
+};
+
+/** Errors of calibration tables of other tools. */
+
+export const tableErrors = {
+  format: (path: string, name: string, why: string): QdqError =>
+    dataError('TABLE_FORMAT', `${path}: is not ${name}: ${why}`, 'write it again with the tool it comes from'),
+
+  tensor: (path: string, tensor: string): QdqError =>
+    dataError(
+      'TABLE_TENSOR',
+      `${path}: tensor '${tensor}' has no range of two finite numbers`,
+      'calibrate per tensor, on finite data',
+    ),
+
+  noneFits: (path: string, wanted: readonly string[], held: readonly string[]): QdqError =>
+    dataError(
+      'TABLE_OTHER_MODEL',
+      `${path}: has no range for any tensor that is quantized here, such as '${wanted[0]}'`,
+      didYouMean(wanted[0] ?? '', held, 'it was made for another model, or for one whose tensors had other names'),
     ),
 };

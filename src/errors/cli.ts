@@ -1,5 +1,5 @@
 /** Errors of the command line: what was typed does not fit a command. All are usage errors, exit code 2. */
-import { didYouMean, usageError, type QdqError } from '../errors.ts';
+import { didYouMean, usageError, type QdqError } from './qdq-error.ts';
 
 export const cliErrors = {
   unknownCommand: (word: string, commands: readonly string[]): QdqError =>
@@ -61,4 +61,66 @@ export const cliErrors = {
 
   conflict: (first: string, second: string, why: string): QdqError =>
     usageError('CLI_CONFLICT', `${first} and ${second} exclude each other: ${why}`, 'give one of them'),
+};
+
+/** Errors of recipe files. Every one names the file, and the key where there is one. */
+
+function reason(cause: unknown): string {
+  return (cause instanceof Error ? cause.message : String(cause)).split('\n')[0]!.replace(/:$/, '');
+}
+
+export const configErrors = {
+  notFound: (file: string): QdqError =>
+    usageError('CONFIG_NOT_FOUND', `${file}: no such file`, 'check the path given to --config'),
+
+  unreadable: (file: string, cause: unknown): QdqError =>
+    usageError('CONFIG_UNREADABLE', `${file}: cannot be read: ${reason(cause)}`, 'check the permissions'),
+
+  extension: (file: string, known: readonly string[]): QdqError =>
+    usageError(
+      'CONFIG_EXTENSION',
+      `${file}: not a recipe file by its name`,
+      `its name must end in ${known.join(', ')}`,
+    ),
+
+  syntax: (file: string, line: number | undefined, cause: unknown): QdqError =>
+    usageError(
+      'CONFIG_SYNTAX',
+      `${file}${line === undefined ? '' : `:${line}`}: cannot be parsed: ${reason(cause)}`,
+      'correct the file, or remove it to use flags alone',
+    ),
+
+  module: (file: string, cause: unknown): QdqError =>
+    usageError(
+      'CONFIG_MODULE',
+      `${file}: fails when it is loaded: ${reason(cause)}`,
+      'it must export the recipe as its default export',
+    ),
+
+  notAnObject: (file: string, path: string, found: string): QdqError =>
+    usageError(
+      'CONFIG_NOT_AN_OBJECT',
+      `${file}: ${path === '' ? 'the recipe' : `'${path}'`} must be an object of settings, it is ${found}`,
+      "its keys are the long flag names in camelCase, such as 'samples' or 'perTensor'",
+    ),
+
+  unknownKey: (file: string, key: string, known: readonly string[]): QdqError => {
+    const section = key.slice(0, key.lastIndexOf('.') + 1);
+    const fallback = `the keys known here are ${known.join(', ')}`;
+    return usageError(
+      'CONFIG_UNKNOWN_KEY',
+      `${file}: unknown key '${key}'`,
+      didYouMean(key.slice(section.length), known, fallback),
+    );
+  },
+
+  badValue: (file: string, key: string, problem: string, hint: string | undefined): QdqError =>
+    usageError('CONFIG_BAD_VALUE', `${file}: '${key}': ${problem}`, hint),
+
+  several: (files: readonly string[]): QdqError =>
+    usageError(
+      'CONFIG_SEVERAL',
+      `this folder has ${files.length} recipe files: ${files.join(', ')}`,
+      'keep one, or name the one you mean with --config',
+    ),
 };

@@ -1,5 +1,5 @@
 /** Errors of comparing two models: models that do not pair, labels that do not fit, gates and report files that cannot be read. */
-import { dataError, didYouMean, listed as list, usageError, type QdqError } from '../errors.ts';
+import { didYouMean, usageError, type QdqError, dataError, listed as list } from './qdq-error.ts';
 
 const isFull = (cause: unknown): boolean => ['ENOSPC', 'EDQUOT'].includes((cause as NodeJS.ErrnoException).code ?? '');
 const shape = (dims: readonly number[]): string => `[${dims.join(', ')}]`;
@@ -194,5 +194,43 @@ export const compareErrors = {
         ? "free some space or choose another disk; the models are there: 'qdq compare' makes the report again"
         : "check the folder and its permissions; the models are there: 'qdq compare' makes the report again",
       cause,
+    ),
+};
+
+/** Errors of asking for a report: forms that there are not. */
+
+export const reportErrors = {
+  format: (format: string, known: readonly string[]): QdqError =>
+    usageError(
+      'REPORT_FORMAT',
+      `'${format}' is no form of a report`,
+      didYouMean(format, known, `forms: ${known.join(', ')}`),
+    ),
+
+  noFile: (format: string): QdqError =>
+    usageError('REPORT_NO_FILE', `'${format}' is not a form of report files`, "'qdq report FILE --format' prints it"),
+
+  formatWithoutReport: (format: string): QdqError =>
+    usageError(
+      'REPORT_NO_PATH',
+      `--report-format ${format} needs a place to write to`,
+      'give --report FILE: the other forms are written beside it',
+    ),
+
+  updateWithoutBaseline: (): QdqError =>
+    usageError('BASELINE_MISSING', '--update-baseline needs to know the file', 'give --baseline FILE'),
+
+  baselineNotFound: (path: string): QdqError =>
+    usageError(
+      'BASELINE_NOT_FOUND',
+      `the baseline ${path} does not exist`,
+      'the first time, make it with --baseline FILE --update-baseline',
+    ),
+
+  summaryUnwritable: (path: string, cause: unknown): QdqError =>
+    usageError(
+      'SUMMARY_UNWRITABLE',
+      `the job summary ${path} cannot be written: ${(cause as Error).message}`,
+      'GITHUB_STEP_SUMMARY names it',
     ),
 };

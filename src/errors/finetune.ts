@@ -1,5 +1,5 @@
 /** Errors of prepare, finetune and convert. */
-import { dataError, didYouMean, listed, usageError, type QdqError } from '../errors.ts';
+import { dataError, didYouMean, listed, usageError, type QdqError } from './qdq-error.ts';
 
 const calmer =
   'lower --lr, raise --warmup, or limit the gradient with --clip-norm 1; the last checkpoint stays as it is';

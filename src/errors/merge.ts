@@ -1,5 +1,5 @@
 /** Errors of shards and of merging: states that do not belong together, and shards that are missing or there twice. */
-import { dataError, usageError, type QdqError } from '../errors.ts';
+import { dataError, usageError, type QdqError } from './qdq-error.ts';
 
 const sameCommand = 'give all shards the same model, data and flags; only --shard and --output differ between them';
 

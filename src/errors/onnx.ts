@@ -2,7 +2,7 @@
  * Errors of reading and writing model files: not ONNX, damaged, tensors that contradict themselves, files that
  * refuse.
  */
-import { dataError, usageError, type QdqError } from '../errors.ts';
+import { dataError, usageError, type QdqError } from './qdq-error.ts';
 
 const download = 'the copy is probably incomplete: download or export the model again';
 const reexport = 'the model is not valid ONNX; export it again, or check it with the exporter that wrote it';

@@ -1,5 +1,5 @@
 /** Errors of fine-tuning: graphs that cannot be differentiated, and shapes that are not known. */
-import { dataError, listed, type QdqError } from '../errors.ts';
+import { dataError, listed, type QdqError } from './qdq-error.ts';
 
 export interface NotDifferentiable {
   readonly node: string;

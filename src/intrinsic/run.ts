@@ -2,7 +2,7 @@
  * Runs the fusions to a fixed point. Every round runs every pass, so in the last round, which changes nothing, each
  * pass has judged the final graph: its refusals are exactly the ones that still hold.
  */
-import { intrinsicErrors } from '../errors/intrinsic.ts';
+import { intrinsicErrors } from '../errors/graph.ts';
 import type { Executor } from '../graph/executor.ts';
 import type { Model } from '../graph/model.ts';
 import { tiedEmbeddings, tiedTable } from '../ops/table.ts';

@@ -1,5 +1,5 @@
 /** ModelProto ⇄ bytes, in memory or lazily over a source. Decoding checks the wire format, not the graph. */
-import { QdqError } from '../errors.ts';
+import { QdqError } from '../errors/qdq-error.ts';
 import { onnxErrors } from '../errors/onnx.ts';
 import { copyInto, MemoryBytes, type RangeSource } from './bytes.ts';
 import type { ModelProto, TensorProto } from './messages.ts';

@@ -17,7 +17,7 @@ import {
   type Stats,
 } from 'node:fs';
 import { basename, dirname, resolve, sep } from 'node:path';
-import { nearest } from '../errors.ts';
+import { nearest } from '../errors/qdq-error.ts';
 import { onnxErrors } from '../errors/onnx.ts';
 import { checkRange, chunks, type RangeSource } from './bytes.ts';
 

@@ -2,7 +2,7 @@
  * Names what a file is when it is not an ONNX model. Asked only after decoding has failed: signatures can be
  * accidental.
  */
-import type { QdqError } from '../errors.ts';
+import type { QdqError } from '../errors/qdq-error.ts';
 import { onnxErrors } from '../errors/onnx.ts';
 import type { ByteSource } from './messages.ts';
 import { decodeUtf8, hasEscapes } from './utf8.ts';

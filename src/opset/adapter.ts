@@ -2,7 +2,7 @@
  * The contract of an adapter: what must happen to a node when its operator changes meaning or form at some opset. Shared code
  * decides which nodes need it; the adapter changes one node, in place where it can, so that the node keeps its name.
  */
-import type { QdqError } from '../errors.ts';
+import type { QdqError } from '../errors/qdq-error.ts';
 import type { Node } from '../graph/node.ts';
 import type { Size } from '../graph/shapes/size.ts';
 import type { DataTypeName } from '../onnx/data-types.ts';

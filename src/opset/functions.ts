@@ -1,5 +1,5 @@
 /** Model-local functions: their nodes are upgraded like a graph's, but constants must stand as Constant nodes. */
-import { opsetErrors } from '../errors/opset.ts';
+import { opsetErrors } from '../errors/graph.ts';
 import { modelFromProto } from '../graph/from-proto.ts';
 import { normalDomain, type Model } from '../graph/model.ts';
 import { graphToProto } from '../graph/to-proto.ts';

@@ -3,8 +3,8 @@
  * and its functions. Every change of an operator on the way is either known to leave nodes alone, or carried out by an
  * adapter, or refused by name. Other domains pass through untouched.
  */
-import type { QdqError } from '../errors.ts';
-import { opsetErrors } from '../errors/opset.ts';
+import type { QdqError } from '../errors/qdq-error.ts';
+import { opsetErrors } from '../errors/graph.ts';
 import { elementTypes, type ElementTypes } from '../graph/element-types.ts';
 import { createFacts } from '../graph/facts.ts';
 import type { Model } from '../graph/model.ts';

@@ -7,8 +7,8 @@
  * Workers that stay and answer many requests: worker-pool.ts.
  */
 import { parentPort, receiveMessageOnPort, Worker, workerData } from 'node:worker_threads';
-import { QdqError } from '../errors.ts';
-import { parallelErrors } from '../errors/parallel.ts';
+import { QdqError } from '../errors/qdq-error.ts';
+import { parallelErrors } from '../errors/backends.ts';
 import { onInterrupt } from '../interrupt.ts';
 
 /** An error on its way between threads: structured cloning knows no classes of ours. */

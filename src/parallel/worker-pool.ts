@@ -6,7 +6,7 @@
  * A fresh worker for each of several tasks: task-workers.ts.
  */
 import { parentPort, Worker, workerData } from 'node:worker_threads';
-import { parallelErrors } from '../errors/parallel.ts';
+import { parallelErrors } from '../errors/backends.ts';
 import { onInterrupt } from '../interrupt.ts';
 import { packError, unpackError, type PackedError } from './task-workers.ts';
 

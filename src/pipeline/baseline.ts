@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { readReport, writeReport } from '../compare/report-file.ts';
 import type { BaselineSource } from '../compare/compare.ts';
 import type { Report } from '../compare/report.ts';
-import { reportErrors } from '../errors/report.ts';
+import { reportErrors } from '../errors/compare.ts';
 import type { ReportFlags } from '../pipeline-types.ts';
 
 type Flags = Pick<ReportFlags, 'baseline' | 'updateBaseline'>;

@@ -6,7 +6,7 @@ import type { SessionOptions } from '../backends/options.ts';
 import { openSession } from '../backends/session.ts';
 import { openModel, openToRun } from '../compare/model-facts.ts';
 import type { Dataset, InputInfo } from '../data/sample.ts';
-import { QdqError } from '../errors.ts';
+import { QdqError } from '../errors/qdq-error.ts';
 import type { RunFlags, DataFlags } from '../pipeline-types.ts';
 import { cautions, draw, everySample, openFlags, runOnce, usualEvaluation, type SamplePlan } from './samples.ts';
 

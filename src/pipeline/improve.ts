@@ -3,7 +3,7 @@ import type { Interval } from '../ops/op.ts';
 import type { Model } from '../graph/model.ts';
 import type { TensorValue } from '../onnx/data-types.ts';
 import { feedsOfOne } from '../data/batch.ts';
-import { QdqError } from '../errors.ts';
+import { QdqError } from '../errors/qdq-error.ts';
 import type { Selection } from '../data/sample.ts';
 import { correctBiases } from '../improve/bias.ts';
 import { isBetter, judge, meanOf } from '../improve/judge.ts';

@@ -7,7 +7,7 @@ import { calibrate } from '../calibrate/calibrate.ts';
 import type { ObserverState } from '../calibrate/observers/observer.ts';
 import type { CalibrationState } from '../calibrate/state.ts';
 import { inShard, partOf, type Part, type Shard } from '../data/part.ts';
-import { QdqError } from '../errors.ts';
+import { QdqError } from '../errors/qdq-error.ts';
 import type { Model } from '../graph/model.ts';
 import type { CalibrateOptions, ObserverFlags } from '../pipeline-types.ts';
 import { observerSettings } from './observer.ts';

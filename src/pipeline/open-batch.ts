@@ -5,7 +5,7 @@
 import { openSession, type Session } from '../backends/session.ts';
 import { inputsOf } from '../data/model-inputs.ts';
 import type { InputInfo } from '../data/sample.ts';
-import { QdqError } from '../errors.ts';
+import { QdqError } from '../errors/qdq-error.ts';
 import { pipelineErrors } from '../errors/pipeline.ts';
 import type { Model } from '../graph/model.ts';
 import { dataType } from '../onnx/data-types.ts';

@@ -6,7 +6,7 @@
  */
 import { accessSync, constants, realpathSync, statSync, type Stats } from 'node:fs';
 import { basename, dirname, join, resolve, sep } from 'node:path';
-import { placeErrors } from '../errors/places.ts';
+import { placeErrors } from '../errors/pipeline.ts';
 import { isSameFile } from '../onnx/file.ts';
 import { loadModel } from '../onnx/model-file.ts';
 import { checkpointPath } from '../qat/checkpoint.ts';

@@ -1,7 +1,7 @@
 /** The files of a report: the form of each follows from its name, and more forms stand beside the first. */
 import { writeWhole } from '../compare/report-file.ts';
 import type { Report } from '../compare/report.ts';
-import { reportErrors } from '../errors/report.ts';
+import { reportErrors } from '../errors/compare.ts';
 import type { ReportFlags } from '../pipeline-types.ts';
 import { findRenderer, renderers, rendererOf } from '../report/index.ts';
 import { json } from '../report/json.ts';

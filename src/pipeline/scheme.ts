@@ -1,5 +1,5 @@
 /** Between the words of the command line and the planner's: schemes, formats and plans. */
-import { formatErrors } from '../errors/formats.ts';
+import { formatErrors } from '../errors/quantized.ts';
 import type { CalibrationState } from '../calibrate/state.ts';
 import type { ActivationType, PlanSummary, SchemeFlags, WeightType } from '../pipeline-types.ts';
 import { toFloatNode, type Plan } from '../quantizable/plan.ts';

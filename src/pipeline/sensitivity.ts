@@ -20,7 +20,7 @@ import { openToRun } from '../compare/model-facts.ts';
 import { readReport, writeReport } from '../compare/report-file.ts';
 import type { Sensitivity } from '../compare/report.ts';
 import type { Selection } from '../data/sample.ts';
-import { QdqError } from '../errors.ts';
+import { QdqError } from '../errors/qdq-error.ts';
 import type { Model } from '../graph/model.ts';
 import type { Interval } from '../ops/op.ts';
 import type { SensitivityOptions, SensitivityResult } from '../pipeline-types.ts';

@@ -5,7 +5,7 @@ import { activationFinder } from '../calibrate/probe.ts';
 import { rangesOf, readState, type CalibrationState } from '../calibrate/state.ts';
 import { tableFormatOf, tableFormats } from '../calibrate/tables/index.ts';
 import type { TableFormat } from '../calibrate/tables/table.ts';
-import { tableErrors } from '../errors/tables.ts';
+import { tableErrors } from '../errors/calibrate.ts';
 import type { Model } from '../graph/model.ts';
 import type { Value } from '../graph/value.ts';
 import { writeWhole } from '../onnx/pending-file.ts';

@@ -2,8 +2,8 @@
  * Upgraded and fused. Some fused forms are operators of a later operator set than the model's: it is upgraded to the least
  * one that all of them need, if every node can be carried there, and else as far as some of them can be.
  */
-import { QdqError } from '../errors.ts';
-import { opsetErrors } from '../errors/opset.ts';
+import { QdqError } from '../errors/qdq-error.ts';
+import { opsetErrors } from '../errors/graph.ts';
 import type { Executor } from '../graph/executor.ts';
 import type { Model } from '../graph/model.ts';
 import type { FusionLog, Refused } from '../intrinsic/pass.ts';

@@ -3,7 +3,7 @@
  * Later overrides win, key by key. Parsing is strict; which formats share a model is for quantized/formats/mixed.ts to say.
  */
 import type { ActivationType, WeightType } from '../backends/targets/target.ts';
-import { overrideErrors } from '../errors/overrides.ts';
+import { overrideErrors } from '../errors/quantizable.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import { compilePatterns } from './selection.ts';

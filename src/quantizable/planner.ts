@@ -4,7 +4,7 @@
  * because a quantizer there would cost accuracy and time and win nothing.
  */
 import type { Scheme, Target } from '../backends/targets/target.ts';
-import type { QdqError } from '../errors.ts';
+import type { QdqError } from '../errors/qdq-error.ts';
 import { planErrors } from '../errors/quantizable.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';

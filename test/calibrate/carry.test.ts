@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { calibrate } from '../../src/calibrate/calibrate.ts';
 import { rangesOf } from '../../src/calibrate/state.ts';
 import type { Dataset } from '../../src/data/sample.ts';
-import { QdqError } from '../../src/errors.ts';
+import { QdqError } from '../../src/errors/qdq-error.ts';
 import { buildModel, node } from '../support/build.ts';
 import { datasetOf, floats, sha } from './samples.ts';
 

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { tellFailure } from '../../src/cli/failure.ts';
 import { main } from '../../src/cli/main.ts';
-import { dataError, QdqError } from '../../src/errors.ts';
+import { dataError, QdqError } from '../../src/errors/qdq-error.ts';
 import { digits } from './run.ts';
 
 function tell(error: unknown, flags: { json?: boolean; verbose?: boolean } = {}, env: Record<string, string> = {}) {

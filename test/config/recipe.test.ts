@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { choice, flag, integer, list, negatablePath, path } from '../../src/config/option.ts';
 import { findRecipe, readRecipe } from '../../src/config/recipe.ts';
-import type { QdqError } from '../../src/errors.ts';
+import type { QdqError } from '../../src/errors/qdq-error.ts';
 
 const basics = { group: 'G', describe: 'd' };
 const table = {

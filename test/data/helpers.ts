@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { crc32, deflateRawSync } from 'node:zlib';
 import sharp from 'sharp';
 import { afterAll, expect } from 'vitest';
-import { QdqError } from '../../src/errors.ts';
+import { QdqError } from '../../src/errors/qdq-error.ts';
 import type { DataTypeName } from '../../src/onnx/data-types.ts';
 import type { Pixels } from '../../src/data/resample.ts';
 import type { Batch, Dataset, InputInfo, Sample, Selection } from '../../src/data/sample.ts';

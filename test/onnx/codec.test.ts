@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { onnx } from 'onnx-proto';
 import { describe, expect, it } from 'vitest';
-import { QdqError } from '../../src/errors.ts';
+import { QdqError } from '../../src/errors/qdq-error.ts';
 import { JoinedBytes, MemoryBytes, toBytes, type RangeSource } from '../../src/onnx/bytes.ts';
 import { decodeModel, encodeModel, fromOnnxProto, writeModel } from '../../src/onnx/codec.ts';
 import type { ByteSource, ModelProto, Payload } from '../../src/onnx/messages.ts';

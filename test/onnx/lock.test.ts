@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { QdqError } from '../../src/errors.ts';
+import type { QdqError } from '../../src/errors/qdq-error.ts';
 import { lock } from '../../src/onnx/lock.ts';
 import { temporaryFolder } from '../data/helpers.ts';
 

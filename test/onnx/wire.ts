@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import protobuf from 'protobufjs/light.js';
 import { onTestFinished } from 'vitest';
-import { QdqError } from '../../src/errors.ts';
+import { QdqError } from '../../src/errors/qdq-error.ts';
 
 type Field =
   | { readonly id: number; readonly bytes: Uint8Array | string }

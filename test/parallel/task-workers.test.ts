@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, it } from 'vitest';
-import { QdqError } from '../../src/errors.ts';
+import { QdqError } from '../../src/errors/qdq-error.ts';
 import { packError, runWorkers, unpackError } from '../../src/parallel/task-workers.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'qdq-pool-'));

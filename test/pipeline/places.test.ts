@@ -7,7 +7,7 @@ import { commands } from '../../src/cli/commands/index.ts';
 import { main } from '../../src/cli/main.ts';
 import { flagOf, options, type OptionName } from '../../src/cli/options.ts';
 import type { Option } from '../../src/config/option.ts';
-import type { QdqError } from '../../src/errors.ts';
+import type { QdqError } from '../../src/errors/qdq-error.ts';
 import { modelFromProto } from '../../src/graph/from-proto.ts';
 import { modelToProto } from '../../src/graph/to-proto.ts';
 import { saveModel } from '../../src/onnx/model-file.ts';

@@ -1,7 +1,7 @@
 /** The sweep itself: paths, sums, refusals, and whole networks along random directions. */
 import { describe, expect, it } from 'vitest';
 import { openSession } from '../../src/backends/session.ts';
-import { QdqError } from '../../src/errors.ts';
+import { QdqError } from '../../src/errors/qdq-error.ts';
 import { checkModel } from '../../src/graph/spec.ts';
 import type { Model } from '../../src/graph/model.ts';
 import { encodeModel } from '../../src/onnx/model-file.ts';

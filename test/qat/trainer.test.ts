@@ -1,7 +1,7 @@
 /** The loop itself, with workers that answer what the test wants: losses and gradients that end a training. */
 import { describe, expect, it } from 'vitest';
 import type { Sample } from '../../src/data/sample.ts';
-import { QdqError } from '../../src/errors.ts';
+import { QdqError } from '../../src/errors/qdq-error.ts';
 import { initialState } from '../../src/qat/optimize.ts';
 import { optimizerOf } from '../../src/qat/optimizers/index.ts';
 import type { Parameter } from '../../src/qat/parameters.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ortCpuX64 } from '../../src/backends/targets/onnxruntime-cpu.ts';
-import { QdqError } from '../../src/errors.ts';
+import { QdqError } from '../../src/errors/qdq-error.ts';
 import { observedTensors, toFloatNode, type QdqPlan } from '../../src/quantizable/plan.ts';
 import { planQuantization, type PlanRequest } from '../../src/quantizable/planner.ts';
 import { body, buildModel, f32, i64, node, scalar } from '../support/build.ts';

@@ -3,7 +3,7 @@
  * highest value per tensor. Histograms, where there are any, have become those two already.
  */
 import { z } from 'zod';
-import { tableErrors } from '../../errors/tables.ts';
+import { tableErrors } from '../../errors/calibrate.ts';
 import type { Range } from '../ranges.ts';
 import type { TableFormat } from './table.ts';
 

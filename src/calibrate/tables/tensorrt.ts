@@ -2,7 +2,7 @@
  * TensorRT's calibration cache (IInt8Calibrator, `trtexec --calib`): a line with version and algorithm, then per tensor its name and,
  * in hexadecimal, the bits of a float32: the largest magnitude divided by 127.
  */
-import { tableErrors } from '../../errors/tables.ts';
+import { tableErrors } from '../../errors/calibrate.ts';
 import type { Range } from '../ranges.ts';
 import type { TableFormat } from './table.ts';
 

@@ -1,5 +1,5 @@
 /** `qdq doctor`: can qdq work here, and work well? Exit code 3 when it cannot. */
-import { exitCodes } from '../../errors.ts';
+import { exitCodes } from '../../errors/qdq-error.ts';
 import { defineCommand } from '../command.ts';
 import { paint } from '../console.ts';
 import { plural } from '../../report/format.ts';

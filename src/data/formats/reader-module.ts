@@ -5,7 +5,7 @@
  */
 import { basename, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { QdqError } from '../../errors.ts';
+import { QdqError } from '../../errors/qdq-error.ts';
 import { dataErrors } from '../../errors/data.ts';
 import { firstIsLabelled, indexedDataset, streamDataset } from '../dataset.ts';
 import { sampleOf } from '../reader-sample.ts';

@@ -1,6 +1,6 @@
 /** Array files, TensorProto sets and reader modules. */
-import { dataError, didYouMean, usageError, type QdqError } from '../../errors.ts';
-import { type Dims, expects, type Input, list, reason, rewrite, shape } from './words.ts';
+import { dataError, didYouMean, usageError, type QdqError } from '../qdq-error.ts';
+import { type Dims, expects, type Input, list, reason, rewrite, shape } from './samples.ts';
 
 export const arrays = {
   badNpy: (name: string, what: string): QdqError =>

@@ -1,9 +1,8 @@
 /** Samples against the model's inputs. */
-import { dataError, didYouMean, usageError, type QdqError } from '../../errors.ts';
-import { type Dims, expects, type Input, list, reason, shape } from './words.ts';
+import { dataError, didYouMean, usageError, type QdqError } from '../qdq-error.ts';
 
 /** An input, and how many samples fill its fixed batch. */
-export interface Repeated {
+interface Repeated {
   readonly input: Input;
   readonly times: number;
 }
@@ -145,3 +144,28 @@ export const samples = {
   carryShard: (): QdqError =>
     usageError('DATA_CARRY', '--carry runs one sample after the other, so there are no shards', 'leave --shard out'),
 };
+
+/** What the messages about samples share: how inputs, shapes, names and causes read. */
+
+export type Dims = readonly (number | string | null)[];
+
+export interface Input {
+  readonly name: string;
+  readonly type: string;
+  readonly dims: Dims;
+}
+
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+export const shape = (dims: Dims): string => `[${dims.map((dim) => dim ?? '?').join(', ')}]`;
+export const expects = ({ name, type, dims }: Input): string => `input '${name}' takes ${type} ${shape(dims)}`;
+export { listed as list } from '../qdq-error.ts';
+export const reason = (cause: unknown): string =>
+  (cause instanceof Error ? cause.message : String(cause)).split('\n')[0]!.trim();
+
+export const pixels = ({ width, height }: Size): string => `${width}x${height}`;
+
+export const rewrite = 'write the file again, or check that it was copied whole';

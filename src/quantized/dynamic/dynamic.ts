@@ -2,7 +2,7 @@
  * Weights in int8, activations quantized as they come: no samples are needed, and every product adapts to its input. For
  * transformers and recurrent nets; a CNN runs faster in QDQ.
  */
-import { formatErrors } from '../../errors/formats.ts';
+import { formatErrors } from '../../errors/quantized.ts';
 import type { NodePlan } from '../../quantizable/plan.ts';
 import { describeScheme } from '../../quantizable/scheme.ts';
 import type { ConfiguredFormat, Format } from '../format.ts';

@@ -1,7 +1,7 @@
 /** All formats by name. To add one: write its file and list it here. */
 import { targets } from '../../backends/targets/index.ts';
 import type { Scheme, Target } from '../../backends/targets/target.ts';
-import { formatErrors } from '../../errors/formats.ts';
+import { formatErrors } from '../../errors/quantized.ts';
 import { dynamic } from '../dynamic/dynamic.ts';
 import type { ConfiguredFormat, Format, FormatFlags } from '../format.ts';
 import type { Override } from '../../quantizable/overrides.ts';

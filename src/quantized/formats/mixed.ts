@@ -4,8 +4,8 @@
  * nodes in QDQ are one part, because their tensors meet: see Plan.
  */
 import type { Scheme, Target, TargetFormat } from '../../backends/targets/target.ts';
-import { QdqError } from '../../errors.ts';
-import { overrideErrors } from '../../errors/overrides.ts';
+import { QdqError } from '../../errors/qdq-error.ts';
+import { overrideErrors } from '../../errors/quantizable.ts';
 import { valueFinder, type Model } from '../../graph/model.ts';
 import type { Node } from '../../graph/node.ts';
 import { overridden, type NodeOverride, type Override, type OverrideSettings } from '../../quantizable/overrides.ts';

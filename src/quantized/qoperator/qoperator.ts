@@ -2,7 +2,7 @@
  * Operators on codes (QLinearConv, QLinearMatMul, QGemm, QLinearAdd, ...): what onnxruntime makes of a QDQ model, written down.
  * For runtimes that do not fuse QDQ, and for sessions that must open fast.
  */
-import { formatErrors } from '../../errors/formats.ts';
+import { formatErrors } from '../../errors/quantized.ts';
 import type { QdqPlan } from '../../quantizable/plan.ts';
 import { planQuantization } from '../../quantizable/planner.ts';
 import { planRanged } from '../../quantizable/ranged.ts';

@@ -1,5 +1,5 @@
 /** Settings of weight-only blocks: read, defaulted and checked in one place. */
-import { formatErrors } from '../../errors/formats.ts';
+import { formatErrors } from '../../errors/quantized.ts';
 import type { FormatFlags } from '../format.ts';
 import type { BlockBits } from './blocks.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { didYouMean, nearest } from '../src/errors.ts';
+import { didYouMean, nearest } from '../../src/errors/qdq-error.ts';
 
 describe('nearest', () => {
   it('finds the candidate a typo was meant for', () => {
