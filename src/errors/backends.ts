@@ -1,4 +1,4 @@
-/** Errors of the runtime: it is missing, refuses the model, or fails while running. */
+/** Errors of the runtime (it is missing, refuses the model, or fails while running) and of the worker threads that it runs in. */
 import { dataError, QdqError, usageError } from './qdq-error.ts';
 
 /** onnxruntime's messages carry source paths and stack lines; the first sentence tells the cause. */
@@ -9,6 +9,7 @@ export function firstLine(error: unknown): string {
   return cleaned.length > 400 ? `${cleaned.slice(0, 397)}...` : cleaned;
 }
 
+/** Errors of onnxruntime. */
 export const backendErrors = {
   runtimeMissing: (platform: string, cause: unknown): QdqError =>
     new QdqError(
@@ -86,7 +87,6 @@ export const backendErrors = {
 };
 
 /** Errors of worker threads as such; what fails in their work comes through as it was. */
-
 export const parallelErrors = {
   worker: (how: string, cause?: unknown): QdqError =>
     dataError(

@@ -1,4 +1,7 @@
-/** Errors of calibration: tensors that cannot be observed, values that are not numbers, state files that do not fit. */
+/**
+ * Errors of calibration: tensors that cannot be observed, values that are not numbers, state files that do not fit, and calibration
+ * tables of other tools.
+ */
 import { dataError, didYouMean, type QdqError, listed, usageError } from './qdq-error.ts';
 
 /** A tensor that holds NaN or infinity, with where it comes from. */
@@ -25,6 +28,7 @@ function notFiniteHint({ node, constant, found, tensor }: NotFinite): string {
   return `exclude the node from quantization (--exclude '${node}') if infinity is meant, as in an attention mask, else correct '${tensor}'`;
 }
 
+/** Errors of observing tensors, and of the files that hold what was observed. */
 export const calibrateErrors = {
   unknownTensor: (tensor: string, known: Iterable<string>): QdqError =>
     usageError(
@@ -170,7 +174,6 @@ export const calibrateErrors = {
 };
 
 /** Errors of calibration tables of other tools. */
-
 export const tableErrors = {
   format: (path: string, name: string, why: string): QdqError =>
     dataError('TABLE_FORMAT', `${path}: is not ${name}: ${why}`, 'write it again with the tool it comes from'),

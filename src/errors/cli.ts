@@ -1,6 +1,7 @@
-/** Errors of the command line: what was typed does not fit a command. All are usage errors, exit code 2. */
+/** Errors of what was typed and of recipe files, which say the same in a file. All are usage errors, exit code 2. */
 import { didYouMean, usageError, type QdqError } from './qdq-error.ts';
 
+/** Errors of the command line: what was typed does not fit a command. */
 export const cliErrors = {
   unknownCommand: (word: string, commands: readonly string[]): QdqError =>
     usageError(
@@ -69,6 +70,7 @@ function reason(cause: unknown): string {
   return (cause instanceof Error ? cause.message : String(cause)).split('\n')[0]!.replace(/:$/, '');
 }
 
+/** Errors of recipe files. Each names the file, and the key where there is one. */
 export const configErrors = {
   notFound: (file: string): QdqError =>
     usageError('CONFIG_NOT_FOUND', `${file}: no such file`, 'check the path given to --config'),

@@ -1,9 +1,10 @@
 /** Errors of comparing two models: models that do not pair, labels that do not fit, gates and report files that cannot be read. */
+import { shape } from './data/samples.ts';
 import { didYouMean, usageError, type QdqError, dataError, listed as list } from './qdq-error.ts';
 
 const isFull = (cause: unknown): boolean => ['ENOSPC', 'EDQUOT'].includes((cause as NodeJS.ErrnoException).code ?? '');
-const shape = (dims: readonly number[]): string => `[${dims.join(', ')}]`;
 
+/** Errors of comparing, of gates and of report files. */
 export const compareErrors = {
   scaleRatio: (model: string, node: string, inputScale: number, outputScale: number): QdqError =>
     dataError(
@@ -197,8 +198,7 @@ export const compareErrors = {
     ),
 };
 
-/** Errors of asking for a report: forms that there are not. */
-
+/** Errors of asking for a report in a format that there is not. */
 export const reportErrors = {
   format: (format: string, known: readonly string[]): QdqError =>
     usageError(

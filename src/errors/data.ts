@@ -1,14 +1,14 @@
-/** Errors of samples: where they are looked for, what they are made of, and whether they fit the model's inputs. */
+/**
+ * Errors of samples: where `--data` looks for them, what they are made of (a file for each subject in data/), and whether they fit
+ * the inputs of the model.
+ */
 import { dataError, usageError, type QdqError } from './qdq-error.ts';
 import { reason, rewrite, samples } from './data/samples.ts';
 import { arrays } from './data/arrays.ts';
 import { audio, images } from './data/media.ts';
 import { preprocessing, texts } from './data/preprocessing.ts';
 
-export const dataErrors = { ...places, ...samples, ...preprocessing, ...images, ...audio, ...texts, ...arrays };
-
 /** What `--data` points to. */
-
 const places = {
   noData: (accepts: readonly string[]): QdqError =>
     usageError(
@@ -43,3 +43,6 @@ const places = {
 
   empty: (name: string): QdqError => dataError('DATA_EMPTY', `'${name}' has no samples`, 'give at least one'),
 };
+
+/** All errors of samples. */
+export const dataErrors = { ...places, ...samples, ...preprocessing, ...images, ...audio, ...texts, ...arrays };

@@ -1,8 +1,9 @@
-/** Errors of graphs that contradict themselves. */
+/** Errors of graphs before anything is quantized: they contradict themselves, cannot be upgraded to an opset, or a fusion is not known. */
 import { didYouMean, usageError, type QdqError, dataError } from './qdq-error.ts';
 
 const repair = 'the model is not valid ONNX; export it again, or check it with the exporter that wrote it';
 
+/** Errors of graphs that contradict themselves. */
 export const graphErrors = {
   definedTwice: (tensor: string, what: string): QdqError =>
     dataError('GRAPH_DEFINED_TWICE', `tensor '${tensor}' is defined twice (second time as ${what})`, repair),
@@ -24,8 +25,7 @@ export const graphErrors = {
     dataError('GRAPH_CYCLE', `node '${node}' in graph '${graph}' depends on its own output`, repair),
 };
 
-/** Errors of the opset upgrade: models too old for it, versions nobody knows, and operators whose meaning cannot be carried over. */
-
+/** Errors of upgrading the opset: models too old for it, versions nobody knows, and operators whose meaning cannot be carried over. */
 export const opsetErrors = {
   /** @param where 'the model', or "function 'f'" */
   tooOld: (where: string, from: number, to: number, oldest: number): QdqError =>
@@ -58,8 +58,7 @@ export const opsetErrors = {
     ),
 };
 
-/** Errors of the fusion room. A fusion that does not apply is data (see intrinsic/pass.ts), never an error. */
-
+/** Errors of fusing. A fusion that does not apply is data (see intrinsic/pass.ts), never an error. */
 export const intrinsicErrors = {
   unknownPass: (name: string, known: readonly string[]): QdqError =>
     usageError(

@@ -1,7 +1,8 @@
-/** Errors of the stages as wholes. */
+/** Errors of the stages as wholes, and of the files that they read and write. */
 import { firstLine } from './backends.ts';
 import { usageError, type QdqError, dataError } from './qdq-error.ts';
 
+/** Errors of a stage as a whole. */
 export const pipelineErrors = {
   gatesWithoutReport: (gate: string): QdqError =>
     usageError(
@@ -55,7 +56,6 @@ export const pipelineErrors = {
 };
 
 /** Errors of the places that a run writes to, all found before any work is done. */
-
 export const placeErrors = {
   /** @param what the input is, in words that name its path */
   outputIsInput: (flag: string, path: string, what: string): QdqError =>

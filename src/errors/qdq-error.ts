@@ -1,11 +1,12 @@
 /**
- * Every error a user can see is a QdqError made by a named function: one catalogue per room in `errors/`.
+ * Every error a user can see is a QdqError made by a named function: a catalogue per room in this folder.
  * A message names the file, node or tensor and the cause; the hint is the remedy. Tests assert codes, not prose.
  */
 
 /** What the process exits with. 0 and 1 (a gate failed) are results, not errors. */
 export const exitCodes = { usage: 2, data: 3, internal: 4, interrupted: 130 } as const;
 
+/** Whose fault it is: the command line, the data, qdq itself, or an interrupt. */
 export type ErrorKind = keyof typeof exitCodes;
 
 /** An expected failure. `code` is stable and machine readable; `message` is one line; `hint` says what to do. */

@@ -1,10 +1,11 @@
-/** Errors of the plan: names that match nothing, schemes that no kernel runs, models that cannot carry the result. */
+/** Errors of the plan: names that match nothing, schemes that no kernel runs, models that cannot carry the result, `--override`. */
 import { didYouMean, QdqError, usageError, dataError } from './qdq-error.ts';
 import type { Target } from '../backends/targets/target.ts';
 
 /** 'uint8' as flags say it: u8. */
 const short = (type: string): string => type.replace('uint', 'u').replace('int', 's');
 
+/** Errors of what the scheme asks for. */
 export const planErrors = {
   noMatch: (flag: string, pattern: string, candidates: Iterable<string>): QdqError =>
     usageError(
@@ -114,6 +115,7 @@ export const planErrors = {
 
 const at = (text: string): string => `--override '${text}'`;
 
+/** Errors of --override: text that says nothing, combinations that no kernel runs, overrides without effect. */
 export const overrideErrors = {
   syntax: (text: string): QdqError =>
     usageError(

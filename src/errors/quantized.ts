@@ -1,6 +1,7 @@
-/** Errors of writing the quantized graph. */
+/** Errors of formats and of writing the quantized graph. */
 import { didYouMean, usageError, type QdqError, dataError } from './qdq-error.ts';
 
+/** Errors of writing the quantized graph. */
 export const quantizedErrors = {
   noRange: (tensor: string, known: Iterable<string>): QdqError =>
     dataError(
@@ -25,7 +26,6 @@ export const quantizedErrors = {
 };
 
 /** Errors of formats: flags that belong to another one, combinations that no kernel runs. */
-
 export const formatErrors = {
   unknown: (name: string, known: readonly string[]): QdqError =>
     usageError(

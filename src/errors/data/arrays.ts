@@ -1,6 +1,6 @@
 /** Array files, TensorProto sets and reader modules. */
-import { dataError, didYouMean, usageError, type QdqError } from '../qdq-error.ts';
-import { type Dims, expects, type Input, list, reason, rewrite, shape } from './samples.ts';
+import { dataError, didYouMean, listed, usageError, type QdqError } from '../qdq-error.ts';
+import { type Dims, expects, type Input, reason, rewrite, shape } from './samples.ts';
 
 export const arrays = {
   badNpy: (name: string, what: string): QdqError =>
@@ -33,21 +33,21 @@ export const arrays = {
   arraysUnmatched: (path: string, name: string, found: readonly string[]): QdqError =>
     dataError(
       'DATA_INPUT_MISSING',
-      `'${path}' has no array for model input '${name}' (found ${list(found)})`,
+      `'${path}' has no array for model input '${name}' (found ${listed(found)})`,
       didYouMean(name, found, 'name the arrays after the inputs'),
     ),
 
   npyOneInput: (path: string, inputs: readonly Input[]): QdqError =>
     usageError(
       'DATA_INPUT_MISSING',
-      `'${path}' is one array; the model has the inputs ${list(inputs.map(({ name }) => name))}`,
+      `'${path}' is one array; the model has the inputs ${listed(inputs.map(({ name }) => name))}`,
       'give .npz with one array per input',
     ),
 
   textOneInput: (path: string, inputs: readonly Input[]): QdqError =>
     usageError(
       'DATA_INPUT_MISSING',
-      `'${path}' has the numbers of one input; the model has ${list(inputs.map(({ name }) => name))}`,
+      `'${path}' has the numbers of one input; the model has ${listed(inputs.map(({ name }) => name))}`,
       'give .jsonl: {"input name": nested arrays, ...} on each line; or texts, with --preprocess "tokenizer=tokenizer.json"',
     ),
 
@@ -70,7 +70,7 @@ export const arrays = {
   protoFiles: (path: string, found: readonly string[], inputs: readonly Input[]): QdqError =>
     dataError(
       'DATA_TENSOR_PROTO',
-      `'${path}' has ${list(found)} for the ${inputs.length} inputs ${list(inputs.map(({ name }) => name))}`,
+      `'${path}' has ${listed(found)} for the ${inputs.length} inputs ${listed(inputs.map(({ name }) => name))}`,
       'a set has input_0.pb, input_1.pb, ... in the order of the model inputs',
     ),
 

@@ -1,7 +1,8 @@
-/** Image folders and archives. */
-import { dataError, usageError, type QdqError } from '../qdq-error.ts';
-import { expects, list, rewrite, type Input, reason } from './samples.ts';
+/** Errors of images and of sound: files, folders and archives of them, and their preprocessing. */
+import { dataError, listed, usageError, type QdqError } from '../qdq-error.ts';
+import { expects, rewrite, type Input, reason } from './samples.ts';
 
+/** Image folders and archives. */
 export const images = {
   sharpMissing: (cause: unknown): QdqError =>
     dataError(
@@ -22,7 +23,7 @@ export const images = {
   imagesNeedOneInput: (path: string, inputs: readonly Input[]): QdqError =>
     usageError(
       'DATA_NOT_IMAGES',
-      `'${path}' holds images, which feed one input; the model has ${list(inputs.map(({ name }) => name))}`,
+      `'${path}' holds images, which feed one input; the model has ${listed(inputs.map(({ name }) => name))}`,
       'give .npz (arrays named after the inputs) or --reader',
     ),
 
@@ -43,14 +44,14 @@ export const images = {
   splitFolders: (path: string, names: readonly string[]): QdqError =>
     usageError(
       'DATA_LAYOUT',
-      `'${path}' holds the splits ${list(names)}, not classes`,
+      `'${path}' holds the splits ${listed(names)}, not classes`,
       `give one of them: --data ${path}/${names[0]}`,
     ),
 
   labelsHeader: (path: string, header: readonly string[]): QdqError =>
     dataError(
       'DATA_LABELS',
-      `'${path}' needs the columns file and class_index (or label); it has ${list(header)}`,
+      `'${path}' needs the columns file and class_index (or label); it has ${listed(header)}`,
       'give the table a header line',
     ),
 
@@ -79,7 +80,6 @@ export const images = {
 };
 
 /** Sound files and their preprocessing. */
-
 export const audio = {
   wavBroken: (name: string, what: string): QdqError =>
     dataError('DATA_WAV', `'${name}' is not a WAVE file that can be read: ${what}`, `${rewrite}; --skip-bad skips it`),
@@ -103,7 +103,7 @@ export const audio = {
   soundsNeedOneInput: (path: string, inputs: readonly Input[]): QdqError =>
     usageError(
       'DATA_NOT_AUDIO',
-      `'${path}' holds sound, which feeds one input; the model has ${list(inputs.map(({ name }) => name))}`,
+      `'${path}' holds sound, which feeds one input; the model has ${listed(inputs.map(({ name }) => name))}`,
       'set the others to constants (--input NAME=VALUE) or feed them from outputs (--carry OUTPUT=INPUT), or give --reader',
     ),
 

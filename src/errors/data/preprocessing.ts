@@ -1,7 +1,8 @@
-/** The preprocessing language, and its result against the model. */
-import { dataError, didYouMean, usageError, type QdqError } from '../qdq-error.ts';
-import { expects, list, reason, type Input, type Dims, pixels, shape, type Size } from './samples.ts';
+/** Errors of `--preprocess`: the language and its result against the model, tokenizers and the texts that they cut into tokens. */
+import { dataError, didYouMean, listed, usageError, type QdqError } from '../qdq-error.ts';
+import { expects, reason, type Input, type Dims, pixels, shape, type Size } from './samples.ts';
 
+/** The preprocessing language, and its result against the model. */
 export const preprocessing = {
   preprocessNotImages: (format: string): QdqError =>
     usageError(
@@ -88,7 +89,6 @@ export const preprocessing = {
 };
 
 /** Texts, their tokenizer, and the inputs that token ids feed. */
-
 export const texts = {
   tokenizersMissing: (cause: unknown): QdqError =>
     dataError(
@@ -124,7 +124,7 @@ export const texts = {
   tokenizerInput: (input: Input, known: readonly string[]): QdqError =>
     usageError(
       'DATA_NOT_TEXT',
-      `${expects(input)}: text feeds ${list(known)}, int64 or int32, of two dimensions`,
+      `${expects(input)}: text feeds ${listed(known)}, int64 or int32, of two dimensions`,
       didYouMean(input.name, known, 'set others to constants (--input NAME=VALUE), or give their numbers as .jsonl'),
     ),
 
@@ -173,7 +173,7 @@ export const texts = {
     const names = Object.keys(fields).filter((name) => typeof fields[name] === 'string');
     return dataError(
       'DATA_TEXT',
-      `${id}: field '${field}' holds no text (texts: ${list(names)})`,
+      `${id}: field '${field}' holds no text (texts: ${listed(names)})`,
       names.length > 0
         ? `name the field: --preprocess "... text=${names[0]}", or skip the line with --skip-bad`
         : 'give {"text": "..."} on each line, or skip it with --skip-bad',

@@ -1,8 +1,38 @@
-/** Samples against the model's inputs. */
-import { dataError, didYouMean, usageError, type QdqError } from '../qdq-error.ts';
+/** Errors of samples held against the inputs of the model, and how all errors of data describe inputs, shapes and causes. */
+import { dataError, didYouMean, listed, usageError, type QdqError } from '../qdq-error.ts';
+
+/** A shape; null is a dimension without a size and without a name. */
+export type Dims = readonly (number | string | null)[];
+
+/** An input of the model, as messages describe it. */
+export interface Input {
+  readonly name: string;
+  readonly type: string;
+  readonly dims: Dims;
+}
+
+/** Size of an image in pixels. */
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** "[1, N, ?]" */
+export const shape = (dims: Dims): string => `[${dims.map((dim) => dim ?? '?').join(', ')}]`;
+/** "input 'x' takes float32 [1, 3, 224, 224]" */
+export const expects = ({ name, type, dims }: Input): string => `input '${name}' takes ${type} ${shape(dims)}`;
+/** The first line of what was thrown. */
+export const reason = (cause: unknown): string =>
+  (cause instanceof Error ? cause.message : String(cause)).split('\n')[0]!.trim();
+
+/** "224x224" */
+export const pixels = ({ width, height }: Size): string => `${width}x${height}`;
+
+/** The hint for files that are damaged. */
+export const rewrite = 'write the file again, or check that it was copied whole';
 
 /** An input, and how many samples fill its fixed batch. */
-interface Repeated {
+export interface Repeated {
   readonly input: Input;
   readonly times: number;
 }
@@ -11,7 +41,7 @@ export const samples = {
   inputMissing: (where: string, name: string, found: readonly string[]): QdqError =>
     dataError(
       'DATA_INPUT_MISSING',
-      `${where}: nothing for model input '${name}' (found ${list(found)})`,
+      `${where}: nothing for model input '${name}' (found ${listed(found)})`,
       'name every array after its input',
     ),
 
@@ -19,7 +49,7 @@ export const samples = {
     dataError(
       'DATA_INPUT_UNKNOWN',
       `${where}: the model has no input '${name}'`,
-      didYouMean(name, known, `its inputs are ${list(known)}; leave out the rest`),
+      didYouMean(name, known, `its inputs are ${listed(known)}; leave out the rest`),
     ),
 
   wrongType: (where: string, input: Input, type: string): QdqError =>
@@ -107,7 +137,7 @@ export const samples = {
     usageError(
       'DATA_INPUT_UNKNOWN',
       `${words}: the model has no input '${name}'`,
-      didYouMean(name, known, `its inputs are ${list(known)}`),
+      didYouMean(name, known, `its inputs are ${listed(known)}`),
     ),
 
   fixedTwice: (name: string): QdqError =>
@@ -124,7 +154,7 @@ export const samples = {
     usageError(
       'DATA_CARRY',
       `--carry ${output}=${input}: the model has no output '${output}'`,
-      didYouMean(output, known, `its outputs are ${list(known)}; the form is OUTPUT=INPUT`),
+      didYouMean(output, known, `its outputs are ${listed(known)}; the form is OUTPUT=INPUT`),
     ),
 
   carryShape: (output: string, made: { readonly type: string; readonly dims: Dims }, input: Input): QdqError =>
@@ -144,28 +174,3 @@ export const samples = {
   carryShard: (): QdqError =>
     usageError('DATA_CARRY', '--carry runs one sample after the other, so there are no shards', 'leave --shard out'),
 };
-
-/** What the messages about samples share: how inputs, shapes, names and causes read. */
-
-export type Dims = readonly (number | string | null)[];
-
-export interface Input {
-  readonly name: string;
-  readonly type: string;
-  readonly dims: Dims;
-}
-
-export interface Size {
-  readonly width: number;
-  readonly height: number;
-}
-
-export const shape = (dims: Dims): string => `[${dims.map((dim) => dim ?? '?').join(', ')}]`;
-export const expects = ({ name, type, dims }: Input): string => `input '${name}' takes ${type} ${shape(dims)}`;
-export { listed as list } from '../qdq-error.ts';
-export const reason = (cause: unknown): string =>
-  (cause instanceof Error ? cause.message : String(cause)).split('\n')[0]!.trim();
-
-export const pixels = ({ width, height }: Size): string => `${width}x${height}`;
-
-export const rewrite = 'write the file again, or check that it was copied whole';
