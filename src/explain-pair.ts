@@ -10,7 +10,7 @@ import { findPlacement } from './compare/placement.ts';
 import type { Latency, NodeRow, Placement, Profile } from './compare/report.ts';
 import { placeSideBySide, type NodeFate } from './compare/side-by-side.ts';
 import { timeModels } from './compare/timing.ts';
-import type { DataFlags, RunFlags } from './pipeline-types.ts';
+import type { DataFlags, RunFlags } from './settings/options.ts';
 import { judgingSamples } from './pipeline/generated.ts';
 import { layersOf } from './pipeline/layers.ts';
 import { inputsOf, openFused, survivors } from './pipeline/source.ts';

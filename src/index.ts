@@ -12,98 +12,100 @@
  *   });
  *   if (report?.verdict === 'fail') process.exitCode = 1;
  */
-import { withDefaults, type Given } from './defaults.ts';
-import { known } from './known-options.ts';
+import { optionsOf, type Given } from './settings/library.ts';
 import * as pipeline from './pipeline.ts';
 import { compareFiles } from './pipeline/compare.ts';
 import { sensitivityOf } from './pipeline/sensitivity.ts';
 import * as variants from './variants.ts';
-import type { VariantsOptions, VariantsResult } from './variants.ts';
+import type { VariantsResult } from './variants.ts';
 import type {
   CalibrateOptions,
-  CalibrateResult,
   CompareOptions,
-  CompareResult,
   ConvertOptions,
-  ConvertResult,
   ExportOptions,
-  ExportResult,
   FinetuneOptions,
-  FinetuneResult,
   FuseOptions,
-  FuseResult,
   MergeOptions,
-  MergeResult,
   PrepareOptions,
-  PrepareResult,
   QuantizeFinetunedOptions,
-  QuantizeFinetunedResult,
   QuantizeOptions,
-  QuantizeResult,
   SensitivityOptions,
+  VariantsOptions,
+} from './settings/options.ts';
+import type {
+  CalibrateResult,
+  CompareResult,
+  ConvertResult,
+  ExportResult,
+  FinetuneResult,
+  FuseResult,
+  MergeResult,
+  PrepareResult,
+  QuantizeFinetunedResult,
+  QuantizeResult,
   SensitivityResult,
-} from './pipeline-types.ts';
+} from './pipeline/results.ts';
 
 /**
  * Fuses a float model and proves on samples, or on generated inputs, that the result is equal; writes it to `output`.
  */
 export async function fuseModel(options: Given<FuseOptions>): Promise<FuseResult> {
-  return pipeline.fuseModel(withDefaults<FuseOptions>(known('fuseModel', options)));
+  return pipeline.fuseModel(optionsOf('fuseModel', options));
 }
 
 /** Observes the ranges of activations on samples; writes them, as a calibration state, to `output`. */
 export async function calibrateModel(options: Given<CalibrateOptions>): Promise<CalibrateResult> {
-  return pipeline.calibrateModel(withDefaults<CalibrateOptions>(known('calibrateModel', options)));
+  return pipeline.calibrateModel(optionsOf('calibrateModel', options));
 }
 
 /** Makes one calibration state of the states of its shards: the same bytes as without shards. */
 export function mergeCalibrations(options: MergeOptions): MergeResult {
-  return pipeline.mergeCalibrations(known('mergeCalibrations', options));
+  return pipeline.mergeCalibrations(optionsOf('mergeCalibrations', options));
 }
 
 /** Writes the ranges of a calibration state as a table for another tool. */
 export function exportCalibration(options: ExportOptions): ExportResult {
-  return pipeline.exportCalibration(known('exportCalibration', options));
+  return pipeline.exportCalibration(optionsOf('exportCalibration', options));
 }
 
 /** The whole pipeline; writes the int8 model to `output`, also when a gate failed (`report.verdict`). */
 export async function quantizeModel(options: Given<QuantizeOptions>): Promise<QuantizeResult> {
-  return pipeline.quantizeModel(withDefaults<QuantizeOptions>(known('quantizeModel', options)));
+  return pipeline.quantizeModel(optionsOf('quantizeModel', options));
 }
 
 /** Fake quantizers, training, int8 and the comparison in one: `prepareModel`, `finetuneModel`, `convertModel`, `compareModels`. */
 export async function quantizeFinetuned(options: Given<QuantizeFinetunedOptions>): Promise<QuantizeFinetunedResult> {
-  return pipeline.quantizeFinetuned(withDefaults<QuantizeFinetunedOptions>(known('quantizeFinetuned', options)));
+  return pipeline.quantizeFinetuned(optionsOf('quantizeFinetuned', options));
 }
 
 /** Puts fake quantizers on a float model, calibrated on samples; writes it to `output`. */
 export async function prepareModel(options: Given<PrepareOptions>): Promise<PrepareResult> {
-  return pipeline.prepareModel(withDefaults<PrepareOptions>({ observer: 'mse', ...known('prepareModel', options) }));
+  return pipeline.prepareModel(optionsOf('prepareModel', options));
 }
 
 /** Trains the weights, biases and scales of a model with fake quantizers; writes it to `output`. */
 export async function finetuneModel(options: Given<FinetuneOptions>): Promise<FinetuneResult> {
-  return pipeline.finetuneModel(withDefaults<FinetuneOptions>(known('finetuneModel', options)));
+  return pipeline.finetuneModel(optionsOf('finetuneModel', options));
 }
 
 /** Makes an int8 model of one with fake quantizers; writes it to `output`. */
 export async function convertModel(options: Given<ConvertOptions>): Promise<ConvertResult> {
-  return pipeline.convertModel(withDefaults<ConvertOptions>(known('convertModel', options)));
+  return pipeline.convertModel(optionsOf('convertModel', options));
 }
 
 /** Runs a float model and its quantized form side by side and reports what differs. */
 export async function compareModels(options: Given<CompareOptions>): Promise<CompareResult> {
-  return compareFiles(withDefaults<CompareOptions>(known('compareModels', options)));
+  return compareFiles(optionsOf('compareModels', options));
 }
 
 /** Measures what each layer costs in int8 and, given `until`, which to leave float. */
 export async function measureSensitivity(options: Given<SensitivityOptions>): Promise<SensitivityResult> {
-  return sensitivityOf(withDefaults<SensitivityOptions>(known('measureSensitivity', options)));
+  return sensitivityOf(optionsOf('measureSensitivity', options));
 }
 
 /** Makes the set of files that a runtime picks from, each compared with the float model. */
-export async function makeVariants(options: VariantsOptions): Promise<VariantsResult> {
-  return variants.makeVariants(known('makeVariants', options));
+export async function makeVariants(options: Given<VariantsOptions>): Promise<VariantsResult> {
+  return variants.makeVariants(optionsOf('makeVariants', options));
 }
 
 export { examine, type Diagnosis, type Finding } from './doctor.ts';
@@ -115,7 +117,9 @@ export { inspectModel, type InspectOptions, type Inspection } from './inspect.ts
 export { lintModel, type LintResult } from './lint.ts';
 export { fromOnnxProto, loadModel, saveModel, type ModelFile, type SaveOptions } from './onnx/model-file.ts';
 export type { Report, Verdict } from './compare/report.ts';
-export type { Given } from './defaults.ts';
-export type * from './pipeline-types.ts';
-export type { VariantRow, VariantsOptions, VariantsResult } from './variants.ts';
+
+export type * from './pipeline/results.ts';
+export type * from './settings/options.ts';
+export type { FormatName } from './settings/stages.ts';
+export type { VariantRow, VariantsResult } from './variants.ts';
 export { version } from './version.ts';

@@ -9,7 +9,7 @@ import { loadRuntime, openSession } from './backends/session.ts';
 import { targetOf, targets } from './backends/targets/index.ts';
 import type { Target } from './backends/targets/target.ts';
 import { measureLatency } from './compare/latency.ts';
-import type { Progress } from './pipeline-types.ts';
+import type { Progress } from './settings/options.ts';
 import { rulesOf } from './quantized/lint/index.ts';
 
 export interface TargetInfo extends Pick<Target, 'name' | 'summary' | 'formats' | 'scheme'> {

@@ -1,5 +1,5 @@
 /** Runtimes that pick a file by name, and how each file is made. To add one: a row of `variantSets`. */
-import type { SchemeFlags } from './pipeline-types.ts';
+import type { SchemeFlags } from './settings/options.ts';
 
 export type VariantSettings = Partial<
   Pick<SchemeFlags, 'format' | 'weightType' | 'weightBits' | 'blockSize' | 'symmetric' | 'target' | 'include'>

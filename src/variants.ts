@@ -7,14 +7,14 @@ import { join, parse } from 'node:path';
 import { paretoFront } from './compare/pareto.ts';
 import type { Report } from './compare/report.ts';
 import { agreementsOf } from './compare/texts.ts';
-import { withDefaults } from './defaults.ts';
+import { withDefaults } from './settings/library.ts';
 import { QdqError } from './errors/qdq-error.ts';
 import { onnxErrors } from './errors/onnx.ts';
 import { modelFromProto } from './graph/from-proto.ts';
 import { onInterrupt } from './interrupt.ts';
 import { isSameFile } from './onnx/file.ts';
 import { loadModel, saveModel } from './onnx/model-file.ts';
-import type { CompareOptions, DataFlags, QuantizeOptions, RunFlags } from './pipeline-types.ts';
+import type { QuantizeOptions, VariantsOptions } from './settings/options.ts';
 import { compareFiles } from './pipeline/compare.ts';
 import { checkPlaces } from './pipeline/places.ts';
 import { quantizeModel } from './pipeline/quantize.ts';
@@ -22,15 +22,6 @@ import { variantSets, type VariantSettings } from './variant-sets.ts';
 
 /** Where no samples are given. */
 const generatedSamples = 32;
-
-export interface VariantsOptions extends DataFlags, RunFlags {
-  readonly model: string;
-  /** Folder to write into; made when it is not there. */
-  readonly output: string;
-  readonly for: keyof typeof variantSets;
-  /** Of the variants: to which an older model is upgraded, and no further. The copy of the model stays as it is. */
-  readonly opset?: number;
-}
 
 export interface VariantRow {
   /** As the runtime calls it: q4f16. */
@@ -145,7 +136,7 @@ function settingsOf(
   report: false | undefined,
 ): QuantizeOptions {
   const settings = { ...options, ...step, model, output, layers: false, ...(report === false && { report }) };
-  return withDefaults<QuantizeOptions>(settings);
+  return withDefaults('quantizeModel', settings);
 }
 
 function figures({ cost, ...report }: Report): Omit<VariantRow, 'dtype'> {
@@ -169,5 +160,5 @@ async function compared(
   const samples = given === undefined ? { samples: generatedSamples } : {};
   const path = options.eval === undefined ? {} : { data: options.eval };
   const settings = { ...options, ...samples, ...path, float: options.model, quant, layers: false };
-  return (await compareFiles(withDefaults<CompareOptions>(settings))).report;
+  return (await compareFiles(withDefaults('compareModels', settings))).report;
 }

@@ -5,7 +5,7 @@ import { changed, digitData, digits, quantizeDigits, temporary } from './compare
 
 const inFolder = temporary();
 const int8 = inFolder('int8.onnx');
-const flags = { seed: 0, threads: 1 };
+const flags = { seed: 0, threads: 1, input: [], carry: [], skipBad: false };
 const fates = ({ nodes }: PairExplanation) =>
   nodes.map(({ node, fate, kernel, into }) => ({ node, fate, kernel, into }));
 

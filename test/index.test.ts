@@ -1,8 +1,7 @@
 /** The public names: a change here is a change of the library's promise. */
 import { expect, it } from 'vitest';
 import * as qdq from '../src/index.ts';
-import { withDefaults } from '../src/defaults.ts';
-import type { FuseOptions } from '../src/pipeline-types.ts';
+import { withDefaults } from '../src/settings/library.ts';
 
 it('exports what it promises and nothing else', () => {
   expect(Object.keys(qdq).sort()).toEqual([
@@ -33,7 +32,7 @@ it('exports what it promises and nothing else', () => {
 });
 
 it('fills in what the command line fills in', () => {
-  expect(withDefaults<FuseOptions>({ model: 'a', output: 'b', seed: 3 })).toMatchObject({
+  expect(withDefaults('fuseModel', { model: 'a', output: 'b', seed: 3 })).toMatchObject({
     model: 'a',
     output: 'b',
     seed: 3,

@@ -11,6 +11,7 @@ const flow = [
   'onnx',
   'graph',
   'opset',
+  'settings',
   'ops',
   'intrinsic',
   'data',
@@ -24,7 +25,6 @@ const flow = [
   'parallel',
   'qat',
   'pipeline',
-  'config',
   'cli',
 ];
 const leaves = ['errors', 'interrupt.ts', 'version.ts'];

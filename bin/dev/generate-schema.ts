@@ -4,12 +4,12 @@
  */
 import { writeFileSync } from 'node:fs';
 import { commands, sections } from '../../src/cli/commands/index.ts';
-import { options } from '../../src/cli/options.ts';
+import { settings } from '../../src/settings/settings.ts';
 import { reportSchemaText } from '../../src/compare/report.ts';
-import { jsonSchema } from '../../src/config/schema.ts';
+import { jsonSchema } from '../../src/settings/recipe-schema.ts';
 
-writeFileSync('qdq.schema.json', jsonSchema(options, sections));
+writeFileSync('qdq.schema.json', jsonSchema(settings, sections));
 writeFileSync('report.schema.json', reportSchemaText());
 process.stdout.write(
-  `qdq.schema.json: ${Object.keys(options).length} settings, ${commands.length} commands; report.schema.json\n`,
+  `qdq.schema.json: ${Object.keys(settings).length} settings, ${commands.length} commands; report.schema.json\n`,
 );

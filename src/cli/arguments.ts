@@ -1,8 +1,8 @@
 /** Judges what was typed: every word known, every value fit, everything required present. Flags go over the recipe. */
-import { readText, type Option } from '../config/option.ts';
+import { readText, type Setting } from '../settings/setting.ts';
 import { cliErrors } from '../errors/cli.ts';
 import { usageOf, type Command } from './command.ts';
-import { commonOptions, flagOf, options, type OptionName } from './options.ts';
+import { commonNames, flagOf, row, settingNames, type SettingName } from '../settings/settings.ts';
 import type { RawArguments } from './parser.ts';
 
 const builtin = ['help', 'version'];
@@ -14,19 +14,16 @@ export function checkWords(
   commands: readonly Command[],
   words: readonly string[],
 ): asserts command is Command {
-  const taken = command === undefined ? [...commonOptions] : optionNames(command);
+  const taken = command?.settings ?? commonNames;
   const flags = [...taken.map(flagOf), ...builtin];
   // Before the command is known, any command's option may be the one that was meant.
-  const candidates =
-    command === undefined ? [...(Object.keys(options) as OptionName[]).map(flagOf), ...builtin] : flags;
+  const candidates = command === undefined ? [...settingNames.map(flagOf), ...builtin] : flags;
   for (const name of Object.keys(raw)) {
     if (name === '_' || name === '$0' || flags.includes(name)) continue;
     if (command === undefined && candidates.includes(name)) continue;
-    const takenBy = commands
-      .filter((other) => optionNames(other).map(flagOf).includes(name))
-      .map((other) => other.name);
+    const takenBy = commands.filter((other) => other.settings.map(flagOf).includes(name)).map((other) => other.name);
     const known = candidates.flatMap((flag) => [`--${flag}`, `--no-${flag}`]);
-    const lacking = Object.entries(command?.lacks ?? {}).find(([key]) => flagOf(key as OptionName) === name)?.[1];
+    const lacking = Object.entries(command?.lacks ?? {}).find(([key]) => flagOf(key as SettingName) === name)?.[1];
     throw cliErrors.unknownOption(asTyped(name, words), command?.name, known, takenBy, lacking);
   }
   const names = commands.map(({ name }) => name);
@@ -54,22 +51,22 @@ export function positionalsOf(raw: RawArguments, command: Command): string[] {
 /** The settings that were typed, checked, by key. */
 export function flagsOf(raw: RawArguments, command: Command, words: readonly string[]): Record<string, unknown> {
   const values: Record<string, unknown> = {};
-  for (const key of optionNames(command)) {
+  for (const key of command.settings) {
     const given = raw[flagOf(key)];
-    if (given !== undefined) values[key] = read(options[key], flagOf(key), given, words);
+    if (given !== undefined) values[key] = read(row(key), flagOf(key), given, words);
   }
   return values;
 }
 
 /** Flags over recipe over defaults. */
-export function settle(
+export function resolveValues(
   command: Command,
   flags: Readonly<Record<string, unknown>>,
   recipe: Readonly<Record<string, unknown>>,
 ): object {
   const values: Record<string, unknown> = {};
-  for (const key of optionNames(command)) {
-    const value = flags[key] ?? recipe[key] ?? command.defaults[key] ?? (options[key] as Option).default;
+  for (const key of command.settings) {
+    const value = flags[key] ?? recipe[key] ?? row(key).default;
     if (value !== undefined) values[key] = value;
   }
   const missing = command.required.find((key) => values[key] === undefined);
@@ -77,13 +74,9 @@ export function settle(
   return values;
 }
 
-export function optionNames(command: Command): OptionName[] {
-  return [...command.options, ...commonOptions];
-}
-
-function read(option: Option, name: string, given: unknown, words: readonly string[]): unknown {
+function read(setting: Setting, name: string, given: unknown, words: readonly string[]): unknown {
   const flag = `--${name}`;
-  if (option.kind === 'flag') {
+  if (setting.kind === 'flag') {
     // yargs reads any text but 'true' as false.
     const value = words.find((word) => word.startsWith(`${flag}=`))?.slice(flag.length + 1);
     if (value !== undefined && value !== 'true' && value !== 'false') {
@@ -92,14 +85,14 @@ function read(option: Option, name: string, given: unknown, words: readonly stri
     return given;
   }
   if (given === false) {
-    if (option.negatable) return false;
+    if (setting.negatable) return false;
     throw cliErrors.notNegatable(flag, name);
   }
   const texts = (Array.isArray(given) ? given : [given]).map(String);
-  if (texts.length === 0 || texts.includes('')) throw cliErrors.missingValue(flag, option.expects);
-  if (option.kind === 'list') return texts;
+  if (texts.length === 0 || texts.includes('')) throw cliErrors.missingValue(flag, setting.expects);
+  if (setting.kind === 'list') return texts;
   if (texts.length > 1) throw cliErrors.givenTwice(flag, texts);
-  const reading = readText(option, texts[0]!);
+  const reading = readText(setting, texts[0]!);
   if ('problem' in reading) throw cliErrors.badValue(flag, reading.problem, reading.hint);
   return reading.value;
 }

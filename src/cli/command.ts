@@ -2,10 +2,9 @@
  * The contract of a command: what it is called, what it takes, and `run`: options → one library call → print. To add a
  * command, write its file in `commands/` and list it in `commands/index.ts`.
  */
+import { namesOf, type NamesOf, type SettingName, type Values } from '../settings/settings.ts';
+import type { Stage } from '../settings/stages.ts';
 import type { Console } from './console.ts';
-import type { commonOptions, OptionName, Values } from './options.ts';
-
-export type CommonOption = (typeof commonOptions)[number];
 
 export interface Positional {
   /** Upper case, as usage lines show it. */
@@ -17,46 +16,47 @@ export interface Positional {
   readonly optional?: boolean;
 }
 
-export interface Invocation<K extends OptionName> {
+export interface Invocation<S extends Stage> {
   /** One word per positional, and more for a repeatable one. */
   readonly positionals: readonly string[];
-  readonly values: Values<K | CommonOption>;
+  readonly values: Values<NamesOf<S>>;
   readonly console: Console;
 }
 
-export interface CommandSpec<K extends OptionName> {
-  readonly name: string;
+export interface CommandSpec<S extends Stage> {
+  /** Those that it runs: of which settings it takes what they read. The first gives the command its name. */
+  readonly stages: readonly S[];
   /** One line, lower case, no full stop. */
   readonly summary: string;
   readonly positionals: readonly Positional[];
-  /** In the order of help; the common options come by themselves. */
-  readonly options: readonly K[];
-  /** Options without which the command cannot run, in flags or recipe. */
-  readonly required?: readonly NoInfer<K>[];
-  /** Where the command differs from what the options say by themselves. */
-  readonly defaults?: Partial<Values<NoInfer<K>>>;
-  /** Options that one would look for here, and why there are none: what to do instead. */
-  readonly lacks?: Partial<Record<OptionName, string>>;
+  /** Settings without which the command cannot run, in flags or recipe. */
+  readonly required?: readonly NamesOf<NoInfer<S>>[];
+  /** Settings that one would look for here, and why there are none: what to do instead. */
+  readonly lacks?: Partial<Record<SettingName, string>>;
   /** Command lines without the leading `qdq`, with what they do. */
   readonly examples: readonly (readonly [string, string])[];
   /** Resolves to the exit code: 0, 1 when a gate failed, 3 when doctor finds something broken. */
-  run(invocation: Invocation<K>): Promise<number>;
+  run(invocation: Invocation<S>): Promise<number>;
 }
 
-/** A command whose option names are forgotten: how lists of commands hold it. */
-export interface Command extends Omit<CommandSpec<OptionName>, 'run' | 'required' | 'defaults'> {
-  readonly required: readonly OptionName[];
-  readonly defaults: Readonly<Record<string, unknown>>;
+/** A command whose stages are forgotten: how lists of commands hold it. */
+export interface Command extends Omit<CommandSpec<Stage>, 'run' | 'required'> {
+  readonly name: string;
+  readonly required: readonly SettingName[];
+  /** In the order of help. */
+  readonly settings: readonly SettingName[];
   run(invocation: Invocation<never> & { readonly values: object }): Promise<number>;
 }
 
-/** Infers the option names, so that `run` sees exactly the values that its command takes. */
-export function defineCommand<const K extends OptionName>(spec: CommandSpec<K>): Command {
+/** Infers the stages, so that `run` sees exactly the values that its command takes. */
+export function defineCommand<const S extends Stage>(spec: CommandSpec<S>): Command {
+  const { stages, required = [] } = spec;
   return {
     ...spec,
-    required: spec.required ?? [],
-    defaults: spec.defaults ?? {},
-    run: (invocation) => spec.run(invocation as unknown as Invocation<K>),
+    name: stages[0]!,
+    required: required as readonly SettingName[],
+    settings: namesOf(...stages),
+    run: (invocation) => spec.run(invocation as unknown as Invocation<S>),
   };
 }
 

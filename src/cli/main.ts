@@ -3,14 +3,14 @@
  * on stderr and a number. Nothing calls process.exit, so that pipes are emptied, except an interrupt.
  */
 import process from 'node:process';
-import { findRecipe, readRecipe } from '../config/recipe.ts';
+import { findRecipe, readRecipe } from '../settings/recipe.ts';
 import { runInterruptCleanups } from '../interrupt.ts';
-import { checkWords, flagsOf, positionalsOf, settle } from './arguments.ts';
-import type { Command, CommonOption } from './command.ts';
+import { checkWords, flagsOf, positionalsOf, resolveValues } from './arguments.ts';
+import type { Command } from './command.ts';
 import { commands, sections } from './commands/index.ts';
 import { createConsole, type Streams } from './console.ts';
 import { tellFailure } from './failure.ts';
-import { options, type Values } from './options.ts';
+import { settings, type Values } from '../settings/settings.ts';
 import { parse } from './parser.ts';
 
 /** @param words the arguments after `qdq` */
@@ -29,9 +29,9 @@ export async function main(words: readonly string[], streams: Streams = process)
     const positionals = positionalsOf(raw, command);
     const flags = flagsOf(raw, command, words);
     const recipe = await recipeFor(command, flags['config'] as string | undefined);
-    const settled = settle(command, flags, recipe?.settings(command.name) ?? {});
+    const resolved = resolveValues(command, flags, recipe?.settings(command.name) ?? {});
     // A recipe is an input, also where nobody named it.
-    const values = { ...settled, ...(recipe && { config: recipe.file }) } as Values<CommonOption>;
+    const values = { ...resolved, ...(recipe && { config: recipe.file }) } as Values<'json' | 'quiet' | 'verbose'>;
     const console = createConsole(streams, values);
     if (recipe?.found) console.note(`settings from ${recipe.file}`);
     try {
@@ -47,10 +47,10 @@ export async function main(words: readonly string[], streams: Streams = process)
 }
 
 async function recipeFor(command: Command, named: string | undefined) {
-  if (!command.options.includes('config')) return undefined;
+  if (!command.settings.includes('config')) return undefined;
   const folder = process.cwd();
   const file = named ?? (await findRecipe(folder));
-  return file === undefined ? undefined : readRecipe(file, named === undefined, folder, options, sections);
+  return file === undefined ? undefined : readRecipe(file, named === undefined, folder, settings, sections);
 }
 
 /** Interrupts clean up and exit with 128 + the signal's number; a reader that closed the pipe is no error. */

@@ -4,10 +4,10 @@
  * arrives here as text, unchecked, and `arguments.ts` judges it.
  */
 import yargs, { type Argv, type Options } from 'yargs';
-import { type Option } from '../config/option.ts';
+import type { Setting } from '../settings/setting.ts';
 import { version } from '../version.ts';
 import { usageOf, type Command } from './command.ts';
-import { commonOptions, flagOf, options, type OptionName } from './options.ts';
+import { commonNames, flagOf, row, type SettingName } from '../settings/settings.ts';
 
 /** What yargs made of the words: flag names as typed (kebab-case), values as text, text lists or booleans. */
 export interface RawArguments {
@@ -60,7 +60,7 @@ function configure(parser: Argv, columns: number): Argv {
       'parse-positional-numbers': false,
       'strip-aliased': true,
     })
-    .options(declare(commonOptions))
+    .options(declare(commonNames))
     .version(version)
     .alias('help', 'h')
     .group(['help', 'version'], 'General:');
@@ -71,28 +71,23 @@ function describe(parser: Argv, command: Command): void {
   const positionals = command.positionals.map(({ name, describe }) => `  ${name.padEnd(width)}  ${describe}`);
   const what = `${command.summary.charAt(0).toUpperCase()}${command.summary.slice(1)}.`;
   parser.usage([usageOf(command), '', what, ...(positionals.length > 0 ? ['', ...positionals] : [])].join('\n'));
-  parser.options(declare(command.options, command.defaults));
+  parser.options(declare(command.settings));
   for (const [line, meaning] of command.examples) parser.example(`qdq ${line}`, meaning);
 }
 
-function declare(
-  keys: readonly OptionName[],
-  defaults: Readonly<Record<string, unknown>> = {},
-): Record<string, Options> {
-  return Object.fromEntries(keys.map((key) => [flagOf(key), declaration(options[key], defaults[key])]));
+function declare(names: readonly SettingName[]): Record<string, Options> {
+  return Object.fromEntries(names.map((name) => [flagOf(name), declaration(row(name))]));
 }
 
 /** Without defaults and choices: those are applied after the recipe has been read. Help shows them all the same. */
-function declaration(option: Option, own: unknown): Options {
-  const { kind, group, choices, alias } = option;
-  const value = own ?? option.default;
-  const defaultDescription =
-    option.defaultText ?? (value === undefined || kind === 'list' || kind === 'flag' ? undefined : String(value));
+function declaration({ kind, group, choices, alias, default: value, describe: what, defaultText }: Setting): Options {
+  const shown = value === undefined || kind === 'list' || kind === 'flag' ? undefined : String(value);
+  const defaultDescription = defaultText ?? shown;
   return {
     type: kind === 'flag' ? 'boolean' : kind === 'list' ? 'array' : 'string',
     ...(kind === 'list' ? { string: true } : {}),
     group,
-    describe: choices ? `${option.describe} (${choices.join(', ')})` : option.describe,
+    describe: choices ? `${what} (${choices.join(', ')})` : what,
     ...(alias === undefined ? {} : { alias }),
     ...(defaultDescription === undefined ? {} : { defaultDescription }),
   };

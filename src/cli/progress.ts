@@ -2,7 +2,7 @@
  * Progress of long work on stderr. On a terminal: one line that is redrawn, with bar, rate and time left. Elsewhere:
  * one line per stage when it ends, with count and seconds. Under --quiet: nothing.
  */
-import type { Progress } from '../pipeline-types.ts';
+import type { Progress } from '../settings/options.ts';
 
 export type ProgressMode = 'bar' | 'lines' | 'none';
 

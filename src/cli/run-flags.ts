@@ -1,6 +1,6 @@
 /** What every long-running command passes on: threads, and where progress and warnings go. */
-import { usualThreads } from '../defaults.ts';
-import type { RunFlags } from '../pipeline-types.ts';
+import { usualThreads } from '../settings/library.ts';
+import type { RunFlags } from '../settings/options.ts';
 import type { Console } from './console.ts';
 
 export function runFlags(values: { readonly threads?: number }, console: Console): Required<RunFlags> {

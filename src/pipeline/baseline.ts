@@ -7,7 +7,7 @@ import { readReport, writeReport } from '../compare/report-file.ts';
 import type { BaselineSource } from '../compare/compare.ts';
 import type { Report } from '../compare/report.ts';
 import { reportErrors } from '../errors/compare.ts';
-import type { ReportFlags } from '../pipeline-types.ts';
+import type { ReportFlags } from '../settings/options.ts';
 
 type Flags = Pick<ReportFlags, 'baseline' | 'updateBaseline'>;
 

@@ -10,7 +10,7 @@ import type { Dim, Value } from '../graph/value.ts';
 import { cutModel, cutPoints, partOf } from '../qat/cut.ts';
 import type { Lowered } from '../qat/lower.ts';
 import { withoutFakeQuants } from '../qat/strip.ts';
-import type { ConvertOptions } from '../pipeline-types.ts';
+import type { ConvertOptions } from '../settings/options.ts';
 import {
   codeBound,
   differenceOf,

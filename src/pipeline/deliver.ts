@@ -15,7 +15,7 @@ import { modelToProto } from '../graph/to-proto.ts';
 import { FileRange, isSameFile } from '../onnx/file.ts';
 import { lock } from '../onnx/lock.ts';
 import { saveModel, type ModelFile, type SavedModel } from '../onnx/model-file.ts';
-import type { RunFlags, ExternalDataMode } from '../pipeline-types.ts';
+import type { RunFlags, ExternalDataMode } from '../settings/options.ts';
 import { runOnce, type Samples } from './samples.ts';
 import { inputsOf } from './source.ts';
 

@@ -3,7 +3,7 @@ import { planRuns, type Runs } from '../data/runs.ts';
 import type { Dataset, InputInfo, Sample, Selection } from '../data/sample.ts';
 import { choose } from '../data/select.ts';
 import { finetuneErrors } from '../errors/finetune.ts';
-import type { FinetuneOptions } from '../pipeline-types.ts';
+import type { FinetuneOptions } from '../settings/options.ts';
 import { cautions, everySample, openFlags, type Samples } from './samples.ts';
 
 export interface TrainingData {

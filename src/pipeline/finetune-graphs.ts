@@ -8,7 +8,7 @@ import { makeStub, type Stub } from '../backends/stub.ts';
 import { finetuneErrors } from '../errors/finetune.ts';
 import type { Model } from '../graph/model.ts';
 import type { TensorValue } from '../onnx/data-types.ts';
-import type { FinetuneOptions } from '../pipeline-types.ts';
+import type { FinetuneOptions } from '../settings/options.ts';
 import { unfoldNorms, type Statistics } from '../qat/live-norm.ts';
 import type { LossTerm } from '../qat/losses/loss.ts';
 import { dropNorms, readNorms, type NormMode, type NormRecord } from '../qat/norm-record.ts';

@@ -1,7 +1,7 @@
 /** What fine-tuning writes runs, as users run it: fake quantizers are fused to integer kernels then. */
 import { openSession } from '../backends/session.ts';
 import type { Model } from '../graph/model.ts';
-import type { FinetuneOptions } from '../pipeline-types.ts';
+import type { FinetuneOptions } from '../settings/options.ts';
 import { makeScalars } from '../qat/lower.ts';
 import { keepFloat } from '../quantized/barrier.ts';
 import { uncomputable } from '../quantized/requantize.ts';

@@ -2,7 +2,8 @@
 import { compareModels, type CompareOptions } from '../compare/compare.ts';
 import { openModel } from '../compare/model-facts.ts';
 import type { Report } from '../compare/report.ts';
-import type { DataFlags, FinetuneResult, JudgeFlags, ReportFlags, RunFlags } from '../pipeline-types.ts';
+import type { DataFlags, JudgeFlags, ReportFlags, RunFlags } from '../settings/options.ts';
+import type { FinetuneResult } from './results.ts';
 import { openBaseline, recordBaseline } from './baseline.ts';
 import { judgesOf } from './judges.ts';
 import { layersOf } from './layers.ts';

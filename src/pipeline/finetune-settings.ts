@@ -1,6 +1,6 @@
 /** Which options decide the bytes of a training, and the checkpoint of one with the same. */
 import { finetuneErrors } from '../errors/finetune.ts';
-import type { FinetuneOptions } from '../pipeline-types.ts';
+import type { FinetuneOptions } from '../settings/options.ts';
 import { checkpointPath, readCheckpoint, readOrNothing } from '../qat/checkpoint.ts';
 
 /** All that a byte of the result may depend on, by the name of the option. */

@@ -2,7 +2,8 @@
 import type { Model } from '../graph/model.ts';
 import { modelToProto } from '../graph/to-proto.ts';
 import { saveModel } from '../onnx/model-file.ts';
-import type { FuseOptions, FuseResult } from '../pipeline-types.ts';
+import type { FuseOptions } from '../settings/options.ts';
+import type { FuseResult } from './results.ts';
 import { customOperators } from './custom.ts';
 import { generateInputs, type Generated } from './generated.ts';
 import { checkPlaces } from './places.ts';

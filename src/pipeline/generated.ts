@@ -7,7 +7,7 @@ import { openSession } from '../backends/session.ts';
 import { openModel, openToRun } from '../compare/model-facts.ts';
 import type { Dataset, InputInfo } from '../data/sample.ts';
 import { QdqError } from '../errors/qdq-error.ts';
-import type { RunFlags, DataFlags } from '../pipeline-types.ts';
+import type { RunFlags, DataFlags } from '../settings/options.ts';
 import { cautions, draw, everySample, openFlags, runOnce, usualEvaluation, type SamplePlan } from './samples.ts';
 
 /** For every open dimension but the batch axis: what sequences, images and signals usually take. */

@@ -8,7 +8,7 @@ import type { Selection } from '../data/sample.ts';
 import { correctBiases } from '../improve/bias.ts';
 import { isBetter, judge, meanOf } from '../improve/judge.ts';
 import type { Improvement } from '../compare/report.ts';
-import type { QuantizeOptions, RunFlags } from '../pipeline-types.ts';
+import type { QuantizeOptions, RunFlags } from '../settings/options.ts';
 import type { Plan, QdqPlan } from '../quantizable/plan.ts';
 import type { ConfiguredFormat } from '../quantized/format.ts';
 import { emitQdq } from '../quantized/qdq.ts';

@@ -3,7 +3,7 @@ import type { Judge } from '../compare/metrics/judge.ts';
 import { judgeOf } from '../compare/metrics/tasks.ts';
 import { loadMetric } from '../compare/user-metric.ts';
 import { compareErrors } from '../errors/compare.ts';
-import type { JudgeFlags } from '../pipeline-types.ts';
+import type { JudgeFlags } from '../settings/options.ts';
 
 /** Each is good for one comparison. @throws TASK_UNKNOWN, TASK_OPTION, METRIC_MODULE */
 export async function judgesOf({ task, taskOption = [], metric = [] }: JudgeFlags): Promise<Judge[]> {

@@ -3,7 +3,7 @@ import type { CompareOptions } from '../compare/compare.ts';
 import { isDequantize, isQuantize } from '../compare/regions.ts';
 import type { Model } from '../graph/model.ts';
 import { elementTypes, isLowBit } from '../graph/element-types.ts';
-import type { RunFlags } from '../pipeline-types.ts';
+import type { RunFlags } from '../settings/options.ts';
 import { openFused } from './source.ts';
 
 /** Enough for the error of a tensor to settle: it is a mean over its many elements. */

@@ -1,7 +1,8 @@
 /** State files of shards → the state file of the whole calibration. */
 import { mergeStates, missingShards } from '../calibrate/merge.ts';
 import { readState, writeState } from '../calibrate/state.ts';
-import type { MergeOptions, MergeResult } from '../pipeline-types.ts';
+import type { MergeOptions } from '../settings/options.ts';
+import type { MergeResult } from './results.ts';
 import { checkPlaces } from './places.ts';
 
 /** @throws QdqError: a file that is no state, and what does not belong together; nothing is written then */

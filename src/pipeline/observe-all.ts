@@ -3,7 +3,7 @@ import { extname } from 'node:path';
 import type { ObserverState } from '../calibrate/observers/observer.ts';
 import type { Model } from '../graph/model.ts';
 import { runWorkers } from '../parallel/task-workers.ts';
-import type { CalibrateOptions } from '../pipeline-types.ts';
+import type { CalibrateOptions } from '../settings/options.ts';
 import { observe, type Observed, type Share } from './observe.ts';
 import type { Samples } from './samples.ts';
 

@@ -1,7 +1,7 @@
 /** A calibration in this process, as a stage needs it on its way to a plan's ranges: the observer of the flags over the samples. */
 import { calibrate } from '../calibrate/calibrate.ts';
 import type { CalibrationState } from '../calibrate/state.ts';
-import type { DataFlags, ObserverFlags, RunFlags } from '../pipeline-types.ts';
+import type { DataFlags, ObserverFlags, RunFlags } from '../settings/options.ts';
 import { observerSettings } from './observer.ts';
 import { samplesProgress } from './progress.ts';
 import type { Samples } from './samples.ts';

@@ -9,7 +9,7 @@ import type { CalibrationState } from '../calibrate/state.ts';
 import { inShard, partOf, type Part, type Shard } from '../data/part.ts';
 import { QdqError } from '../errors/qdq-error.ts';
 import type { Model } from '../graph/model.ts';
-import type { CalibrateOptions, ObserverFlags } from '../pipeline-types.ts';
+import type { CalibrateOptions, ObserverFlags } from '../settings/options.ts';
 import { observerSettings } from './observer.ts';
 import type { Samples } from './samples.ts';
 

@@ -2,7 +2,7 @@
 import { observerOf, observerOptions } from '../calibrate/observers/index.ts';
 import type { ObserverOptions } from '../calibrate/observers/observer.ts';
 import { calibrateErrors } from '../errors/calibrate.ts';
-import type { ObserverFlags } from '../pipeline-types.ts';
+import type { ObserverFlags } from '../settings/options.ts';
 
 /**
  * Every option of the observer, with its value.

@@ -64,7 +64,10 @@ async function failureWith(
     dims: input.dims.map((dim, axis) => (axis === 0 && typeof dim !== 'number' ? size : dim)),
   }));
   try {
-    const dataset = await openFlags({ data: 'random', samples: 1, seed: 0 }, sized);
+    const dataset = await openFlags(
+      { data: 'random', samples: 1, seed: 0, input: [], carry: [], skipBad: false },
+      sized,
+    );
     for await (const { inputs: feeds } of dataset.samples([0])) await session.run(feeds);
     return undefined;
   } catch (error) {

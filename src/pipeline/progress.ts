@@ -1,5 +1,5 @@
 /** From the counters of the rooms to the progress that callers see. */
-import type { RunFlags } from '../pipeline-types.ts';
+import type { RunFlags } from '../settings/options.ts';
 
 /** Reports samples of a stage; a stream has no total. */
 export function samplesProgress(

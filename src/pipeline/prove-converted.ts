@@ -6,7 +6,7 @@
 import { openSession } from '../backends/session.ts';
 import type { Model } from '../graph/model.ts';
 import { lowerFakeQuant, type Lowered, type LowerSettings } from '../qat/lower.ts';
-import type { ConvertOptions } from '../pipeline-types.ts';
+import type { ConvertOptions } from '../settings/options.ts';
 import { Judge } from './converted-judge.ts';
 import type { Deviation } from './deviations.ts';
 import type { Samples } from './samples.ts';

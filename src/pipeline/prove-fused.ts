@@ -11,7 +11,7 @@ import type { Value } from '../graph/value.ts';
 import type { TensorValue } from '../onnx/data-types.ts';
 import { textsOf } from '../onnx/texts.ts';
 import { limitsOf } from '../ops/limits.ts';
-import type { FuseOptions } from '../pipeline-types.ts';
+import type { FuseOptions } from '../settings/options.ts';
 import { inputsOf } from './source.ts';
 
 type Tensors = Readonly<Record<string, TensorValue>>;

@@ -2,7 +2,7 @@
 import { writeWhole } from '../compare/report-file.ts';
 import type { Report } from '../compare/report.ts';
 import { reportErrors } from '../errors/compare.ts';
-import type { ReportFlags } from '../pipeline-types.ts';
+import type { ReportFlags } from '../settings/options.ts';
 import { findRenderer, renderers, rendererOf } from '../report/index.ts';
 import { json } from '../report/json.ts';
 import type { Renderer } from '../report/renderer.ts';

@@ -7,7 +7,7 @@ import { openData } from '../data/open.ts';
 import { isAssumed } from '../data/preprocess.ts';
 import type { Dataset, InputInfo, Selection } from '../data/sample.ts';
 import { choose, chooseSequences, type Choice } from '../data/select.ts';
-import type { DataFlags } from '../pipeline-types.ts';
+import type { DataFlags } from '../settings/options.ts';
 
 /** Enough for min/max ranges of image models to settle. */
 export const usualCalibration = 100;

@@ -1,10 +1,12 @@
 /** Between the words of the command line and the planner's: schemes, formats and plans. */
 import { formatErrors } from '../errors/quantized.ts';
 import type { CalibrationState } from '../calibrate/state.ts';
-import type { ActivationType, PlanSummary, SchemeFlags, WeightType } from '../pipeline-types.ts';
+import type { ActivationType, SchemeFlags, WeightType } from '../settings/options.ts';
+import type { PlanSummary } from './results.ts';
 import { toFloatNode, type Plan } from '../quantizable/plan.ts';
 import type { SchemeRequest } from '../quantizable/scheme.ts';
 import type { FormatFlags } from '../quantized/format.ts';
+import { formatSettings } from '../settings/settings.ts';
 
 const activationTypes = { u8: 'uint8', s8: 'int8', u16: 'uint16', s16: 'int16' } as const satisfies Record<
   ActivationType,
@@ -39,12 +41,7 @@ function notFloat8(type: WeightType): Exclude<WeightType, 'f8'> {
 
 /** The flags of which some formats read some. */
 export function formatFlags(flags: SchemeFlags): FormatFlags {
-  const { activationType, weightType, perTensor, symmetric, reduceRange, optimize, weightObserver } = flags;
-  const { weightBits, embeddingBits, blockSize, weightMethod, accuracyLevel, keepIo, recurrent, floatType } = flags;
-  return {
-    ...{ activationType, weightType, perTensor, symmetric, reduceRange, optimize, weightObserver },
-    ...{ weightBits, embeddingBits, blockSize, weightMethod, accuracyLevel, keepIo, recurrent, floatType },
-  };
+  return Object.fromEntries(formatSettings.map((name) => [name, flags[name]]));
 }
 
 /** "minmax over 100 samples" */

@@ -5,7 +5,7 @@ import { feedsOfOne } from '../data/batch.ts';
 import type { Model } from '../graph/model.ts';
 import type { TensorValue } from '../onnx/data-types.ts';
 import { showQuantized } from '../qat/cut.ts';
-import type { ConvertOptions } from '../pipeline-types.ts';
+import type { ConvertOptions } from '../settings/options.ts';
 import type { Results } from './deviations.ts';
 import { generateInputs } from './generated.ts';
 import { choose } from '../data/select.ts';

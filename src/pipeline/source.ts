@@ -9,7 +9,7 @@ import { widen, type Widened } from '../intrinsic/widen/widen.ts';
 import { densified } from '../onnx/densified.ts';
 import type { FusionLog } from '../intrinsic/pass.ts';
 import { loadModel, type ModelFile } from '../onnx/model-file.ts';
-import type { RunFlags } from '../pipeline-types.ts';
+import type { RunFlags } from '../settings/options.ts';
 import { closeBatch } from './open-batch.ts';
 import { upgradeAndFuse, type FusionChoice, type OpsetSettings, type Upgrade } from './upgrade.ts';
 

@@ -9,7 +9,8 @@ import { tableErrors } from '../errors/calibrate.ts';
 import type { Model } from '../graph/model.ts';
 import type { Value } from '../graph/value.ts';
 import { writeWhole } from '../onnx/pending-file.ts';
-import type { ExportOptions, ExportResult } from '../pipeline-types.ts';
+import type { ExportOptions } from '../settings/options.ts';
+import type { ExportResult } from './results.ts';
 import { checkPlaces } from './places.ts';
 
 /** @throws QdqError: a file that is no state, a place that cannot be written */

@@ -1,6 +1,6 @@
 /** What the report keeps of a training: its curve, thinned so that a page can hold it. */
 import type { Training } from '../compare/report.ts';
-import type { FinetuneResult } from '../pipeline-types.ts';
+import type { FinetuneResult } from './results.ts';
 
 /** More than a plot has pixels for. */
 const mostPoints = 400;

@@ -6,6 +6,7 @@ import type { ActivationType, WeightType } from '../backends/targets/target.ts';
 import { overrideErrors } from '../errors/quantizable.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
+import type { ValueOf } from '../settings/settings.ts';
 import { compilePatterns } from './selection.ts';
 
 export interface OverrideSettings {
@@ -16,7 +17,7 @@ export interface OverrideSettings {
   readonly perTensor?: boolean;
   readonly symmetric?: boolean;
   readonly reduceRange?: boolean;
-  readonly weightObserver?: string;
+  readonly weightObserver?: ValueOf<'weightObserver'>;
   readonly weightBits?: number;
   readonly blockSize?: number;
   readonly weightMethod?: 'rtn' | 'hqq';

@@ -6,9 +6,10 @@
 import type { Scheme } from '../backends/targets/target.ts';
 import type { Model } from '../graph/model.ts';
 import type { Interval } from '../ops/op.ts';
-import type { Goal } from '../quantizable/optimize.ts';
 import type { Plan } from '../quantizable/plan.ts';
 import type { PlanRequest } from '../quantizable/planner.ts';
+import type { FormatSetting, ValueOf } from '../settings/settings.ts';
+import type { FormatName } from '../settings/stages.ts';
 import type { QuantParams } from './params.ts';
 
 export interface Quantized {
@@ -21,26 +22,13 @@ export interface Quantized {
   readonly origins: ReadonlyMap<string, string>;
 }
 
-/** Settings that some formats read and others do not. Absent: the target's or the format's own choice. */
-export interface FormatFlags {
-  readonly activationType?: string | undefined;
-  readonly weightType?: string | undefined;
-  readonly perTensor?: boolean | undefined;
-  readonly symmetric?: boolean | undefined;
-  readonly reduceRange?: boolean | undefined;
-  readonly optimize?: Goal | undefined;
-  readonly weightObserver?: string | undefined;
-  readonly weightBits?: number | undefined;
-  readonly embeddingBits?: number | undefined;
-  readonly blockSize?: number | undefined;
-  readonly weightMethod?: 'rtn' | 'hqq' | undefined;
-  readonly accuracyLevel?: number | undefined;
-  readonly keepIo?: boolean | undefined;
-  /** In which type what stays float computes. */
-  readonly floatType?: 'float32' | 'float16' | undefined;
-  /** What becomes of LSTM, GRU and RNN before the plan is made. */
-  readonly recurrent?: 'keep' | 'scan' | undefined;
-}
+/**
+ * Settings that some formats read and others do not. Absent: the target's or the format's own choice. Types of numbers are words of the
+ * command line or, of an override, of ONNX: what they come to is in the scheme.
+ */
+export type FormatFlags = {
+  readonly [K in FormatSetting]?: (K extends 'activationType' | 'weightType' ? string : ValueOf<K>) | undefined;
+};
 
 /** A format with its settings. It is given no plan but those that it made itself, so that it knows their kind. */
 export interface ConfiguredFormat<P extends Plan = Plan> {
@@ -68,11 +56,9 @@ export interface ConfiguredFormat<P extends Plan = Plan> {
 }
 
 export interface Format {
-  readonly name: string;
+  readonly name: FormatName;
   /** One line for help and errors. */
   readonly summary: string;
-  /** The flags it reads; any other is an error. */
-  readonly reads: readonly (keyof FormatFlags)[];
   /** Its plan can follow a scheme of each node (SelectionRequest.overrides); others have one form for each scheme. */
   readonly perNode?: true;
   /**

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { observerOf, observerOptions, observers } from '../../src/calibrate/observers/index.ts';
 import { minmax } from '../../src/calibrate/observers/minmax.ts';
 import { encodeSafetensors } from '../../src/calibrate/safetensors.ts';
-import { options as cliOptions } from '../../src/cli/options.ts';
+import { settings as cliOptions } from '../../src/settings/settings.ts';
 import type { BatchStatistics, ObserverState } from '../../src/calibrate/observers/observer.ts';
 
 const count = 3;

@@ -2,14 +2,13 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect, it } from 'vitest';
-import { optionNames } from '../../src/cli/arguments.ts';
 import { commands, sections } from '../../src/cli/commands/index.ts';
-import { options, type OptionName } from '../../src/cli/options.ts';
-import { flagName, keyName, readValue, type Option } from '../../src/config/option.ts';
-import { jsonSchema } from '../../src/config/schema.ts';
+import { settings, type SettingName } from '../../src/settings/settings.ts';
+import { flagName, keyName, readValue, type Setting } from '../../src/settings/setting.ts';
+import { jsonSchema } from '../../src/settings/recipe-schema.ts';
 import { run } from './run.ts';
 
-const rows = Object.entries(options) as [OptionName, Option][];
+const rows = Object.entries(settings) as [SettingName, Setting][];
 
 it.each(rows)('%s: a description, and a default that its own schema takes', (key, option) => {
   expect(option.describe).toMatch(/^[a-zA-Z'].*[^.]$/);
@@ -22,11 +21,11 @@ it('has no two options with one letter, and none named after a command', () => {
   const letters = ['h', ...rows.flatMap(([, { alias }]) => alias ?? [])];
   expect(new Set(letters).size).toBe(letters.length);
   // A section of a recipe must not share its name with a setting.
-  expect(commands.filter((each) => each.options.includes('config') && each.name in options)).toEqual([]);
+  expect(commands.filter((each) => each.settings.includes('config') && each.name in settings)).toEqual([]);
 });
 
 it('has no option that no command takes', () => {
-  const taken = new Set(commands.flatMap((command) => optionNames(command)));
+  const taken = new Set(commands.flatMap((command) => command.settings));
   expect(rows.map(([key]) => key).filter((key) => !taken.has(key))).toEqual([]);
 });
 
@@ -46,6 +45,6 @@ it.each(commands.map((command) => [command.name, command] as const))(
 it('publishes a JSON Schema that is up to date', () => {
   const published = readFileSync(resolve(import.meta.dirname, '../../qdq.schema.json'), 'utf8');
   expect(published, 'run: npx tsc -p tsconfig.json && node dist/bin/dev/generate-schema.js').toBe(
-    jsonSchema(options, sections),
+    jsonSchema(settings, sections),
   );
 });

@@ -5,7 +5,7 @@ import { copyFileSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { commands } from '../../src/cli/commands/index.ts';
-import { flagOf } from '../../src/cli/options.ts';
+import { flagOf } from '../../src/settings/settings.ts';
 import { digits, run, temporaryFolder } from './run.ts';
 
 async function failure(words: readonly string[]) {
@@ -164,7 +164,7 @@ describe('help', () => {
     async (name, command) => {
       const { exitCode, stdout } = await run([name, '--help']);
       expect(exitCode).toBe(0);
-      for (const key of command.options) expect(stdout).toContain(`--${flagOf(key)}`);
+      for (const key of command.settings) expect(stdout).toContain(`--${flagOf(key)}`);
       for (const { name: positional, describe: what } of command.positionals)
         expect(stdout).toMatch(new RegExp(`${positional} +${what.slice(0, 10)}`));
       expect(stdout).toContain('Examples:');

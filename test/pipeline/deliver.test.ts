@@ -19,7 +19,9 @@ async function setUp() {
     nodes: [node('MatMul', ['x', 'w'], ['y'])],
   };
   saveModel(buildProto(spec), model);
-  const dataset = await openFlags({ data: 'random', seed: 0 }, [{ name: 'x', type: 'float32', dims: [1, 64] }]);
+  const dataset = await openFlags({ data: 'random', seed: 0, input: [], carry: [], skipBad: false }, [
+    { name: 'x', type: 'float32', dims: [1, 64] },
+  ]);
   const output = join(folder, 'out.onnx');
   const options = { model, output, threads: 1, externalData: 'always' as const };
   return { folder, spec, options, source: loadModel(model), samples: { dataset, selection: { from: 0, to: 1 } } };

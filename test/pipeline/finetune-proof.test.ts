@@ -3,8 +3,7 @@ import { expect, it } from 'vitest';
 import type { Sample } from '../../src/data/sample.ts';
 import { checkModel } from '../../src/graph/spec.ts';
 import { proveItRuns } from '../../src/pipeline/finetune-proof.ts';
-import { withDefaults } from '../../src/defaults.ts';
-import type { FinetuneOptions } from '../../src/pipeline-types.ts';
+import { withDefaults } from '../../src/settings/library.ts';
 import { datasetOf } from '../calibrate/samples.ts';
 import { Network } from '../qat/foreign-models.ts';
 import { run, steps } from '../quantized/support.ts';
@@ -16,7 +15,7 @@ it.each([1e-9, 1e9])('a pool whose output scale is 1 / %d of its input scale', a
   const { model, feeds } = network.done([1, 4, 8, 8], network.act(pool, scale), [1, 4, 1, 1]);
   const before = (await run(model, feeds, { simulate: true })).outputs['p_d']!;
   const sample: Sample = { id: 'one', inputs: feeds };
-  const options = withDefaults<FinetuneOptions>({ model: 'tuned.onnx', output: 'out.onnx', threads: 1 });
+  const options = withDefaults('finetuneModel', { model: 'tuned.onnx', output: 'out.onnx', threads: 1 });
   await proveItRuns(model, options, { dataset: datasetOf([sample]), selection: [0] });
   checkModel(model);
   const { outputs, types } = await run(model, feeds);

@@ -1,7 +1,7 @@
 /** Words of the command line → options of an observer. */
 import { describe, expect, it } from 'vitest';
 import { observerSettings } from '../../src/pipeline/observer.ts';
-import type { ObserverFlags } from '../../src/pipeline-types.ts';
+import type { ObserverFlags } from '../../src/settings/options.ts';
 
 const settings = (observer: ObserverFlags['observer'], observerOption: readonly string[] = [], exact = false) =>
   observerSettings({ observer, observerOption, exact });

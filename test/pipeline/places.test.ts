@@ -5,8 +5,8 @@ import { describe, expect, it } from 'vitest';
 import type { Command } from '../../src/cli/command.ts';
 import { commands } from '../../src/cli/commands/index.ts';
 import { main } from '../../src/cli/main.ts';
-import { flagOf, options, type OptionName } from '../../src/cli/options.ts';
-import type { Option } from '../../src/config/option.ts';
+import { flagOf, settings, type SettingName } from '../../src/settings/settings.ts';
+import type { Setting } from '../../src/settings/setting.ts';
 import type { QdqError } from '../../src/errors/qdq-error.ts';
 import { modelFromProto } from '../../src/graph/from-proto.ts';
 import { modelToProto } from '../../src/graph/to-proto.ts';
@@ -77,7 +77,7 @@ const positional: Record<string, keyof typeof readBy> = {
   STATE: 'state',
   FILE: 'file',
 };
-const needed: Partial<Record<OptionName, string>> = { as: 'ort-json', for: 'transformers.js', output: place('new') };
+const needed: Partial<Record<SettingName, string>> = { as: 'ort-json', for: 'transformers.js', output: place('new') };
 
 /** The command line that reads all it can read. */
 function wordsOf(command: Command): { words: string[]; reads: string[] } {
@@ -89,7 +89,7 @@ function wordsOf(command: Command): { words: string[]; reads: string[] } {
     words.push(word);
     reads.push(...own);
   }
-  for (const key of command.options) {
+  for (const key of command.settings) {
     if (!Object.hasOwn(readBy, key) || key === 'into' || key === 'reader') continue;
     const { word, files: own } = given[key as keyof typeof readBy];
     words.push(`--${flagOf(key)}`, word);
@@ -123,9 +123,9 @@ function optionsOf(command: Command, words: readonly string[]): Record<string, u
   const asked: Record<string, unknown> = {};
   let places = 0;
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
-    const key = command.options.find((each) => `--${flagOf(each)}` === word);
+    const key = command.settings.find((each) => `--${flagOf(each)}` === word);
     if (key === undefined) asked[positional[command.positionals[places++]!.name]!] = word;
-    else asked[key] = (options[key] as Option).kind === 'flag' ? true : rest.shift();
+    else asked[key] = (settings[key] as Setting).kind === 'flag' ? true : rest.shift();
   }
   return asked;
 }
@@ -134,7 +134,7 @@ const original = new Map(
   [...new Set(Object.values(given).flatMap(({ files: own }) => own))].map((path) => [path, readFileSync(path)]),
 );
 const writers = commands.filter((command) =>
-  command.options.some((key) => (writtenBy as readonly string[]).includes(key)),
+  command.settings.some((key) => (writtenBy as readonly string[]).includes(key)),
 );
 const contents = (): string[] =>
   readdirSync(folder)
@@ -145,7 +145,7 @@ describe('options that name files', () => {
   it('are all known to be read or written, those of a new command too', () => {
     const known = new Set<string>([...Object.keys(readBy), ...writtenBy]);
     for (const command of commands) {
-      const paths = command.options.filter((key) => (options[key] as Option).kind === 'path');
+      const paths = command.settings.filter((key) => (settings[key] as Setting).kind === 'path');
       for (const key of paths)
         expect({ command: command.name, key, known: known.has(key) }).toEqual({
           command: command.name,
@@ -176,7 +176,7 @@ describe('options that name files', () => {
 
   it.each(
     writers.flatMap((command) =>
-      command.options
+      command.settings
         .filter(
           (key) =>
             (writtenBy as readonly string[]).includes(key) &&

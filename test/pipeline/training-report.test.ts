@@ -1,7 +1,7 @@
 /** The curve in the report: every step of a short training, means of a long one, the same each time. */
 import { describe, expect, it } from 'vitest';
 import { trainingOf } from '../../src/pipeline/training-report.ts';
-import type { FinetuneResult } from '../../src/pipeline-types.ts';
+import type { FinetuneResult } from '../../src/pipeline/results.ts';
 import { reportSchema } from '../../src/compare/report.ts';
 import { sampleReport } from '../report/sample-report.ts';
 

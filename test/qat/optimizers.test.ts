@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openSession } from '../../src/backends/session.ts';
-import { options as flags } from '../../src/cli/options.ts';
+import { settings as flags } from '../../src/settings/settings.ts';
 import { Emitter } from '../../src/graph/emitter.ts';
 import { differentiate } from '../../src/qat/differentiate.ts';
 import { losses, lossOf, parseLoss } from '../../src/qat/losses/index.ts';

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { ortCpuX64 } from '../../src/backends/targets/onnxruntime-cpu.ts';
 import type { Scheme } from '../../src/backends/targets/target.ts';
-import { options } from '../../src/cli/options.ts';
+import { settings } from '../../src/settings/settings.ts';
 import type { FormatFlags } from '../../src/quantized/format.ts';
 import { configureFormat, formats } from '../../src/quantized/formats/index.ts';
 import { schemeRequest } from '../../src/pipeline/scheme.ts';
@@ -12,16 +12,15 @@ import { anyCpu, run, sqnr } from './support.ts';
 
 describe('the registry of formats', () => {
   it('is what --format takes', () => {
-    expect(formats.map(({ name }) => name).toSorted()).toEqual([...options.format.choices!].toSorted());
+    expect(formats.map(({ name }) => name).toSorted()).toEqual([...settings.format.choices!].toSorted());
   });
 
   it('describes every form, and knows its flags', () => {
-    for (const { name, summary, reads } of formats) {
+    for (const { name, summary } of formats) {
       const form = configureFormat(name, ortCpuX64.scheme, {});
       expect(form.format).toBe(name);
       expect(form.description.length).toBeGreaterThan(5);
       expect(summary).not.toMatch(/[^.]\.$/);
-      for (const flag of reads) expect(Object.keys(options)).toContain(flag);
     }
   });
 

@@ -21,4 +21,7 @@ vi.mock(import('../../src/compare/profile.ts'), async (original) => {
   return { ...rest, profileBoth: (options) => profileBoth({ budgetMs, ...options }) };
 });
 
-vi.mock(import('../../src/defaults.ts'), async (original) => ({ ...(await original()), usualThreads: () => 1 }));
+vi.mock(import('../../src/settings/library.ts'), async (original) => ({
+  ...(await original()),
+  usualThreads: () => 1,
+}));

@@ -4,10 +4,9 @@ import { defineCommand } from '../command.ts';
 import { columns, textOf } from '../text.ts';
 
 export const backends = defineCommand({
-  name: 'backends',
+  stages: ['backends'],
   summary: 'list the targets, and probe which few-bit kernels run here, and how fast',
   positionals: [],
-  options: [],
   examples: [
     ['backends', 'targets, kernels that run, speed beside float'],
     ['backends --json', 'the same with the rules of every target'],

@@ -1,7 +1,6 @@
 /** `qdq calibrate`: observe the ranges of a model's activations, as a state file that `quantize --state` reads. */
 import { cliErrors } from '../../errors/cli.ts';
 import { defineCommand } from '../command.ts';
-import { dataOptions, observerOptions, recipeOptions } from '../options.ts';
 import { shown } from '../paths.ts';
 import { runFlags } from '../run-flags.ts';
 import { parseShard } from '../shard.ts';
@@ -9,20 +8,9 @@ import { plural } from '../../report/format.ts';
 import { healthLines } from '../../report/health.ts';
 
 export const calibrate = defineCommand({
-  name: 'calibrate',
+  stages: ['calibrate'],
   summary: 'observe the ranges of activations on samples, as a calibration state',
   positionals: [{ name: 'MODEL', describe: 'the float model (.onnx)' }],
-  options: [
-    'output',
-    'opset',
-    ...observerOptions,
-    ...dataOptions,
-    'shard',
-    'workers',
-    'saveEvery',
-    'threads',
-    ...recipeOptions,
-  ],
   required: ['output'],
   examples: [
     ['calibrate model.onnx --data images/ --preprocess imagenet -o ranges.state', 'observe once'],

@@ -1,18 +1,16 @@
 /** `qdq compare`: a float model against the model made from it, on samples. A failed gate is exit code 1. */
 import { conclude } from '../conclude.ts';
 import { defineCommand } from '../command.ts';
-import { dataOptions, recipeOptions, reportOptions } from '../options.ts';
 import { shown } from '../paths.ts';
 import { runFlags } from '../run-flags.ts';
 
 export const compare = defineCommand({
-  name: 'compare',
+  stages: ['compare'],
   summary: 'compare a float model with its quantized form: accuracy, outputs, size, speed',
   positionals: [
     { name: 'FLOAT', describe: 'the float model (.onnx)' },
     { name: 'QUANT', describe: 'the model made from it (.onnx)' },
   ],
-  options: [...dataOptions, ...reportOptions, 'layers', 'threads', ...recipeOptions],
   examples: [
     ['compare model.onnx int8.onnx --data test/ --preprocess imagenet', 'on every sample of the folder'],
     [

@@ -1,17 +1,15 @@
 /** `qdq convert`: a model with fake quantizers, fine-tuned or not, becomes int8. */
 import { defineCommand } from '../command.ts';
-import { dataOptions, recipeOptions } from '../options.ts';
 import { shown } from '../paths.ts';
 import { runFlags } from '../run-flags.ts';
 import { plural } from '../../report/format.ts';
 
 export const convert = defineCommand({
-  name: 'convert',
+  stages: ['convert'],
   summary: 'make an int8 model of one with fake quantizers (of prepare, finetune, or PyTorch QAT)',
   positionals: [
     { name: 'MODEL', describe: 'a model with QuantizeLinear/DequantizeLinear around float weights (.onnx)' },
   ],
-  options: ['output', 'storage', 'externalData', ...dataOptions, 'threads', ...recipeOptions],
   required: ['output'],
   lacks: {
     floatType:

@@ -7,10 +7,9 @@ import { plural } from '../../report/format.ts';
 const colors = { ok: 'green', warn: 'yellow', fail: 'red' } as const;
 
 export const doctor = defineCommand({
-  name: 'doctor',
+  stages: ['doctor'],
   summary: 'check the runtime, its int8 kernels, the CPU, memory and optional packages',
   positionals: [],
-  options: [],
   examples: [['doctor', 'before the first run, and in bug reports']],
   async run({ console }) {
     const { examine } = await import('../../doctor.ts');

@@ -4,27 +4,15 @@ import type { PairExplanation } from '../../explain-pair.ts';
 import type { RegionPlan } from '../../quantizable/plan.ts';
 import { milliseconds, plural } from '../../report/format.ts';
 import { defineCommand } from '../command.ts';
-import { dataOptions, recipeOptions } from '../options.ts';
 import { runFlags } from '../run-flags.ts';
 import { columns, someOf, textOf } from '../text.ts';
 
 export const explain = defineCommand({
-  name: 'explain',
+  stages: ['explain'],
   summary: 'say why: every fusion made or refused, every node in int8 or left float',
   positionals: [
     { name: 'MODEL', describe: 'a float model, or an int8 model' },
     { name: 'INT8', describe: 'the model quantized from it: placement and latency side by side', optional: true },
-  ],
-  options: [
-    'target',
-    'opset',
-    'optimize',
-    'include',
-    'exclude',
-    'override',
-    ...dataOptions,
-    'threads',
-    ...recipeOptions,
   ],
   examples: [
     ['explain model.onnx', 'what quantize would do, node by node, and why'],

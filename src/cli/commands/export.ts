@@ -4,10 +4,9 @@ import { defineCommand } from '../command.ts';
 import { shown } from '../paths.ts';
 
 export const exportTable = defineCommand({
-  name: 'export',
+  stages: ['export'],
   summary: 'write the ranges of a calibration state as a table for another tool',
   positionals: [{ name: 'STATE', describe: "a file of 'qdq calibrate' or 'qdq merge'" }],
-  options: ['as', 'output'],
   required: ['as', 'output'],
   examples: [
     ['export ranges.state --as ort-json -o cache.json', "onnxruntime's quantize_static(calibration_cache_path=...)"],

@@ -1,29 +1,16 @@
 /** `qdq finetune`: quantization-aware training of a model with fake quantizers. */
 import { cliErrors } from '../../errors/cli.ts';
 import { defineCommand } from '../command.ts';
-import { dataOptions, recipeOptions, reportOptions, trainingOptions } from '../options.ts';
 import { conclude } from '../conclude.ts';
 import { shown } from '../paths.ts';
 import { runFlags } from '../run-flags.ts';
 import { plural } from '../../report/format.ts';
-import type { FinetuneResult } from '../../pipeline-types.ts';
+import type { FinetuneResult } from '../../pipeline/results.ts';
 
 export const finetune = defineCommand({
-  name: 'finetune',
+  stages: ['finetune'],
   summary: 'train a model with fake quantizers, with labels or by distillation from the float model',
   positionals: [{ name: 'MODEL', describe: "a model with fake quantizers, of 'qdq prepare' or PyTorch QAT (.onnx)" }],
-  options: [
-    'output',
-    'externalData',
-    ...trainingOptions,
-    ...dataOptions,
-    'eval',
-    ...reportOptions,
-    'layers',
-    'workers',
-    'threads',
-    ...recipeOptions,
-  ],
   required: ['output'],
   examples: [
     ['finetune qat.onnx --data images/ --preprocess imagenet -o tuned.onnx', 'with the labels of the class folders'],

@@ -1,17 +1,15 @@
 /** `qdq fuse`: fold and fuse a float model, proven equal on samples or generated inputs. */
-import type { FuseResult } from '../../pipeline-types.ts';
+import type { FuseResult } from '../../pipeline/results.ts';
 import { defineCommand } from '../command.ts';
-import { dataOptions, recipeOptions } from '../options.ts';
 import { shown } from '../paths.ts';
 import { runFlags } from '../run-flags.ts';
 import { digits, plural } from '../../report/format.ts';
 import { byFrequency, columns, groupBy, someOf, textOf } from '../text.ts';
 
 export const fuse = defineCommand({
-  name: 'fuse',
+  stages: ['fuse'],
   summary: 'fold constants and fuse operators of a float model, and prove that the result is equal',
   positionals: [{ name: 'MODEL', describe: 'the float model (.onnx)' }],
-  options: ['output', 'externalData', 'opset', 'skip', ...dataOptions, 'threads', ...recipeOptions],
   required: ['output'],
   examples: [
     ['fuse model.onnx -o fused.onnx', 'prove equality on generated inputs'],

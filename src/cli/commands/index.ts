@@ -1,7 +1,6 @@
 /** The commands, in the order of help. To add one: write its file and list it here. */
-import type { Sections } from '../../config/schema.ts';
+import type { Sections } from '../../settings/recipe-schema.ts';
 import type { Command } from '../command.ts';
-import { optionNames } from '../arguments.ts';
 import { backends } from './backends.ts';
 import { calibrate } from './calibrate.ts';
 import { compare } from './compare.ts';
@@ -42,5 +41,5 @@ export const commands: readonly Command[] = [
 
 /** What a recipe may say, per command. */
 export const sections: Sections = Object.fromEntries(
-  commands.filter(({ options }) => options.includes('config')).map((command) => [command.name, optionNames(command)]),
+  commands.filter(({ settings }) => settings.includes('config')).map(({ name, settings }) => [name, settings]),
 );

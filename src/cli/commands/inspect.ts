@@ -1,15 +1,13 @@
 /** `qdq inspect`: what is in a model, what would fuse, what would run in int8. */
 import type { Inspection, PortInfo, Problem } from '../../inspect.ts';
 import { defineCommand } from '../command.ts';
-import { recipeOptions } from '../options.ts';
 import { bytes, plural } from '../../report/format.ts';
 import { byFrequency, columns, groupBy, grouped, someOf, textOf } from '../text.ts';
 
 export const inspect = defineCommand({
-  name: 'inspect',
+  stages: ['inspect'],
   summary: 'show what is in a model, what can be fused and what can be quantized',
   positionals: [{ name: 'MODEL', describe: 'an ONNX model' }],
-  options: ['target', 'opset', 'include', 'exclude', ...recipeOptions],
   examples: [
     ['inspect model.onnx', 'in words'],
     ['inspect model.onnx --json', 'everything, node by node'],

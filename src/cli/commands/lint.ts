@@ -1,14 +1,12 @@
 /** `qdq lint`: a quantized model, whoever made it, against the rules of a target. Exit code 1 when it breaks one. */
 import { defineCommand } from '../command.ts';
 import { plural } from '../../report/format.ts';
-import { recipeOptions } from '../options.ts';
 import { columns, textOf } from '../text.ts';
 
 export const lint = defineCommand({
-  name: 'lint',
+  stages: ['lint'],
   summary: 'check a quantized model against the rules of a target',
   positionals: [{ name: 'MODEL', describe: 'a quantized model' }],
-  options: ['target', ...recipeOptions],
   examples: [
     ['lint model.int8.onnx --target tensorrt', 'will TensorRT take it? exit code 1 when a rule is broken'],
     ['lint model.int8.onnx', "against this machine's target"],

@@ -4,12 +4,11 @@ import { defineCommand } from '../command.ts';
 import { shown } from '../paths.ts';
 
 export const merge = defineCommand({
-  name: 'merge',
+  stages: ['merge'],
   summary: 'make one calibration state of the states of its shards',
   positionals: [
     { name: 'STATE', describe: "a file of 'qdq calibrate --shard'; all shards, in any order", repeatable: true },
   ],
-  options: ['output', 'partial'],
   required: ['output'],
   examples: [
     ['merge shard1.state shard2.state -o ranges.state', 'the same bytes as one run over all samples'],

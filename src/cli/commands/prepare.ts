@@ -1,30 +1,15 @@
 /** `qdq prepare`: a float model with fake quantizers, to be fine-tuned and converted. */
 import { defineCommand } from '../command.ts';
-import { dataOptions, recipeOptions, quantizerOptions } from '../options.ts';
 import { shown } from '../paths.ts';
 import { runFlags } from '../run-flags.ts';
 import { plural } from '../../report/format.ts';
-import type { PrepareResult } from '../../pipeline-types.ts';
+import type { PrepareResult } from '../../pipeline/results.ts';
 
 export const prepare = defineCommand({
-  name: 'prepare',
+  stages: ['prepare'],
   summary: 'put fake quantizers on weights and activations of a float model, for fine-tuning',
   positionals: [{ name: 'MODEL', describe: 'the float model (.onnx)' }],
-  options: [
-    'output',
-    'opset',
-    'externalData',
-    'activationBits',
-    'firstLastBits',
-    'bn',
-    ...dataOptions,
-    ...quantizerOptions,
-    'state',
-    'threads',
-    ...recipeOptions,
-  ],
   required: ['output'],
-  defaults: { observer: 'mse' },
   examples: [
     ['prepare model.onnx --data images/ --preprocess imagenet -o qat.onnx', '8 bits, as quantize would do it'],
     ['prepare model.onnx --data images/ --weight-bits 4 --activation-bits 4 -o qat.onnx', '4 bits, 8 at both ends'],

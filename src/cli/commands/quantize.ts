@@ -7,53 +7,20 @@ import { finetuneErrors } from '../../errors/finetune.ts';
 import { conclude } from '../conclude.ts';
 import { defineCommand } from '../command.ts';
 import type { Console } from '../console.ts';
-import {
-  dataOptions,
-  options as table,
-  recipeOptions,
-  reportOptions,
-  schemeOptions,
-  trainingOptions,
-  flagOf,
-  formOptions,
-  type OptionName,
-  type Values,
-} from '../options.ts';
 import { defaultOutput, defaultReport, shown } from '../paths.ts';
+import { flagOf, namesOf, row, type NamesOf, type Values } from '../../settings/settings.ts';
 import { runFlags } from '../run-flags.ts';
-import type { QuantizeResult } from '../../pipeline-types.ts';
+import type { QuantizeResult } from '../../pipeline/results.ts';
 import { palette } from '../../report/ansi.ts';
 
 /** What only --finetune reads, and what it does not. */
-const finetuneOnly = [
-  ...trainingOptions,
-  'activationBits',
-  'firstLastBits',
-  'workers',
-] as const satisfies readonly OptionName[];
-
-const untrainedOnly = [...formOptions, 'improve'] as const satisfies readonly OptionName[];
+const finetuneOnly = namesOf('quantizeFinetuned').filter((name) => !row(name).stages.includes('quantize'));
+const untrainedOnly = namesOf('quantize').filter((name) => !row(name).stages.includes('quantizeFinetuned'));
 
 export const quantize = defineCommand({
-  name: 'quantize',
+  stages: ['quantize', 'quantizeFinetuned'],
   summary: 'make an int8 model: fuse, calibrate, quantize, verify, report',
   positionals: [{ name: 'MODEL', describe: 'the float model (.onnx)' }],
-  options: [
-    ...dataOptions,
-    'eval',
-    ...schemeOptions,
-    'state',
-    'opset',
-    'improve',
-    'output',
-    'externalData',
-    ...reportOptions,
-    'layers',
-    'withFinetuning',
-    ...finetuneOnly,
-    'threads',
-    ...recipeOptions,
-  ],
   examples: [
     [
       'quantize model.onnx --data images/ --preprocess imagenet',
@@ -95,13 +62,10 @@ export const quantize = defineCommand({
 });
 
 /** Every flag given must have an effect. @throws QAT_NEEDS_FINETUNE, QAT_NOT_FINETUNED, CLI_CONFLICT */
-function checkMode(
-  values: Values<(typeof finetuneOnly)[number] | (typeof untrainedOnly)[number] | 'withFinetuning' | 'threads'>,
-): void {
-  const idle = (values.withFinetuning ? untrainedOnly : finetuneOnly).find((key) => {
-    const { default: usual } = table[key] as { readonly default?: unknown };
-    return values[key] !== undefined && values[key] !== usual;
-  });
+function checkMode(values: Values<NamesOf<'quantize' | 'quantizeFinetuned'>>): void {
+  const idle = (values.withFinetuning ? untrainedOnly : finetuneOnly).find(
+    (name) => values[name] !== undefined && values[name] !== row(name).default,
+  );
   if (idle !== undefined && values.withFinetuning) throw finetuneErrors.notFinetuned(`--${flagOf(idle)}`);
   if (idle !== undefined) throw finetuneErrors.needsFinetune(`--${flagOf(idle)}`);
   if (values.workers > 1 && values.threads !== undefined)

@@ -11,10 +11,9 @@ import { defineCommand } from '../command.ts';
 import { shown } from '../paths.ts';
 
 export const report = defineCommand({
-  name: 'report',
+  stages: ['report'],
   summary: 'show a JSON report in another form: terminal, HTML, Markdown, JUnit, CSV',
   positionals: [{ name: 'FILE', describe: "a JSON report of 'qdq compare' or 'qdq quantize'" }],
-  options: ['renderAs', 'output', 'htmlStatic', 'gate', 'baseline', 'updateBaseline', 'github'],
   examples: [
     ['report model.int8.report.json -o report.html', 'one HTML file with plots; it needs no network'],
     ['report model.int8.report.json --format markdown', 'for a pull request'],

@@ -1,28 +1,12 @@
 /** `qdq sensitivity`: what each layer costs in int8, and which to leave float. A bound that no list meets is exit code 1. */
 import { defineCommand } from '../command.ts';
-import { dataOptions, observerOptions, recipeOptions, typeOptions } from '../options.ts';
 import { shown } from '../paths.ts';
 import { runFlags } from '../run-flags.ts';
 
 export const sensitivity = defineCommand({
-  name: 'sensitivity',
+  stages: ['sensitivity'],
   summary: 'rank layers by what quantizing each costs; find the shortest list to leave float',
   positionals: [{ name: 'MODEL', describe: 'the float model (.onnx)' }],
-  options: [
-    ...dataOptions,
-    'eval',
-    ...typeOptions,
-    'opset',
-    'include',
-    'exclude',
-    ...observerOptions,
-    'int8',
-    'until',
-    'measure',
-    'into',
-    'threads',
-    ...recipeOptions,
-  ],
   examples: [
     [
       'sensitivity model.onnx --data images/ --preprocess imagenet',

@@ -2,15 +2,13 @@
 import type { VariantRow } from '../../variants.ts';
 import { bytes, digits, percent } from '../../report/format.ts';
 import { defineCommand } from '../command.ts';
-import { dataOptions, recipeOptions } from '../options.ts';
 import { runFlags } from '../run-flags.ts';
 import { columns, textOf } from '../text.ts';
 
 export const variants = defineCommand({
-  name: 'variants',
+  stages: ['variants'],
   summary: 'make the set of quantized files that transformers.js picks from, each verified',
   positionals: [{ name: 'MODEL', describe: 'the float model (.onnx)' }],
-  options: [...dataOptions, 'eval', 'for', 'opset', 'output', 'threads', ...recipeOptions],
   required: ['for', 'output'],
   examples: [
     [

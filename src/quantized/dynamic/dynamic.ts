@@ -22,7 +22,6 @@ const rules: readonly NodeRule<DynamicSettings>[] = [matmul, gemm, lstm, recurre
 export const dynamic: Format = {
   name: 'dynamic',
   summary: 'weights in int8, activations quantized at run time (MatMulInteger, DynamicQuantizeLSTM)',
-  reads: ['weightType', 'perTensor', 'reduceRange'],
   mixes: { order: 0, observes: false },
   configure(scheme): ConfiguredFormat<NodePlan> {
     if (!scheme.weightType.endsWith('int8')) throw formatErrors.eightBits('dynamic', scheme.weightType);

@@ -22,7 +22,6 @@ const leastSize = 256;
 export const bfloat16: Format = {
   name: 'bf16',
   summary: 'constants stored in bfloat16, arithmetic in float32',
-  reads: [],
   configure: (): ConfiguredFormat<Bfloat16Plan> => ({
     format: 'bf16',
     description: 'constants stored in bfloat16',

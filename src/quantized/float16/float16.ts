@@ -18,7 +18,6 @@ import { floatValues, reasonForFloat } from './precision.ts';
 export const float16: Format = {
   name: 'fp16',
   summary: 'float16 constants and arithmetic, for GPUs and WebGPU',
-  reads: ['keepIo'],
   mixes: { order: 2, observes: false },
   configure(_scheme, { keepIo = true }): ConfiguredFormat<Float16Plan> {
     return {

@@ -9,6 +9,7 @@ import { bfloat16 } from '../float16/bfloat16.ts';
 import { float16 } from '../float16/float16.ts';
 import { qoperator } from '../qoperator/qoperator.ts';
 import { weightOnly } from '../weight-only/weight-only.ts';
+import { isReadBy, type FormatSetting } from '../../settings/settings.ts';
 import { mixedFormat } from './mixed.ts';
 import { qdq } from './qdq.ts';
 
@@ -17,9 +18,9 @@ export const formats: readonly Format[] = [qdq, qoperator, dynamic, weightOnly, 
 /** @throws FORMAT_UNKNOWN; FORMAT_FLAG for a flag that the format does not read; what the format itself refuses */
 export function configureFormat(name: string, scheme: Scheme, flags: FormatFlags): ConfiguredFormat {
   const format = findFormat(name);
-  for (const flag of Object.keys(flags) as (keyof FormatFlags)[]) {
-    if (flags[flag] === undefined || format.reads.includes(flag)) continue;
-    const readers = formats.filter(({ reads }) => reads.includes(flag)).map((each) => each.name);
+  for (const flag of Object.keys(flags) as FormatSetting[]) {
+    if (flags[flag] === undefined || isReadBy(format.name, flag)) continue;
+    const readers = formats.filter((each) => isReadBy(each.name, flag)).map((each) => each.name);
     throw formatErrors.notRead(flag, name, readers);
   }
   return format.configure(scheme, flags);

@@ -12,6 +12,7 @@ import { overridden, type NodeOverride, type Override, type OverrideSettings } f
 import { plannedTensors, type MixedPlan, type Plan, type RegionPlan } from '../../quantizable/plan.ts';
 import type { PlanRequest } from '../../quantizable/planner.ts';
 import { checkFormat, resolveScheme } from '../../quantizable/scheme.ts';
+import { isReadBy, type FormatSetting } from '../../settings/settings.ts';
 import type { ConfiguredFormat, Format, FormatFlags, Quantized } from '../format.ts';
 
 /** What stands without overrides, and how a format is configured. */
@@ -139,7 +140,9 @@ class Parts {
     const changes = Object.keys(own).length > 0;
     if (name === 'float' || (name === format.name && (format.perNode === true || !changes))) return this.byKey('');
     const other = formats.find((each) => each.name === name)!;
-    const read = Object.fromEntries(Object.entries(flags).filter(([flag]) => other.reads.includes(flag as never)));
+    const read = Object.fromEntries(
+      Object.entries(flags).filter(([flag]) => isReadBy(other.name, flag as FormatSetting)),
+    );
     const merged = { ...read, ...own };
     const key = other.perNode ? name : `${name} ${JSON.stringify(merged, Object.keys(merged).toSorted())}`;
     const found = this.#parts.get(key);

@@ -10,17 +10,6 @@ import { emitQdq } from '../qdq.ts';
 export const qdq: Format = {
   name: 'qdq',
   summary: 'QuantizeLinear and DequantizeLinear around float operators, fused by the runtime',
-  reads: [
-    'activationType',
-    'weightType',
-    'perTensor',
-    'symmetric',
-    'reduceRange',
-    'optimize',
-    'weightObserver',
-    'recurrent',
-    'floatType',
-  ],
   perNode: true,
   mixes: { order: 1, observes: true },
   configure(scheme, { recurrent, floatType }) {

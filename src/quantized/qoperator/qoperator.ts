@@ -17,7 +17,6 @@ const codesOpset = 12;
 export const qoperator: Format = {
   name: 'qoperator',
   summary: 'operators on codes: QLinearConv, QLinearMatMul, QGemm, QLinearAdd, ...',
-  reads: ['activationType', 'weightType', 'perTensor', 'symmetric', 'reduceRange', 'optimize'],
   perNode: true,
   configure(scheme): ConfiguredFormat<QdqPlan> {
     for (const type of [scheme.activationType, scheme.weightType]) {

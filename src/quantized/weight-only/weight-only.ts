@@ -15,7 +15,6 @@ const rules: readonly NodeRule<BlockSettings>[] = [matmul, gemm, gather, conv];
 export const weightOnly: Format = {
   name: 'weight-only',
   summary: 'weights in blocks of 2, 4 or 8 bits, activations in float (MatMulNBits)',
-  reads: ['weightBits', 'embeddingBits', 'blockSize', 'weightMethod', 'accuracyLevel', 'symmetric'],
   mixes: { order: 0, observes: false },
   configure(_scheme, flags): ConfiguredFormat<NodePlan> {
     const settings = blockSettings(flags);

@@ -1,7 +1,7 @@
 /** Weight observers against a brute force that gathers each group by itself and quantizes it code by code. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { options as cliOptions } from '../../../src/cli/options.ts';
+import { settings as cliOptions } from '../../../src/settings/settings.ts';
 import { Tensor } from '../../../src/onnx/tensor.ts';
 import { weightObserverOf, weightObservers } from '../../../src/quantized/weight-observers/index.ts';
 import { blockGroups, channelGroups, type Groups } from '../../../src/quantized/weight-observers/weight-observer.ts';

@@ -10,8 +10,8 @@ import { pathToFileURL } from 'node:url';
 import { LineCounter, parseDocument } from 'yaml';
 import { configErrors } from '../errors/cli.ts';
 import { withoutMark } from '../onnx/utf8.ts';
-import { readValue, type OptionTable } from './option.ts';
-import { recipeKeys, recipeSchema, type Sections } from './schema.ts';
+import { readValue, type SettingTable } from './setting.ts';
+import { recipeKeys, recipeSchema, type Sections } from './recipe-schema.ts';
 
 export const recipeExtensions = ['.json', '.yaml', '.yml', '.mjs'] as const;
 
@@ -37,7 +37,7 @@ export async function readRecipe(
   file: string,
   found: boolean,
   folder: string,
-  table: OptionTable,
+  table: SettingTable,
   sections: Sections,
 ): Promise<Recipe> {
   const raw = await readRaw(file, resolve(folder, file));
@@ -111,7 +111,7 @@ function parseYaml(file: string, content: string): unknown {
   }
 }
 
-function check(file: string, raw: unknown, table: OptionTable, sections: Sections): Record<string, unknown> {
+function check(file: string, raw: unknown, table: SettingTable, sections: Sections): Record<string, unknown> {
   const result = recipeSchema(table, sections).safeParse(raw);
   if (result.success) return result.data;
   const issue = result.error.issues[0]!;

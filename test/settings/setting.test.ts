@@ -11,9 +11,9 @@ import {
   readText,
   readValue,
   text,
-} from '../../src/config/option.ts';
+} from '../../src/settings/setting.ts';
 
-const basics = { group: 'G', describe: 'd' };
+const basics = { group: 'G', describe: 'd', stages: ['quantize'] } as const;
 
 describe('readText', () => {
   it.each(['1', '+7', '64'])('takes whole number %s', (raw) => {

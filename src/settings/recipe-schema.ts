@@ -4,7 +4,7 @@
  * object.
  */
 import * as z from 'zod';
-import type { Option, OptionTable } from './option.ts';
+import type { Setting, SettingTable } from './setting.ts';
 
 /** Which settings each command takes, by name. */
 export type Sections = Readonly<Record<string, readonly string[]>>;
@@ -12,11 +12,11 @@ export type Sections = Readonly<Record<string, readonly string[]>>;
 /** Settings that belong to the command line alone. */
 const flagOnly = new Set(['config']);
 
-export function recipeKeys(table: OptionTable, keys: readonly string[] = Object.keys(table)): string[] {
+export function recipeKeys(table: SettingTable, keys: readonly string[] = Object.keys(table)): string[] {
   return keys.filter((key) => !flagOnly.has(key));
 }
 
-export function recipeSchema(table: OptionTable, sections: Sections): z.ZodType<Record<string, unknown>> {
+export function recipeSchema(table: SettingTable, sections: Sections): z.ZodType<Record<string, unknown>> {
   const shape: Record<string, z.ZodType> = {
     $schema: z.string().describe('where the JSON Schema of this file is').optional(),
   };
@@ -30,12 +30,15 @@ export function recipeSchema(table: OptionTable, sections: Sections): z.ZodType<
 }
 
 /** The published schema, with a line end, as it stands in `qdq.schema.json`. */
-export function jsonSchema(table: OptionTable, sections: Sections): string {
+export function jsonSchema(table: SettingTable, sections: Sections): string {
   const schema = z.toJSONSchema(recipeSchema(table, sections), { io: 'input', target: 'draft-7' });
   return `${JSON.stringify({ title: 'qdq recipe', ...schema }, undefined, 2)}\n`;
 }
 
-function setting(option: Option): z.ZodType {
-  const meta = { description: option.describe, ...(option.default === undefined ? {} : { default: option.default }) };
-  return option.schema.meta(meta).optional();
+function setting(setting: Setting): z.ZodType {
+  const meta = {
+    description: setting.describe,
+    ...(setting.default === undefined ? {} : { default: setting.default }),
+  };
+  return setting.schema.meta(meta).optional();
 }

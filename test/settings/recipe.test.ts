@@ -2,11 +2,11 @@ import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { choice, flag, integer, list, negatablePath, path } from '../../src/config/option.ts';
-import { findRecipe, readRecipe } from '../../src/config/recipe.ts';
+import { choice, flag, integer, list, negatablePath, path } from '../../src/settings/setting.ts';
+import { findRecipe, readRecipe } from '../../src/settings/recipe.ts';
 import type { QdqError } from '../../src/errors/qdq-error.ts';
 
-const basics = { group: 'G', describe: 'd' };
+const basics = { group: 'G', describe: 'd', stages: ['quantize'] } as const;
 const table = {
   data: path({ ...basics, words: ['random'] }),
   samples: integer({ ...basics, min: 1 }),
