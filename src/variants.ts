@@ -4,7 +4,7 @@
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join, parse } from 'node:path';
-import { paretoFront } from './compare/pareto.ts';
+import { paretoFront } from './compare/statistics.ts';
 import type { Report } from './compare/report.ts';
 import { agreementsOf } from './compare/texts.ts';
 import { withDefaults } from './settings/library.ts';

@@ -12,7 +12,7 @@ import { warningsOf } from './findings.ts';
 import { lacksVnni } from './slowness.ts';
 import { checkGates, parseGate } from './gates.ts';
 import { judge, type BaselineSource } from './judge.ts';
-import type { Judge } from './metrics/judge.ts';
+import type { TaskEvaluator } from './metrics/metric.ts';
 import { findCauses } from './layers/causes.ts';
 import { measureLayers, type Layers } from './layers/measure.ts';
 import { pairTensors, type Forms } from './layers/pairing.ts';
@@ -53,7 +53,7 @@ export interface CompareOptions {
   readonly exactInt8?: boolean;
   readonly skipLatency?: boolean;
   /** Tasks to judge besides labels. */
-  readonly judges?: readonly Judge[] | undefined;
+  readonly judges?: readonly TaskEvaluator[] | undefined;
   /** Measure latency by operator too, in sessions of its own. */
   readonly profile?: boolean;
   /** Compare tensor by tensor: forms of the two models, and on how many of the samples. */

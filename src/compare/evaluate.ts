@@ -8,9 +8,14 @@ import { alone, rowsOf, type Runs } from '../data/runs.ts';
 import type { Batch, Dataset, Sample, Selection } from '../data/sample.ts';
 import type { TensorValue } from '../onnx/data-types.ts';
 import { feedsOf, firstSample, runsOfBoth, type NamedSession } from './feeds.ts';
-import type { Judge, Judgement } from './metrics/judge.ts';
-import type { Numbers, PairedOutput } from './metrics/metric.ts';
-import { isComparable, toNumbers } from './numbers.ts';
+import {
+  type TaskEvaluator,
+  type TaskScore,
+  type Numbers,
+  type PairedOutput,
+  isComparable,
+  toNumbers,
+} from './metrics/metric.ts';
 import type { ClassRow, Confusion, OutputRow, TaskRow, TextRow } from './report.ts';
 import { OutputTally, TaskTally } from './tally.ts';
 import { TextTally } from './texts.ts';
@@ -23,7 +28,7 @@ export interface EvaluateOptions {
   /** Samples per run where the batch dimension is free; see runsOfBoth. */
   readonly batchSize?: number | undefined;
   /** Tasks that are judged besides labels; see metrics/judge.ts. */
-  readonly judges?: readonly Judge[] | undefined;
+  readonly judges?: readonly TaskEvaluator[] | undefined;
   /** `total` is undefined for a stream. */
   readonly onProgress?: ((done: number, total: number | undefined) => void) | undefined;
 }
@@ -99,7 +104,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
     labelled ||= batch.labels !== undefined;
     onProgress?.(n, total);
   }
-  const judged = judges.flatMap((judge) => judge.judgements()).map(taskRowOf);
+  const judged = judges.flatMap((judge) => judge.scores()).map(taskRowOf);
   return {
     ...{ n, labelled, skipped },
     task: [...(task?.rows() ?? []), ...judged],
@@ -109,7 +114,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   };
 }
 
-function taskRowOf({ ci95, detail, ...judgement }: Judgement): TaskRow {
+function taskRowOf({ ci95, detail, ...judgement }: TaskScore): TaskRow {
   return {
     ...judgement,
     reference: 'float',

@@ -1,10 +1,8 @@
 /** What gates can ask for: where each value stands in the results, and what to do when it misses its bound. */
 import { compareErrors } from '../errors/compare.ts';
 import { tensorMetrics } from './gate-tensors.ts';
-import { outputMetrics, taskMetrics } from './metrics/index.ts';
-import type { Task } from './metrics/judge.ts';
-import type { Better, OutputMetric, TaskMetric } from './metrics/metric.ts';
-import { tasks } from './metrics/tasks.ts';
+import { outputMetrics, taskMetrics, tasks } from './metrics/index.ts';
+import type { Task, Better, OutputMetric, TaskMetric } from './metrics/metric.ts';
 import { wilsonTrials } from './statistics.ts';
 import { agreementsOf, type OutputValue } from './texts.ts';
 import type { NodeRow, OutputRow, Report, TaskRow, TensorRow, TextRow } from './report.ts';

@@ -79,3 +79,78 @@ function ranks(values: readonly number[]): Float64Array {
   }
   return found;
 }
+
+/** Means over samples. */
+
+/** The mean of one figure per sample, and its 95 % interval (normal approximation; undefined for fewer than two samples). */
+export class SampleMean {
+  n = 0;
+  mean = 0;
+  #squares = 0;
+
+  add(value: number): void {
+    this.n++;
+    const before = value - this.mean;
+    this.mean += before / this.n;
+    this.#squares += before * (value - this.mean);
+  }
+
+  interval(): [number, number] | undefined {
+    if (this.n < 2) return undefined;
+    const half = z95 * Math.sqrt(this.#squares / (this.n - 1) / this.n);
+    return [this.mean - half, this.mean + half];
+  }
+}
+
+/** Σa / Σb over samples, and its 95 % interval by the delta method. */
+export class SampleRatio {
+  n = 0;
+  #a = 0;
+  #b = 0;
+  #aa = 0;
+  #ab = 0;
+  #bb = 0;
+
+  add(a: number, b: number): void {
+    this.n++;
+    this.#a += a;
+    this.#b += b;
+    this.#aa += a * a;
+    this.#ab += a * b;
+    this.#bb += b * b;
+  }
+
+  get value(): number {
+    return this.#a / this.#b;
+  }
+
+  interval(): [number, number] | undefined {
+    const { n, value } = this;
+    if (n < 2 || this.#b === 0) return undefined;
+    const residual = this.#aa - 2 * value * this.#ab + value * value * this.#bb;
+    const half = (z95 * Math.sqrt(Math.max(0, residual) * (n / (n - 1)))) / this.#b;
+    return [value - half, value + half];
+  }
+}
+
+/** Which of several models are worth choosing from: those that no other beats in one thing without losing in another. */
+
+/** What counts, each as a figure of which more is better; undefined where it was not measured: then it decides nothing. */
+type Merits = readonly (number | undefined)[];
+
+/** For each candidate whether it is on the Pareto front. Equals do not beat each other. */
+export function paretoFront(candidates: readonly Merits[]): boolean[] {
+  return candidates.map((own) => !candidates.some((other) => beats(other, own)));
+}
+
+/** As good in everything that both have, and better in something. */
+function beats(other: Merits, own: Merits): boolean {
+  let better = false;
+  for (const [i, merit] of own.entries()) {
+    const rival = other[i];
+    if (merit === undefined || rival === undefined) continue;
+    if (rival < merit) return false;
+    better ||= rival > merit;
+  }
+  return better;
+}

@@ -1,10 +1,15 @@
 /** Accumulators of one output, batch after batch, and the rows of the report that they end in. */
 import { compareErrors } from '../errors/compare.ts';
 import { outputMetrics, taskMetrics } from './metrics/index.ts';
-import type { Numbers, PairedOutput, TaskAccumulator, TaskMetric } from './metrics/metric.ts';
-import { argmax } from './metrics/rank.ts';
-import { top1 } from './metrics/top1.ts';
-import { firstNonFinite, withoutEqualInfinities } from './numbers.ts';
+import {
+  type Numbers,
+  type PairedOutput,
+  type TaskAccumulator,
+  type TaskMetric,
+  firstNonFinite,
+  withoutEqualInfinities,
+} from './metrics/metric.ts';
+import { argmax, top1 } from './metrics/classification-metrics.ts';
 import type { ClassRow, Confusion, OutputRow, TaskRow } from './report.ts';
 import { mcnemarExact, pairedInterval } from './statistics.ts';
 

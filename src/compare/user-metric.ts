@@ -15,8 +15,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
 import { compareErrors } from '../errors/compare.ts';
-import type { Judge, Judgement } from './metrics/judge.ts';
-import type { PairedOutput } from './metrics/metric.ts';
+import type { TaskEvaluator, TaskScore, PairedOutput } from './metrics/metric.ts';
 
 const isFunction = z.custom<(...args: never[]) => unknown>((value) => typeof value === 'function', 'it is no function');
 const shape = z.object({
@@ -44,7 +43,7 @@ interface Accumulator {
 }
 
 /** @throws METRIC_MODULE for a file that is no metric, and for a value that is none */
-export async function loadMetric(path: string): Promise<Judge> {
+export async function loadMetric(path: string): Promise<TaskEvaluator> {
   let loaded: { readonly default?: unknown };
   try {
     loaded = (await import(pathToFileURL(resolve(path)).href)) as typeof loaded;
@@ -64,7 +63,7 @@ export async function loadMetric(path: string): Promise<Judge> {
       const { ids, labels } = outputs.values().next().value!;
       accumulator.add({ ids, labels, outputs: Object.fromEntries(outputs) });
     },
-    judgements(): Judgement[] {
+    scores(): TaskScore[] {
       const value = result.safeParse(accumulator.value());
       if (!value.success) throw compareErrors.metricModule(path, `value(): ${because(value.error)}`);
       const { float = perfect, ci95, detail, n, quant } = value.data;

@@ -22,9 +22,7 @@ import { Tensor } from '../onnx/tensor.ts';
 import type { Interval } from '../ops/op.ts';
 import type { QdqPlan } from '../quantizable/plan.ts';
 import { emitQdq } from '../quantized/qdq.ts';
-import { identity } from './activations.ts';
-import { biasedLayers, shiftBiases, type BiasedLayer } from './layers.ts';
-import { activated, channelMeans } from './meter.ts';
+import { identity, biasedLayers, shiftBiases, type BiasedLayer, activated, channelMeans } from './layers.ts';
 import { shiftOf } from './shift.ts';
 import { cutOut, stepsOf } from './segments.ts';
 

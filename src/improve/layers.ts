@@ -1,10 +1,12 @@
 /** The layers whose mean output a constant shifts: what a correction of means can reach. */
-import { valueFinder, type Model } from '../graph/model.ts';
-import type { Node } from '../graph/node.ts';
+import { append, appendInts, appendReduction } from '../calibrate/probe.ts';
 import type { Value } from '../graph/value.ts';
+import { Tensor } from '../onnx/tensor.ts';
+import type { Node } from '../graph/node.ts';
+import { specOf } from '../ops/index.ts';
+import { valueFinder, type Model } from '../graph/model.ts';
 import { setConstant } from '../intrinsic/edit.ts';
 import type { Plan } from '../quantizable/plan.ts';
-import { activationOf, type Activation } from './activations.ts';
 
 export interface BiasedLayer {
   /** The float tensor to which the bias has been added. */
@@ -60,4 +62,66 @@ export function shiftBiases(model: Model, shifts: ReadonlyMap<BiasedLayer, Float
     const data = bias.floats().map((value, channel) => value + shift[channel]!);
     setConstant(node, input, { type: 'float32', dims, data }, name);
   }
+}
+
+/**
+ * Functions behind a layer, as far as the mean behind them is to be kept. Those that rise everywhere or stand still; where a function also
+ * falls (SiLU, HardSwish), a channel may have no mean slope to speak of, and no shift then gives the mean that is wanted: there it is the
+ * mean in front that is kept.
+ */
+
+/** Straight between its limits, constant above, of a slope of its own below. Numbers, because it is computed for every element. */
+export interface Activation {
+  readonly min: number;
+  readonly max: number;
+  /** Slope below min. */
+  readonly leak: number;
+}
+
+interface Activated {
+  readonly activation: Activation;
+  /** The tensor behind it. */
+  readonly seen: Value;
+}
+
+export const identity: Activation = { min: -Infinity, max: Infinity, leak: 0 };
+
+/** Of the node that alone reads the output of a layer, where it is one of these. */
+export function activationOf(output: Value): Activated {
+  const alone = output.soleUser;
+  const activation = alone && functionOf(alone);
+  return activation ? { activation, seen: alone!.output()! } : { activation: identity, seen: output };
+}
+
+function functionOf(node: Node): Activation | undefined {
+  const limits = specOf(node)?.clamp?.(node);
+  if (limits) return { ...limits, leak: 0 };
+  return node.is('LeakyRelu') ? { min: 0, max: Infinity, leak: node.float('alpha', 0.01) } : undefined;
+}
+
+/** Means of each channel, computed in the graph: of a tensor, and of what an activation makes of it. */
+
+/** float32 [channels]: the mean over all other axes. */
+export function channelMeans(value: Value, { channels, inner }: BiasedLayer, opset: number): Value {
+  const shape = inner > 0 ? [0, channels, -1] : [-1, channels, 1];
+  const spread = append(value.graph, 'Reshape', [value, appendInts(value.graph, `${value.name}_spread`, shape)]);
+  const means = appendReduction(spread, 'ReduceMean', [0, 2], opset);
+  means.producer!.setInt('keepdims', 0);
+  return means;
+}
+
+/** The value itself where there is no activation. */
+export function activated(value: Value, activation: Activation): Value {
+  const { min, max, leak } = activation;
+  if (activation === identity) return value;
+  const { graph } = value;
+  const limit = (name: string, content: number): Value =>
+    graph.addInitializer(Tensor.of(`${value.name}_${name}`, 'float32', [], Float32Array.of(content)));
+  if (leak !== 0) {
+    const leaky = append(graph, 'LeakyRelu', [value]);
+    leaky.producer!.setFloat('alpha', leak);
+    return leaky;
+  }
+  const raised = append(graph, 'Max', [value, limit('min', min)]);
+  return max === Infinity ? raised : append(graph, 'Min', [raised, limit('max', max)]);
 }

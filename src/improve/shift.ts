@@ -4,8 +4,7 @@
  * and that is what the next layers read.
  */
 import type { TensorValue } from '../onnx/data-types.ts';
-import { identity } from './activations.ts';
-import type { BiasedLayer } from './layers.ts';
+import { identity, type BiasedLayer } from './layers.ts';
 
 /** Newton steps where an activation has kinks: it is nearly straight at so small shifts. */
 const steps = 3;

@@ -1,6 +1,6 @@
 /** How far the results of a converted model may lie from those of its source, and where they lie farther. */
 import type { Model } from '../graph/model.ts';
-import { isComparable, toNumbers } from '../compare/numbers.ts';
+import { isComparable, toNumbers } from '../compare/metrics/metric.ts';
 import type { TensorValue } from '../onnx/data-types.ts';
 
 export type Results = Readonly<Record<string, TensorValue>>;

@@ -6,7 +6,7 @@ import { feedsOfOne } from '../data/batch.ts';
 import { QdqError } from '../errors/qdq-error.ts';
 import type { Selection } from '../data/sample.ts';
 import { correctBiases } from '../improve/bias.ts';
-import { isBetter, judge, meanOf } from '../improve/judge.ts';
+import { isBetter, measureQualities, meanOf } from '../improve/quality.ts';
 import type { Improvement } from '../compare/report.ts';
 import type { QuantizeOptions, RunFlags } from '../settings/options.ts';
 import type { Plan, QdqPlan } from '../quantizable/plan.ts';
@@ -98,7 +98,7 @@ async function correct(
   if (!corrected) return 'no layer in int8 has one';
   const quantized = (float: Model): Model => emitQdq(float, plan, ranges).model;
   const candidates = { float: model, before: quantized(model), after: quantized(corrected.model) };
-  const { before, after } = await judge(candidates, unseen, threads);
+  const { before, after } = await measureQualities(candidates, unseen, threads);
   const kept = isBetter(before, after);
   const step: Improvement = {
     name: 'bias',

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Session } from '../../src/backends/session.ts';
 import { evaluate, type EvaluateOptions } from '../../src/compare/evaluate.ts';
-import type { Judge } from '../../src/compare/metrics/judge.ts';
+import type { TaskEvaluator } from '../../src/compare/metrics/metric.ts';
 import type { Sample } from '../../src/data/sample.ts';
 import type { TensorValue } from '../../src/onnx/data-types.ts';
 import { textNumbers } from '../../src/onnx/texts.ts';
@@ -244,9 +244,9 @@ describe('models that do not pair', () => {
 describe('tasks and classes', () => {
   it('judge every output of a batch, without the rows that fill it up', async () => {
     const seen: [string, readonly number[]][] = [];
-    const judge: Judge = {
+    const judge: TaskEvaluator = {
       add: (outputs) => outputs.forEach(({ dims }, name) => seen.push([name, dims])),
-      judgements: () => [
+      scores: () => [
         { metric: 'mine', output: 'y', unit: 'mm', better: 'lower', n: 3, float: 1, quant: 4, ci95: [2, 4] },
       ],
     };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { gateMetrics, type GateFacts } from '../../src/compare/gate-metrics.ts';
 import { checkGates, evaluateGates, parseGate } from '../../src/compare/gates.ts';
-import { tasks } from '../../src/compare/metrics/tasks.ts';
+import { tasks } from '../../src/compare/metrics/index.ts';
 import { layeredReport } from '../report/layered-report.ts';
 import { output, sampleReport, top1 } from '../report/sample-report.ts';
 

@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { random } from '../../src/data/random.ts';
-import { identity, type Activation } from '../../src/improve/activations.ts';
-import type { BiasedLayer } from '../../src/improve/layers.ts';
+import { identity, type Activation, type BiasedLayer } from '../../src/improve/layers.ts';
 import { shiftOf as shiftFrom } from '../../src/improve/shift.ts';
 import { applied } from './applied.ts';
 import type { TensorValue } from '../../src/onnx/data-types.ts';

@@ -4,9 +4,7 @@
  * ResNet-20 against all 64 samples (three calibrations, seven choices of samples each): rank correlation 0.95 on average and
  * 0.87 at worst with 16, where the first 16 samples gave 0.87 and 0.47.
  */
-import type { Judge, Judgement } from '../metrics/judge.ts';
-import type { PairedOutput } from '../metrics/metric.ts';
-import { withoutEqualInfinities } from '../numbers.ts';
+import { type TaskEvaluator, type TaskScore, type PairedOutput, withoutEqualInfinities } from '../metrics/metric.ts';
 
 /** Samples of a first look. */
 export const firstLookSize = 16;
@@ -14,7 +12,7 @@ export const firstLookSize = 16;
 const worst = 4;
 
 /** How far each sample's outputs move, as a share of all that output's signal; a batch's outputs that have no sample axis count evenly. */
-export class SampleErrors implements Judge {
+export class SampleErrors implements TaskEvaluator {
   readonly #outputs = new Map<string, { signal: number; readonly noise: number[] }>();
 
   add(outputs: ReadonlyMap<string, PairedOutput>): void {
@@ -43,7 +41,7 @@ export class SampleErrors implements Judge {
     return (first ?? []).map((value, s) => others.reduce((sum, noise) => sum + noise[s]!, value));
   }
 
-  judgements(): Judgement[] {
+  scores(): TaskScore[] {
     return [];
   }
 }

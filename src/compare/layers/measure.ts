@@ -12,7 +12,7 @@ import type { Dataset, Sample, Selection } from '../../data/sample.ts';
 import type { Value } from '../../graph/value.ts';
 import { elementCount, type TensorValue } from '../../onnx/data-types.ts';
 import { firstSample, runsOfBoth } from '../feeds.ts';
-import { isComparable, toNumbers } from '../numbers.ts';
+import { isComparable, toNumbers } from '../metrics/metric.ts';
 import type { LayerFacts, TensorRow } from '../report-layers.ts';
 import type { Pair } from './pairing.ts';
 import { schemeOf, type Quantizer } from './quantizers.ts';

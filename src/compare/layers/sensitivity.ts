@@ -9,7 +9,7 @@ import type { TensorValue } from '../../onnx/data-types.ts';
 import { compareErrors } from '../../errors/compare.ts';
 import { evaluate, type Evaluation } from '../evaluate.ts';
 import type { Gate } from '../gates.ts';
-import type { Judge } from '../metrics/judge.ts';
+import type { TaskEvaluator } from '../metrics/metric.ts';
 import type { Sensitivity } from '../report-layers.ts';
 import { spearman } from '../statistics.ts';
 import { firstLook, firstLookSize, SampleErrors } from './first-look.ts';
@@ -144,7 +144,7 @@ function descending(a: number, b: number): number {
 }
 
 /** `writing`: those that write codes, if they are not all. */
-type Figure = (on: readonly Layer[], judge?: Judge, writing?: readonly Layer[]) => Promise<number>;
+type Figure = (on: readonly Layer[], judge?: TaskEvaluator, writing?: readonly Layer[]) => Promise<number>;
 
 /** The figure of the gate with these layers quantized, against the float outputs of the same samples. */
 function figures(

@@ -4,8 +4,8 @@
  * the free box of the same class that overlaps it most. The figure is F1 = 2·matched / (float boxes + int8 boxes) over all samples.
  */
 import { compareErrors } from '../../errors/compare.ts';
-import { SampleMean, SampleRatio, type Judge, type Judgement, type Task, type TaskSettings } from './judge.ts';
-import type { Numbers, PairedOutput } from './metric.ts';
+import { SampleMean, SampleRatio } from '../statistics.ts';
+import type { TaskEvaluator, TaskScore, Task, TaskSettings, Numbers, PairedOutput } from './metric.ts';
 
 export interface Box {
   /** Corners; unit as the model has it. */
@@ -51,7 +51,7 @@ export function match(float: readonly Box[], quant: readonly Box[], least: numbe
   return overlaps;
 }
 
-class Detection implements Judge {
+class Detection implements TaskEvaluator {
   readonly #settings: TaskSettings;
   readonly #ratio = new SampleRatio();
   readonly #overlap = new SampleMean();
@@ -82,7 +82,7 @@ class Detection implements Judge {
     });
   }
 
-  judgements(): Judgement[] {
+  scores(): TaskScore[] {
     const { floatBoxes, quantBoxes } = this.#counts;
     // Nothing found is nothing to agree on.
     if (!this.#names || floatBoxes + quantBoxes === 0) return [];

@@ -2,6 +2,8 @@
  * The contract of a metric. A metric is one file: it says what it measures, folds samples one batch at a time in constant
  * memory, merges with the state of other samples, and declares where its result stands in the report.
  */
+import type { DataTypeName, TensorValue } from '../../onnx/data-types.ts';
+import { bfloat16ToFloat32, float16ToFloat32, toFloat32 } from '../../onnx/float16.ts';
 
 export type Numbers = Float32Array | Float64Array;
 export type Better = 'higher' | 'lower';
@@ -68,4 +70,94 @@ export interface TaskMetric {
   /** With fewer classes the metric is trivial and is left out of the report. */
   readonly minimumClasses: number;
   create(): TaskAccumulator;
+}
+
+/**
+ * The contract of a task that is judged on whole samples, all their outputs together, against the float model, which is then
+ * perfect: `--task NAME`. A task is one file and a row in tasks.ts; a user's own is a module (`--metric FILE`).
+ */
+
+/** What one task found. */
+export interface TaskScore {
+  readonly metric: string;
+  /** The outputs it looked at. */
+  readonly output: string;
+  readonly unit: string;
+  readonly better: Better;
+  /** Samples. */
+  readonly n: number;
+  /** What a perfect model gets: the float model against itself. */
+  readonly float: number;
+  readonly quant: number;
+  /** 95 % confidence interval of quant − float. */
+  readonly ci95?: readonly [number, number];
+  readonly detail?: Readonly<Record<string, number>>;
+}
+
+export interface TaskEvaluator {
+  /** Outputs of one batch by name. @throws TASK_OUTPUTS when they are none that the task can read */
+  add(outputs: ReadonlyMap<string, PairedOutput>): void;
+  scores(): TaskScore[];
+}
+
+/** Settings of a task by name: numbers and words, as `--task-option NAME=VALUE` gave them. */
+export type TaskSettings = Readonly<Record<string, string>>;
+
+export interface Task {
+  readonly id: string;
+  /** One line for help. */
+  readonly summary: string;
+  /** Settings it reads, with their defaults as text. */
+  readonly settings: Readonly<Record<string, string>>;
+  /** Metrics of its scores, for gates. */
+  readonly metrics: readonly {
+    readonly id: string;
+    readonly unit: 'fraction' | 'units of the output' | 'nats';
+    readonly better: Better;
+  }[];
+  /** @param settings complete: given values over defaults */
+  create(settings: TaskSettings): TaskEvaluator;
+}
+
+/** Output tensors as numbers that metrics can subtract, whatever their element type. */
+
+const comparable: ReadonlySet<DataTypeName> = new Set<DataTypeName>([
+  ...(['float32', 'float64', 'float16', 'bfloat16', 'bool'] as const),
+  ...(['int8', 'uint8', 'int16', 'uint16', 'int32', 'uint32', 'int64', 'uint64'] as const),
+]);
+
+/** Whether tensors of this type can be subtracted: not strings, complex and packed types. */
+export function isComparable(type: DataTypeName): boolean {
+  return comparable.has(type);
+}
+
+/** The elements of a tensor of a comparable type; the array itself when it is float32 or float64. */
+export function toNumbers({ type, data }: TensorValue): Numbers {
+  if (data instanceof Float32Array || data instanceof Float64Array) return data;
+  if (data instanceof BigInt64Array || data instanceof BigUint64Array)
+    return Float64Array.from(data as BigInt64Array, Number);
+  // Node.js from 24 on has a Float16Array, which onnxruntime returns instead of bit patterns.
+  if (data instanceof Uint16Array && type === 'float16') return toFloat32(data, float16ToFloat32);
+  if (data instanceof Uint16Array && type === 'bfloat16') return toFloat32(data, bfloat16ToFloat32);
+  return Float64Array.from(data);
+}
+
+/** Index of the first NaN or infinity at or after `from`, or -1. */
+export function firstNonFinite(values: Numbers, from = 0): number {
+  for (let i = from; i < values.length; i++) if (!Number.isFinite(values[i])) return i;
+  return -1;
+}
+
+/**
+ * Both with 0 where they hold the same infinity, as what is masked or suppressed on purpose; themselves where there is none. What is
+ * not finite afterwards is a difference.
+ */
+export function withoutEqualInfinities(a: Numbers, b: Numbers): readonly [Numbers, Numbers] {
+  let [left, right] = [a, b];
+  for (let i = firstNonFinite(a); i >= 0; i = firstNonFinite(a, i + 1)) {
+    if (a[i] !== b[i]) continue;
+    if (left === a) [left, right] = [a.slice(), b.slice()];
+    left[i] = right[i] = 0;
+  }
+  return [left, right];
 }

@@ -1,14 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { agreement } from '../../../src/compare/metrics/agreement.ts';
-import { cosine } from '../../../src/compare/metrics/cosine.ts';
+import { agreement, top1, top5 } from '../../../src/compare/metrics/classification-metrics.ts';
+import { cosine, maxAbs, meanAbs, sqnr } from '../../../src/compare/metrics/error-metrics.ts';
 import { outputMetrics, taskMetrics } from '../../../src/compare/metrics/index.ts';
-import { maxAbs } from '../../../src/compare/metrics/max-abs.ts';
-import { meanAbs } from '../../../src/compare/metrics/mean-abs.ts';
 import type { OutputMetric, PairedOutput, TaskMetric } from '../../../src/compare/metrics/metric.ts';
-import { sqnr } from '../../../src/compare/metrics/sqnr.ts';
-import { top1 } from '../../../src/compare/metrics/top1.ts';
-import { top5 } from '../../../src/compare/metrics/top5.ts';
 import { reportSchema } from '../../../src/compare/report.ts';
 import { wilsonInterval } from '../../../src/compare/statistics.ts';
 

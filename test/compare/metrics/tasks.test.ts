@@ -2,11 +2,11 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { match, overlap, suppress, type Box } from '../../../src/compare/metrics/detection.ts';
-import { SampleMean, SampleRatio } from '../../../src/compare/metrics/judge.ts';
-import { kl } from '../../../src/compare/metrics/kl.ts';
+import { SampleMean, SampleRatio } from '../../../src/compare/statistics.ts';
+import { kl } from '../../../src/compare/metrics/classification-metrics.ts';
 import type { PairedOutput } from '../../../src/compare/metrics/metric.ts';
-import { normL2 } from '../../../src/compare/metrics/norm-l2.ts';
-import { judgeOf, tasks } from '../../../src/compare/metrics/tasks.ts';
+import { normL2 } from '../../../src/compare/metrics/error-metrics.ts';
+import { taskEvaluator, tasks } from '../../../src/compare/metrics/index.ts';
 import { loadMetric } from '../../../src/compare/user-metric.ts';
 import { temporaryFolder } from '../support.ts';
 
@@ -73,7 +73,7 @@ describe('detection', () => {
   const scores = (a: number, b: number): number[] => [1 - a, a, 1 - b, b];
 
   it('is F1 of the matched boxes with counts and interval', () => {
-    const judge = judgeOf('detection', []);
+    const judge = taskEvaluator('detection', []);
     judge.add(
       new Map([
         ['boxes', paired([2, 2, 4], [...boxes, ...boxes], [...boxes, ...boxes])],
@@ -83,7 +83,7 @@ describe('detection', () => {
         ],
       ]),
     );
-    const [row] = judge.judgements();
+    const [row] = judge.scores();
     // Float: 2 + 1 boxes, int8: 1 + 1, matched: 1 + 1.
     expect(row).toMatchObject({
       metric: 'detection.f1',
@@ -97,52 +97,52 @@ describe('detection', () => {
   });
 
   it('reads other settings and names what does not fit', () => {
-    const strict = judgeOf('detection', ['score=0.95']);
+    const strict = taskEvaluator('detection', ['score=0.95']);
     const same = new Map([
       ['boxes', paired([1, 2, 4], boxes, boxes)],
       ['scores', paired([1, 2, 2], scores(0.9, 0.8), scores(0.9, 0.8))],
     ]);
     strict.add(same);
-    expect(strict.judgements()).toEqual([]);
-    expect(() => judgeOf('detection', []).add(new Map([['logits', paired([1, 2], [1, 2], [1, 2])]]))).toThrow(
+    expect(strict.scores()).toEqual([]);
+    expect(() => taskEvaluator('detection', []).add(new Map([['logits', paired([1, 2], [1, 2], [1, 2])]]))).toThrow(
       /it needs boxes \[samples, boxes, 4\]/,
     );
-    expect(() => judgeOf('detection', ['scores=nothing']).add(same)).toThrow(/there is no output 'nothing'/);
-    expect(() => judgeOf('detection', ['skore=1'])).toThrow(/no setting of task/);
-    expect(() => judgeOf('detection', ['score=high'])).toThrow(/no setting of task/);
-    expect(() => judgeOf('detecton', [])).toThrow(/no task 'detecton'/);
+    expect(() => taskEvaluator('detection', ['scores=nothing']).add(same)).toThrow(/there is no output 'nothing'/);
+    expect(() => taskEvaluator('detection', ['skore=1'])).toThrow(/no setting of task/);
+    expect(() => taskEvaluator('detection', ['score=high'])).toThrow(/no setting of task/);
+    expect(() => taskEvaluator('detecton', [])).toThrow(/no task 'detecton'/);
   });
 });
 
 describe('the other tasks', () => {
   it('segmentation: mean IoU of the classes seen, and equal pixels', () => {
-    const judge = judgeOf('segmentation', []);
+    const judge = taskEvaluator('segmentation', []);
     // Four pixels, two classes: float 0 0 1 1, int8 0 1 1 1.
     judge.add(new Map([['mask', paired([1, 2, 2, 2], [1, 1, 0, 0, 0, 0, 1, 1], [1, 0, 0, 0, 0, 1, 1, 1])]]));
-    const [miou, pixels] = judge.judgements();
+    const [miou, pixels] = judge.scores();
     expect(miou!.quant).toBeCloseTo((1 / 2 + 2 / 3) / 2, 12);
     expect(pixels!.quant).toBeCloseTo(3 / 4, 12);
   });
 
   it('segmentation: one channel is cut at the threshold', () => {
-    const judge = judgeOf('segmentation', ['threshold=0']);
+    const judge = taskEvaluator('segmentation', ['threshold=0']);
     judge.add(new Map([['mask', paired([1, 1, 1, 2], [-1, 1], [-2, 3])]]));
-    expect(judge.judgements()[0]!.quant).toBe(1);
+    expect(judge.scores()[0]!.quant).toBe(1);
   });
 
   it('regression: root mean square and mean absolute error of each output', () => {
-    const judge = judgeOf('regression', []);
+    const judge = taskEvaluator('regression', []);
     judge.add(new Map([['pose', paired([2, 2], [0, 0, 0, 0], [3, 4, 0, 0])]]));
-    const [rmse, mae] = judge.judgements();
+    const [rmse, mae] = judge.scores();
     expect(rmse!.quant).toBeCloseTo(2.5, 12);
     expect(mae!.quant).toBeCloseTo(7 / 4, 12);
   });
 
   it('sequence: log probability of the preferred tokens, per position', () => {
-    const judge = judgeOf('sequence', []);
+    const judge = taskEvaluator('sequence', []);
     const float = [Math.log(3), 0, 0, Math.log(3)];
     judge.add(new Map([['logits', paired([1, 2, 2], float, [0, 0, 0, Math.log(3)])]]));
-    const [logprob, tokens] = judge.judgements();
+    const [logprob, tokens] = judge.scores();
     // Position 0 falls from 3/4 to 1/2; ties go to the first token.
     expect(logprob!.quant).toBeCloseTo(Math.log(1.5) / 2, 6);
     expect(tokens!.quant).toBe(1);
@@ -195,7 +195,7 @@ describe("a user's metric", () => {
       ),
     );
     judge.add(new Map([['pose', paired([2, 1], [1, 2], [1.5, 2])]]));
-    expect(judge.judgements()).toEqual([
+    expect(judge.scores()).toEqual([
       { metric: 'worst', output: 'pose', unit: 'mm', better: 'lower', n: 2, float: 0, quant: 0.5 },
     ]);
   });
@@ -208,6 +208,6 @@ describe("a user's metric", () => {
       `export default { id: 'a', better: 'lower', create: () => ({ add() {}, value: () => ({}) }) };`,
     );
     const judge = await loadMetric(half);
-    expect(() => judge.judgements()).toThrow(/value\(\)/);
+    expect(() => judge.scores()).toThrow(/value\(\)/);
   });
 });

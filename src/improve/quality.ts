@@ -19,7 +19,7 @@ export interface Candidates {
 }
 
 /** Runs all three on each sample, and keeps no more of it than the ratios. */
-export async function judge(
+export async function measureQualities(
   { float, before, after }: Candidates,
   feeds: readonly Tensors[],
   threads: number,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { addRatios, isBetter } from '../../src/improve/judge.ts';
+import { addRatios, isBetter } from '../../src/improve/quality.ts';
 import type { TensorValue } from '../../src/onnx/data-types.ts';
 
 const float = (...data: number[]): TensorValue => ({

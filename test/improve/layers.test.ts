@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { openSession } from '../../src/backends/session.ts';
-import { activationOf, identity } from '../../src/improve/activations.ts';
+import { activationOf, identity } from '../../src/improve/layers.ts';
 import { applied } from './applied.ts';
 import { buildModel, float, node, scalar, type ModelSpec } from '../support/build.ts';
 
