@@ -27,7 +27,7 @@ export interface EvaluateOptions {
   readonly selection: Selection;
   /** Samples per run where the batch dimension is free; see runsOfBoth. */
   readonly batchSize?: number | undefined;
-  /** Tasks that are judged besides labels; see metrics/judge.ts. */
+  /** Tasks that are judged besides labels; see metrics/metric.ts. */
   readonly judges?: readonly TaskEvaluator[] | undefined;
   /** `total` is undefined for a stream. */
   readonly onProgress?: ((done: number, total: number | undefined) => void) | undefined;

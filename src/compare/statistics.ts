@@ -1,7 +1,10 @@
-/** Statistics of paired yes/no outcomes (McNemar 1947): was the change of a task metric chance? */
+/**
+ * Statistics of comparisons: significance and confidence intervals of paired yes/no outcomes and of means over samples, quantiles, rank
+ * correlation, and Pareto fronts of several models.
+ */
 import type { PairedCounts } from './metrics/metric.ts';
 
-/** Of the normal distribution: 95 % lie within. */
+/** 95 % of a standard normal distribution lie within ± this. */
 const z95 = 1.959963984540054;
 
 /**
@@ -80,8 +83,6 @@ function ranks(values: readonly number[]): Float64Array {
   return found;
 }
 
-/** Means over samples. */
-
 /** The mean of one figure per sample, and its 95 % interval (normal approximation; undefined for fewer than two samples). */
 export class SampleMean {
   n = 0;
@@ -133,12 +134,13 @@ export class SampleRatio {
   }
 }
 
-/** Which of several models are worth choosing from: those that no other beats in one thing without losing in another. */
-
-/** What counts, each as a figure of which more is better; undefined where it was not measured: then it decides nothing. */
+/** What a model is chosen by, each as a figure of which more is better; undefined where it was not measured: then it decides nothing. */
 type Merits = readonly (number | undefined)[];
 
-/** For each candidate whether it is on the Pareto front. Equals do not beat each other. */
+/**
+ * Tells for each candidate whether it is on the Pareto front: no other is better in one thing without being worse in another. Equals do
+ * not beat each other.
+ */
 export function paretoFront(candidates: readonly Merits[]): boolean[] {
   return candidates.map((own) => !candidates.some((other) => beats(other, own)));
 }

@@ -5,9 +5,13 @@
  *   mean of g(ŷ(c) + e(c)) = mean of g(y(c)),   b'(c) = b(c) + k(c) · e(c),   k(c) = max(0, 1 - s²(c) / d²(c))
  *
  * over samples and positions; y: output of the layer in the float model; ŷ: in the quantized model, the layers before it being corrected; g: the
- * activation behind it (activations.ts); d: the difference of both means without e, s: its standard error over
+ * activation behind it (layers.ts); d: the difference of both means without e, s: its standard error over
  * the samples, so that what may be chance is left alone. After Nagel et al. 2019 (Data-Free Quantization Through Weight Equalization and
  * Bias Correction), section 4.2 and appendix D, where g is the identity; the factor k is James and Stein's.
+ *
+ * A layer's mean error is known only when the layers before it are corrected. The quantized model, simulated with a shift behind every
+ * layer, is therefore cut before its layers (segments.ts) and runs from cut to cut, all samples at each; the float model tells its means in
+ * one pass. The result is a float model with other biases, which every format writes as it does any.
  */
 import { openSession } from '../backends/session.ts';
 import { setOutputs } from '../calibrate/probe.ts';
@@ -44,10 +48,11 @@ export interface CorrectOptions {
 
 const usualBytes = 2 ** 29;
 const fewestSamples = 4;
-/** So many show element by element how an activation bends. */
+/** So many samples show element by element how an activation bends. */
 const bentSamples = 8;
 
 /**
+ * Corrects the biases of all layers that have one.
  * @param feeds one run of the model for each sample
  * @returns undefined where no layer has a bias that can be corrected
  */
@@ -69,7 +74,7 @@ export async function correctBiases(
 
 type Means = ReadonlyMap<BiasedLayer, readonly Float32Array[]>;
 
-/** Of each layer, by sample, in the float model. */
+/** Computes the means of each layer, by sample, in the float model: one float32 [channels] each. */
 async function floatMeans(
   model: Model,
   layers: readonly BiasedLayer[],
@@ -95,7 +100,7 @@ async function floatMeans(
 
 interface Simulation {
   readonly model: Model;
-  /** By the node whose result is looked at. */
+  /** By the node that makes the output of the layer. */
   readonly layers: ReadonlyMap<Node, Metered>;
 }
 
@@ -137,7 +142,7 @@ function simulationOf(
   return { model, layers: metered };
 }
 
-/** That goes with the output of the layer. */
+/** The shape [channels, 1, ...] that broadcasts over the output of the layer. */
 function shapeOf({ channels, inner }: BiasedLayer): number[] {
   return [channels, ...Array.from({ length: inner }, () => 1)];
 }

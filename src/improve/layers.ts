@@ -1,4 +1,7 @@
-/** The layers whose mean output a constant shifts: what a correction of means can reach. */
+/**
+ * The layers that a correction of means can reach: those with a constant bias, the activation behind each, and the nodes that compute
+ * the mean of each channel behind it.
+ */
 import { append, appendInts, appendReduction } from '../calibrate/probe.ts';
 import type { Value } from '../graph/value.ts';
 import { Tensor } from '../onnx/tensor.ts';
@@ -8,6 +11,7 @@ import { valueFinder, type Model } from '../graph/model.ts';
 import { setConstant } from '../intrinsic/edit.ts';
 import type { Plan } from '../quantizable/plan.ts';
 
+/** A layer that adds a constant bias. */
 export interface BiasedLayer {
   /** The float tensor to which the bias has been added. */
   readonly tensor: string;
@@ -22,7 +26,7 @@ export interface BiasedLayer {
 }
 
 /**
- * The layers in int8 of the main graph that have a constant bias: Conv, ConvTranspose and Gemm, and MatMul with an Add behind it. In the
+ * Finds the layers in int8 of the main graph that have a constant bias: Conv, ConvTranspose and Gemm, and MatMul with an Add behind it. In the
  * order of the plan.
  */
 export function biasedLayers(model: Model, plan: Plan): BiasedLayer[] {
@@ -52,7 +56,7 @@ function layerOf(node: Node, input: number, inner: number): BiasedLayer | undefi
   return { tensor: output.name, seen: seen.name, activation, channels, inner, input };
 }
 
-/** Adds to the biases of the layers, in place; constants that others read too are left as they are. */
+/** Adds a shift per channel to the biases of the layers, in place; constants that others read too are left as they are. */
 export function shiftBiases(model: Model, shifts: ReadonlyMap<BiasedLayer, Float64Array>): void {
   const find = valueFinder(model);
   for (const [{ tensor, input }, shift] of shifts) {
@@ -65,12 +69,10 @@ export function shiftBiases(model: Model, shifts: ReadonlyMap<BiasedLayer, Float
 }
 
 /**
- * Functions behind a layer, as far as the mean behind them is to be kept. Those that rise everywhere or stand still; where a function also
- * falls (SiLU, HardSwish), a channel may have no mean slope to speak of, and no shift then gives the mean that is wanted: there it is the
- * mean in front that is kept.
+ * An activation of slope 1 between its limits, constant above, of a slope of its own below: one that rises everywhere or stands still. Where
+ * a function also falls (SiLU, HardSwish), a channel may have no mean slope to speak of, and no shift then gives the mean that is wanted:
+ * there the mean in front of the activation is kept. Numbers instead of a function, because it is computed for every element.
  */
-
-/** Straight between its limits, constant above, of a slope of its own below. Numbers, because it is computed for every element. */
 export interface Activation {
   readonly min: number;
   readonly max: number;
@@ -78,15 +80,17 @@ export interface Activation {
   readonly leak: number;
 }
 
+/** An activation, and what it makes of a layer's output. */
 interface Activated {
   readonly activation: Activation;
   /** The tensor behind it. */
   readonly seen: Value;
 }
 
+/** No activation. */
 export const identity: Activation = { min: -Infinity, max: Infinity, leak: 0 };
 
-/** Of the node that alone reads the output of a layer, where it is one of these. */
+/** Finds the activation that alone reads the output of a layer; identity where there is none of this kind. */
 export function activationOf(output: Value): Activated {
   const alone = output.soleUser;
   const activation = alone && functionOf(alone);
@@ -99,9 +103,7 @@ function functionOf(node: Node): Activation | undefined {
   return node.is('LeakyRelu') ? { min: 0, max: Infinity, leak: node.float('alpha', 0.01) } : undefined;
 }
 
-/** Means of each channel, computed in the graph: of a tensor, and of what an activation makes of it. */
-
-/** float32 [channels]: the mean over all other axes. */
+/** Appends nodes that compute the mean of each channel over all other axes: float32 [channels]. */
 export function channelMeans(value: Value, { channels, inner }: BiasedLayer, opset: number): Value {
   const shape = inner > 0 ? [0, channels, -1] : [-1, channels, 1];
   const spread = append(value.graph, 'Reshape', [value, appendInts(value.graph, `${value.name}_spread`, shape)]);
@@ -110,7 +112,7 @@ export function channelMeans(value: Value, { channels, inner }: BiasedLayer, ops
   return means;
 }
 
-/** The value itself where there is no activation. */
+/** Appends the activation; returns the value itself where there is none. */
 export function activated(value: Value, activation: Activation): Value {
   const { min, max, leak } = activation;
   if (activation === identity) return value;

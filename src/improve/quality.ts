@@ -1,4 +1,7 @@
-/** Whether a change of a quantized model is one for the better: the error of its outputs on samples that the change has not seen. */
+/**
+ * Whether a change of a quantized model is one for the better: the error of its outputs on samples that the change has not seen, in dB for
+ * each sample, because a few samples hold most of the noise.
+ */
 import { openSession, type Session } from '../backends/session.ts';
 import type { TensorValue } from '../onnx/data-types.ts';
 import type { Model } from '../graph/model.ts';
@@ -10,15 +13,17 @@ export type Quality = ReadonlyMap<string, readonly number[]>;
 
 /** Relative power below which noise is that of float32. */
 const leastNoise = 1e-14;
+/** Keeps powers of 0 from dividing. */
 const tiny = 1e-30;
 
+/** The float model, and the quantized model before and after the change. */
 export interface Candidates {
   readonly float: Model;
   readonly before: Model;
   readonly after: Model;
 }
 
-/** Runs all three on each sample, and keeps no more of it than the ratios. */
+/** Runs all three models on each sample, and keeps no more of it than the ratios. */
 export async function measureQualities(
   { float, before, after }: Candidates,
   feeds: readonly Tensors[],
@@ -41,7 +46,7 @@ export async function measureQualities(
   return { before: whole[0]!, after: whole[1]! };
 }
 
-/** Of the outputs that can be compared. */
+/** Appends the dB of one sample, for each output that can be compared. */
 export function addRatios(quality: Map<string, number[]>, expected: Tensors, results: Tensors): void {
   for (const [name, value] of Object.entries(expected)) {
     const ratio = ratioOf(value, results[name]!);
@@ -72,8 +77,7 @@ function isFloat(value: TensorValue): value is TensorValue & { readonly data: Fl
 const mostLost = 0.1;
 
 /**
- * By more than its standard error in the mean of outputs and samples, and no output surely worse. Ratios of dB, because a few samples hold
- * most of the noise.
+ * Whether the change is better by more than its standard error, in the mean over outputs and samples, and no output is surely worse.
  */
 export function isBetter(before: Quality, after: Quality): boolean {
   const gains = [...before].flatMap(([name, each]) => {
@@ -85,6 +89,7 @@ export function isBetter(before: Quality, after: Quality): boolean {
   return meanOf(bySample) > errorOf(bySample) && gains.every((each) => meanOf(each) + errorOf(each) > -mostLost);
 }
 
+/** Arithmetic mean; values not empty. */
 export function meanOf(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

@@ -1,6 +1,7 @@
 /**
- * A model cut before its layers, so that each is looked at when those before it have been corrected: a step runs from one cut to the
- * next, on values that the steps before left. No node but a layer runs twice, whatever the depth.
+ * A model cut before its layers, so that each is measured when those before it have been corrected: a step runs from one cut to the
+ * next, on values that the steps before left. No node but a layer runs twice, whatever the depth; layers that do not depend on each
+ * other share a step.
  */
 import { setOutputs } from '../calibrate/probe.ts';
 import { copyModel } from '../graph/copy.ts';
@@ -11,6 +12,7 @@ import type { Value } from '../graph/value.ts';
 import { readBy } from '../graph/walk.ts';
 import { dataType, type TensorValue } from '../onnx/data-types.ts';
 
+/** What runs between two cuts. */
 export interface Step<Layer> {
   /** Values of the steps before that it reads. */
   readonly reads: readonly string[];
@@ -22,7 +24,7 @@ export interface Step<Layer> {
   readonly layers: readonly Layer[];
 }
 
-/** @param layers by the node whose result is looked at; the graph is sorted, and holds nothing that no layer needs */
+/** Divides the graph into steps. @param layers by the node whose result is measured; the graph is sorted, and holds nothing that no layer needs */
 export function stepsOf<Layer>(graph: Graph, layers: ReadonlyMap<Node, Layer>): Step<Layer>[] {
   const order = [...graph.nodes()];
   const fed = graph.inputs.filter(({ initializer }) => !initializer);
@@ -48,7 +50,7 @@ export function stepsOf<Layer>(graph: Graph, layers: ReadonlyMap<Node, Layer>): 
 }
 
 interface Cut<Layer> {
-  /** Position of the first layer that is looked at there. */
+  /** Position of the first layer that is measured there. */
   readonly at: number;
   readonly layers: Layer[];
 }

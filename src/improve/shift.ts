@@ -14,7 +14,8 @@ const leastActive = 0.02;
 const most = 3;
 
 /**
- * Shrunk by what may be chance: s² being the squared standard error of the mean error e over the samples, to max(0, 1 - s² / e²) of it.
+ * Computes the shift of each channel, shrunk by what may be chance: to max(0, 1 - s² / e²) of it; e: mean error over the samples, s: its
+ * standard error. A channel that tells too little gets 0.
  *
  * @param wanted means behind the activation in the float model, by sample
  * @param seen the same in the quantized one
@@ -39,7 +40,7 @@ export function shiftOf(
       squares[channel]! += error ** 2 / samples;
     });
   });
-  const shift = before ? bent(layer, errors, outputs, before) : errors;
+  const shift = before ? newtonShift(layer, errors, outputs, before) : errors;
   return shift.map((value, channel) => {
     const [mean, square] = [errors[channel]!, squares[channel]!];
     const chance = (square - mean ** 2) / (samples - 1);
@@ -50,8 +51,13 @@ export function shiftOf(
   });
 }
 
-/** Newton's method on the outputs at hand: the shift by which their means move so far. */
-function bent(layer: BiasedLayer, by: Float64Array, outputs: readonly TensorValue[], before: Active): Float64Array {
+/** Finds by Newton's method, on the outputs at hand, the shift that moves their means by `by`. */
+function newtonShift(
+  layer: BiasedLayer,
+  by: Float64Array,
+  outputs: readonly TensorValue[],
+  before: Active,
+): Float64Array {
   const shift = new Float64Array(layer.channels);
   for (let step = 0; step < steps; step++) {
     const { means, share } = step === 0 ? before : activeMeans(layer, outputs, shift);

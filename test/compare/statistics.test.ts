@@ -1,4 +1,3 @@
-/** Exact binomial tail in BigInt arithmetic. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -11,6 +10,7 @@ import {
   wilsonTrials,
 } from '../../src/compare/statistics.ts';
 
+/** Exact binomial tail in BigInt arithmetic. */
 function oracle(b: number, c: number): number {
   const n = b + c;
   let term = 1n;

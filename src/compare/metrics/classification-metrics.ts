@@ -1,4 +1,9 @@
-/** Order within a row of scores. Among equal scores the first counts as the larger. */
+/**
+ * Classification metrics: whether both models put the same class first (agreement), how far their class distributions are apart
+ * (KL divergence), and, where samples have labels, whether each model finds the right class (top-1, top-5).
+ * Classes are the last axis of an output of rank 2 ([samples, classes]) or 3 ([samples, tokens, vocabulary]); top-k takes rank 2 only.
+ * Among equal scores the first counts as the larger.
+ */
 import type {
   TaskMetric,
   PairedCounts,
@@ -30,11 +35,9 @@ function rankOf(values: Numbers, start: number, width: number, index: number): n
 }
 
 /**
- * The fraction of rows whose largest element stands at the same index in both models, the first of equals. A row is the last
- * axis of an output of rank 2 ([samples, classes]) or 3 ([samples, tokens, vocabulary]) with at least 2 elements. From rank 4
- * on the shape does not tell which axis holds the classes, and the value is null. Needs no labels.
+ * Counts the rows whose largest element stands at the same index in both models. A row has at least 2 elements. From rank 4 on the
+ * shape does not tell which axis holds the classes, and the value is null. Needs no labels.
  */
-
 class Agreement implements OutputAccumulator {
   #equal = 0;
   #rows = 0;
@@ -66,6 +69,7 @@ class Agreement implements OutputAccumulator {
   }
 }
 
+/** Fraction of rows with the same most likely class. */
 export const agreement: OutputMetric = {
   id: 'agreement',
   field: 'argmaxAgreement',
@@ -75,15 +79,15 @@ export const agreement: OutputMetric = {
   create: () => new Agreement(),
 };
 
-/**
- * Mean Kullback-Leibler divergence Σ p·ln(p/q) of the class distributions, in nats, for outputs of rank 2 or 3 with the classes on
- * the last axis. A row that is a distribution already (not negative, sum 1) is taken as it is, any other goes through softmax.
- */
-
 /** A probability of 0 in q where p has some would be infinitely wrong; float32 softmax underflows to 0 long before that is true. */
 const least = 1e-12;
+/** How far the sum of a distribution may be from 1. */
 const distribution = 1e-3;
 
+/**
+ * Mean Kullback-Leibler divergence Σ p·ln(p/q) in nats; p: class distribution of the float model, q: of the quantized one. A row that
+ * is a distribution already (not negative, sum 1) is taken as it is, any other goes through softmax.
+ */
 class Kl implements OutputAccumulator {
   #sum = 0;
   #rows = 0;
@@ -138,6 +142,7 @@ function logs(values: Numbers, start: number, width: number, plain: boolean): Fl
   return out;
 }
 
+/** Mean Kullback-Leibler divergence. */
 export const kl: OutputMetric = {
   id: 'kl',
   field: 'kl',
@@ -148,7 +153,6 @@ export const kl: OutputMetric = {
 };
 
 /** Top-k accuracy, paired: a sample is right when its label is among the k highest scores of [samples, classes]. */
-
 class TopK implements TaskAccumulator {
   readonly #k: number;
   #bothRight = 0;
@@ -190,7 +194,6 @@ class TopK implements TaskAccumulator {
 }
 
 /** The fraction of samples whose label has the highest score. */
-
 export const top1: TaskMetric = {
   id: 'top1',
   unit: 'fraction',
@@ -200,7 +203,6 @@ export const top1: TaskMetric = {
 };
 
 /** The fraction of samples whose label is among the five highest scores; from 10 classes on, below that it says little. */
-
 export const top5: TaskMetric = {
   id: 'top5',
   unit: 'fraction',

@@ -7,6 +7,7 @@ import { compareErrors } from '../../errors/compare.ts';
 import { SampleMean, SampleRatio } from '../statistics.ts';
 import type { TaskEvaluator, TaskScore, Task, TaskSettings, Numbers, PairedOutput } from './metric.ts';
 
+/** A box found with its class. */
 export interface Box {
   /** Corners; unit as the model has it. */
   readonly x1: number;
@@ -17,6 +18,7 @@ export interface Box {
   readonly label: number;
 }
 
+/** Intersection over union of two boxes. */
 export function overlap(a: Box, b: Box): number {
   const width = Math.min(a.x2, b.x2) - Math.max(a.x1, b.x1);
   const height = Math.min(a.y2, b.y2) - Math.max(a.y1, b.y1);
@@ -25,7 +27,7 @@ export function overlap(a: Box, b: Box): number {
   return (width * height) / (area(a) + area(b) - width * height);
 }
 
-/** Of boxes of one class that overlap by more than the limit the one with the highest score stays. */
+/** Non-maximum suppression: of boxes of one class that overlap by more than the limit the one with the highest score stays. */
 export function suppress(boxes: readonly Box[], limit: number): Box[] {
   const kept: Box[] = [];
   for (const box of [...boxes].sort((a, b) => b.score - a.score)) {
@@ -155,6 +157,7 @@ function boxesOf(
   return suppress(found, Number(settings['nms']));
 }
 
+/** `--task detection` */
 export const detection: Task = {
   id: 'detection',
   summary: 'boxes matched by overlap and class',

@@ -1,12 +1,16 @@
 /**
- * Segmentation agreement: the classes of all pixels in both models, as mean intersection over union of the classes that either
- * model sees. Scores are [samples, classes, ...space]; one channel is cut at `threshold`.
+ * Tasks whose agreement with the float model is read off position by position: segmentation (the class of each pixel), sequences (the
+ * token at each position) and regression (predicted numbers).
  */
 import { SampleMean } from '../statistics.ts';
 import type { TaskEvaluator, TaskScore, Task, PairedOutput, Numbers } from './metric.ts';
 import { compareErrors } from '../../errors/compare.ts';
 import { argmax } from './classification-metrics.ts';
 
+/**
+ * Segmentation agreement: the classes of all pixels in both models, as mean intersection over union of the classes that either
+ * model sees. Scores are [samples, classes, ...space]; one channel is cut at `threshold`.
+ */
 class Segmentation implements TaskEvaluator {
   readonly #threshold: number;
   readonly #equal = new SampleMean();
@@ -70,6 +74,7 @@ class Segmentation implements TaskEvaluator {
   }
 }
 
+/** `--task segmentation` */
 export const segmentation: Task = {
   id: 'segmentation',
   summary: 'classes of all pixels',
@@ -86,7 +91,6 @@ export const segmentation: Task = {
  * model prefers changes, as the mean absolute difference of its log probability per position, and how many positions keep
  * their most likely token.
  */
-
 class Sequence implements TaskEvaluator {
   readonly #error = new SampleMean();
   readonly #equal = new SampleMean();
@@ -146,6 +150,7 @@ function logProbability(values: Numbers, start: number, width: number, token: nu
   return values[start + token]! - most - Math.log(sum);
 }
 
+/** `--task sequence` */
 export const sequence: Task = {
   id: 'sequence',
   summary: 'probability of the sequence that the float model prefers',
@@ -158,7 +163,6 @@ export const sequence: Task = {
 };
 
 /** Regression error: how far the numbers that a model predicts move, per output: root mean square and mean absolute difference. */
-
 class Regression implements TaskEvaluator {
   readonly #outputs = new Map<string, { readonly absolute: SampleMean; readonly squared: SampleMean }>();
 
@@ -192,6 +196,7 @@ class Regression implements TaskEvaluator {
   }
 }
 
+/** `--task regression` */
 export const regression: Task = {
   id: 'regression',
   summary: 'differences of predicted numbers',

@@ -1,6 +1,16 @@
-/** Energy of the signal, Σx², and of the noise, Σ(x−y)², over all elements of all samples, in float64: what ratios of the two are made of. */
+/**
+ * Error metrics: how far the numbers of an output moved, over all elements of all samples, summed in float64.
+ * x: the output of the float model, y: that of the quantized one.
+ *
+ *   SQNR            10·log10(Σx² / Σ(x−y)²)   dB
+ *   normalized L2   √(Σ(x−y)² / Σx²)
+ *   cosine          Σxy / √(Σx²·Σy²)
+ *   max-abs         max |x−y|
+ *   mean-abs        mean |x−y|
+ */
 import type { OutputAccumulator, OutputMetric, PairedOutput } from './metric.ts';
 
+/** Sums the energy of the signal, Σx², and of the noise, Σ(x−y)²; the metric is a ratio of the two. */
 class SignalAndNoise implements OutputAccumulator {
   #signal = 0;
   #noise = 0;
@@ -33,11 +43,7 @@ class SignalAndNoise implements OutputAccumulator {
   }
 }
 
-/**
- * Signal to quantization noise ratio, 10·log10(Σx² / Σ(x−y)²) in dB, over all elements of all samples, in float64. Equal
- * outputs give Infinity; noise on an all-zero signal gives -Infinity.
- */
-
+/** Signal to quantization noise ratio in dB. Equal outputs give Infinity; noise on an all-zero signal gives -Infinity. */
 export const sqnr: OutputMetric = {
   id: 'sqnr',
   field: 'sqnrDb',
@@ -46,8 +52,7 @@ export const sqnr: OutputMetric = {
   create: () => new SignalAndNoise((signal, noise) => (noise === 0 ? Infinity : 10 * Math.log10(signal / noise))),
 };
 
-/** Normalized L2 error √(Σ(x−y)² / Σx²) over all elements of all samples; an all-zero signal gives 0 for equal outputs, else Infinity. */
-
+/** Normalized L2 error. An all-zero signal gives 0 for equal outputs, else Infinity. */
 export const normL2: OutputMetric = {
   id: 'norm-l2',
   field: 'normL2',
@@ -57,10 +62,9 @@ export const normL2: OutputMetric = {
 };
 
 /**
- * Cosine similarity Σxy / √(Σx²·Σy²) of the whole output: all samples are one long vector, so that the value depends neither
- * on the batch size nor on samples whose output is zero. Two zero outputs give 1, one zero output gives 0.
+ * Sums for the cosine similarity: all samples are one long vector, so that the value depends neither on the batch size nor on
+ * samples whose output is zero. Two zero outputs give 1, one zero output gives 0.
  */
-
 class Cosine implements OutputAccumulator {
   #xx = 0;
   #yy = 0;
@@ -94,6 +98,7 @@ class Cosine implements OutputAccumulator {
   }
 }
 
+/** Cosine similarity of the whole output. */
 export const cosine: OutputMetric = {
   id: 'cosine',
   field: 'cosine',
@@ -103,7 +108,6 @@ export const cosine: OutputMetric = {
 };
 
 /** The largest |x−y| of any element of any sample, and the first sample that has it. */
-
 class MaxAbs implements OutputAccumulator {
   #max = 0;
   #at: string | undefined;
@@ -137,6 +141,7 @@ class MaxAbs implements OutputAccumulator {
   }
 }
 
+/** Largest absolute error, in units of the output, and the first sample that has it. */
 export const maxAbs: OutputMetric = {
   id: 'max-abs',
   field: 'maxAbs',
@@ -146,7 +151,6 @@ export const maxAbs: OutputMetric = {
 };
 
 /** The mean of |x−y| over all elements of all samples. */
-
 class MeanAbs implements OutputAccumulator {
   #sum = 0;
   #count = 0;
@@ -168,6 +172,7 @@ class MeanAbs implements OutputAccumulator {
   }
 }
 
+/** Mean absolute error, in units of the output. */
 export const meanAbs: OutputMetric = {
   id: 'mean-abs',
   field: 'meanAbs',

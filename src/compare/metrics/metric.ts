@@ -1,10 +1,12 @@
 /**
- * The contract of a metric. A metric is one file: it says what it measures, folds samples one batch at a time in constant
- * memory, merges with the state of other samples, and declares where its result stands in the report.
+ * What a metric and a task are, and the numbers that they see. A metric folds samples one batch at a time in constant memory, merges
+ * with the state of other samples, and declares where its result stands in the report. A task (`--task NAME`, or a user's own module:
+ * `--metric FILE`) is evaluated on whole samples, all their outputs together, against the float model, which is then perfect.
  */
 import type { DataTypeName, TensorValue } from '../../onnx/data-types.ts';
 import { bfloat16ToFloat32, float16ToFloat32, toFloat32 } from '../../onnx/float16.ts';
 
+/** Output elements as metrics see them, whatever the element type of the tensor. */
 export type Numbers = Float32Array | Float64Array;
 export type Better = 'higher' | 'lower';
 
@@ -72,12 +74,7 @@ export interface TaskMetric {
   create(): TaskAccumulator;
 }
 
-/**
- * The contract of a task that is judged on whole samples, all their outputs together, against the float model, which is then
- * perfect: `--task NAME`. A task is one file and a row in tasks.ts; a user's own is a module (`--metric FILE`).
- */
-
-/** What one task found. */
+/** A figure of both models that a task found. */
 export interface TaskScore {
   readonly metric: string;
   /** The outputs it looked at. */
@@ -94,6 +91,7 @@ export interface TaskScore {
   readonly detail?: Readonly<Record<string, number>>;
 }
 
+/** Evaluates one task over the batches of a comparison. */
 export interface TaskEvaluator {
   /** Outputs of one batch by name. @throws TASK_OUTPUTS when they are none that the task can read */
   add(outputs: ReadonlyMap<string, PairedOutput>): void;
@@ -103,6 +101,7 @@ export interface TaskEvaluator {
 /** Settings of a task by name: numbers and words, as `--task-option NAME=VALUE` gave them. */
 export type TaskSettings = Readonly<Record<string, string>>;
 
+/** What `--task` can name. */
 export interface Task {
   readonly id: string;
   /** One line for help. */
@@ -119,8 +118,7 @@ export interface Task {
   create(settings: TaskSettings): TaskEvaluator;
 }
 
-/** Output tensors as numbers that metrics can subtract, whatever their element type. */
-
+/** Element types whose tensors can be subtracted. */
 const comparable: ReadonlySet<DataTypeName> = new Set<DataTypeName>([
   ...(['float32', 'float64', 'float16', 'bfloat16', 'bool'] as const),
   ...(['int8', 'uint8', 'int16', 'uint16', 'int32', 'uint32', 'int64', 'uint64'] as const),
@@ -149,8 +147,8 @@ export function firstNonFinite(values: Numbers, from = 0): number {
 }
 
 /**
- * Both with 0 where they hold the same infinity, as what is masked or suppressed on purpose; themselves where there is none. What is
- * not finite afterwards is a difference.
+ * Puts 0 where both hold the same infinity, which masks or suppresses on purpose, in copies; returns the arrays themselves where there
+ * is none. What is not finite afterwards is a difference.
  */
 export function withoutEqualInfinities(a: Numbers, b: Numbers): readonly [Numbers, Numbers] {
   let [left, right] = [a, b];
