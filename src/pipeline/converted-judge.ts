@@ -9,7 +9,7 @@ import type { Node } from '../graph/node.ts';
 import type { Dim, Value } from '../graph/value.ts';
 import { cutModel, cutPoints, partOf } from '../qat/cut.ts';
 import type { Lowered } from '../qat/lower.ts';
-import { withoutFakeQuants } from '../qat/strip.ts';
+import { withoutFakeQuants } from '../qat/fake-quant.ts';
 import type { ConvertOptions } from '../settings/options.ts';
 import {
   codeBound,

@@ -10,9 +10,9 @@ import type { Model } from '../graph/model.ts';
 import type { TensorValue } from '../onnx/data-types.ts';
 import type { FinetuneOptions } from '../settings/options.ts';
 import { unfoldNorms, type Statistics } from '../qat/live-norm.ts';
-import type { LossTerm } from '../qat/losses/loss.ts';
+import type { LossTerm } from '../qat/losses.ts';
 import { dropNorms, readNorms, type NormMode, type NormRecord } from '../qat/norm-record.ts';
-import { traceShapes } from '../qat/shapes.ts';
+import { traceShapes } from '../qat/tracing.ts';
 import { buildTrainingGraph, type TrainingGraph } from '../qat/training-graph.ts';
 
 /** What becomes of BatchNormalization. */

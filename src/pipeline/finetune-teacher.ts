@@ -7,7 +7,7 @@ import type { Model } from '../graph/model.ts';
 import { openPorts } from '../intrinsic/widen/ports.ts';
 import { widen } from '../intrinsic/widen/widen.ts';
 import { loadModel } from '../onnx/model-file.ts';
-import { withoutFakeQuants } from '../qat/strip.ts';
+import { withoutFakeQuants } from '../qat/fake-quant.ts';
 
 type Feeds = Parameters<Session['run']>[0];
 

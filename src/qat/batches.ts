@@ -2,15 +2,18 @@
  * The batches of a training run, from any step on. Datasets with positions are shuffled anew for each epoch; streams are read
  * again and again in their own order. Samples are read ahead while a step is computed.
  */
-import { random, type Random } from '../data/random.ts';
-import type { Dataset, Sample } from '../data/sample.ts';
+import { feedsOf } from '../data/batch.ts';
+import { filledUp, type Runs } from '../data/runs.ts';
+import type { Sample, Dataset } from '../data/sample.ts';
 import { finetuneErrors } from '../errors/finetune.ts';
-import { batchesPerEpoch, epochOrder } from './order.ts';
+import type { TensorValue } from '../onnx/data-types.ts';
+import type { Shard } from './engine.ts';
+import { random, type Random } from '../data/random.ts';
 
 /** Changes a sample before it is used; random numbers are a function of the sample's place in the run. */
 export type Augment = (sample: Sample, random: Random) => Sample | Promise<Sample>;
 
-export interface BatchRequest {
+interface BatchRequest {
   readonly dataset: Dataset;
   /** Positions to train on, ascending; undefined for a stream. */
   readonly positions: readonly number[] | undefined;
@@ -81,4 +84,59 @@ export async function* ahead<T>(source: AsyncGenerator<T>): AsyncGenerator<T> {
     await next.catch(() => {});
     await source.return(undefined as never);
   }
+}
+
+/**
+ * Which samples make up which batch: a pure function of seed, epoch and place, so that a run that was stopped goes on with the
+ * very samples that were next, whatever the number of workers.
+ */
+
+/** Far from the streams that choose samples. */
+const shuffleStream = 2 ** 32;
+
+/** A permutation of 0 … count - 1. */
+export function epochOrder(count: number, seed: number, epoch: number): Uint32Array {
+  const order = Uint32Array.from({ length: count }, (_, i) => i);
+  const generator = random(seed, shuffleStream + epoch);
+  for (let i = count - 1; i > 0; i--) {
+    const j = generator.below(i + 1);
+    [order[i], order[j]] = [order[j]!, order[i]!];
+  }
+  return order;
+}
+
+/** Whole batches of one epoch; what is left over waits for another shuffle. */
+export function batchesPerEpoch(count: number, batch: number): number {
+  return Math.floor(count / batch);
+}
+
+/** Labels → target probabilities: 1 for the class, or with label smoothing ε, 1 − ε + ε/C for it and ε/C for the others. */
+
+export interface TargetRequest {
+  readonly classes: number;
+  readonly smoothing: number;
+}
+
+/** @throws QAT_LABEL for a label that is no class, QAT_UNLABELLED for none */
+export function targetsOf(samples: readonly Sample[], { classes, smoothing }: TargetRequest): TensorValue {
+  const data = new Float32Array(samples.length * classes).fill(smoothing / classes);
+  samples.forEach(({ id, label }, row) => {
+    if (label === undefined) throw finetuneErrors.unlabelled(id);
+    if (!(label >= 0 && label < classes)) throw finetuneErrors.label(id, label, classes);
+    data[row * classes + label] = 1 - smoothing + smoothing / classes;
+  });
+  return { type: 'float32', dims: [samples.length, classes], data };
+}
+
+/** The shards of a step, each a run. @throws DATA_* when samples do not fit together */
+export function shardsOf(samples: readonly Sample[], runs: Runs, target: TargetRequest | undefined): Shard[] {
+  const shards: Shard[] = [];
+  for (let from = 0; from < samples.length; from += runs.samples) {
+    const part = samples.slice(from, from + runs.samples);
+    shards.push({
+      feeds: feedsOf(part, runs),
+      ...(target && { target: targetsOf(filledUp(part, runs), target) }),
+    });
+  }
+  return shards;
 }

@@ -9,7 +9,7 @@ import { decodeSafetensors, encodeSafetensors } from '../calibrate/safetensors.t
 import { finetuneErrors } from '../errors/finetune.ts';
 import { onnxErrors } from '../errors/onnx.ts';
 import { writeWhole } from '../onnx/pending-file.ts';
-import type { TrainingState } from './optimize.ts';
+import type { TrainingState } from './update.ts';
 import type { Point, Progress } from './trainer.ts';
 
 /** Every setting on which a byte of the result depends, by the name of its option. */

@@ -20,9 +20,16 @@ import { activationParams, codes, type IntegerType, type QuantParams } from '../
 import { emitActivation, type Reader } from '../quantized/qdq.ts';
 import { mse } from '../quantized/weight-observers/mse.ts';
 import { channelGroups, silentGroups } from '../quantized/weight-observers/weight-observer.ts';
-import { activationBits, type TensorBits } from './activation-bits.ts';
-import { clampCodes } from './clamp-codes.ts';
-import { activationLimits, containerBits, regionWidths, weightLimits, type Widths } from './widths.ts';
+import {
+  activationBits,
+  type TensorBits,
+  activationLimits,
+  containerBits,
+  regionWidths,
+  weightLimits,
+  type Widths,
+} from './widths.ts';
+import { clampCodes } from './fake-quant.ts';
 
 /** Calibrated ranges of all observed tensors, for quantizers of that many bits. */
 export type RangesAt = (bits: number) => ReadonlyMap<string, Interval>;

@@ -2,12 +2,18 @@
  * Fake quantizers as they stand in a graph: a QuantizeLinear, limits on its codes or none, and the DequantizeLinear nodes that
  * read them with the same scale and zero point. Made by `prepare`, by PyTorch's export, or by any tool that writes QDQ.
  */
+import { finetuneErrors } from '../errors/finetune.ts';
+import { copyModel } from '../graph/copy.ts';
 import type { Model } from '../graph/model.ts';
+import { forward } from '../graph/rewrite.ts';
+import { removeDead } from '../graph/walk.ts';
+import { dataType, type DataTypeName, dataTypeOfCode } from '../onnx/data-types.ts';
+import type { Graph } from '../graph/graph.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
-import { dataType, dataTypeOfCode, type DataTypeName } from '../onnx/data-types.ts';
-import type { IntegerType } from '../quantized/params.ts';
-import type { CodeLimits } from './widths.ts';
+import { Tensor } from '../onnx/tensor.ts';
+import { codes, type IntegerType } from '../quantized/params.ts';
+import { containerBits, type CodeLimits } from './widths.ts';
 
 export interface FakeQuant {
   readonly quantize: Node;
@@ -115,4 +121,80 @@ function same(a: Value | undefined, b: Value | undefined): boolean {
 function sameZero(a: Value | undefined, b: Value | undefined): boolean {
   if (a && b) return same(a, b);
   return [a, b].every((value) => !value || value.constant?.floats().every((zero) => zero === 0));
+}
+
+/**
+ * Codes narrower than their container: limited between QuantizeLinear and DequantizeLinear. 8-bit codes by Clip, the form
+ * that PyTorch exports and other tools import; onnxruntime has no Clip on 16 bits, so those go through int32.
+ */
+
+/** Puts the limits behind a QuantizeLinear; whatever read its codes reads limited ones. */
+export function clampCodes(quantize: Node, type: IntegerType, { qmin, qmax }: CodeLimits): void {
+  const graph = quantize.graph!;
+  const output = quantize.output()!;
+  const wide = containerBits(type) === 16;
+  const name = quantize.name || output.name;
+  const chain = wide ? ['Cast', 'Clip', 'Cast'] : ['Clip'];
+  const typeOf = (step: number): DataTypeName => (wide && step < 2 ? 'int32' : type);
+  const nodes = chain.map((op, step) => {
+    const node = graph.makeNode(op, [null], { outputs: [`${name}_${op}_Output`] });
+    // The second of a kind has a numbered output; its node gets the same number.
+    node.name = node.output()!.name.replace(/_Output(?=(_\d+)?$)/, '');
+    if (op === 'Cast') node.setInt('to', dataType(typeOf(step)).code);
+    else [qmin, qmax].forEach((limit, i) => node.setInput(i + 1, limitValue(graph, typeOf(step), limit)));
+    node.output()!.setType(dataType(typeOf(step)).code, output.dims);
+    return node;
+  });
+  graph.replaceUses(output, nodes.at(-1)!.output()!);
+  let before = quantize;
+  for (const node of nodes) {
+    node.setInput(0, before.output()!);
+    graph.insertAfter(node, before);
+    before = node;
+  }
+}
+
+/** One constant per limit in the main graph, where every body can read it. */
+function limitValue(graph: Graph, type: DataTypeName, limit: number): Value {
+  let root = graph;
+  while (root.owner?.graph) root = root.owner.graph;
+  const name = `${type}_limit_${limit < 0 ? `minus_${-limit}` : limit}`;
+  const known = root.values.get(name);
+  if (known?.constant?.size === 1 && known.type === type) return known;
+  const data = type === 'int32' ? Int32Array.of(limit) : codes(type as IntegerType, 1).fill(limit);
+  return root.addInitializer(Tensor.of(name, type, [], data));
+}
+
+/** The teacher: the float model that is left when the fake quantizers are taken off, or another that has the same values inside. */
+
+/** The given model is left as it is. */
+export function withoutFakeQuants(source: Model): Model {
+  const model = copyModel(source);
+  for (const { input, dequantize } of findFakeQuants(model)) {
+    for (const node of dequantize) {
+      const output = node.output()!;
+      if (forward(output, input)) continue;
+      // A graph output that is also an input or a constant keeps a node of its own.
+      const copy = node.graph!.makeNode('Identity', [input], { outputs: [`${output.name}_float`] });
+      node.graph!.insertAfter(copy, node);
+      forward(output, copy.output()!);
+    }
+  }
+  removeDead(model.graph);
+  return model;
+}
+
+/**
+ * Makes outputs of the values that a loss compares, by name.
+ * @param path of the teacher's file, for errors
+ * @throws QAT_TEACHER when it has no such value
+ */
+export function showInside(teacher: Model, names: Iterable<string>, path: string): void {
+  for (const name of names) {
+    const value = teacher.graph.values.get(name);
+    if (!value?.producer) throw finetuneErrors.teacherActivation(path, name);
+    if (value.isOutput) continue;
+    value.setType(dataType('float32').code, value.dims);
+    teacher.graph.addOutput(value);
+  }
 }

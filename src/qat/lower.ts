@@ -17,14 +17,19 @@ import { dequantizeIn, placeCodes, type Placed } from '../quantized/dequantize.t
 import { codes, codesTensor } from '../quantized/params.ts';
 import { moveCodes } from '../quantized/qdq.ts';
 import { uncomputable } from '../quantized/requantize.ts';
-import { absorbClamps } from './absorb.ts';
-import { codesOf, findConstantQuants, floatsOf, recode, type ConstantQuant } from './constant-quant.ts';
+import { absorbClamps, fitWeights, type Origin, unsignActivations } from './lower-passes.ts';
+import {
+  codesOf,
+  findConstantQuants,
+  floatsOf,
+  recode,
+  type ConstantQuant,
+  findLayers,
+  type Layer,
+} from './constant-quant.ts';
 import { moveConstants } from './constant-moves.ts';
 import { allFakeQuants, findFakeQuants, type FakeQuant } from './fake-quant.ts';
-import { fitWeights, type Origin } from './fit-weights.ts';
-import { findLayers, type Layer } from './layers.ts';
 import { storeFourBits } from './storage.ts';
-import { unsignActivations } from './unsigned.ts';
 
 export interface Lowered {
   readonly model: Model;

@@ -8,7 +8,7 @@ import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import { batchNormOf } from '../intrinsic/batch-norm.ts';
 import { Tensor } from '../onnx/tensor.ts';
-import { gainsOf, outputAxis, scaleChannels } from './channels.ts';
+import { gainsOf, outputAxis, scaleChannels } from './batch-norm.ts';
 
 /** How BatchNormalization takes part in fine-tuning: with the statistics of each batch, or with its running ones. */
 export type NormMode = 'train' | 'freeze';

@@ -5,13 +5,12 @@
 import { finetuneErrors } from '../errors/finetune.ts';
 import type { Runs } from '../data/runs.ts';
 import type { Sample } from '../data/sample.ts';
-import { ahead } from './batches.ts';
+import { ahead, shardsOf, type TargetRequest } from './batches.ts';
 import type { Shard, StepResult } from './engine.ts';
-import { update, type TrainingState, type UpdateOptions } from './optimize.ts';
+import { update, type TrainingState, type UpdateOptions } from './update.ts';
 import type { Parameter } from './parameters.ts';
-import { rateFactor, type Schedule } from './schedule.ts';
+import { rateFactor, type Schedule } from './optimizers.ts';
 import type { View } from './view.ts';
-import { shardsOf, type TargetRequest } from './targets.ts';
 
 /** The workers, as the loop sees them. */
 export interface Workers {

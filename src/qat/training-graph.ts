@@ -19,12 +19,11 @@ import { specOf } from '../ops/index.ts';
 import { differentiate, influences } from './differentiate.ts';
 import { findFakeQuants } from './fake-quant.ts';
 import { enliven, normParameters, type Statistics } from './live-norm.ts';
-import { lossOf } from './losses/index.ts';
-import type { Compared, LossTerm } from './losses/loss.ts';
+import { lossOf, type Compared, type LossTerm } from './losses.ts';
 import type { NormRecord } from './norm-record.ts';
 import { findParameters, gatherParameters, type Parameter } from './parameters.ts';
-import { resizeMaps } from './resize.ts';
-import { unrollRecurrent } from './unroll/unroll.ts';
+import { resizeMaps } from './tracing.ts';
+import { unrollRecurrent } from './unroll.ts';
 
 export interface TrainingGraph {
   readonly model: Model;

@@ -3,10 +3,13 @@
  * there; what is evaluated and written has BatchNormalization folded, as it is in the model.
  */
 import type { Model } from '../graph/model.ts';
-import { findBiasGrids, onGrid } from './bias-grid.ts';
+import type { Value } from '../graph/value.ts';
+import { clamp, roundHalfEven } from '../quantized/params.ts';
+import { findFakeQuants } from './fake-quant.ts';
+import { findLayers } from './constant-quant.ts';
+import type { Parameter } from './parameters.ts';
 import { foldNorms, placeNorms, type PlacedNorm } from './live-norm.ts';
 import type { NormRecord } from './norm-record.ts';
-import type { Parameter } from './parameters.ts';
 
 export interface View {
   /** Writes to `out` what the training graph is run with. */
@@ -44,4 +47,53 @@ export function viewOf(model: Model, parameters: readonly Parameter[], records: 
       return out;
     },
   };
+}
+
+/**
+ * Integer kernels add the bias as an int32 code at (input scale × weight scale). With few bits that step is coarse, so training
+ * sees it: the model is run with biases on their grid, and the gradient moves the exact ones behind them (a straight-through
+ * estimator). What is trained is then what runs after `convert`.
+ */
+
+/** A scale that is trained, by its place in the flat array, or one that is not. */
+type Scale = { readonly offset: number; readonly length: number } | Float32Array;
+
+interface BiasGrid {
+  readonly offset: number;
+  readonly length: number;
+  readonly input: Scale;
+  readonly weight: Scale;
+}
+
+/** One per trained bias of a quantized layer. A bias that two layers share has no one grid, and stays as it is. */
+function findBiasGrids(model: Model, parameters: readonly Parameter[]): BiasGrid[] {
+  const byName = new Map(parameters.map((parameter) => [parameter.name, parameter]));
+  const scale = (value: Value): Scale => byName.get(value.name) ?? value.constant!.floats();
+  const constants = findFakeQuants(model).filter(({ input, scale: own }) => input.isConstant && own.isConstant);
+  const grids: BiasGrid[] = [];
+  for (const { node, weight, inputScale, bias } of findLayers(model, constants)) {
+    const value = bias === undefined ? undefined : node.input(bias)!;
+    const parameter = value && byName.get(value.name);
+    if (!parameter || value.users.size > 1 || !inputScale) continue;
+    const { offset, length } = parameter;
+    grids.push({ offset, length, input: scale(inputScale), weight: scale(weight.scale) });
+  }
+  return grids;
+}
+
+const int32 = 2 ** 31;
+
+/** Writes to `out` the parameters with every bias on its grid. */
+export function onGrid(parameters: Float32Array, grids: readonly BiasGrid[], out: Float32Array): Float32Array {
+  out.set(parameters);
+  const read = (scale: Scale): Float32Array =>
+    scale instanceof Float32Array ? scale : parameters.subarray(scale.offset, scale.offset + scale.length);
+  for (const { offset, length, input, weight } of grids) {
+    const [x, w] = [read(input)[0]!, read(weight)];
+    for (let i = 0; i < length; i++) {
+      const step = Math.fround(x * w[w.length === 1 ? 0 : i]!);
+      out[offset + i] = clamp(roundHalfEven(parameters[offset + i]! / step), -int32, int32 - 1) * step;
+    }
+  }
+  return out;
 }

@@ -15,7 +15,7 @@ import type { Model } from '../../src/graph/model.ts';
 import { elementCount, type TensorValue } from '../../src/onnx/data-types.ts';
 import type { NodeProto } from '../../src/onnx/messages.ts';
 import { differentiate } from '../../src/qat/differentiate.ts';
-import { traceShapes } from '../../src/qat/shapes.ts';
+import { traceShapes } from '../../src/qat/tracing.ts';
 import { buildModel, constant, node, scalar, type Constant } from '../support/build.ts';
 import { median, result, type BenchResult } from './bench.ts';
 

@@ -6,7 +6,7 @@ import { buildModel, constant, node, type Constant } from '../support/build.ts';
 import { uniform } from './gradients/case.ts';
 import { appendLoss, feedsOf, gradientsOf, weightsOf } from './gradients/check.ts';
 import { differentiate } from '../../src/qat/differentiate.ts';
-import { traceShapes } from '../../src/qat/shapes.ts';
+import { traceShapes } from '../../src/qat/tracing.ts';
 
 interface Quantizer {
   readonly type: DataTypeName;

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { openSession } from '../../src/backends/session.ts';
 import { checkModel } from '../../src/graph/spec.ts';
 import { cutModel, partOf, showQuantized } from '../../src/qat/cut.ts';
-import { unsignActivations } from '../../src/qat/unsigned.ts';
+import { unsignActivations } from '../../src/qat/lower-passes.ts';
 import { fakeQuantized, four, images, residual } from './support.ts';
 import { run } from '../quantized/support.ts';
 

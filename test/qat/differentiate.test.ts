@@ -8,7 +8,7 @@ import { encodeModel } from '../../src/onnx/model-file.ts';
 import { modelToProto } from '../../src/graph/to-proto.ts';
 import { liveBatchNorm } from '../../src/qat/batch-norm.ts';
 import { differentiate, influences } from '../../src/qat/differentiate.ts';
-import { traceShapes } from '../../src/qat/shapes.ts';
+import { traceShapes } from '../../src/qat/tracing.ts';
 import { body, buildModel, f32, node, scalar, type ModelSpec } from '../support/build.ts';
 import { uniform, type GradientCase, type Input } from '../ops/gradients/case.ts';
 import {

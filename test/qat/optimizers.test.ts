@@ -6,10 +6,10 @@ import { openSession } from '../../src/backends/session.ts';
 import { settings as flags } from '../../src/settings/settings.ts';
 import { Emitter } from '../../src/graph/emitter.ts';
 import { differentiate } from '../../src/qat/differentiate.ts';
-import { losses, lossOf, parseLoss } from '../../src/qat/losses/index.ts';
-import { optimizerOf, optimizers } from '../../src/qat/optimizers/index.ts';
-import { traceShapes } from '../../src/qat/shapes.ts';
-import { targetsOf } from '../../src/qat/targets.ts';
+import { losses, lossOf, parseLoss } from '../../src/qat/losses.ts';
+import { optimizerOf, optimizers } from '../../src/qat/optimizers.ts';
+import { traceShapes } from '../../src/qat/tracing.ts';
+import { targetsOf } from '../../src/qat/batches.ts';
 import { buildModel, node } from '../support/build.ts';
 
 interface Golden {

@@ -1,7 +1,7 @@
 /** Learning rates over time, and the order of samples: both pure functions of the step. */
 import { describe, expect, it } from 'vitest';
-import { batchesPerEpoch, epochOrder } from '../../src/qat/order.ts';
-import { rateFactor } from '../../src/qat/schedule.ts';
+import { batchesPerEpoch, epochOrder } from '../../src/qat/batches.ts';
+import { rateFactor } from '../../src/qat/optimizers.ts';
 
 describe('the learning rate', () => {
   it('falls along a cosine from 1 to 0', () => {

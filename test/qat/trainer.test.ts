@@ -2,8 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Sample } from '../../src/data/sample.ts';
 import { QdqError } from '../../src/errors/qdq-error.ts';
-import { initialState } from '../../src/qat/optimize.ts';
-import { optimizerOf } from '../../src/qat/optimizers/index.ts';
+import { initialState } from '../../src/qat/update.ts';
+import { optimizerOf } from '../../src/qat/optimizers.ts';
 import type { Parameter } from '../../src/qat/parameters.ts';
 import { train, type Point } from '../../src/qat/trainer.ts';
 import { viewOf } from '../../src/qat/view.ts';

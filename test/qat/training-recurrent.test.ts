@@ -1,7 +1,7 @@
 /** Training graphs of models with Resize and recurrent layers: what is learned, and that every gradient is there. */
 import { expect, it } from 'vitest';
 import { createExecutor, openSession } from '../../src/backends/session.ts';
-import { traceShapes } from '../../src/qat/shapes.ts';
+import { traceShapes } from '../../src/qat/tracing.ts';
 import { buildTrainingGraph, parameterFeeds } from '../../src/qat/training-graph.ts';
 import { gatherParameters } from '../../src/qat/parameters.ts';
 import { buildModel, f32, i64, node } from '../support/build.ts';

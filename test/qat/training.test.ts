@@ -8,14 +8,13 @@ import { random } from '../../src/data/random.ts';
 import type { Dataset, Sample } from '../../src/data/sample.ts';
 import { readAugment } from '../../src/qat/augment.ts';
 import { ahead, trainingBatches } from '../../src/qat/batches.ts';
-import { onGrid } from '../../src/qat/bias-grid.ts';
+import { onGrid } from '../../src/qat/view.ts';
 import { checkpointPath, readCheckpoint, writeCheckpoint } from '../../src/qat/checkpoint.ts';
-import { initialState, update, type UpdateOptions } from '../../src/qat/optimize.ts';
-import { optimizerOf } from '../../src/qat/optimizers/index.ts';
-import { findFakeQuants } from '../../src/qat/fake-quant.ts';
+import { initialState, update, type UpdateOptions } from '../../src/qat/update.ts';
+import { optimizerOf } from '../../src/qat/optimizers.ts';
+import { findFakeQuants, showInside, withoutFakeQuants } from '../../src/qat/fake-quant.ts';
 import { gatherParameters, type Parameter } from '../../src/qat/parameters.ts';
-import { traceShapes } from '../../src/qat/shapes.ts';
-import { showInside, withoutFakeQuants } from '../../src/qat/strip.ts';
+import { traceShapes } from '../../src/qat/tracing.ts';
 import { Engine } from '../../src/qat/engine.ts';
 import { createExecutor, openSession } from '../../src/backends/session.ts';
 import { makeStub } from '../../src/backends/stub.ts';
@@ -25,7 +24,7 @@ import {
   parameterFeeds,
   type TrainingGraph,
 } from '../../src/qat/training-graph.ts';
-import type { LossTerm } from '../../src/qat/losses/loss.ts';
+import type { LossTerm } from '../../src/qat/losses.ts';
 import { run } from '../quantized/support.ts';
 import { eight, fakeQuantized, images, residual } from './support.ts';
 

@@ -11,8 +11,7 @@ import type { Model } from '../../../src/graph/model.ts';
 import type { Value } from '../../../src/graph/value.ts';
 import { elementCount, type TensorValue } from '../../../src/onnx/data-types.ts';
 import { differentiate } from '../../../src/qat/differentiate.ts';
-import { resizeMaps } from '../../../src/qat/resize.ts';
-import { traceShapes } from '../../../src/qat/shapes.ts';
+import { resizeMaps, traceShapes } from '../../../src/qat/tracing.ts';
 import { buildModel } from '../../support/build.ts';
 import { uniform, type GradientCase, type Input } from './case.ts';
 

@@ -2,17 +2,14 @@
  * LSTM, GRU and RNN nodes → one copy of their cell per step in time, in plain operators that have gradients. The number of
  * steps is that of the traced batch. Rows that end earlier (sequence_lens) keep their state and give zeros from there on.
  */
-import { qatErrors } from '../../errors/qat.ts';
-import { Emitter } from '../../graph/emitter.ts';
-import type { Model } from '../../graph/model.ts';
-import type { Node } from '../../graph/node.ts';
-import { forward } from '../../graph/rewrite.ts';
-import type { Value } from '../../graph/value.ts';
-import { staticDims } from '../../ops/gradient/context.ts';
-import type { Cell } from './cell.ts';
-import { gru } from './gru.ts';
-import { lstm } from './lstm.ts';
-import { rnn } from './rnn.ts';
+import { qatErrors } from '../errors/qat.ts';
+import { Emitter } from '../graph/emitter.ts';
+import type { Model } from '../graph/model.ts';
+import type { Node } from '../graph/node.ts';
+import { forward } from '../graph/rewrite.ts';
+import type { Value } from '../graph/value.ts';
+import { staticDims } from '../ops/gradient/context.ts';
+import { type Cell, gru, lstm, rnn } from './recurrent-cells.ts';
 
 const cells = new Map([lstm, gru, rnn].map((cell) => [cell.type, cell] as const));
 

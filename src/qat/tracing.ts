@@ -1,6 +1,6 @@
 /**
- * The interpolation weights of Resize nodes, read off onnxruntime's own kernel: it resizes unit vectors along one axis at a time,
- * so that modes, coordinate conventions and rounding are right by construction.
+ * Gives every tensor of the main graph the type and shape it has for one batch: onnxruntime works them out. Gradient graphs are
+ * built for these fixed shapes.
  */
 import { Emitter } from '../graph/emitter.ts';
 import type { Executor } from '../graph/executor.ts';
@@ -9,6 +9,38 @@ import { Model } from '../graph/model.ts';
 import { Names } from '../graph/names.ts';
 import type { Node } from '../graph/node.ts';
 import { staticDims, wrapAxis, type AxisMap } from '../ops/gradient/context.ts';
+import type { SessionOptions } from '../backends/options.ts';
+import { traceTensors } from '../calibrate/shapes.ts';
+import { valueTypes } from '../graph/element-types.ts';
+import { dataType, type TensorValue } from '../onnx/data-types.ts';
+
+/** @param feeds one batch, in the size of the training batches */
+export async function traceShapes(
+  model: Model,
+  feeds: Readonly<Record<string, TensorValue>>,
+  options: SessionOptions = {},
+): Promise<void> {
+  const { types, containers } = valueTypes(model);
+  const traced = [];
+  for (const value of model.graph.values.values()) {
+    if (value.initializer || !(value.producer || value.isInput) || containers.has(value)) continue;
+    const type = types.get(value);
+    // No operator can look at codes of less than a byte, and nobody asks for their shape.
+    if (type !== undefined && dataType(type).bits < 8 && type !== 'string') value.setType(dataType(type).code);
+    else traced.push(value);
+  }
+  const names = traced.map((value) => value.name);
+  const found = await traceTensors(model, feeds, names, { simulate: true, ...options });
+  for (const value of traced) {
+    const { type, dims } = found.get(value.name)!;
+    value.setType(dataType(type).code, dims);
+  }
+}
+
+/**
+ * The interpolation weights of Resize nodes, read off onnxruntime's own kernel: it resizes unit vectors along one axis at a time,
+ * so that modes, coordinate conventions and rounding are right by construction.
+ */
 
 /**
  * The maps of every Resize of the main graph, for `differentiate`; shapes must have been traced. Nodes whose axes do not stand

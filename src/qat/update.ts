@@ -3,7 +3,7 @@
  * that they move at the pace of the weights), in the logarithm, or not at all.
  */
 import { finetuneErrors } from '../errors/finetune.ts';
-import type { Optimizer, OptimizerOptions } from './optimizers/optimizer.ts';
+import type { Optimizer, OptimizerOptions } from './optimizers.ts';
 import { totalLength, type Parameter } from './parameters.ts';
 
 export type ScaleTraining = 'lsq' | 'log' | 'none';

@@ -1,0 +1,157 @@
+/** The contract of a loss: what it compares the model's outputs with, and the nodes that compute it. One file per loss. */
+import { finetuneErrors } from '../errors/finetune.ts';
+import { axesBut, type Emitter } from '../graph/emitter.ts';
+import type { Value } from '../graph/value.ts';
+import { elementCount } from '../onnx/data-types.ts';
+
+/** One term of the training loss. */
+export interface LossTerm {
+  /** Id of the loss. */
+  readonly loss: string;
+  readonly weight: number;
+  /** Of distillation. */
+  readonly temperature: number;
+}
+
+export interface Compared {
+  /** Of the model that is trained, float32. */
+  readonly output: Value;
+  readonly dims: readonly number[];
+  /** Same shape: what the teacher has there, or target probabilities. */
+  readonly wanted: Value;
+}
+
+interface LossContext {
+  readonly batch: number;
+  readonly temperature: number;
+}
+
+interface Loss {
+  /** What `--loss` names. */
+  readonly id: string;
+  /** One line for help and docs. */
+  readonly summary: string;
+  readonly needs: 'labels' | 'teacher';
+  /** What of the model it judges: its outputs, or the activations that are quantized inside. */
+  readonly compares: 'outputs' | 'activations';
+  /** Whether it can judge an output of this shape. */
+  takes(dims: readonly number[], batch: number): boolean;
+  /** Appends nodes; returns one number, the mean over the batch. */
+  build(emit: Emitter, compared: Compared, context: LossContext): Value;
+}
+
+/** Scores of shape [batch, classes]. */
+export function hasClasses(dims: readonly number[], batch: number): boolean {
+  return dims.length === 2 && dims[0] === batch && dims[1]! >= 2;
+}
+
+/** Cross-entropy of the softmax with target probabilities, which hold the label smoothing: −Σ t·log p, mean over the batch. */
+
+const ce: Loss = {
+  id: 'ce',
+  summary: 'cross-entropy with the labels',
+  needs: 'labels',
+  compares: 'outputs',
+  takes: hasClasses,
+  build(emit, { output, wanted }, { batch }) {
+    const terms = emit.op('Mul', [wanted, emit.op('LogSoftmax', [output], { axis: 1 })]);
+    return emit.op('Mul', [emit.op('ReduceSum', [terms], { keepdims: 0 }), emit.scalar(-1 / batch)]);
+  },
+};
+
+/**
+ * Distillation (Hinton et al. 2015): the Kullback-Leibler divergence of the model's softmax from the teacher's, both at
+ * temperature T, times T², so that gradients keep their size: T²·Σ p·(log p − log q), mean over the batch.
+ */
+
+const kl: Loss = {
+  id: 'kl',
+  summary: "divergence from the float teacher's class probabilities",
+  needs: 'teacher',
+  compares: 'outputs',
+  takes: hasClasses,
+  build(emit, { output, wanted }, { batch, temperature }) {
+    const cooled = (value: Value): Value =>
+      temperature === 1 ? value : emit.op('Mul', [value, emit.scalar(1 / temperature)]);
+    const teacher = cooled(wanted);
+    const logs = emit.op('LogSoftmax', [teacher], { axis: 1 });
+    const difference = emit.op('Sub', [logs, emit.op('LogSoftmax', [cooled(output)], { axis: 1 })]);
+    const terms = emit.op('Mul', [emit.op('Softmax', [teacher], { axis: 1 }), difference]);
+    return emit.op('Mul', [emit.op('ReduceSum', [terms], { keepdims: 0 }), emit.scalar(temperature ** 2 / batch)]);
+  },
+};
+
+/**
+ * Squared error against the teacher's output, in parts of the square of that output: Σ (y − t)² / Σ t² of each sample, mean over the
+ * batch. Outputs of any scale weigh alike, and −10·log10 of it is the SQNR.
+ */
+
+/** Of the mean square: what keeps an output that is zero for a whole sample from dividing by zero. */
+const tiny = 1e-12;
+
+const mse: Loss = {
+  id: 'mse',
+  summary: "squared error against the float teacher's outputs, relative to their size",
+  needs: 'teacher',
+  compares: 'outputs',
+  takes: () => true,
+  build: relativeError,
+};
+
+/** One number: the mean over the samples. */
+function relativeError(emit: Emitter, { output, dims, wanted }: Compared, { batch }: LossContext): Value {
+  const perSample = dims.length > 0 && dims[0]! % batch === 0;
+  const rows = perSample ? batch : 1;
+  const flat = [rows, elementCount([...dims]) / rows];
+  const axes = axesBut(2, 0);
+  const error = emit.reshape(emit.op('Sub', [output, wanted]), flat);
+  const reference = emit.reshape(wanted, flat);
+  const sum = emit.sum(emit.op('Mul', [error, error]), axes, false);
+  const power = emit.sum(emit.op('Mul', [reference, reference]), axes, false);
+  const relative = emit.op('Div', [sum, emit.op('Add', [power, emit.scalar(tiny * flat[1]!)])]);
+  return emit.op('Mul', [emit.op('ReduceSum', [relative], { keepdims: 0 }), emit.scalar(1 / rows)]);
+}
+
+/**
+ * Squared error of what flows inside the model, at every fake quantizer, against the float teacher's: relative as in mse, mean over
+ * the tensors. Where the outputs say little (a saturated softmax, a few images), every layer still has something to learn from.
+ */
+
+const features: Loss = {
+  id: 'features',
+  summary: "squared error of the quantized activations inside against the float teacher's, relative to their size",
+  needs: 'teacher',
+  compares: 'activations',
+  takes: () => true,
+  build: relativeError,
+};
+
+/** Every loss, and the words of `--loss`. To add one: write its file and list it here. */
+
+export const losses: readonly Loss[] = [ce, kl, mse, features];
+
+/** @throws QAT_LOSS_NAME with the nearest one */
+export function lossOf(id: string): Loss {
+  const loss = losses.find((each) => each.id === id);
+  if (!loss)
+    throw finetuneErrors.unknownLoss(
+      id,
+      losses.map((each) => each.id),
+    );
+  return loss;
+}
+
+/**
+ * "kl", or a mix such as "kl=1,ce=0.5".
+ * @throws QAT_LOSS_NAME, QAT_LOSS_SYNTAX
+ */
+export function parseLoss(text: string, temperature: number): LossTerm[] {
+  const terms = text.split(',').map((word): LossTerm => {
+    const [, id, weight] = /^\s*([\w-]+)\s*(?:=\s*(\d+(?:\.\d+)?|\.\d+))?\s*$/.exec(word) ?? [];
+    if (id === undefined || (weight !== undefined && Number(weight) === 0)) throw finetuneErrors.lossSyntax(text);
+    return { loss: lossOf(id).id, weight: weight === undefined ? 1 : Number(weight), temperature };
+  });
+  const twice = terms.find(({ loss }, i) => terms.findIndex((other) => other.loss === loss) !== i);
+  if (twice) throw finetuneErrors.lossSyntax(text);
+  return terms;
+}
