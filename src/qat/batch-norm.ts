@@ -1,6 +1,7 @@
 /**
- * BatchNormalization that normalizes with the statistics of the batch, as plain operators: onnxruntime's own training mode
- * writes running statistics into the constants of the graph. Its gradient follows from those of the operators.
+ * The arithmetic of BatchNormalization in training: normalizing with the statistics of the batch, and the factors by which folding
+ * multiplies the weight of the layer before it. The statistics are computed by plain operators, whose gradients are known:
+ * onnxruntime's own training mode writes running statistics into the constants of the graph.
  */
 import type { Node } from '../graph/node.ts';
 import { qatErrors } from '../errors/qat.ts';
@@ -11,6 +12,7 @@ import { elementCount } from '../onnx/data-types.ts';
 import { staticDims } from '../ops/gradient/context.ts';
 import { normalize } from '../ops/gradient/normalization.ts';
 
+/** What a batch shows of each channel. */
 interface BatchStatistics {
   /** Of this batch, [channels]. */
   readonly mean: Value;
@@ -44,16 +46,17 @@ export function liveBatchNorm(node: Node): BatchStatistics {
   return statistics;
 }
 
-/** One factor per output channel of a layer, as folding a BatchNormalization multiplies its weight by; float32 step by step. */
-
-/** Axis of the output channels in the weight; undefined when it has none of its own. */
+/** The axis of the output channels in the weight of a layer; undefined when they have none of their own. */
 export function outputAxis(node: Node): number | undefined {
   if (node.is('Conv')) return 0;
   if (node.is('ConvTranspose')) return node.int('group', 1) === 1 ? 1 : undefined;
   return node.int('transB', 0) === 0 ? 1 : 0;
 }
 
-/** gamma / √(variance + epsilon), rounded after each operation, as onnxruntime computes it. */
+/**
+ * The gain of each channel, gamma / √(variance + epsilon), by which folding multiplies the weight: float32, rounded after each
+ * operation, as onnxruntime computes it.
+ */
 export function gainsOf(norm: {
   readonly gamma: Float32Array;
   readonly variance: Float32Array;
@@ -63,7 +66,7 @@ export function gainsOf(norm: {
   return norm.gamma.map((gamma, i) => gamma / Math.fround(Math.sqrt(Math.fround(norm.variance[i]! + epsilon))));
 }
 
-/** Each channel of `values` times (or, inverse, divided by) its factor. */
+/** Writes to `out` each channel of `values` times (or, inverse, divided by) its factor. */
 export function scaleChannels(
   values: Float32Array,
   dims: readonly number[],

@@ -1,6 +1,7 @@
 /**
- * The batches of a training run, from any step on. Datasets with positions are shuffled anew for each epoch; streams are read
- * again and again in their own order. Samples are read ahead while a step is computed.
+ * The batches of a training run, from any step on, and the runs and targets of each. Which samples make up which batch is a pure
+ * function of seed, epoch and place, so that a run that was stopped goes on with the very samples that were next, whatever the number
+ * of workers. Datasets with positions are shuffled anew for each epoch; streams are read again and again in their own order.
  */
 import { feedsOf } from '../data/batch.ts';
 import { filledUp, type Runs } from '../data/runs.ts';
@@ -13,6 +14,7 @@ import { random, type Random } from '../data/random.ts';
 /** Changes a sample before it is used; random numbers are a function of the sample's place in the run. */
 export type Augment = (sample: Sample, random: Random) => Sample | Promise<Sample>;
 
+/** Which samples are trained on, and in what order. */
 interface BatchRequest {
   readonly dataset: Dataset;
   /** Positions to train on, ascending; undefined for a stream. */
@@ -26,7 +28,7 @@ interface BatchRequest {
 /** Far from the streams that choose and shuffle samples. */
 const augmentStream = 2 ** 40;
 
-/** @param from step, counted from 0. Never ends. @throws QAT_FEW_SAMPLES */
+/** Yields `size` samples for each step, without end. @param from step, counted from 0 @throws QAT_FEW_SAMPLES */
 export async function* trainingBatches(request: BatchRequest, from: number): AsyncGenerator<readonly Sample[]> {
   const { size, seed, augment } = request;
   let place = from * size;
@@ -86,15 +88,10 @@ export async function* ahead<T>(source: AsyncGenerator<T>): AsyncGenerator<T> {
   }
 }
 
-/**
- * Which samples make up which batch: a pure function of seed, epoch and place, so that a run that was stopped goes on with the
- * very samples that were next, whatever the number of workers.
- */
-
 /** Far from the streams that choose samples. */
 const shuffleStream = 2 ** 32;
 
-/** A permutation of 0 … count - 1. */
+/** The order of an epoch: a permutation of 0 … count - 1. */
 export function epochOrder(count: number, seed: number, epoch: number): Uint32Array {
   const order = Uint32Array.from({ length: count }, (_, i) => i);
   const generator = random(seed, shuffleStream + epoch);
@@ -105,19 +102,23 @@ export function epochOrder(count: number, seed: number, epoch: number): Uint32Ar
   return order;
 }
 
-/** Whole batches of one epoch; what is left over waits for another shuffle. */
+/** Counts the whole batches of one epoch; what is left over waits for another shuffle. */
 export function batchesPerEpoch(count: number, batch: number): number {
   return Math.floor(count / batch);
 }
 
-/** Labels → target probabilities: 1 for the class, or with label smoothing ε, 1 − ε + ε/C for it and ε/C for the others. */
-
+/** How labels become target probabilities. */
 export interface TargetRequest {
   readonly classes: number;
+  /** Label smoothing ε, 0 for none. */
   readonly smoothing: number;
 }
 
-/** @throws QAT_LABEL for a label that is no class, QAT_UNLABELLED for none */
+/**
+ * Labels → target probabilities [samples, classes]: 1 − ε + ε/C for the class and ε/C for the others, with ε the label smoothing and C
+ * the number of classes.
+ * @throws QAT_LABEL for a label that is no class, QAT_UNLABELLED for none
+ */
 export function targetsOf(samples: readonly Sample[], { classes, smoothing }: TargetRequest): TensorValue {
   const data = new Float32Array(samples.length * classes).fill(smoothing / classes);
   samples.forEach(({ id, label }, row) => {
@@ -128,7 +129,7 @@ export function targetsOf(samples: readonly Sample[], { classes, smoothing }: Ta
   return { type: 'float32', dims: [samples.length, classes], data };
 }
 
-/** The shards of a step, each a run. @throws DATA_* when samples do not fit together */
+/** Splits a step into shards, each a run of the training graph. @throws DATA_* when samples do not fit together */
 export function shardsOf(samples: readonly Sample[], runs: Runs, target: TargetRequest | undefined): Shard[] {
   const shards: Shard[] = [];
   for (let from = 0; from < samples.length; from += runs.samples) {

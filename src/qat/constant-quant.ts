@@ -1,6 +1,7 @@
 /**
  * Constants as codes behind DequantizeLinear, whoever wrote them: what a float constant behind a pair becomes, and what tools that
- * export codes write. Their scales may lie along any axis, or stand for blocks.
+ * export codes write; and the layers that multiply them, as integer kernels will see those. Scales may lie along any axis, or stand
+ * for blocks.
  */
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
@@ -23,13 +24,14 @@ interface Scales {
   readonly block: number | undefined;
 }
 
+/** Codes of a constant, and the nodes that make real numbers of them. */
 export interface ConstantQuant extends Scales {
   /** The codes. */
   input: Value;
   readonly dequantize: readonly Node[];
 }
 
-/** Of the main graph and of all bodies; those whose scales are computed are left out, and so is int32 (biases). */
+/** Finds the quantized constants of the main graph and of all bodies; those whose scales are computed are left out, and so is int32 (biases). */
 export function findConstantQuants(model: Model): ConstantQuant[] {
   const found = new Map<string, ConstantQuant & { dequantize: Node[] }>();
   for (const node of model.allNodes()) {
@@ -49,7 +51,7 @@ export function findConstantQuants(model: Model): ConstantQuant[] {
   return [...found.values()];
 }
 
-/** Element → position of its scale. */
+/** Returns a function from an element's position to that of its scale. */
 export function slotsOf(dims: readonly number[], how: Omit<Scales, 'type'>): (element: number) => number {
   const { scales, axis, block } = how;
   if (axis === undefined) return () => 0;
@@ -93,7 +95,7 @@ export function floatsOf(codes: Tensor, how: Scales): Float32Array {
   return out;
 }
 
-/** Other codes for a constant, which its DequantizeLinear nodes read from now on. */
+/** Writes other codes for a constant, which its DequantizeLinear nodes read from now on. */
 export function recode(
   constant: ConstantQuant,
   elements: Codes,
@@ -111,9 +113,7 @@ export function recode(
   return placed;
 }
 
-/** Layers of a fake-quantized model: nodes that multiply a quantized constant, as integer kernels will see them. */
-
-/** A constant behind quantizers, and the nodes that make real numbers of its codes. */
+/** What a quantized constant and a constant behind fake quantizers have in common. */
 interface Dequantized {
   readonly input: Value;
   readonly dequantize: readonly Node[];
@@ -131,6 +131,7 @@ export interface Layer<W extends Dequantized> {
   readonly bias: number | undefined;
 }
 
+/** Finds the nodes that multiply one of the constants. */
 export function findLayers<W extends Dequantized>(model: Model, constants: readonly W[]): Layer<W>[] {
   const byOutput = new Map(constants.flatMap((fake) => fake.dequantize.map((node) => [node.output()!, fake] as const)));
   const layers: Layer<W>[] = [];

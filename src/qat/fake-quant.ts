@@ -1,20 +1,24 @@
 /**
  * Fake quantizers as they stand in a graph: a QuantizeLinear, limits on its codes or none, and the DequantizeLinear nodes that
  * read them with the same scale and zero point. Made by `prepare`, by PyTorch's export, or by any tool that writes QDQ.
+ *
+ * Codes narrower than their container are limited between the two nodes: 8-bit codes by Clip, the form that PyTorch exports and other
+ * tools import; onnxruntime has no Clip on 16 bits, so those go through int32. Taken off again, what is left is the float teacher.
  */
 import { finetuneErrors } from '../errors/finetune.ts';
 import { copyModel } from '../graph/copy.ts';
-import type { Model } from '../graph/model.ts';
-import { forward } from '../graph/rewrite.ts';
-import { removeDead } from '../graph/walk.ts';
-import { dataType, type DataTypeName, dataTypeOfCode } from '../onnx/data-types.ts';
 import type { Graph } from '../graph/graph.ts';
+import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
+import { forward } from '../graph/rewrite.ts';
 import type { Value } from '../graph/value.ts';
+import { removeDead } from '../graph/walk.ts';
+import { dataType, dataTypeOfCode, type DataTypeName } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import { codes, type IntegerType } from '../quantized/params.ts';
 import { containerBits, type CodeLimits } from './widths.ts';
 
+/** One fake quantizer. */
 export interface FakeQuant {
   readonly quantize: Node;
   /** Clip, or Cast, Clip and Cast; empty when all codes of the type are used. */
@@ -33,12 +37,12 @@ export interface FakeQuant {
   readonly limits: CodeLimits;
 }
 
-/** Of the main graph and of all bodies, in list order. Those of four-bit types or with blocks are left out: nothing trains them. */
+/** Finds the fake quantizers of the main graph and of all bodies, in list order. Those of four-bit types or with blocks are left out: nothing trains them. */
 export function findFakeQuants(model: Model): FakeQuant[] {
   return allFakeQuants(model).filter((fake) => !isNarrow(fake));
 }
 
-/** Those of four bits and those with a scale for every block too. */
+/** Finds all of them, those of four bits and those with a scale for every block too. */
 export function allFakeQuants(model: Model): FakeQuant[] {
   const found: FakeQuant[] = [];
   for (const node of model.allNodes()) {
@@ -85,17 +89,19 @@ export function axisOf(node: Node): Pick<FakeQuant, 'axis' | 'block'> {
   return { axis: several ? (written < 0 && rank !== undefined ? written + rank : written) : undefined, block };
 }
 
+/** The types that fake quantizers write. */
 export const codeTypes: ReadonlySet<DataTypeName> = new Set<DataTypeName>([
   ...(['uint8', 'int8', 'uint16', 'int16', 'uint4', 'int4'] as const),
 ]);
 
-/** Undefined for codes of other types: float8, int32. */
+/** The type of the codes; undefined for others than these: float8, int32. */
 function codeType(quantize: Node): IntegerType | undefined {
   const written = quantize.int('output_dtype', 0);
   const type = quantize.input(2)?.type ?? (written === 0 ? 'uint8' : dataTypeOfCode(written)?.name);
   return type !== undefined && codeTypes.has(type) ? (type as IntegerType) : undefined;
 }
 
+/** All codes of a type. */
 export function typeLimits(type: IntegerType): CodeLimits {
   const { bits } = dataType(type);
   return type.startsWith('u')
@@ -103,7 +109,7 @@ export function typeLimits(type: IntegerType): CodeLimits {
     : { qmin: -(2 ** (bits - 1)), qmax: 2 ** (bits - 1) - 1 };
 }
 
-/** Undefined when it is computed. */
+/** A limit of a Clip; undefined when it is computed. */
 function clipLimit(clip: Node, index: number, fallback: number): number | undefined {
   if (!clip.input(index)) return fallback;
   return clip.constant(index)?.ints()[0];
@@ -122,11 +128,6 @@ function sameZero(a: Value | undefined, b: Value | undefined): boolean {
   if (a && b) return same(a, b);
   return [a, b].every((value) => !value || value.constant?.floats().every((zero) => zero === 0));
 }
-
-/**
- * Codes narrower than their container: limited between QuantizeLinear and DequantizeLinear. 8-bit codes by Clip, the form
- * that PyTorch exports and other tools import; onnxruntime has no Clip on 16 bits, so those go through int32.
- */
 
 /** Puts the limits behind a QuantizeLinear; whatever read its codes reads limited ones. */
 export function clampCodes(quantize: Node, type: IntegerType, { qmin, qmax }: CodeLimits): void {
@@ -165,9 +166,7 @@ function limitValue(graph: Graph, type: DataTypeName, limit: number): Value {
   return root.addInitializer(Tensor.of(name, type, [], data));
 }
 
-/** The teacher: the float model that is left when the fake quantizers are taken off, or another that has the same values inside. */
-
-/** The given model is left as it is. */
+/** The teacher of a fake-quantized model: what is left when the fake quantizers are taken off. The given model is left as it is. */
 export function withoutFakeQuants(source: Model): Model {
   const model = copyModel(source);
   for (const { input, dequantize } of findFakeQuants(model)) {
@@ -185,7 +184,7 @@ export function withoutFakeQuants(source: Model): Model {
 }
 
 /**
- * Makes outputs of the values that a loss compares, by name.
+ * Makes outputs of the values inside the teacher that a loss compares, by name.
  * @param path of the teacher's file, for errors
  * @throws QAT_TEACHER when it has no such value
  */

@@ -1,4 +1,13 @@
-/** The contract of a loss: what it compares the model's outputs with, and the nodes that compute it. One file per loss. */
+/**
+ * The training losses: what each compares the model with, and the nodes that compute it. All are means over the batch.
+ *
+ *   ce        −Σ t·log p                   p: softmax of the outputs, t: target probabilities, which hold the label smoothing
+ *   kl        T²·Σ q·(log q − log p)       p, q: softmax of student and teacher at temperature T
+ *   mse       Σ (y − t)² / Σ t²            y, t: one output of student and teacher, the sums over one sample
+ *   features  as mse                       at every fake quantizer inside, mean over the tensors
+ *
+ * To add one: write it here and list it in `losses`.
+ */
 import { finetuneErrors } from '../errors/finetune.ts';
 import { axesBut, type Emitter } from '../graph/emitter.ts';
 import type { Value } from '../graph/value.ts';
@@ -13,6 +22,7 @@ export interface LossTerm {
   readonly temperature: number;
 }
 
+/** One tensor of the model that a loss judges. */
 export interface Compared {
   /** Of the model that is trained, float32. */
   readonly output: Value;
@@ -45,8 +55,6 @@ export function hasClasses(dims: readonly number[], batch: number): boolean {
   return dims.length === 2 && dims[0] === batch && dims[1]! >= 2;
 }
 
-/** Cross-entropy of the softmax with target probabilities, which hold the label smoothing: −Σ t·log p, mean over the batch. */
-
 const ce: Loss = {
   id: 'ce',
   summary: 'cross-entropy with the labels',
@@ -60,10 +68,9 @@ const ce: Loss = {
 };
 
 /**
- * Distillation (Hinton et al. 2015): the Kullback-Leibler divergence of the model's softmax from the teacher's, both at
- * temperature T, times T², so that gradients keep their size: T²·Σ p·(log p − log q), mean over the batch.
+ * Distillation (Hinton et al. 2015): the Kullback-Leibler divergence of the model's softmax from the teacher's, times T², so that
+ * gradients keep their size at any temperature.
  */
-
 const kl: Loss = {
   id: 'kl',
   summary: "divergence from the float teacher's class probabilities",
@@ -81,14 +88,10 @@ const kl: Loss = {
   },
 };
 
-/**
- * Squared error against the teacher's output, in parts of the square of that output: Σ (y − t)² / Σ t² of each sample, mean over the
- * batch. Outputs of any scale weigh alike, and −10·log10 of it is the SQNR.
- */
-
 /** Of the mean square: what keeps an output that is zero for a whole sample from dividing by zero. */
 const tiny = 1e-12;
 
+/** Squared error relative to the teacher's output: outputs of any scale weigh alike, and −10·log10 of it is the SQNR. */
 const mse: Loss = {
   id: 'mse',
   summary: "squared error against the float teacher's outputs, relative to their size",
@@ -98,7 +101,7 @@ const mse: Loss = {
   build: relativeError,
 };
 
-/** One number: the mean over the samples. */
+/** Appends Σ (y − t)² / Σ t² of each sample; returns one number, the mean over the samples. */
 function relativeError(emit: Emitter, { output, dims, wanted }: Compared, { batch }: LossContext): Value {
   const perSample = dims.length > 0 && dims[0]! % batch === 0;
   const rows = perSample ? batch : 1;
@@ -113,10 +116,10 @@ function relativeError(emit: Emitter, { output, dims, wanted }: Compared, { batc
 }
 
 /**
- * Squared error of what flows inside the model, at every fake quantizer, against the float teacher's: relative as in mse, mean over
- * the tensors. Where the outputs say little (a saturated softmax, a few images), every layer still has something to learn from.
+ * Squared error at every fake quantizer against the teacher's value of the same name (`showInside` makes those outputs). Where the
+ * outputs say little (a saturated softmax, a few images), every layer still has something to learn from: a detector at 4 bits has a
+ * few dB inside and 32 dB at its outputs.
  */
-
 const features: Loss = {
   id: 'features',
   summary: "squared error of the quantized activations inside against the float teacher's, relative to their size",
@@ -126,8 +129,7 @@ const features: Loss = {
   build: relativeError,
 };
 
-/** Every loss, and the words of `--loss`. To add one: write its file and list it here. */
-
+/** Every loss that `--loss` can name. */
 export const losses: readonly Loss[] = [ce, kl, mse, features];
 
 /** @throws QAT_LOSS_NAME with the nearest one */
@@ -142,7 +144,7 @@ export function lossOf(id: string): Loss {
 }
 
 /**
- * "kl", or a mix such as "kl=1,ce=0.5".
+ * Reads the value of `--loss`: "kl", or a mix such as "kl=1,ce=0.5".
  * @throws QAT_LOSS_NAME, QAT_LOSS_SYNTAX
  */
 export function parseLoss(text: string, temperature: number): LossTerm[] {

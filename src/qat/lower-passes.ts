@@ -1,15 +1,18 @@
-/** Relu and Clip before a quantizer whose codes cannot leave their limits anyway: integer kernels need none. */
+/**
+ * Rewrites on the way from a fake-quantized model to an int8 model, each for a trait of integer kernels: Relu and Clip that the
+ * quantizer behind them makes superfluous, scales of weights that suit their biases, and unsigned activations.
+ */
 import type { Model } from '../graph/model.ts';
+import type { Node } from '../graph/node.ts';
+import { bypass } from '../graph/rewrite.ts';
 import type { Value } from '../graph/value.ts';
 import { dataType } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
-import { allFakeQuants, type FakeQuant } from './fake-quant.ts';
+import { specOf } from '../ops/index.ts';
 import { fitScales } from '../quantized/bias.ts';
 import { codesOf, floatsOf, recode, slotsOf, type ConstantQuant, type Layer } from './constant-quant.ts';
+import { allFakeQuants, type FakeQuant } from './fake-quant.ts';
 import type { CodeLimits } from './widths.ts';
-import type { Node } from '../graph/node.ts';
-import { bypass } from '../graph/rewrite.ts';
-import { specOf } from '../ops/index.ts';
 
 /** Removes the limiting activations before a quantizer whose codes cannot leave the limits anyway. Returns how many. */
 export function absorbClamps(fake: FakeQuant): number {
@@ -41,8 +44,6 @@ function isLayer(clampNode: Node): boolean {
   return producer.inputs[0]?.producer?.is('DequantizeLinear') === true;
 }
 
-/** Scales of weights, fitted to the biases of the layers that read them: quantized/bias.ts says why. Their codes follow. */
-
 /** What a constant was before it became codes. */
 export interface Origin {
   readonly name: string;
@@ -51,6 +52,7 @@ export interface Origin {
 }
 
 /**
+ * Fits the scales of weights to the biases of the layers that read them (quantized/bias.ts says why); the codes follow.
  * @param layers with a bias that has a scale for each of its elements
  * @param sources of codes that were made of float constants, by name
  * @returns the weights that lost precision, with the number of channels
@@ -96,7 +98,6 @@ function silentSlots(weight: ConstantQuant): Set<number> {
  * Signed activations → unsigned: codes and zero points are moved by 128, and what they stand for stays the same. x64 CPUs without VNNI
  * add products with signed weights in saturating 16 bits, whatever the activations are; products of two unsigned codes are exact.
  */
-
 export function unsignActivations(model: Model): void {
   const moved = new Map<Value, Value>();
   const unsigned = (value: Value): Value => {

@@ -1,10 +1,18 @@
 /**
- * The contract of an optimizer: how a gradient moves the parameters. One file per optimizer. All arithmetic is in float64 on
- * float32 arrays, element by element in order, so that the same gradients give the same bytes everywhere.
+ * Optimizers, which move parameters by their gradients, and schedules of the learning rate. All arithmetic is in float64 on float32
+ * arrays, element by element in order, so that the same gradients give the same bytes everywhere.
+ *
+ *   sgd          m ← μ·m + g,  w ← w − lr·m,  with Nesterov w ← w − lr·(g + μ·m)      (as PyTorch defines it)
+ *   adam, adamw  m ← β₁·m + (1 − β₁)·g,  v ← β₂·v + (1 − β₂)·g²,  w ← w − lr·m̂ / (√v̂ + ε)
+ *
+ * with m̂ = m / (1 − β₁ᵗ) and v̂ = v / (1 − β₂ᵗ) at step t, β = (0.9, 0.999), ε = 1e-8 (Kingma and Ba 2015). Weight decay is part of
+ * the gradient g; in AdamW (Loshchilov and Hutter 2019) it is taken off the weights themselves.
+ *
+ * To add an optimizer: write it here and list it in `optimizers`.
  */
 import { finetuneErrors } from '../errors/finetune.ts';
 
-/** A run of elements that are treated alike. */
+/** A run of elements of the flat array that are treated alike. */
 interface Segment {
   readonly from: number;
   readonly to: number;
@@ -13,12 +21,14 @@ interface Segment {
   readonly decay: number;
 }
 
+/** Settings of single optimizers. */
 export interface OptimizerOptions {
   /** Of sgd. */
   readonly momentum: number;
   readonly nesterov: boolean;
 }
 
+/** How a gradient moves the parameters. */
 export interface Optimizer {
   /** What `--optimizer` names. */
   readonly id: string;
@@ -37,8 +47,6 @@ export interface Optimizer {
   ): void;
 }
 
-/** Stochastic gradient descent with momentum, as PyTorch defines it: m = μ·m + g; w −= lr·m, with Nesterov lr·(g + μ·m). */
-
 const sgd: Optimizer = {
   id: 'sgd',
   summary: 'gradient descent with momentum',
@@ -52,11 +60,6 @@ const sgd: Optimizer = {
     }
   },
 };
-
-/**
- * Adam (Kingma and Ba 2015) with β = (0.9, 0.999), ε = 1e-8: w −= lr·m̂ / (√v̂ + ε). Weight decay is part of the gradient, and in
- * AdamW (Loshchilov and Hutter 2019) taken off the weights themselves.
- */
 
 const [beta1, beta2, epsilon] = [0.9, 0.999, 1e-8];
 
@@ -91,8 +94,7 @@ const adamw: Optimizer = {
   step: adamLike(true),
 };
 
-/** Every optimizer. To add one: write its file and list it here. */
-
+/** Every optimizer that `--optimizer` can name. */
 export const optimizers: readonly Optimizer[] = [sgd, adam, adamw];
 
 /** @throws QAT_OPTIMIZER with the nearest one */
@@ -106,10 +108,9 @@ export function optimizerOf(id: string): Optimizer {
   return found;
 }
 
-/** Learning rate by step, as a factor between 0 and 1 of the one asked for. */
-
 type ScheduleName = 'constant' | 'cosine' | 'step';
 
+/** How the learning rate changes from step to step. */
 export interface Schedule {
   readonly name: ScheduleName;
   /** Steps in all. */
@@ -121,7 +122,10 @@ export interface Schedule {
 /** `step`: a tenth after half of the steps, and a hundredth after three quarters. */
 const drops = [0.5, 0.75];
 
-/** @param step from 0. Cosine falls to 0 after the last step (Loshchilov and Hutter 2017, without restarts). */
+/**
+ * The learning rate at a step (from 0), as a factor between 0 and 1 of the one asked for. Cosine falls to 0 after the last step (Loshchilov
+ * and Hutter 2017, without restarts).
+ */
 export function rateFactor({ name, steps, warmup }: Schedule, step: number): number {
   if (step < warmup) return (step + 1) / (warmup + 1);
   const progress = (step - warmup) / Math.max(1, steps - warmup);

@@ -1,7 +1,18 @@
-/** What a recurrent operator is: its gates, its states, and one step in time, built of plain operators. */
+/**
+ * The cells of the recurrent operators: their gates, their states, and one step in time, built of plain operators that have gradients.
+ *
+ *   RNN   h' = f(x·Wᵀ + h·Rᵀ + biases)
+ *   LSTM  c' = f∘c + i∘g,  h' = o∘h(c'),  gates in ONNX's order i, o, f, c     (Hochreiter and Schmidhuber 1997)
+ *   GRU   h' = (1 − z)∘h̃ + z∘h,           gates in ONNX's order z, r, h        (Cho et al. 2014)
+ *
+ * To add one: write it here and list it in `cells`.
+ */
 import type { Value } from '../graph/value.ts';
 import type { Emitter } from '../graph/emitter.ts';
 import type { Node } from '../graph/node.ts';
+
+/** Appends an activation function. */
+type Activation = (value: Value) => Value;
 
 /** One direction of one node. `gates` stands for the cell's number of gates. */
 interface Direction {
@@ -14,12 +25,13 @@ interface Direction {
   /** [3 · hidden], LSTM only. */
   readonly peepholes: Value | null;
   /** The cell's functions, in the order in which the operator lists them. */
-  readonly activations: readonly ((value: Value) => Value)[];
+  readonly activations: readonly Activation[];
 }
 
 /** From the input's share of the gates, [batch, gates · hidden], and the states, [batch, hidden] each, to the next states. */
 type Step = (projected: Value, states: readonly Value[]) => Value[];
 
+/** A recurrent operator, as unrolling sees it. */
 export interface Cell {
   readonly type: string;
   readonly gates: number;
@@ -35,20 +47,18 @@ export interface Cell {
   prepare(direction: Direction): Step;
 }
 
-/** Parts of `size` columns. */
+/** Splits [batch, parts · size] into parts of `size` columns. */
 function columns(emit: Emitter, value: Value, parts: number, size: number): Value[] {
   const sizes = emit.ints(Array.from({ length: parts }, () => size));
   return parts === 1 ? [value] : emit.ops('Split', [value, sizes], parts, { axis: 1 });
 }
 
-/** h · Rᵀ + bias. */
+/** Appends h · Rᵀ + bias. */
 function recur(emit: Emitter, h: Value, weight: Value, bias: Value | null): Value {
   return emit.op('Gemm', bias ? [h, weight, bias] : [h, weight], { transB: 1 });
 }
 
-/** The plain recurrent cell: h' = f(x·Wᵀ + h·Rᵀ + biases). */
-
-export const rnn: Cell = {
+const rnn: Cell = {
   type: 'RNN',
   gates: 1,
   activations: ['Tanh'],
@@ -60,9 +70,7 @@ export const rnn: Cell = {
   },
 };
 
-/** Long short-term memory (Hochreiter and Schmidhuber 1997) as ONNX defines it: gates in the order i, o, f, c. */
-
-export const lstm: Cell = {
+const lstm: Cell = {
   type: 'LSTM',
   gates: 4,
   activations: ['Sigmoid', 'Tanh', 'Tanh'],
@@ -91,11 +99,7 @@ export const lstm: Cell = {
   },
 };
 
-type Activation = (value: Value) => Value;
-
-/** Gated recurrent unit (Cho et al. 2014) as ONNX defines it: gates in the order z, r, h. */
-
-export const gru: Cell = {
+const gru: Cell = {
   type: 'GRU',
   gates: 3,
   activations: ['Sigmoid', 'Tanh'],
@@ -121,3 +125,6 @@ export const gru: Cell = {
     };
   },
 };
+
+/** By operator type. */
+export const cells: ReadonlyMap<string, Cell> = new Map([lstm, gru, rnn].map((cell) => [cell.type, cell] as const));

@@ -1,20 +1,24 @@
 /**
- * Gives every tensor of the main graph the type and shape it has for one batch: onnxruntime works them out. Gradient graphs are
- * built for these fixed shapes.
+ * What onnxruntime is asked about one batch before a gradient graph is built: the type and shape of every tensor, because gradient
+ * graphs are built for fixed shapes, and the interpolation weights of Resize nodes, read off its own kernel: it resizes unit vectors
+ * along one axis at a time, so that modes, coordinate conventions and rounding are right by construction.
  */
+import type { SessionOptions } from '../backends/options.ts';
+import { traceTensors } from '../calibrate/shapes.ts';
+import { valueTypes } from '../graph/element-types.ts';
 import { Emitter } from '../graph/emitter.ts';
 import type { Executor } from '../graph/executor.ts';
 import { Graph } from '../graph/graph.ts';
 import { Model } from '../graph/model.ts';
 import { Names } from '../graph/names.ts';
 import type { Node } from '../graph/node.ts';
-import { staticDims, wrapAxis, type AxisMap } from '../ops/gradient/context.ts';
-import type { SessionOptions } from '../backends/options.ts';
-import { traceTensors } from '../calibrate/shapes.ts';
-import { valueTypes } from '../graph/element-types.ts';
 import { dataType, type TensorValue } from '../onnx/data-types.ts';
+import { staticDims, wrapAxis, type AxisMap } from '../ops/gradient/context.ts';
 
-/** @param feeds one batch, in the size of the training batches */
+/**
+ * Gives every tensor of the main graph the type and shape it has for one batch.
+ * @param feeds one batch, in the size of the training batches
+ */
 export async function traceShapes(
   model: Model,
   feeds: Readonly<Record<string, TensorValue>>,
@@ -36,11 +40,6 @@ export async function traceShapes(
     value.setType(dataType(type).code, dims);
   }
 }
-
-/**
- * The interpolation weights of Resize nodes, read off onnxruntime's own kernel: it resizes unit vectors along one axis at a time,
- * so that modes, coordinate conventions and rounding are right by construction.
- */
 
 /**
  * The maps of every Resize of the main graph, for `differentiate`; shapes must have been traced. Nodes whose axes do not stand

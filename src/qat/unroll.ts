@@ -9,9 +9,7 @@ import type { Node } from '../graph/node.ts';
 import { forward } from '../graph/rewrite.ts';
 import type { Value } from '../graph/value.ts';
 import { staticDims } from '../ops/gradient/context.ts';
-import { type Cell, gru, lstm, rnn } from './recurrent-cells.ts';
-
-const cells = new Map([lstm, gru, rnn].map((cell) => [cell.type, cell] as const));
+import { cells, type Cell } from './recurrent-cells.ts';
 
 /**
  * Unrolls every recurrent node of the main graph. Shapes must have been traced, and must be traced again afterwards.

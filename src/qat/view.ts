@@ -1,16 +1,19 @@
 /**
- * What becomes of the flat array of parameters before it is used. Biases go on their integer grid, as `convert` will put them
- * there; what is evaluated and written has BatchNormalization folded, as it is in the model.
+ * What becomes of the flat array of parameters before it is used. What is evaluated and written has BatchNormalization folded, as it
+ * is in the model, and biases lie on their integer grid, as `convert` will put them there: integer kernels add the bias as an int32
+ * code at (input scale × weight scale), and with few bits that step is coarse. So the model is run with biases on the grid, and the
+ * gradient moves the exact ones behind them (a straight-through estimator).
  */
 import type { Model } from '../graph/model.ts';
 import type { Value } from '../graph/value.ts';
 import { clamp, roundHalfEven } from '../quantized/params.ts';
-import { findFakeQuants } from './fake-quant.ts';
 import { findLayers } from './constant-quant.ts';
-import type { Parameter } from './parameters.ts';
+import { findFakeQuants } from './fake-quant.ts';
 import { foldNorms, placeNorms, type PlacedNorm } from './live-norm.ts';
 import type { NormRecord } from './norm-record.ts';
+import type { Parameter } from './parameters.ts';
 
+/** The parameters as training and as evaluation see them. */
 export interface View {
   /** Writes to `out` what the training graph is run with. */
   trained(parameters: Float32Array, out: Float32Array): Float32Array;
@@ -49,15 +52,10 @@ export function viewOf(model: Model, parameters: readonly Parameter[], records: 
   };
 }
 
-/**
- * Integer kernels add the bias as an int32 code at (input scale × weight scale). With few bits that step is coarse, so training
- * sees it: the model is run with biases on their grid, and the gradient moves the exact ones behind them (a straight-through
- * estimator). What is trained is then what runs after `convert`.
- */
-
 /** A scale that is trained, by its place in the flat array, or one that is not. */
 type Scale = { readonly offset: number; readonly length: number } | Float32Array;
 
+/** Where a bias lies in the flat array, and the scales whose product is its step. */
 interface BiasGrid {
   readonly offset: number;
   readonly length: number;
@@ -65,7 +63,7 @@ interface BiasGrid {
   readonly weight: Scale;
 }
 
-/** One per trained bias of a quantized layer. A bias that two layers share has no one grid, and stays as it is. */
+/** Finds the grid of every trained bias of a quantized layer. A bias that two layers share has no one grid, and stays as it is. */
 function findBiasGrids(model: Model, parameters: readonly Parameter[]): BiasGrid[] {
   const byName = new Map(parameters.map((parameter) => [parameter.name, parameter]));
   const scale = (value: Value): Scale => byName.get(value.name) ?? value.constant!.floats();

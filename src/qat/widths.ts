@@ -2,6 +2,9 @@
  * How many bits each quantizer gets. Few bits are for what multiplies: the weights and the activations that enter a layer with
  * weights. Everything else keeps the width of its container, because a narrow sum or pool saves nothing and costs accuracy.
  * The first and the last layers, which suffer most, have a width of their own.
+ *
+ * A tensor has the width that its readers want. When one of them multiplies it by weights in few bits and another adds it up, it is
+ * quantized twice: wide for all, and from there narrow for the layer, so that few bits never enter a residual sum.
  */
 import type { Value } from '../graph/value.ts';
 import type { QdqPlan, RegionPlan, TensorPlan } from '../quantizable/plan.ts';
@@ -12,6 +15,7 @@ import { topologicalDeep } from '../graph/walk.ts';
 import { specOf } from '../ops/index.ts';
 import type { IntegerType } from '../quantized/params.ts';
 
+/** The bits that the user asked for. */
 export interface Widths {
   /** 2 to 16 each. */
   readonly weights: number;
@@ -25,6 +29,7 @@ export interface CodeLimits {
   readonly qmax: number;
 }
 
+/** The bits that codes of a type are stored and computed in: 16 or 8. */
 export function containerBits(type: IntegerType): number {
   return type.endsWith('16') ? 16 : 8;
 }
@@ -106,12 +111,7 @@ function isLayer(node: Node): boolean {
   return specOf(node)?.weight !== undefined && node.constant(1) !== undefined;
 }
 
-/**
- * Bits of the activations. A tensor has the width that its readers want. When one of them multiplies it by weights in few bits
- * and another adds it up, it is quantized twice: wide for all, and from there narrow for the layer, so that few bits never
- * enter a residual sum.
- */
-
+/** In how many bits a tensor is quantized. */
 export interface TensorBits {
   /** Whose range the tensor uses: its own plan, or that of the tensor it shares with. */
   readonly root: TensorPlan;
@@ -120,7 +120,10 @@ export interface TensorBits {
   readonly narrower: ReadonlyMap<number, ReadonlySet<RegionPlan>>;
 }
 
-/** @param layers regions with weights, and the bits in which they read their activations */
+/**
+ * The bits of every planned tensor, by name.
+ * @param layers regions with weights, and the bits in which they read their activations
+ */
 export function activationBits(
   plan: QdqPlan,
   find: (name: string) => Value | undefined,
@@ -166,7 +169,7 @@ export function activationBits(
   return result;
 }
 
-/** What no region reads as codes reads the dequantized value: it should see all of it. */
+/** Whether anything but regions reads the value: it reads the dequantized one, and should see all bits of it. */
 function isReadInFloat(value: Value, name: string, { regions }: QdqPlan): boolean {
   const reads = regions.reduce(
     (sum, { activations }) => sum + activations.filter((operand) => operand.tensor === name).length,
