@@ -9,7 +9,7 @@ import { createExecutor } from './backends/session.ts';
 import { targetOf } from './backends/targets/index.ts';
 import { QdqError } from './errors/qdq-error.ts';
 import { widen } from './intrinsic/widen/widen.ts';
-import { modelFromFile } from './graph/copy.ts';
+import { modelFromFile } from './graph/from-proto.ts';
 import type { Model } from './graph/model.ts';
 import type { Value } from './graph/value.ts';
 import type { Applied, Refused } from './intrinsic/pass.ts';

@@ -1,5 +1,5 @@
 /** A model that onnxruntime refuses because it has no kernels for it, in an equal form that it has kernels for. */
-import { copyModel, modelFromFile } from '../graph/copy.ts';
+import { copyModel, modelFromFile } from '../graph/from-proto.ts';
 import type { Model } from '../graph/model.ts';
 import { turnBatchFirst } from '../intrinsic/batch-first.ts';
 import { widen } from '../intrinsic/widen/widen.ts';

@@ -3,7 +3,7 @@
  * what is in it, so that it can be run, proven and compared like any other; the model that is written keeps its outputs. A
  * sequence becomes all its elements in a row, an optional what it holds or nothing, a map of ZipMap the scores it is made of.
  */
-import { copyModel, modelFromFile } from '../graph/copy.ts';
+import { copyModel, modelFromFile } from '../graph/from-proto.ts';
 import { valueTypes, type ValueTypes } from '../graph/element-types.ts';
 import { Graph } from '../graph/graph.ts';
 import type { Model } from '../graph/model.ts';

@@ -8,7 +8,7 @@ import { openSession } from '../backends/session.ts';
 import { feedsOfOne } from '../data/batch.ts';
 import { inputsOf } from '../data/model-inputs.ts';
 import type { Dataset, Selection } from '../data/sample.ts';
-import { copyModel } from '../graph/copy.ts';
+import { copyModel } from '../graph/from-proto.ts';
 import type { Model } from '../graph/model.ts';
 import type { TensorValue } from '../onnx/data-types.ts';
 import type { Health } from './health.ts';

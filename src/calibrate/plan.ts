@@ -1,7 +1,7 @@
 /** What to compute of which tensor: the statistics the observer needs, and a look for NaN wherever one could get lost. */
 import type { SessionOptions } from '../backends/options.ts';
 import { calibrateErrors } from '../errors/calibrate.ts';
-import { copyModel } from '../graph/copy.ts';
+import { copyModel } from '../graph/from-proto.ts';
 import type { Model } from '../graph/model.ts';
 import type { Value } from '../graph/value.ts';
 import type { DataTypeName, TensorValue } from '../onnx/data-types.ts';

@@ -6,7 +6,7 @@ import { narrowedFor } from '../backends/float32-ports.ts';
 import type { SessionOptions } from '../backends/options.ts';
 import { openSession } from '../backends/session.ts';
 import { calibrateErrors } from '../errors/calibrate.ts';
-import { copyModel } from '../graph/copy.ts';
+import { copyModel } from '../graph/from-proto.ts';
 import type { Model } from '../graph/model.ts';
 import type { DataTypeName, TensorValue } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';

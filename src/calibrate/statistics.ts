@@ -14,7 +14,7 @@
  *   in the graph: its elements tell them (whole.ts).
  */
 import { writtenMark } from '../backends/in-place.ts';
-import { copyModel } from '../graph/copy.ts';
+import { copyModel } from '../graph/from-proto.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Model } from '../graph/model.ts';
 import type { Value } from '../graph/value.ts';

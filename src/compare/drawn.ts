@@ -2,7 +2,7 @@
  * Float nodes that onnxruntime draws into int8: the graph that it makes of a written model, held against what was left float. Nodes
  * are followed by names of their own, given to a copy for this one session, because those of a file need not be unique.
  */
-import { copyModel } from '../graph/copy.ts';
+import { copyModel } from '../graph/from-proto.ts';
 import { elementTypes, isFloat } from '../graph/element-types.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';

@@ -1,9 +1,9 @@
 /** What a report says of a model file, and the form in which onnxruntime can open it. */
 import type { InputInfo } from '../data/sample.ts';
 import { compareErrors } from '../errors/compare.ts';
-import { modelFromFile } from '../graph/copy.ts';
+import { modelFromFile } from '../graph/from-proto.ts';
 import type { Model } from '../graph/model.ts';
-import { separateNodeNames } from '../graph/node-names.ts';
+import { separateNodeNames } from '../graph/names.ts';
 import { sourceFile } from '../onnx/file.ts';
 import { loadModel } from '../onnx/model-file.ts';
 import { uncomputable } from '../quantized/requantize.ts';

@@ -9,7 +9,7 @@ import { leftConversions } from './conversions.ts';
 import { executedModel, writtenNode } from './executed.ts';
 import { findRegions, type Region } from './regions.ts';
 import type { NodeRow, Placement } from './report.ts';
-import { own } from '../graph/own.ts';
+import { own } from '../graph/names.ts';
 
 /** Nodes that quantization left float on purpose, by name. */
 export type LeftFloat = readonly { readonly node: string; readonly reason: string }[];

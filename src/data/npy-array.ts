@@ -6,7 +6,7 @@ import { dataType, elementCount, type DataTypeName, type TypedArray } from '../o
 import { textNumbers } from '../onnx/texts.ts';
 import { dataErrors } from '../errors/data.ts';
 import type { RandomAccess } from './bytes.ts';
-import { own } from '../graph/own.ts';
+import { own } from '../graph/names.ts';
 
 export interface NpyHeader {
   readonly type: DataTypeName;

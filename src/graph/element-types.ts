@@ -9,7 +9,7 @@ import type { Value } from './value.ts';
 import { topological } from './walk.ts';
 import { dataTypeOfCode, type DataTypeName } from '../onnx/data-types.ts';
 import type { TypeProto } from '../onnx/messages.ts';
-import { own } from './own.ts';
+import { own } from './names.ts';
 
 export type ElementTypes = ReadonlyMap<Value, DataTypeName>;
 

@@ -7,10 +7,9 @@ import type { Node } from './node.ts';
 import type { Value } from './value.ts';
 import { dataTypeOfCode, type DataTypeName } from '../onnx/data-types.ts';
 import { arithmetic } from './shapes/arithmetic.ts';
-import { integers, tensorOf } from './shapes/integers.ts';
+import { integers, tensorOf, longestVector, Sizes, type Size, type Vector } from './shapes/size.ts';
 import { moving } from './shapes/moving.ts';
 import type { Known, Shape, ShapeRule } from './shapes/rule.ts';
-import { longestVector, Sizes, type Size, type Vector } from './shapes/size.ts';
 import { vectorRules } from './shapes/vector.ts';
 import { windows } from './shapes/windows.ts';
 

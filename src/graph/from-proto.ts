@@ -1,10 +1,13 @@
 /** Messages → IR. Nothing is lost: every IR object remembers the message it came from (see to-proto.ts). */
+import { densified } from '../onnx/densified.ts';
+import type { ModelFile } from '../onnx/model-file.ts';
+import { Model, normalDomain } from './model.ts';
+import { modelToProto } from './to-proto.ts';
 import { graphErrors } from '../errors/graph.ts';
 import type { GraphProto, ModelProto, NodeProto } from '../onnx/messages.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import { attributeFromProto } from './attribute.ts';
 import { Graph } from './graph.ts';
-import { Model, normalDomain } from './model.ts';
 import { Names } from './names.ts';
 import { Node } from './node.ts';
 import { Value } from './value.ts';
@@ -85,4 +88,16 @@ function define(graph: Graph, name: string, what: string): Value {
   const value = new Value(name, graph);
   graph.values.set(name, value);
   return value;
+}
+
+/** Models anew, from a file or from another model: their constants are shared, and large payloads are not read. */
+
+/** With the constants that the file stores sparse as dense ones. */
+export function modelFromFile({ proto, dir }: Pick<ModelFile, 'proto' | 'dir'>): Model {
+  return modelFromProto(densified(proto, dir), dir);
+}
+
+/** What is done to the copy does not change the model. */
+export function copyModel(model: Model): Model {
+  return modelFromProto(modelToProto(model), model.dir);
 }

@@ -1,7 +1,8 @@
 /** A model: a main graph, the operator sets it is written in, and everything else of its file, kept as it was. */
+import type { TensorValue } from '../onnx/data-types.ts';
+import type { Node } from './node.ts';
 import type { FunctionProto, ModelProto } from '../onnx/messages.ts';
 import type { Graph } from './graph.ts';
-import type { Node } from './node.ts';
 import type { Value } from './value.ts';
 
 export class Model {
@@ -57,4 +58,36 @@ export function valueFinder(model: Model): (name: string) => Value | undefined {
 /** 'ai.onnx' is another spelling of the default domain. */
 export function normalDomain(domain: string | undefined): string {
   return domain === undefined || domain === 'ai.onnx' ? '' : domain;
+}
+
+/** Domains whose operators onnxruntime brings along. Any other is a local function, or somebody's own library. */
+
+const known: ReadonlySet<string> = new Set([
+  ...['', 'ai.onnx.ml', 'ai.onnx.training', 'ai.onnx.preview.training', 'com.microsoft', 'com.microsoft.nchwc'],
+  ...[
+    'com.microsoft.experimental',
+    'com.microsoft.dml',
+    'com.ms.internal.nhwc',
+    'com.ms.internal.nchw',
+    'org.pytorch.aten',
+  ],
+]);
+
+/** Operators that only a library of the user's has. */
+export function customNodes(model: Model): Node[] {
+  const functions = new Set(model.functions.map(({ domain, name }) => `${domain ?? ''}:${name ?? ''}`));
+  return [...model.allNodes()].filter(
+    ({ domain, opType }) => !known.has(domain) && !functions.has(`${domain}:${opType}`),
+  );
+}
+
+export function isKnownDomain(domain: string): boolean {
+  return known.has(domain);
+}
+
+/** What the portable rooms may ask of a runtime: run a small graph once. `backends` implements it with onnxruntime-node. */
+
+export interface Executor {
+  /** Runs the model on named inputs and returns every graph output. */
+  run(model: Model, feeds: Readonly<Record<string, TensorValue>>): Promise<Record<string, TensorValue>>;
 }

@@ -1,4 +1,7 @@
 /** One name space for the values of a model, subgraphs included: a new name never shadows one that is in use anywhere. */
+import type { Model } from './model.ts';
+import type { Node } from './node.ts';
+
 export class Names {
   readonly #taken = new Set<string>();
   /** The first suffix not yet tried, by base: thousands of copies of one name must not search from 1 each. */
@@ -21,4 +24,35 @@ export class Names {
     this.#taken.add(name);
     return name;
   }
+}
+
+/** Node names must be unique in their graph; onnxruntime refuses a model in which two are the same. */
+
+/** Numbers the later ones of each name: `conv`, `conv_1`, … Returns the nodes that were renamed; unnamed nodes stay so. */
+export function separateNodeNames(model: Model): Node[] {
+  const renamed: Node[] = [];
+  for (const graph of model.graph.graphs()) {
+    const taken = new Set<string>();
+    const later: Node[] = [];
+    const next = new Map<string, number>();
+    for (const node of graph.nodes()) {
+      if (taken.has(node.name)) later.push(node);
+      else if (node.name) taken.add(node.name);
+    }
+    for (const node of later) {
+      const base = node.name;
+      let n = next.get(base) ?? 1;
+      while (taken.has(`${base}_${n}`)) n++;
+      next.set(base, n + 1);
+      node.name = `${base}_${n}`;
+      taken.add(node.name);
+      renamed.push(node);
+    }
+  }
+  return renamed;
+}
+
+/** What a table of literals has under this name itself: a name from a file may be one that every object inherits ('constructor'). */
+export function own<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(table, name) ? table[name] : undefined;
 }

@@ -15,9 +15,8 @@
  */
 import { openSession } from '../backends/session.ts';
 import { setOutputs } from '../calibrate/probe.ts';
-import { copyModel } from '../graph/copy.ts';
-import type { Model } from '../graph/model.ts';
-import { valueFinder } from '../graph/model.ts';
+import { copyModel } from '../graph/from-proto.ts';
+import { type Model, valueFinder } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { sortNodes } from '../graph/walk.ts';

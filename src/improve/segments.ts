@@ -4,7 +4,7 @@
  * other share a step.
  */
 import { setOutputs } from '../calibrate/probe.ts';
-import { copyModel } from '../graph/copy.ts';
+import { copyModel } from '../graph/from-proto.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';

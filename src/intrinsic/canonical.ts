@@ -8,7 +8,7 @@ import type { Node } from '../graph/node.ts';
 import type { Dim } from '../graph/value.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import type { Pass } from './pass.ts';
-import { own } from '../graph/own.ts';
+import { own } from '../graph/names.ts';
 
 export const canonical: Pass = {
   name: 'canonical',

@@ -2,8 +2,7 @@
  * Nodes that depend on constants only are computed once, here, by the executor: all of them in one small model whose
  * outputs are the values that the rest of the graph reads. Quantizers stay, and so does what would make the file grow.
  */
-import { isKnownDomain } from '../graph/domains.ts';
-import type { Model } from '../graph/model.ts';
+import { isKnownDomain, type Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { Tensor } from '../onnx/tensor.ts';

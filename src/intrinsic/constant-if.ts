@@ -3,7 +3,7 @@
  * of the If, and the other branch goes. Results keep the names they have outside; names from inside are made unique.
  */
 import type { Graph } from '../graph/graph.ts';
-import { separateNodeNames } from '../graph/node-names.ts';
+import { separateNodeNames } from '../graph/names.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { makeConstant } from './edit.ts';

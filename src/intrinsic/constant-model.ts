@@ -1,9 +1,8 @@
 /**
  * A model of constant nodes only, made to be run once: their copies, the constants they read, and the results wanted.
  */
-import type { Executor } from '../graph/executor.ts';
+import { type Executor, Model } from '../graph/model.ts';
 import { Graph } from '../graph/graph.ts';
-import { Model } from '../graph/model.ts';
 import { Names } from '../graph/names.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';

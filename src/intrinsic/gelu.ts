@@ -3,7 +3,7 @@
  * and the formula differ by at most 2^-20 · |x|.
  */
 import type { Node } from '../graph/node.ts';
-import { own } from '../graph/own.ts';
+import { own } from '../graph/names.ts';
 import { createFacts, type Facts } from '../graph/facts.ts';
 import type { Pass } from './pass.ts';
 import {

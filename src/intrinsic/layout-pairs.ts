@@ -8,7 +8,7 @@ import type { Value } from '../graph/value.ts';
 import { neededElsewhere, removeCopy, setConstant } from './edit.ts';
 import { createFacts, type Facts } from '../graph/facts.ts';
 import type { Pass } from './pass.ts';
-import { integersOf } from '../graph/shapes/integers.ts';
+import { integersOf } from '../graph/shapes/size.ts';
 
 export const layoutPairs: Pass = {
   name: 'layout-pairs',

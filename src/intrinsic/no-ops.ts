@@ -3,12 +3,11 @@
  * Add of 0. Only where declared shapes, ranks and constants leave no doubt; anything else is not worth a word.
  */
 import type { Node } from '../graph/node.ts';
-import type { Size } from '../graph/shapes/size.ts';
+import { type Size, integersOf } from '../graph/shapes/size.ts';
 import type { Value } from '../graph/value.ts';
 import { doubles, isFloatType, removeCopy } from './edit.ts';
 import { createFacts, type Facts } from '../graph/facts.ts';
 import type { Pass } from './pass.ts';
-import { integersOf } from '../graph/shapes/integers.ts';
 
 export const noOps: Pass = {
   name: 'no-ops',

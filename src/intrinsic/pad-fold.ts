@@ -6,7 +6,7 @@ import type { Node } from '../graph/node.ts';
 import { doubles, handOver } from './edit.ts';
 import { createFacts, type Facts } from '../graph/facts.ts';
 import type { Pass } from './pass.ts';
-import { integersOf } from '../graph/shapes/integers.ts';
+import { integersOf } from '../graph/shapes/size.ts';
 
 export const padFold: Pass = {
   name: 'pad-fold',

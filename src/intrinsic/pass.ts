@@ -2,8 +2,7 @@
  * The contract of a pass over the float graph. A pass never changes what the model computes; whatever it leaves alone for a
  * reason that a user may ask about is returned as data, not thrown.
  */
-import type { Executor } from '../graph/executor.ts';
-import type { Model } from '../graph/model.ts';
+import type { Executor, Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 

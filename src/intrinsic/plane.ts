@@ -4,8 +4,8 @@
  */
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
-import { integersOf } from '../graph/shapes/integers.ts';
-import { own } from '../graph/own.ts';
+import { integersOf } from '../graph/shapes/size.ts';
+import { own } from '../graph/names.ts';
 
 type Plane = readonly number[];
 

@@ -3,8 +3,7 @@
  * pass has judged the final graph: its refusals are exactly the ones that still hold.
  */
 import { intrinsicErrors } from '../errors/graph.ts';
-import type { Executor } from '../graph/executor.ts';
-import type { Model } from '../graph/model.ts';
+import type { Executor, Model } from '../graph/model.ts';
 import { tiedEmbeddings, tiedTable } from '../ops/table.ts';
 import { sortNodes } from '../graph/walk.ts';
 import { constantFolding } from './constant-folding.ts';

@@ -4,7 +4,7 @@
  */
 import { createFacts, type Facts } from '../graph/facts.ts';
 import type { Node } from '../graph/node.ts';
-import { integersOf } from '../graph/shapes/integers.ts';
+import { integersOf } from '../graph/shapes/size.ts';
 import { axisOf } from '../graph/shapes/rule.ts';
 import type { Value } from '../graph/value.ts';
 import { removeCopy } from './edit.ts';

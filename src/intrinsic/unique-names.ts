@@ -3,7 +3,7 @@
  * a tensor by its name alone, so every name gets one owner: the outermost graph, then the first body, keeps it. Two nodes of
  * one graph must not share a name either, but in files they do.
  */
-import { separateNodeNames } from '../graph/node-names.ts';
+import { separateNodeNames } from '../graph/names.ts';
 import type { Value } from '../graph/value.ts';
 import type { Pass } from './pass.ts';
 

@@ -4,16 +4,16 @@
  */
 import { onnxErrors } from '../errors/onnx.ts';
 import { dataType, elementCount } from './data-types.ts';
-import type {
-  AttributeProto,
-  ByteSource,
-  GraphProto,
-  ModelProto,
-  NodeProto,
-  SparseTensorProto,
-  TensorProto,
+import {
+  type AttributeProto,
+  type ByteSource,
+  type GraphProto,
+  type ModelProto,
+  type NodeProto,
+  type SparseTensorProto,
+  type TensorProto,
+  attributeTypes,
 } from './messages.ts';
-import { attributeTypes } from './messages.ts';
 import { Tensor } from './tensor.ts';
 
 /** The very model when nothing in it is sparse. @param dir folder of the model, for external data */

@@ -3,7 +3,7 @@
  * cost time and accuracy and win nothing. What `qdq explain` says of them.
  */
 import type { Node } from '../graph/node.ts';
-import { own } from '../graph/own.ts';
+import { own } from '../graph/names.ts';
 import { recurrent, whyRecurrentStaysFloat } from './recurrent.ts';
 
 const noKernel = 'onnxruntime has no int8 kernel of it';

@@ -3,8 +3,13 @@ import { opsetErrors } from '../errors/graph.ts';
 import { modelFromProto } from '../graph/from-proto.ts';
 import { normalDomain, type Model } from '../graph/model.ts';
 import { graphToProto } from '../graph/to-proto.ts';
-import { attributeTypes } from '../onnx/messages.ts';
-import type { FunctionProto, GraphProto, NodeProto, TensorProto } from '../onnx/messages.ts';
+import {
+  attributeTypes,
+  type FunctionProto,
+  type GraphProto,
+  type NodeProto,
+  type TensorProto,
+} from '../onnx/messages.ts';
 import type { Adapted } from './upgrade.ts';
 import { oldestOpset } from './versions.ts';
 

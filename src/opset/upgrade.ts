@@ -13,9 +13,17 @@ import type { Value } from '../graph/value.ts';
 import type { DataTypeName } from '../onnx/data-types.ts';
 import type { Adapter } from './adapter.ts';
 import { adapters } from './adapters/index.ts';
-import { isCompatible, runtimeOperators } from './compatible.ts';
+import {
+  isCompatible,
+  runtimeOperators,
+  leastIrVersion,
+  newestOpset,
+  oldestOpset,
+  versionAt,
+  versionsOf,
+  type OperatorVersion,
+} from './versions.ts';
 import { upgradeFunction } from './functions.ts';
-import { leastIrVersion, newestOpset, oldestOpset, versionAt, versionsOf, type OperatorVersion } from './versions.ts';
 
 /** A node that was rewritten. */
 export interface Adapted {

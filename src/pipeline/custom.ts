@@ -1,6 +1,5 @@
 /** Models with operators of libraries that onnxruntime-node cannot register: what needs no run is written all the same. */
-import { customNodes } from '../graph/domains.ts';
-import type { Model } from '../graph/model.ts';
+import { customNodes, type Model } from '../graph/model.ts';
 
 /** The operators in words; undefined when there are none. */
 export function customOperators(model: Model): string | undefined {

@@ -1,8 +1,7 @@
 /** The float model that fine-tuning distils from: another file, which must match, or the model's own float weights. */
-import type { Session } from '../backends/session.ts';
-import { openSession } from '../backends/session.ts';
+import { type Session, openSession } from '../backends/session.ts';
 import { finetuneErrors } from '../errors/finetune.ts';
-import { modelFromFile } from '../graph/copy.ts';
+import { modelFromFile } from '../graph/from-proto.ts';
 import type { Model } from '../graph/model.ts';
 import { openPorts } from '../intrinsic/widen/ports.ts';
 import { widen } from '../intrinsic/widen/widen.ts';

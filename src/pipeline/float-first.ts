@@ -6,8 +6,7 @@ import { withFloat32Ports } from '../backends/float32-ports.ts';
 import { openSession } from '../backends/session.ts';
 import { openModel } from '../compare/model-facts.ts';
 import { QdqError } from '../errors/qdq-error.ts';
-import { customNodes } from '../graph/domains.ts';
-import type { Model } from '../graph/model.ts';
+import { customNodes, type Model } from '../graph/model.ts';
 import { runOnce, type Samples } from './samples.ts';
 import { inputsOf } from './source.ts';
 

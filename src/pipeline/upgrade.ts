@@ -4,8 +4,7 @@
  */
 import { QdqError } from '../errors/qdq-error.ts';
 import { opsetErrors } from '../errors/graph.ts';
-import type { Executor } from '../graph/executor.ts';
-import type { Model } from '../graph/model.ts';
+import type { Executor, Model } from '../graph/model.ts';
 import type { FusionLog, Refused } from '../intrinsic/pass.ts';
 import { fuse, type FuseSettings } from '../intrinsic/run.ts';
 import { upgradeOpset, type UpgradeLog } from '../opset/upgrade.ts';

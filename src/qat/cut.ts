@@ -3,7 +3,7 @@
  * compared part by part, each fed with the very same values, and what deviates is the part itself and not what came before. Cuts are
  * made in float, on either side of a whole pair, because onnxruntime's fusions look for pairs.
  */
-import { copyModel } from '../graph/copy.ts';
+import { copyModel } from '../graph/from-proto.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Dim, Value } from '../graph/value.ts';

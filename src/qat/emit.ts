@@ -3,7 +3,7 @@
  * every tensor that the plan quantizes, weights included. It runs everywhere, trains, and `convert` only lowers it. Codes
  * narrower than their container are clamped between the two, as PyTorch exports them: Q → Clip → DQ on the codes.
  */
-import { copyModel } from '../graph/copy.ts';
+import { copyModel } from '../graph/from-proto.ts';
 import type { Graph } from '../graph/graph.ts';
 import { valueFinder, type Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';

@@ -2,8 +2,7 @@
  * Where gradients are computed: the training graph, the float teacher and the model as it stands, each in a session of its own.
  * One engine runs in each worker; parameters and gradients go in and out as flat arrays.
  */
-import type { Session } from '../backends/session.ts';
-import { openSession } from '../backends/session.ts';
+import { type Session, openSession } from '../backends/session.ts';
 import type { SessionOptions } from '../backends/options.ts';
 import type { Stub } from '../backends/stub.ts';
 import type { TensorValue } from '../onnx/data-types.ts';

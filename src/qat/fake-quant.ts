@@ -6,7 +6,7 @@
  * tools import; onnxruntime has no Clip on 16 bits, so those go through int32. Taken off again, what is left is the float teacher.
  */
 import { finetuneErrors } from '../errors/finetune.ts';
-import { copyModel } from '../graph/copy.ts';
+import { copyModel } from '../graph/from-proto.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';

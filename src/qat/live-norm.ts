@@ -6,7 +6,7 @@
  * The second is the folded layer, so that what is trained is always what will run.
  */
 import { qatErrors } from '../errors/qat.ts';
-import { copyModel } from '../graph/copy.ts';
+import { copyModel } from '../graph/from-proto.ts';
 import { channelShape, Emitter } from '../graph/emitter.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Model } from '../graph/model.ts';

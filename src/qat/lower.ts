@@ -4,7 +4,7 @@
  * kernels (quantized/qdq.ts writes the same); activations keep the quantizers they have, learned or calibrated. A layer that those
  * kernels would compute otherwise than the model says stays float between its quantizers, with its weight as codes.
  */
-import { copyModel } from '../graph/copy.ts';
+import { copyModel } from '../graph/from-proto.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Model } from '../graph/model.ts';
 import type { Value } from '../graph/value.ts';

@@ -4,11 +4,10 @@
  * the targets made of labels.
  */
 import { finetuneErrors } from '../errors/finetune.ts';
-import { copyModel } from '../graph/copy.ts';
+import { copyModel } from '../graph/from-proto.ts';
 import { Emitter } from '../graph/emitter.ts';
-import type { Executor } from '../graph/executor.ts';
+import type { Executor, Model } from '../graph/model.ts';
 import type { Graph } from '../graph/graph.ts';
-import type { Model } from '../graph/model.ts';
 import { bypass } from '../graph/rewrite.ts';
 import type { Value } from '../graph/value.ts';
 import { removeDead } from '../graph/walk.ts';

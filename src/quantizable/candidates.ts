@@ -8,7 +8,7 @@ import type { QuantizeRule } from '../ops/op.ts';
 import type { Keeper } from './keep.ts';
 import type { NodeSelection } from './selection.ts';
 import { spectralReason } from './spectrum.ts';
-import { own } from '../graph/own.ts';
+import { own } from '../graph/names.ts';
 
 export interface Candidate {
   readonly node: Node;

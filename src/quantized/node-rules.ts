@@ -3,7 +3,7 @@
  * it. No activation is observed, so a plan is a list of nodes.
  */
 import { planErrors } from '../errors/quantizable.ts';
-import { copyModel } from '../graph/copy.ts';
+import { copyModel } from '../graph/from-proto.ts';
 import { elementTypes } from '../graph/element-types.ts';
 import type { Graph } from '../graph/graph.ts';
 import { valueFinder, type Model } from '../graph/model.ts';

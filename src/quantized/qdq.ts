@@ -4,7 +4,7 @@
  * other tools know.
  */
 import type { QdqEncoding } from '../backends/targets/target.ts';
-import { copyModel } from '../graph/copy.ts';
+import { copyModel } from '../graph/from-proto.ts';
 import type { Graph } from '../graph/graph.ts';
 import { valueFinder, type Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';

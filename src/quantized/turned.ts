@@ -1,5 +1,5 @@
 /** Codes of a matrix the other way round: stored so, or as a Transpose that runtimes compute once, when they load the model. */
-import { copyModel } from '../graph/copy.ts';
+import { copyModel } from '../graph/from-proto.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import { makeConstant } from '../intrinsic/edit.ts';

@@ -4,7 +4,7 @@ import { writtenMark } from '../../src/backends/in-place.ts';
 import * as releasing from '../../src/backends/release.ts';
 import { openSession } from '../../src/backends/session.ts';
 import { setOutputs } from '../../src/calibrate/probe.ts';
-import { copyModel } from '../../src/graph/copy.ts';
+import { copyModel } from '../../src/graph/from-proto.ts';
 import type { Model } from '../../src/graph/model.ts';
 import type { TensorValue } from '../../src/onnx/data-types.ts';
 import { buildModel, node } from '../support/build.ts';

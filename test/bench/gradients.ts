@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { openSession, type Session } from '../../src/backends/session.ts';
 import { blockConvolutions, blockSize } from '../../src/backends/blocked-conv.ts';
 import type { SessionOptions } from '../../src/backends/options.ts';
-import { copyModel } from '../../src/graph/copy.ts';
+import { copyModel } from '../../src/graph/from-proto.ts';
 import { random } from '../../src/data/random.ts';
 import type { Model } from '../../src/graph/model.ts';
 import { elementCount, type TensorValue } from '../../src/onnx/data-types.ts';

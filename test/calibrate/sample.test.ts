@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { openSession, type Session } from '../../src/backends/session.ts';
 import { hashOf, phasesOf } from '../../src/calibrate/phase.ts';
 import { setOutputs } from '../../src/calibrate/probe.ts';
-import { copyModel } from '../../src/graph/copy.ts';
+import { copyModel } from '../../src/graph/from-proto.ts';
 import { Sampler, type Shapes } from '../../src/calibrate/sample.ts';
 import { budget, strideOf } from '../../src/calibrate/stride.ts';
 import type { TensorValue } from '../../src/onnx/data-types.ts';

@@ -6,7 +6,7 @@ import { minmax } from '../../src/calibrate/observers/minmax.ts';
 import { phasesOf } from '../../src/calibrate/phase.ts';
 import { planProbes } from '../../src/calibrate/plan.ts';
 import { setOutputs } from '../../src/calibrate/probe.ts';
-import { copyModel } from '../../src/graph/copy.ts';
+import { copyModel } from '../../src/graph/from-proto.ts';
 import { StatisticsRun } from '../../src/calibrate/statistics-run.ts';
 import { statisticsReader } from '../../src/calibrate/statistics-reader.ts';
 import { buildStatistics } from '../../src/calibrate/statistics.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { openSession } from '../../src/backends/session.ts';
-import { copyModel } from '../../src/graph/copy.ts';
+import { copyModel } from '../../src/graph/from-proto.ts';
 import type { Model } from '../../src/graph/model.ts';
 import { checkModel } from '../../src/graph/spec.ts';
 import { correctBiases } from '../../src/improve/bias.ts';

@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createExecutor } from '../../src/backends/session.ts';
-import type { Executor } from '../../src/graph/executor.ts';
-import type { Model } from '../../src/graph/model.ts';
+import type { Executor, Model } from '../../src/graph/model.ts';
 import { fuse } from '../../src/intrinsic/run.ts';
 import type { TensorValue } from '../../src/onnx/data-types.ts';
 import { body, buildModel, constant, f32, float, i64, node, scalar, type ModelSpec } from '../support/build.ts';

@@ -4,8 +4,20 @@
  */
 import type { TensorValue } from '../../src/onnx/data-types.ts';
 import type { NodeProto } from '../../src/onnx/messages.ts';
-import { constant, f32, float, floats, i64, node, scalar, body } from '../support/build.ts';
-import type { AttributeSpec, Constant, ModelSpec, ValueSpec } from '../support/build.ts';
+import {
+  constant,
+  f32,
+  float,
+  floats,
+  i64,
+  node,
+  scalar,
+  body,
+  type AttributeSpec,
+  type Constant,
+  type ModelSpec,
+  type ValueSpec,
+} from '../support/build.ts';
 
 export interface Case {
   readonly name: string;

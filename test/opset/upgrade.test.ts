@@ -8,9 +8,8 @@ import type { TensorValue } from '../../src/onnx/data-types.ts';
 import { attributeTypes, type FunctionProto, type ModelProto, type NodeProto } from '../../src/onnx/messages.ts';
 import { encodeModel } from '../../src/onnx/model-file.ts';
 import { adapters } from '../../src/opset/adapters/index.ts';
-import { isCompatible } from '../../src/opset/compatible.ts';
-import { upgradeOpset } from '../../src/opset/upgrade.ts';
 import {
+  isCompatible,
   leastIrVersion,
   newestOpset,
   oldestOpset,
@@ -18,6 +17,7 @@ import {
   versionAt,
   versionsOf,
 } from '../../src/opset/versions.ts';
+import { upgradeOpset } from '../../src/opset/upgrade.ts';
 import { body, buildModel, buildProto, constant, f32, float, i64, node, scalar } from '../support/build.ts';
 
 const x = f32([2, 3, 4]) as TensorValue;

@@ -5,7 +5,7 @@ import { rangesOf } from '../../src/calibrate/state.ts';
 import type { Sample } from '../../src/data/sample.ts';
 import { modelFromProto } from '../../src/graph/from-proto.ts';
 import type { Model } from '../../src/graph/model.ts';
-import { separateNodeNames } from '../../src/graph/node-names.ts';
+import { separateNodeNames } from '../../src/graph/names.ts';
 import { checkModel } from '../../src/graph/spec.ts';
 import { fuse } from '../../src/intrinsic/run.ts';
 import type { TensorValue } from '../../src/onnx/data-types.ts';

@@ -14,14 +14,14 @@
 import { modelFromProto } from '../../src/graph/from-proto.ts';
 import type { Model } from '../../src/graph/model.ts';
 import { dataType, elementCount, type DataTypeName, type TypedArray } from '../../src/onnx/data-types.ts';
-import { attributeTypes } from '../../src/onnx/messages.ts';
-import type {
-  AttributeProto,
-  GraphProto,
-  ModelProto,
-  NodeProto,
-  TensorProto,
-  ValueInfoProto,
+import {
+  attributeTypes,
+  type AttributeProto,
+  type GraphProto,
+  type ModelProto,
+  type NodeProto,
+  type TensorProto,
+  type ValueInfoProto,
 } from '../../src/onnx/messages.ts';
 
 export type DimSpec = number | string | null;

@@ -12,8 +12,7 @@ import {
   scaleHistograms,
   type Histograms,
 } from '../histogram.ts';
-import type { Counter } from '../kernels/counter.ts';
-import { series } from '../kernels/counter.ts';
+import { type Counter, series } from '../kernels/counter.ts';
 import type { BatchStatistics, ObserverState } from './observer.ts';
 
 /** What a state holds of them. States of earlier releases have none. */

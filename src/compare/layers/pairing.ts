@@ -3,8 +3,7 @@
  * where there is one for this very float file, else by structure.
  */
 import { valueTypes } from '../../graph/element-types.ts';
-import type { Model } from '../../graph/model.ts';
-import { valueFinder } from '../../graph/model.ts';
+import { type Model, valueFinder } from '../../graph/model.ts';
 import type { Value } from '../../graph/value.ts';
 import { readProvenance } from '../../quantized/provenance.ts';
 import { asLoaded } from '../../quantized/turned.ts';

@@ -7,7 +7,7 @@
  * that is off still reads what an int8 layer made as codes. That is what leaving the node out of quantization (`--exclude`) does.
  */
 
-import { copyModel } from '../../graph/copy.ts';
+import { copyModel } from '../../graph/from-proto.ts';
 import { Graph } from '../../graph/graph.ts';
 import { valueFinder, type Model } from '../../graph/model.ts';
 import type { Node } from '../../graph/node.ts';

@@ -3,7 +3,7 @@
  * turn. They are cut out inside the graph: to bring whole activations out costs more than to make them.
  */
 import { append, setOutputs } from '../../calibrate/probe.ts';
-import { copyModel } from '../../graph/copy.ts';
+import { copyModel } from '../../graph/from-proto.ts';
 import type { Graph } from '../../graph/graph.ts';
 import type { Model } from '../../graph/model.ts';
 import type { Value } from '../../graph/value.ts';

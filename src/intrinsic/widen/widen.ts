@@ -3,10 +3,9 @@
  * read. Inputs and outputs keep their types, with a Cast at the border. Bodies of If, Loop and Scan and local functions
  * are widened with the rest; operators of domains that nobody knows keep the types they were written for.
  */
-import { isKnownDomain } from '../../graph/domains.ts';
+import { isKnownDomain, type Model } from '../../graph/model.ts';
 import { valueTypes } from '../../graph/element-types.ts';
 import type { Graph } from '../../graph/graph.ts';
-import type { Model } from '../../graph/model.ts';
 import type { Node } from '../../graph/node.ts';
 import { bypass } from '../../graph/rewrite.ts';
 import type { Value } from '../../graph/value.ts';

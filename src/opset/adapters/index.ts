@@ -1,23 +1,10 @@
 /** The adapters. A new one is a file and a line here; for one operator, in order of version. */
 import type { Adapter } from '../adapter.ts';
-import { batchNormalization14, batchNormalization9 } from './batch-normalization.ts';
-import { clip11 } from './clip.ts';
-import { dft20 } from './dft.ts';
-import { dropout10, dropout12 } from './dropout.ts';
-import { gridSample20 } from './grid-sample.ts';
-import { groupNormalization21 } from './group-normalization.ts';
-import { pad11 } from './pad.ts';
-import { reduce18, reduceSum13 } from './reduce.ts';
-import { resize11, resize13 } from './resize.ts';
-import { roiAlign16 } from './roi-align.ts';
-import { scan9 } from './scan.ts';
-import { scatter11 } from './scatter.ts';
-import { slice10 } from './slice.ts';
-import { softmax13 } from './softmax.ts';
-import { split13, split18 } from './split.ts';
-import { squeeze13, unsqueeze13 } from './squeeze.ts';
-import { topK10 } from './top-k.ts';
-import { upsample10, upsample9 } from './upsample.ts';
+import { batchNormalization14, batchNormalization9, groupNormalization21 } from './normalization.ts';
+import { clip11, dropout10, dropout12 } from './elementwise.ts';
+import { dft20, reduce18, reduceSum13, scan9, softmax13, topK10 } from './axes.ts';
+import { gridSample20, resize11, resize13, roiAlign16, upsample10, upsample9 } from './resampling.ts';
+import { pad11, scatter11, slice10, split13, split18, squeeze13, unsqueeze13 } from './indexing.ts';
 
 export const adapters: readonly Adapter[] = [
   batchNormalization9,

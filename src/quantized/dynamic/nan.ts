@@ -4,7 +4,7 @@
  */
 import { guardedValues } from '../../calibrate/guarded.ts';
 import { passesNaN } from '../../calibrate/nan-flow.ts';
-import { copyModel } from '../../graph/copy.ts';
+import { copyModel } from '../../graph/from-proto.ts';
 import type { Graph } from '../../graph/graph.ts';
 import { valueFinder, type Model } from '../../graph/model.ts';
 import type { Value } from '../../graph/value.ts';

@@ -3,7 +3,7 @@
  * it loads the model, so nothing is slower. (It has no bfloat16 arithmetic on CPU.) The exponent is that of float32: nothing
  * overflows; 8 bits of mantissa are kept.
  */
-import { copyModel } from '../../graph/copy.ts';
+import { copyModel } from '../../graph/from-proto.ts';
 import type { Model } from '../../graph/model.ts';
 import type { Value } from '../../graph/value.ts';
 import { removeDead, sortNodes } from '../../graph/walk.ts';

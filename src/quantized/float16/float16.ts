@@ -2,7 +2,7 @@
  * Half the size: float16 constants and arithmetic. For GPUs and WebGPU; on CPU onnxruntime computes in float32 between casts and
  * gains nothing but size. What float16 cannot hold, by constants and by observed ranges, stays in float32.
  */
-import { copyModel } from '../../graph/copy.ts';
+import { copyModel } from '../../graph/from-proto.ts';
 import { createFacts } from '../../graph/facts.ts';
 import { valueFinder, type Model } from '../../graph/model.ts';
 import { topologicalDeep } from '../../graph/walk.ts';

@@ -10,7 +10,7 @@ import { softmaxOnly } from '../../quantizable/masked.ts';
 import type { NodeSelection } from '../../quantizable/selection.ts';
 import { largestHalf } from './range.ts';
 import { overflowingSum } from './sums.ts';
-import { own } from '../../graph/own.ts';
+import { own } from '../../graph/names.ts';
 
 /** Half of the least positive float16: below it a number rounds to 0. */
 const leastHalf = 2 ** -25;

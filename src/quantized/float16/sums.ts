@@ -4,8 +4,8 @@
  */
 import type { Facts } from '../../graph/facts.ts';
 import type { Node } from '../../graph/node.ts';
-import { own } from '../../graph/own.ts';
-import { integersOf } from '../../graph/shapes/integers.ts';
+import { own } from '../../graph/names.ts';
+import { integersOf } from '../../graph/shapes/size.ts';
 import type { Interval } from '../../ops/op.ts';
 import { largestHalf } from './range.ts';
 

@@ -2,10 +2,13 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { openSession, type Session } from '../../../src/backends/session.ts';
 import { parseGate } from '../../../src/compare/gates.ts';
 import { pairTensors } from '../../../src/compare/layers/pairing.ts';
-import { checkSensitivityGate, measureSensitivity } from '../../../src/compare/layers/sensitivity.ts';
+import {
+  checkSensitivityGate,
+  measureSensitivity,
+  type SensitivityResult,
+} from '../../../src/compare/layers/sensitivity.ts';
 import { buildSwitchable } from '../../../src/compare/layers/switchable.ts';
 import { openModel } from '../../../src/compare/model-facts.ts';
-import type { SensitivityResult } from '../../../src/compare/layers/sensitivity.ts';
 import { checkModel } from '../../../src/graph/spec.ts';
 import type { Model } from '../../../src/graph/model.ts';
 import { Tensor } from '../../../src/onnx/tensor.ts';

@@ -3,10 +3,10 @@
  * one axis. The two are the same when at most one of those axes is longer than 1. Where the shape does not tell so, the
  * axes are merged, and taken apart again by the shape at run time.
  */
+import { type Adapter, constant, int64Constant, axesToInput } from '../adapter.ts';
 import type { Node } from '../../graph/node.ts';
 import type { Size } from '../../graph/shapes/size.ts';
 import type { Dim } from '../../graph/value.ts';
-import type { Adapter } from '../adapter.ts';
 
 export const softmax13: Adapter = {
   ops: ['Softmax', 'LogSoftmax', 'Hardmax'],
@@ -46,3 +46,60 @@ function merge(node: Node, axis: number): void {
   reshape.setOutput(0, output);
   graph.insertAfter(reshape, node);
 }
+
+/** Reductions: the axes became an input, of ReduceSum five opsets before the others. */
+
+export const reduceSum13: Adapter = { ops: ['ReduceSum'], version: 13, adapt: axesToInput };
+
+export const reduce18: Adapter = {
+  ops: [
+    'ReduceL1',
+    'ReduceL2',
+    'ReduceLogSum',
+    'ReduceLogSumExp',
+    'ReduceMax',
+    'ReduceMean',
+    'ReduceMin',
+    'ReduceProd',
+    'ReduceSumSquare',
+  ],
+  version: 18,
+  adapt: axesToInput,
+};
+
+/** TopK: k became an input. */
+
+export const topK10: Adapter = {
+  ops: ['TopK'],
+  version: 10,
+  adapt(node) {
+    const k = node.int('k');
+    if (k === undefined) return false;
+    node.attributes.delete('k');
+    node.setInput(1, int64Constant(node, 'k', [k]));
+    return true;
+  },
+};
+
+/** DFT: the axis became an input, with another default. */
+
+export const dft20: Adapter = {
+  ops: ['DFT'],
+  version: 20,
+  adapt(node) {
+    const axis = node.int('axis', 1);
+    node.attributes.delete('axis');
+    node.setInput(2, constant(node, 'axis', 'int64', [], BigInt64Array.of(BigInt(axis))));
+    return true;
+  },
+};
+
+/** Scan lost its batch axis and its sequence lengths; the old form cannot be said with the new one. */
+
+export const scan9: Adapter = {
+  ops: ['Scan'],
+  version: 9,
+  adapt(_, context) {
+    throw context.cannot('it runs over a batch of sequences, which no later Scan does');
+  },
+};

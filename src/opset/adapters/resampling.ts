@@ -3,10 +3,9 @@
  * enlarging and the one above when shrinking (the standard left it open; this is what onnxruntime does), axis by axis, so
  * a Resize that may do both becomes two. At 13 empty inputs became absent ones and a coordinate mode went.
  */
+import { type Adapter, type AdaptContext, constant } from '../adapter.ts';
 import type { Node } from '../../graph/node.ts';
 import type { Value } from '../../graph/value.ts';
-import type { AdaptContext, Adapter } from '../adapter.ts';
-import { constant } from '../constants.ts';
 
 export const resize11: Adapter = {
   ops: ['Resize'],
@@ -70,3 +69,51 @@ function toHalfPixel(node: Node, context: AdaptContext): void {
   node.setString('coordinate_transformation_mode', 'half_pixel');
   node.setString('nearest_mode', 'round_prefer_ceil');
 }
+
+/** Upsample: the scales became an input (9), then the operator became Resize (10), which enlarges the same way. */
+
+export const upsample9: Adapter = {
+  ops: ['Upsample'],
+  version: 9,
+  adapt(node) {
+    const scales = node.attributes.get('scales');
+    if (scales?.kind !== 'floats') return false;
+    node.attributes.delete('scales');
+    node.setInput(1, constant(node, 'scales', 'float32', [scales.value.length], Float32Array.from(scales.value)));
+    return true;
+  },
+};
+
+export const upsample10: Adapter = {
+  ops: ['Upsample'],
+  version: 10,
+  adapt(node) {
+    node.opType = 'Resize';
+    return true;
+  },
+};
+
+/** GridSample: the modes were renamed when it learned other ranks. */
+
+const renamed: Readonly<Record<string, string>> = { bilinear: 'linear', bicubic: 'cubic' };
+
+export const gridSample20: Adapter = {
+  ops: ['GridSample'],
+  version: 20,
+  adapt(node) {
+    const mode = node.string('mode', 'bilinear');
+    node.setString('mode', renamed[mode] ?? mode);
+    return true;
+  },
+};
+
+/** RoiAlign: the old way of placing pixels must be asked for. */
+
+export const roiAlign16: Adapter = {
+  ops: ['RoiAlign'],
+  version: 16,
+  adapt(node) {
+    node.setString('coordinate_transformation_mode', 'output_half_pixel');
+    return true;
+  },
+};

@@ -1,12 +1,33 @@
+/** BatchNormalization: statistics per position vanished (9), and training is said by an attribute, not by outputs (14). */
+import type { Node } from '../../graph/node.ts';
+import type { Value } from '../../graph/value.ts';
+import { dataType } from '../../onnx/data-types.ts';
+import { type Adapter, int64Constant } from '../adapter.ts';
+
+export const batchNormalization9: Adapter = {
+  ops: ['BatchNormalization'],
+  version: 9,
+  adapt(node, context) {
+    if (node.int('spatial', 1) === 0) throw context.cannot('it has statistics of their own per position (spatial = 0)');
+    return node.attributes.delete('spatial');
+  },
+};
+
+export const batchNormalization14: Adapter = {
+  ops: ['BatchNormalization'],
+  version: 14,
+  adapt(node, context) {
+    if (node.outputs.slice(1).some((output) => output !== null)) {
+      throw context.cannot('it is in training mode (it has outputs for statistics): export the model for inference');
+    }
+    return false;
+  },
+};
+
 /**
  * GroupNormalization: scale and bias had one element per group and have one per channel. Each is repeated for the channels of
  * its group; their number is read from the data's shape at run time unless it is declared.
  */
-import type { Node } from '../../graph/node.ts';
-import type { Value } from '../../graph/value.ts';
-import { dataType } from '../../onnx/data-types.ts';
-import type { Adapter } from '../adapter.ts';
-import { int64Constant } from '../constants.ts';
 
 export const groupNormalization21: Adapter = {
   ops: ['GroupNormalization'],
