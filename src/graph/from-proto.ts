@@ -12,7 +12,10 @@ import { Names } from './names.ts';
 import { Node } from './node.ts';
 import { Value } from './value.ts';
 
-/** @param dir folder of the model's file, needed when tensors are stored as external data */
+/**
+ * Builds a model from its message.
+ * @param dir folder of the model's file, needed when tensors are stored as external data
+ */
 export function modelFromProto(proto: ModelProto, dir?: string): Model {
   const names = new Names();
   const graph = readGraph(proto.graph ?? {}, names, undefined, dir);
@@ -90,14 +93,12 @@ function define(graph: Graph, name: string, what: string): Value {
   return value;
 }
 
-/** Models anew, from a file or from another model: their constants are shared, and large payloads are not read. */
-
-/** With the constants that the file stores sparse as dense ones. */
+/** Builds the model of a file, its sparse constants as dense ones. Large payloads are not read. */
 export function modelFromFile({ proto, dir }: Pick<ModelFile, 'proto' | 'dir'>): Model {
   return modelFromProto(densified(proto, dir), dir);
 }
 
-/** What is done to the copy does not change the model. */
+/** Copies a model, so that what is done to the copy does not change the original. Constants are shared, not copied. */
 export function copyModel(model: Model): Model {
   return modelFromProto(modelToProto(model), model.dir);
 }

@@ -5,6 +5,7 @@ import type { FunctionProto, ModelProto } from '../onnx/messages.ts';
 import type { Graph } from './graph.ts';
 import type { Value } from './value.ts';
 
+/** A model in memory. `origin` is the message it was read from; what was not changed is written from there. */
 export class Model {
   readonly graph: Graph;
   readonly origin: ModelProto;
@@ -55,13 +56,12 @@ export function valueFinder(model: Model): (name: string) => Value | undefined {
   };
 }
 
-/** 'ai.onnx' is another spelling of the default domain. */
+/** Maps 'ai.onnx' and an absent domain to '', the default domain. */
 export function normalDomain(domain: string | undefined): string {
   return domain === undefined || domain === 'ai.onnx' ? '' : domain;
 }
 
 /** Domains whose operators onnxruntime brings along. Any other is a local function, or somebody's own library. */
-
 const known: ReadonlySet<string> = new Set([
   ...['', 'ai.onnx.ml', 'ai.onnx.training', 'ai.onnx.preview.training', 'com.microsoft', 'com.microsoft.nchwc'],
   ...[
@@ -73,7 +73,7 @@ const known: ReadonlySet<string> = new Set([
   ],
 ]);
 
-/** Operators that only a library of the user's has. */
+/** Lists nodes of operators that neither onnxruntime nor the model's functions define: only a library of the user's has them. */
 export function customNodes(model: Model): Node[] {
   const functions = new Set(model.functions.map(({ domain, name }) => `${domain ?? ''}:${name ?? ''}`));
   return [...model.allNodes()].filter(
@@ -81,12 +81,12 @@ export function customNodes(model: Model): Node[] {
   );
 }
 
+/** Whether onnxruntime brings operators of this domain along. */
 export function isKnownDomain(domain: string): boolean {
   return known.has(domain);
 }
 
-/** What the portable rooms may ask of a runtime: run a small graph once. `backends` implements it with onnxruntime-node. */
-
+/** What the rooms without `node:` imports may ask of a runtime: run a small graph once. `backends` implements it with onnxruntime-node. */
 export interface Executor {
   /** Runs the model on named inputs and returns every graph output. */
   run(model: Model, feeds: Readonly<Record<string, TensorValue>>): Promise<Record<string, TensorValue>>;

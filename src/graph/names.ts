@@ -1,7 +1,8 @@
-/** One name space for the values of a model, subgraphs included: a new name never shadows one that is in use anywhere. */
+/** Names of values and of nodes, and look-ups by names that come from a file. */
 import type { Model } from './model.ts';
 import type { Node } from './node.ts';
 
+/** One name space for the values of a model, subgraphs included: a new name never shadows one that is in use anywhere. */
 export class Names {
   readonly #taken = new Set<string>();
   /** The first suffix not yet tried, by base: thousands of copies of one name must not search from 1 each. */
@@ -26,9 +27,11 @@ export class Names {
   }
 }
 
-/** Node names must be unique in their graph; onnxruntime refuses a model in which two are the same. */
-
-/** Numbers the later ones of each name: `conv`, `conv_1`, … Returns the nodes that were renamed; unnamed nodes stay so. */
+/**
+ * Makes node names unique in their graph, because onnxruntime refuses a model in which two are the same: the later ones of each name
+ * are numbered, `conv`, `conv_1`, … Unnamed nodes stay so.
+ * @returns the nodes that were renamed
+ */
 export function separateNodeNames(model: Model): Node[] {
   const renamed: Node[] = [];
   for (const graph of model.graph.graphs()) {
@@ -52,7 +55,7 @@ export function separateNodeNames(model: Model): Node[] {
   return renamed;
 }
 
-/** What a table of literals has under this name itself: a name from a file may be one that every object inherits ('constructor'). */
+/** Looks up a name from a file in a table of literals, ignoring what every object inherits ('constructor'). */
 export function own<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {
   return Object.hasOwn(table, name) ? table[name] : undefined;
 }

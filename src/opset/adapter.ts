@@ -1,6 +1,7 @@
 /**
- * The contract of an adapter: what must happen to a node when its operator changes meaning or form at some opset. Shared code
- * decides which nodes need it; the adapter changes one node, in place where it can, so that the node keeps its name.
+ * The contract of an adapter, and what adapters share. An adapter says what must happen to a node when its operator changes meaning or
+ * form at some opset. Shared code decides which nodes need it; the adapter changes one node, in place where it can, so that the node keeps
+ * its name. Attributes that become inputs become initializers of the node's own graph, named after the node's output.
  */
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
@@ -11,6 +12,7 @@ import { Tensor } from '../onnx/tensor.ts';
 import type { QdqError } from '../errors/qdq-error.ts';
 import type { Size } from '../graph/shapes/size.ts';
 
+/** A change of one or several operators at one opset. */
 export interface Adapter {
   /** The operators that change in this way. */
   readonly ops: readonly string[];
@@ -20,6 +22,7 @@ export interface Adapter {
   adapt(node: Node, context: AdaptContext): boolean;
 }
 
+/** What an adapter is told of the node that it changes. */
 export interface AdaptContext {
   /** Element type of the node's data: of its first output or input. Undefined when nothing in the file tells. */
   readonly type: DataTypeName | undefined;
@@ -29,9 +32,10 @@ export interface AdaptContext {
   cannot(reason: string): QdqError;
 }
 
-/** Attributes that become inputs: the constants are initializers of the node's own graph, named after the node's output. */
-
-/** @param role what the constant is to the node: the end of its name */
+/**
+ * Makes a constant that the node reads.
+ * @param role what the constant is to the node: the end of its name
+ */
 export function constant(
   node: Node,
   role: string,
@@ -66,7 +70,7 @@ export function intsToInput(node: Node, attribute: string, index: number): boole
   return true;
 }
 
-/** The same for axes, of which an empty list means what no list means: every axis. */
+/** Moves `axes` from an attribute to input 1. An empty list means what no list means, every axis, and is dropped. */
 export function axesToInput(node: Node): boolean {
   if (node.ints('axes')?.length === 0) return node.attributes.delete('axes');
   return intsToInput(node, 'axes', 1);

@@ -1,9 +1,11 @@
-/** What the generated history says, as questions: when an operator changed, and how. */
+/**
+ * What the generated history says, as questions: when an operator changed, how, and whether the nodes that exist must change with it.
+ */
 import { history, irVersions } from './history.ts';
 
-/** Below it, attributes such as `broadcast` gave operators another meaning. onnxruntime begins here too. */
+/** The oldest opset: below it, attributes such as `broadcast` gave operators another meaning. onnxruntime begins here too. */
 export const oldestOpset = 7;
-/** Every change up to it was judged, and onnxruntime 1.30 runs it. */
+/** The newest opset: every change up to it was read, and onnxruntime 1.30 runs it. */
 export const newestOpset = 26;
 
 /** A changed schema: more types, something optional, the description alone, or anything else. */
@@ -11,6 +13,7 @@ type ChangeKind = 'types' | 'optional' | 'description' | 'breaking';
 
 const kinds: Readonly<Record<string, ChangeKind>> = { t: 'types', o: 'optional', d: 'description', x: 'breaking' };
 
+/** A version of an operator: the opset at which its schema changed. */
 export interface OperatorVersion {
   readonly version: number;
   /** How it differs from the version before; undefined for the first. */
@@ -42,16 +45,16 @@ export function leastIrVersion(opset: number): number {
   return Math.max(irVersions[opset] ?? 0, 4);
 }
 
-/**
- * Which changes of an operator leave the nodes that exist alone. More types, optional additions whose default is the old
- * behaviour, and clearer descriptions do; every one up to `newestOpset` was read, and those that do change a meaning have
- * an adapter. The breaking ones without an adapter are listed here, each with the reason why it breaks no node.
- */
-
+/** Breaking changes without an adapter, each with the reason why it breaks no node. */
 const harmless: ReadonlyMap<string, string> = new Map([
   ['Erf 13', 'integer types were dropped, which no runtime ever had'],
 ]);
 
+/**
+ * Whether a change of an operator leaves the nodes that exist alone. More types, optional additions whose default is the old
+ * behaviour, and clearer descriptions do; every change up to `newestOpset` was read, and those that do change a meaning have an
+ * adapter.
+ */
 export function isCompatible(opType: string, { version, change }: OperatorVersion): boolean {
   return change !== 'breaking' || harmless.has(`${opType} ${version}`);
 }

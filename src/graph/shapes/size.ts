@@ -1,6 +1,6 @@
 /**
- * Sizes of axes, and short tensors of integers as exporters compute shapes with. A size that only a run knows is an object: "that
- * axis of that value". The same size is the same object, so that two of them are compared with ===.
+ * Sizes of axes, and short tensors of integers as exporters compute shapes with: shapes, axes, pads, bounds. A size that only a run knows
+ * is an object: "that axis of that value". The same size is the same object, so that two of them are compared with ===.
  */
 import type { Tensor } from '../../onnx/tensor.ts';
 import type { Node } from '../node.ts';
@@ -49,15 +49,13 @@ export class Sizes {
   }
 }
 
-/** Short constants of integers: axes, pads, bounds. */
-
 /** The tensor of a constant, also of one that still is a Constant node. */
 export function tensorOf(value: Value | undefined): Tensor | undefined {
   if (!value) return undefined;
   return value.constant ?? (value.producer?.is('Constant') ? value.producer.tensor('value') : undefined);
 }
 
-/** Its content. The marks for "to the end" (2^63 - 1 and the like) lose digits, not meaning. */
+/** The content of a short constant of integers or booleans, else undefined. The marks for "to the end" (2^63 - 1 and the like) lose digits, not meaning. */
 export function integers(value: Value | undefined): number[] | undefined {
   const node = value?.producer;
   if (node?.is('Constant')) {

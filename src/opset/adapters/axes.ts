@@ -1,13 +1,17 @@
 /**
- * Softmax, LogSoftmax and Hardmax: until 11 they ran over all axes from `axis` (default 1) on, taken together; since 13 over
- * one axis. The two are the same when at most one of those axes is longer than 1. Where the shape does not tell so, the
- * axes are merged, and taken apart again by the shape at run time.
+ * Operators that compute along axes: Softmax and its kin, reductions, TopK, DFT and Scan. What was an attribute
+ * (axes, k) became an input of most; Softmax and Scan changed their meaning.
  */
 import { type Adapter, constant, int64Constant, axesToInput } from '../adapter.ts';
 import type { Node } from '../../graph/node.ts';
 import type { Size } from '../../graph/shapes/size.ts';
 import type { Dim } from '../../graph/value.ts';
 
+/**
+ * Softmax, LogSoftmax and Hardmax: until 11 they ran over all axes from `axis` (default 1) on, taken together; since 13 over
+ * one axis. The two are the same when at most one of those axes is longer than 1. Where the shape does not tell so, the
+ * axes are merged, and taken apart again by the shape at run time.
+ */
 export const softmax13: Adapter = {
   ops: ['Softmax', 'LogSoftmax', 'Hardmax'],
   version: 13,
@@ -48,7 +52,6 @@ function merge(node: Node, axis: number): void {
 }
 
 /** Reductions: the axes became an input, of ReduceSum five opsets before the others. */
-
 export const reduceSum13: Adapter = { ops: ['ReduceSum'], version: 13, adapt: axesToInput };
 
 export const reduce18: Adapter = {
@@ -68,7 +71,6 @@ export const reduce18: Adapter = {
 };
 
 /** TopK: k became an input. */
-
 export const topK10: Adapter = {
   ops: ['TopK'],
   version: 10,
@@ -82,7 +84,6 @@ export const topK10: Adapter = {
 };
 
 /** DFT: the axis became an input, with another default. */
-
 export const dft20: Adapter = {
   ops: ['DFT'],
   version: 20,
@@ -94,8 +95,7 @@ export const dft20: Adapter = {
   },
 };
 
-/** Scan lost its batch axis and its sequence lengths; the old form cannot be said with the new one. */
-
+/** Scan lost its batch axis and its sequence lengths. No later Scan says what the old form says, so it is refused. */
 export const scan9: Adapter = {
   ops: ['Scan'],
   version: 9,

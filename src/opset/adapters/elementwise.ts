@@ -1,10 +1,11 @@
+/** Clip and Dropout: their limits and their ratio became inputs. */
+import type { Node } from '../../graph/node.ts';
+import { type AdaptContext, type Adapter, floatScalar } from '../adapter.ts';
+
 /**
  * Clip: the limits became inputs of the element type of the data. A limit left out was the largest float32 and is the
  * largest number of the type now, which differs for float64; where a limit is the default of the type it stays out.
  */
-import type { Node } from '../../graph/node.ts';
-import { type AdaptContext, type Adapter, floatScalar } from '../adapter.ts';
-
 const largest = Math.fround(3.4028234663852886e38);
 
 export const clip11: Adapter = {
@@ -27,12 +28,12 @@ function limit(node: Node, attribute: 'min' | 'max', usual: number, index: numbe
   node.setInput(index, bound);
 }
 
-/** Dropout: outside training it copies its input, so only its form matters, unless somebody reads the mask. */
-
-/** The mask became bool. */
+/**
+ * Dropout: the mask became bool. Outside training it copies its input, so only its form matters, unless somebody reads the mask.
+ */
 export const dropout10: Adapter = { ops: ['Dropout'], version: 10, adapt: dropMask };
 
-/** The ratio became an input; outside training the mask is all ones from here on, and was not defined before. */
+/** Dropout: the ratio became an input; outside training the mask is all ones from here on, and was not defined before. */
 export const dropout12: Adapter = {
   ops: ['Dropout'],
   version: 12,

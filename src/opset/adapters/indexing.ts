@@ -1,6 +1,9 @@
-/** Slice: starts, ends and axes became inputs. */
+/**
+ * Operators that cut, pad, pick or place elements: Slice, Split, Pad, Squeeze, Unsqueeze and Scatter. Their attributes became inputs.
+ */
 import { type Adapter, axesToInput, intsToInput, floatScalar } from '../adapter.ts';
 
+/** Slice: starts, ends and axes became inputs. */
 export const slice10: Adapter = {
   ops: ['Slice'],
   version: 10,
@@ -13,7 +16,6 @@ export const slice10: Adapter = {
 };
 
 /** Split: the lengths became an input (13); without lengths the number of parts must be said (18). */
-
 export const split13: Adapter = {
   ops: ['Split'],
   version: 13,
@@ -31,7 +33,6 @@ export const split18: Adapter = {
 };
 
 /** Pad: the pads and the value to pad with became inputs; the value has the element type of the data. */
-
 export const pad11: Adapter = {
   ops: ['Pad'],
   version: 11,
@@ -49,7 +50,6 @@ export const pad11: Adapter = {
 };
 
 /** Squeeze and Unsqueeze: the axes became an input. */
-
 export const squeeze13: Adapter = { ops: ['Squeeze'], version: 13, adapt: axesToInput };
 
 export const unsqueeze13: Adapter = {
@@ -59,7 +59,6 @@ export const unsqueeze13: Adapter = {
 };
 
 /** Scatter got another name. */
-
 export const scatter11: Adapter = {
   ops: ['Scatter'],
   version: 11,

@@ -1,9 +1,10 @@
-/** BatchNormalization: statistics per position vanished (9), and training is said by an attribute, not by outputs (14). */
+/** BatchNormalization and GroupNormalization. */
 import type { Node } from '../../graph/node.ts';
 import type { Value } from '../../graph/value.ts';
 import { dataType } from '../../onnx/data-types.ts';
 import { type Adapter, int64Constant } from '../adapter.ts';
 
+/** Statistics per position (`spatial` = 0) vanished. */
 export const batchNormalization9: Adapter = {
   ops: ['BatchNormalization'],
   version: 9,
@@ -13,6 +14,7 @@ export const batchNormalization9: Adapter = {
   },
 };
 
+/** Training is said by an attribute since; before, outputs for statistics said it. */
 export const batchNormalization14: Adapter = {
   ops: ['BatchNormalization'],
   version: 14,
@@ -28,7 +30,6 @@ export const batchNormalization14: Adapter = {
  * GroupNormalization: scale and bias had one element per group and have one per channel. Each is repeated for the channels of
  * its group; their number is read from the data's shape at run time unless it is declared.
  */
-
 export const groupNormalization21: Adapter = {
   ops: ['GroupNormalization'],
   version: 21,

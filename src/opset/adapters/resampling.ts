@@ -1,12 +1,16 @@
 /**
- * Resize: until 10 there was one way to place pixels, now called 'asymmetric'. Its nearest pixel was the one below when
- * enlarging and the one above when shrinking (the standard left it open; this is what onnxruntime does), axis by axis, so
- * a Resize that may do both becomes two. At 13 empty inputs became absent ones and a coordinate mode went.
+ * Operators that sample images anew: Resize and its ancestor Upsample, GridSample and RoiAlign. What changed is how they name and place
+ * the pixels between which they interpolate.
  */
 import { type Adapter, type AdaptContext, constant } from '../adapter.ts';
 import type { Node } from '../../graph/node.ts';
 import type { Value } from '../../graph/value.ts';
 
+/**
+ * Resize: until 10 there was one way to place pixels, now called 'asymmetric'. Its nearest pixel was the one below when
+ * enlarging and the one above when shrinking (the standard left it open; this is what onnxruntime does), axis by axis, so
+ * a Resize that may do both becomes two. At 13 empty inputs became absent ones and a coordinate mode went.
+ */
 export const resize11: Adapter = {
   ops: ['Resize'],
   version: 11,
@@ -71,7 +75,6 @@ function toHalfPixel(node: Node, context: AdaptContext): void {
 }
 
 /** Upsample: the scales became an input (9), then the operator became Resize (10), which enlarges the same way. */
-
 export const upsample9: Adapter = {
   ops: ['Upsample'],
   version: 9,
@@ -94,7 +97,6 @@ export const upsample10: Adapter = {
 };
 
 /** GridSample: the modes were renamed when it learned other ranks. */
-
 const renamed: Readonly<Record<string, string>> = { bilinear: 'linear', bicubic: 'cubic' };
 
 export const gridSample20: Adapter = {
@@ -108,7 +110,6 @@ export const gridSample20: Adapter = {
 };
 
 /** RoiAlign: the old way of placing pixels must be asked for. */
-
 export const roiAlign16: Adapter = {
   ops: ['RoiAlign'],
   version: 16,
