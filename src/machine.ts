@@ -5,7 +5,8 @@
 import { cpuInfo } from './backends/cpu.ts';
 import { runProbes, type ProbeResult } from './backends/probes/run.ts';
 import { speedCases, type SpeedCase } from './backends/probes/speeds.ts';
-import { loadRuntime, openSession } from './backends/session.ts';
+import { openSession } from './backends/session.ts';
+import { loadRuntime } from './backends/runtime.ts';
 import { targetOf, targets } from './backends/targets/index.ts';
 import type { Target } from './backends/targets/target.ts';
 import { measureLatency } from './compare/latency.ts';

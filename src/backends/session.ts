@@ -2,21 +2,16 @@
  * The one executor: onnxruntime-node behind a small interface. Tensors go in and come out as plain typed arrays; errors name
  * the model. The native library is loaded on first use, so that commands that need no runtime start fast.
  */
-import { createRequire } from 'node:module';
 import type * as Ort from 'onnxruntime-node';
 import { backendErrors } from '../errors/backends.ts';
 import type { InputInfo } from '../data/sample.ts';
 import type { Executor, Model } from '../graph/model.ts';
-import type { DataTypeName, TensorValue, TypedArray } from '../onnx/data-types.ts';
-import { textNumbers, textsOf } from '../onnx/texts.ts';
-import { markIn, saysWritten } from './in-place.ts';
-import type { SessionOptions } from './options.ts';
-import { otherForm } from './other-form.ts';
-import { release } from './release.ts';
-import { retreating } from './retreat.ts';
-import { checkRuntimeVersion } from './runtime-version.ts';
-import { makeStub, type Stub } from './stub.ts';
-import { tensorForm, type TensorForm } from './tensor-outputs.ts';
+import type { DataTypeName, TensorValue } from '../onnx/data-types.ts';
+import { markIn, saysWritten, release } from './output-memory.ts';
+import { type SessionOptions, withFallback } from './session-options.ts';
+import { otherForm, tensorForm, type TensorForm } from './other-forms.ts';
+import { fromOrt, loadRuntime, toInfo, toOrt } from './runtime.ts';
+import { serializeModel, type SerializedModel } from './serialized-model.ts';
 
 type Tensors = Readonly<Record<string, TensorValue>>;
 
@@ -39,41 +34,24 @@ export interface Session {
 }
 
 /**
- * onnxruntime's telemetry leaves files where the home folder cannot be written. Set when this file is loaded, which the main thread
- * does first: what a worker sets in its copy of the environment native code does not see.
- */
-process.env['ORT_DISABLE_TELEMETRY'] ??= '1';
-
-let runtime: typeof Ort | undefined;
-
-/** The onnxruntime-node module, loaded once. @throws BACKEND_MISSING, BACKEND_TOO_OLD */
-export function loadRuntime(): typeof Ort {
-  if (runtime) return runtime;
-  let loaded: typeof Ort;
-  try {
-    loaded = createRequire(import.meta.url)('onnxruntime-node') as typeof Ort;
-  } catch (cause) {
-    throw backendErrors.runtimeMissing(`${process.platform}/${process.arch}`, cause);
-  }
-  checkRuntimeVersion(loaded.env.versions.node);
-  return (runtime = loaded);
-}
-
-/**
  * Opens a model for running.
  * @param source a file path, or a model in memory, encoded or not
  * @param name how errors call the model; default the path
  */
 export async function openSession(
-  source: string | Model | Stub,
+  source: string | Model | SerializedModel,
   options: SessionOptions = {},
   name?: string,
 ): Promise<Session> {
   const label = name ?? (typeof source === 'string' ? `'${source}'` : 'the model');
-  return retreating((settled) => open(source, settled, label), options, label);
+  return withFallback((settled) => open(source, settled, label), options, label);
 }
 
-async function open(source: string | Model | Stub, options: SessionOptions, label: string): Promise<Session> {
+async function open(
+  source: string | Model | SerializedModel,
+  options: SessionOptions,
+  label: string,
+): Promise<Session> {
   const ort = loadRuntime();
   const config: Ort.InferenceSession.SessionOptions = {
     executionProviders: ['cpu'],
@@ -95,7 +73,7 @@ async function open(source: string | Model | Stub, options: SessionOptions, labe
     if (typeof source === 'string') {
       native = await ort.InferenceSession.create(source, { ...config, extra });
     } else {
-      const stub = 'bytes' in source ? source : makeStub(source, label);
+      const stub = 'bytes' in source ? source : serializeModel(source, label);
       if (stub.folder !== undefined) entries['model_external_initializers_file_folder_path'] = stub.folder;
       native = await ort.InferenceSession.create(stub.bytes, {
         ...config,
@@ -161,7 +139,7 @@ async function open(source: string | Model | Stub, options: SessionOptions, labe
   };
 }
 
-function isStub(source: string | Model | Stub): source is Stub {
+function isStub(source: string | Model | SerializedModel): source is SerializedModel {
   return typeof source !== 'string' && 'bytes' in source;
 }
 
@@ -202,34 +180,5 @@ export function createExecutor(): Executor {
         await session.dispose();
       }
     },
-  };
-}
-
-function toInfo(metadata: Ort.InferenceSession.ValueMetadata): InputInfo {
-  if (!metadata.isTensor) return { name: metadata.name, type: 'string', dims: [] };
-  return {
-    name: metadata.name,
-    type: metadata.type as DataTypeName,
-    dims: metadata.shape.map((dim) => (typeof dim === 'number' ? (dim < 0 ? null : dim) : dim === '' ? null : dim)),
-  };
-}
-
-function toOrt(ort: typeof Ort, { type, data, dims }: TensorValue): Ort.Tensor {
-  if (type === 'string') return new ort.Tensor('string', textsOf(data), dims);
-  const bytes = type === 'bool' ? new Uint8Array(data.buffer, data.byteOffset, data.length) : data;
-  const tensor = new ort.Tensor(type as 'float32', bytes as Float32Array, dims);
-  // Where there are arrays of float16 (Node.js 24), the tensor makes one of the bits, which its native side cannot read.
-  if (type === 'float16') Object.defineProperty(tensor, 'data', { value: data });
-  return tensor;
-}
-
-function fromOrt({ type, dims, data: given }: Ort.Tensor): TensorValue {
-  if (type === 'string') return { type, dims, data: textNumbers(given as string[]) };
-  const data = given as unknown as TypedArray;
-  const bits = type === 'float16' && !(data instanceof Uint16Array);
-  return {
-    type: type as DataTypeName,
-    dims,
-    data: bits ? new Uint16Array(data.buffer, data.byteOffset, data.length) : data,
   };
 }

@@ -5,7 +5,7 @@
  * runs the result compares it with the graph as it was (statistics-run.ts).
  */
 import { blockSize } from '../backends/blocked-conv.ts';
-import { constantBytes } from '../backends/optimized.ts';
+import { constantBytes } from '../backends/session-files.ts';
 import type { Model } from '../graph/model.ts';
 import type { Value } from '../graph/value.ts';
 import { series } from './kernels/counter.ts';

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { setFlagsFromString } from 'node:v8';
-import type { SessionOptions } from '../backends/options.ts';
+import type { SessionOptions } from '../backends/session-options.ts';
 import { batches, feedsOf } from '../data/batch.ts';
 import { carrier, checkCarry } from '../data/carry.ts';
 import { alone, rowsOf } from '../data/runs.ts';
@@ -65,7 +65,7 @@ export async function calibrate(
   const sessionOptions: SessionOptions = {
     threads: options.threads ?? 1,
     simulate: true,
-    onRetreat: (told) => retreats.add(told),
+    onFallback: (told) => retreats.add(told),
   };
 
   const sample = await firstSample(dataset, selection);

@@ -3,7 +3,7 @@
  * where zeros are padded, or of a limit; one sample in which the channel varies tells. One inference, and only where there is
  * something to confirm.
  */
-import type { SessionOptions } from '../backends/options.ts';
+import type { SessionOptions } from '../backends/session-options.ts';
 import { openSession } from '../backends/session.ts';
 import { feedsOfOne } from '../data/batch.ts';
 import { inputsOf } from '../data/model-inputs.ts';
@@ -29,7 +29,7 @@ export async function confirmed(
     copy.graph,
     health.constant.map(({ tensor }) => find(tensor)),
   );
-  const session = await openSession(copy, { ...options, simulate: true, onRetreat: () => undefined });
+  const session = await openSession(copy, { ...options, simulate: true, onFallback: () => undefined });
   try {
     for await (const sample of dataset.samples(selection, () => {})) {
       const results = await session.run(feedsOfOne(sample, inputsOf(model), dataset));

@@ -2,7 +2,7 @@
  * After a statistic was not finite: which tensor is the first, which node makes it, which sample. Slow and exact: the samples
  * of the batch run one by one, unoptimized, and every float tensor is read.
  */
-import type { SessionOptions } from '../backends/options.ts';
+import type { SessionOptions } from '../backends/session-options.ts';
 import { openSession } from '../backends/session.ts';
 import type { NotFinite } from '../errors/calibrate.ts';
 import { copyModel } from '../graph/from-proto.ts';

@@ -3,7 +3,7 @@
  * onnxruntime wrote them. The first run tells their shapes. A run whose inputs have other shapes lands anywhere, and so do all
  * from the first on whose outputs did not fit although its inputs did: their shapes depend on the data.
  */
-import { release } from '../backends/release.ts';
+import { release } from '../backends/output-memory.ts';
 import type { Session } from '../backends/session.ts';
 import { elementCount, type TensorValue, type TypedArray } from '../onnx/data-types.ts';
 import type { Landing } from './observers/observer.ts';

@@ -1,5 +1,5 @@
 /** What to compute of which tensor: the statistics the observer needs, and a look for NaN wherever one could get lost. */
-import type { SessionOptions } from '../backends/options.ts';
+import type { SessionOptions } from '../backends/session-options.ts';
 import { calibrateErrors } from '../errors/calibrate.ts';
 import { copyModel } from '../graph/from-proto.ts';
 import type { Model } from '../graph/model.ts';

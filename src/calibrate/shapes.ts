@@ -3,7 +3,7 @@
  * could or could not say. Only shapes leave the graph, so tracing costs one inference and no memory.
  */
 import { narrowedFor } from '../backends/float32-ports.ts';
-import type { SessionOptions } from '../backends/options.ts';
+import type { SessionOptions } from '../backends/session-options.ts';
 import { openSession } from '../backends/session.ts';
 import { calibrateErrors } from '../errors/calibrate.ts';
 import { copyModel } from '../graph/from-proto.ts';
@@ -62,7 +62,7 @@ export async function traceTensors(
     probes.flatMap(({ shape, sample }) => [shape, sample]),
   );
   // Shapes and types are the same however the graph is optimized.
-  const session = await openSession(copy, { level: 'basic', onRetreat: () => undefined, ...options });
+  const session = await openSession(copy, { level: 'basic', onFallback: () => undefined, ...options });
   try {
     const results = await session.run(narrowedFor(session, feeds));
     return new Map(

@@ -3,8 +3,8 @@
  * may go on with a cheaper graph, if it gives the very same for the samples at hand: one that leaves whole tensors in blocks
  * (blocked.ts), or one without the extremes of tensors that can grow no further (saturation.ts).
  */
-import { constantBytes, OptimizedGraph } from '../backends/optimized.ts';
-import type { SessionOptions } from '../backends/options.ts';
+import { constantBytes, OptimizedGraph } from '../backends/session-files.ts';
+import type { SessionOptions } from '../backends/session-options.ts';
 import { openSession, type Session } from '../backends/session.ts';
 import type { Model } from '../graph/model.ts';
 import type { TensorValue } from '../onnx/data-types.ts';

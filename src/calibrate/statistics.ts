@@ -13,7 +13,7 @@
  *   maximum goes into the Concat, which ties it, too, to the moment after its producer. A tensor that leaves whole has no statistics
  *   in the graph: its elements tell them (whole.ts).
  */
-import { writtenMark } from '../backends/in-place.ts';
+import { writtenMark } from '../backends/output-memory.ts';
 import { copyModel } from '../graph/from-proto.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Model } from '../graph/model.ts';

@@ -2,7 +2,8 @@
 import { release } from 'node:os';
 import { cpuInfo } from '../backends/cpu.ts';
 import { withFloat32Ports } from '../backends/float32-ports.ts';
-import { loadRuntime, openSession, type Session } from '../backends/session.ts';
+import { openSession, type Session } from '../backends/session.ts';
+import { loadRuntime } from '../backends/runtime.ts';
 import type { Dataset, Selection } from '../data/sample.ts';
 import { recordSkipped, summarizeSkipped } from '../data/tolerant.ts';
 import { version } from '../version.ts';
@@ -125,9 +126,9 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
     const saturated = !exactInt8 && lacksVnni(cpu) && canSaturate(quantModel.model);
     const found = warningsOf({ evaluation, data, placement, nodes, quantizedAnyway, cost, cpu, saturated });
     const retreats = new Set<string>();
-    const onRetreat = (told: string): unknown => retreats.add(told);
+    const onFallback = (told: string): unknown => retreats.add(told);
     const inside =
-      options.layers && (await lookInside(options.layers, floatModel, quantModel, models, { ...options, onRetreat }));
+      options.layers && (await lookInside(options.layers, floatModel, quantModel, models, { ...options, onFallback }));
     const told = [...(options.warnings ?? []), ...formNotes(float)].map((message) => ({ code: 'MADE', message }));
     const warnings = [...told, ...found, ...[...retreats].map((message) => ({ code: 'OPTIMIZER', message }))];
     const { task, outputs, texts, classes = [], confusion } = evaluation;
@@ -187,10 +188,10 @@ function lookInside(
   floatModel: OpenedModel,
   quantModel: OpenedModel,
   { float: { sha256 } }: Report['models'],
-  options: CompareOptions & { readonly onRetreat: (told: string) => void },
+  options: CompareOptions & { readonly onFallback: (told: string) => void },
 ): Promise<Layers> {
   const plain = { plain: quantModel.model, fused: quantModel.model };
-  const { dataset, selection, batchSize, threads, exactInt8 = false, onLayers, onRetreat } = options;
+  const { dataset, selection, batchSize, threads, exactInt8 = false, onLayers, onFallback } = options;
   return measureLayers({
     pairing: pairTensors({ ...float, plain: floatModel.model }, quant ?? plain, sha256),
     names: { float: options.floatPath, quant: options.quantPath },
@@ -200,7 +201,7 @@ function lookInside(
     threads,
     exactInt8,
     onProgress: onLayers,
-    onRetreat,
+    onFallback,
   });
 }
 

@@ -1,7 +1,6 @@
 /** The graph that onnxruntime makes of a model and really runs, and which written node stands behind each of its nodes. */
-import { constantBytes, OptimizedGraph } from '../backends/optimized.ts';
+import { constantBytes, OptimizedGraph, checkRoom } from '../backends/session-files.ts';
 import { openSession } from '../backends/session.ts';
-import { checkRoom } from '../backends/temporary.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 

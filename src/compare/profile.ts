@@ -5,7 +5,7 @@
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { openSession, type Session } from '../backends/session.ts';
-import { temporaryFolder } from '../backends/temporary.ts';
+import { temporaryFolder } from '../backends/session-files.ts';
 import type { Model } from '../graph/model.ts';
 import { onInterrupt } from '../interrupt.ts';
 import type { Feeds } from './feeds.ts';

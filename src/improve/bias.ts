@@ -84,7 +84,7 @@ async function floatMeans(
   const find = valueFinder(copy);
   const outputs = layers.map((layer) => channelMeans(find(layer.seen)!, layer, copy.opset));
   setOutputs(copy.graph, outputs);
-  const session = await openSession(copy, { threads, onRetreat: () => {} });
+  const session = await openSession(copy, { threads, onFallback: () => {} });
   const means = new Map(layers.map((layer) => [layer, [] as Float32Array[]]));
   try {
     for (const feed of feeds) {
@@ -159,7 +159,7 @@ async function walk(
     const means = ends.map((end) => end.means.name);
     const bent = ends.filter(({ layer }) => layer.activation !== identity).map(({ output }) => output.name);
     const { model: part, inputs } = cutOut(model, reads, [...leaves, ...means, ...bent], values[0]!);
-    const session = await openSession(part, { threads, simulate: true, onRetreat: () => {} });
+    const session = await openSession(part, { threads, simulate: true, onFallback: () => {} });
     const seen = new Map([...means, ...bent].map((name) => [name, [] as TensorValue[]]));
     try {
       for (const [i, sample] of values.entries()) {

@@ -1,7 +1,7 @@
 /**
  * Float model + quantized model + samples → report. The samples are preprocessed for the float model and read by both.
  */
-import { checkTemporary } from '../backends/temporary.ts';
+import { checkTemporary } from '../backends/session-files.ts';
 import { compareModels } from '../compare/compare.ts';
 import { openModel } from '../compare/model-facts.ts';
 import type { InputInfo } from '../data/sample.ts';

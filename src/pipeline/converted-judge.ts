@@ -1,6 +1,6 @@
 /** Holds a converted model against the runs of its source: part by part, and as a whole. */
 import { cpuInfo } from '../backends/cpu.ts';
-import type { SessionOptions } from '../backends/options.ts';
+import type { SessionOptions } from '../backends/session-options.ts';
 import { openSession } from '../backends/session.ts';
 import { targetOf, targets } from '../backends/targets/index.ts';
 import { finetuneErrors } from '../errors/finetune.ts';

@@ -4,7 +4,7 @@
  */
 import { blockConvolutions, blockSize } from '../backends/blocked-conv.ts';
 import { createExecutor } from '../backends/session.ts';
-import { makeStub, type Stub } from '../backends/stub.ts';
+import { serializeModel, type SerializedModel } from '../backends/serialized-model.ts';
 import { finetuneErrors } from '../errors/finetune.ts';
 import type { Model } from '../graph/model.ts';
 import type { TensorValue } from '../onnx/data-types.ts';
@@ -55,9 +55,9 @@ export async function buildPhases(
   terms: readonly LossTerm[],
   feeds: Readonly<Record<string, TensorValue>>,
   shard: number,
-): Promise<{ training: Stub[]; graphs: Omit<TrainingGraph, 'model'>[] }> {
+): Promise<{ training: SerializedModel[]; graphs: Omit<TrainingGraph, 'model'>[] }> {
   const phases: readonly Statistics[] = mode === 'train' ? ['batch', 'running'] : ['running'];
-  const training: Stub[] = [];
+  const training: SerializedModel[] = [];
   const graphs: Omit<TrainingGraph, 'model'>[] = [];
   const block = await blockSize();
   for (const statistics of phases) {
@@ -65,7 +65,7 @@ export async function buildPhases(
     const built = await buildTrainingGraph(model, terms, feeds, shard, traceShapes, createExecutor(), live);
     const { model: graph, ...rest } = built;
     blockConvolutions(graph, block);
-    training.push(makeStub(graph, 'the training graph'));
+    training.push(serializeModel(graph, 'the training graph'));
     graphs.push(rest);
   }
   return { training, graphs };

@@ -29,7 +29,7 @@ export async function teacherOf(
 
 /** Of one run; by name. */
 export async function outputShapes(model: Model, feeds: Feeds): Promise<Map<string, readonly number[]>> {
-  const settings = { simulate: true, level: 'basic', onRetreat: () => undefined } as const;
+  const settings = { simulate: true, level: 'basic', onFallback: () => undefined } as const;
   const session = await openSession(model, settings, 'the fake-quantized model');
   try {
     const results = await session.run(feeds);

@@ -2,7 +2,7 @@
  * Fake-quantized model + samples → the same model, trained: quantization-aware fine-tuning with labels, or by distillation from
  * its own float weights or another float model. Gradients are a graph of standard operators that onnxruntime runs.
  */
-import { makeStub } from '../backends/stub.ts';
+import { serializeModel } from '../backends/serialized-model.ts';
 import { join, parse } from 'node:path';
 import { cached } from '../data/cache.ts';
 import { feedsOf } from '../data/batch.ts';
@@ -128,8 +128,8 @@ async function runAlone(options: FinetuneOptions): Promise<Finetuned> {
       training,
       graphs,
       modelParameters,
-      forward: makeStub(buildForwardGraph(model, modelParameters), 'the fake-quantized model'),
-      teacher: makeStub(teacher, 'the teacher'),
+      forward: serializeModel(buildForwardGraph(model, modelParameters), 'the fake-quantized model'),
+      teacher: serializeModel(teacher, 'the teacher'),
       inputs: inputs.map(({ name }) => name),
       threads: options.workers === 1 ? options.threads : 1,
     },

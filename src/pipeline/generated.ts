@@ -2,7 +2,7 @@
  * Inputs for a proof, or a report, when the user gives none. Open dimensions are not told by the model, so sizes are tried until it runs;
  * a model that runs with none of them, or takes what cannot be generated, leaves the proof without inputs and says why.
  */
-import type { SessionOptions } from '../backends/options.ts';
+import type { SessionOptions } from '../backends/session-options.ts';
 import { openSession } from '../backends/session.ts';
 import { openModel, openToRun } from '../compare/model-facts.ts';
 import type { Dataset, InputInfo } from '../data/sample.ts';

@@ -3,7 +3,7 @@
  * draws a float node into int8, a barrier is put beside that node, until it does so no more. Where no barrier helps, a warning
  * says so.
  */
-import { constantBytes } from '../backends/optimized.ts';
+import { constantBytes } from '../backends/session-files.ts';
 import { drawnNodes } from '../compare/drawn.ts';
 import { valueFinder, type Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { cpuInfo } from '../backends/cpu.ts';
 import { targetOf } from '../backends/targets/index.ts';
-import { checkTemporary } from '../backends/temporary.ts';
+import { checkTemporary } from '../backends/session-files.ts';
 import { parseGate } from '../compare/gates.ts';
 import { finetuneErrors } from '../errors/finetune.ts';
 import { pipelineErrors } from '../errors/pipeline.ts';

@@ -2,7 +2,7 @@
 import { cpuInfo } from '../backends/cpu.ts';
 import { targetOf } from '../backends/targets/index.ts';
 import type { Target } from '../backends/targets/target.ts';
-import { checkTemporary } from '../backends/temporary.ts';
+import { checkTemporary } from '../backends/session-files.ts';
 import { confirmed } from '../calibrate/confirm.ts';
 import { healthOf, type Health } from '../calibrate/health.ts';
 import { fixedRanges } from '../calibrate/fixed-ranges.ts';

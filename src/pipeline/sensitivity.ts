@@ -73,7 +73,7 @@ export async function sensitivityOf(options: SensitivityOptions): Promise<Sensit
     search,
     measure: options.measure ?? Infinity,
     ...(!given && { without: int8.without(source) }),
-    onRetreat: (told) => options.onWarning?.(told),
+    onFallback: (told) => options.onWarning?.(told),
     onProgress: (done, total) =>
       options.onProgress?.({ stage: 'measuring layers', done, ...(total !== undefined && { total }), unit: 'figures' }),
   });

@@ -3,8 +3,8 @@
  * One engine runs in each worker; parameters and gradients go in and out as flat arrays.
  */
 import { type Session, openSession } from '../backends/session.ts';
-import type { SessionOptions } from '../backends/options.ts';
-import type { Stub } from '../backends/stub.ts';
+import type { SessionOptions } from '../backends/session-options.ts';
+import type { SerializedModel } from '../backends/serialized-model.ts';
 import type { TensorValue } from '../onnx/data-types.ts';
 import type { Parameter } from './parameters.ts';
 import { parameterFeeds, type TrainingGraph } from './training-graph.ts';
@@ -12,14 +12,14 @@ import { parameterFeeds, type TrainingGraph } from './training-graph.ts';
 /** Plain data, so that it can be sent to a worker. */
 export interface EngineSpec {
   /** The training graphs, in the order in which they take over from each other; all have the same parameters. */
-  readonly training: readonly Stub[];
+  readonly training: readonly SerializedModel[];
   readonly graphs: readonly Omit<TrainingGraph, 'model'>[];
   /** The parameters that the model itself has: those of training alone are folded into them. */
   readonly modelParameters: readonly Parameter[];
   /** The model with its parameters as inputs. */
-  readonly forward: Stub;
+  readonly forward: SerializedModel;
   /** Float; undefined when neither loss nor evaluation needs one. */
-  readonly teacher: Stub | undefined;
+  readonly teacher: SerializedModel | undefined;
   /** Names of the inputs of the teacher and of the model's data inputs. */
   readonly inputs: readonly string[];
   readonly threads: number;
@@ -48,7 +48,7 @@ const trainingOptions: SessionOptions = {
   memoryPattern: false,
   extra: { 'intra_op.allow_spinning': '0' },
   // The steps are the same to rounding, however little of the graph is optimized.
-  onRetreat: () => undefined,
+  onFallback: () => undefined,
 };
 
 export class Engine {
@@ -125,7 +125,7 @@ export class Engine {
     const { teacher, threads } = this.#spec;
     this.#teacher ??= await openSession(
       teacher!,
-      { threads, memoryPattern: false, extra: { 'intra_op.allow_spinning': '0' }, onRetreat: () => undefined },
+      { threads, memoryPattern: false, extra: { 'intra_op.allow_spinning': '0' }, onFallback: () => undefined },
       'the teacher',
     );
     return this.#teacher.run(feeds, fetch);

@@ -3,7 +3,7 @@
  * graphs are built for fixed shapes, and the interpolation weights of Resize nodes, read off its own kernel: it resizes unit vectors
  * along one axis at a time, so that modes, coordinate conventions and rounding are right by construction.
  */
-import type { SessionOptions } from '../backends/options.ts';
+import type { SessionOptions } from '../backends/session-options.ts';
 import { traceTensors } from '../calibrate/shapes.ts';
 import { valueTypes } from '../graph/element-types.ts';
 import { Emitter } from '../graph/emitter.ts';

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openSession, type Session } from '../../src/backends/session.ts';
 import { blockConvolutions, blockSize } from '../../src/backends/blocked-conv.ts';
-import type { SessionOptions } from '../../src/backends/options.ts';
+import type { SessionOptions } from '../../src/backends/session-options.ts';
 import { copyModel } from '../../src/graph/from-proto.ts';
 import { random } from '../../src/data/random.ts';
 import type { Model } from '../../src/graph/model.ts';

@@ -3,7 +3,7 @@ import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, statSync, writ
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { makeStub } from '../../src/backends/stub.ts';
+import { serializeModel } from '../../src/backends/serialized-model.ts';
 import { calibrate } from '../../src/calibrate/calibrate.ts';
 import { rangesOf } from '../../src/calibrate/state.ts';
 import { modelFromProto } from '../../src/graph/from-proto.ts';
@@ -61,7 +61,7 @@ describe('a model of one file beyond 2 GiB', () => {
     expect(statSync(path).size).toBeGreaterThan(2 ** 31);
     const { proto, dir } = loadModel(path);
     const model = modelFromProto(proto, dir);
-    expect(makeStub(model, 'big').bytes.length).toBeLessThan(10_000);
+    expect(serializeModel(model, 'big').bytes.length).toBeLessThan(10_000);
     const samples = [0, 5, rows - 1].map((id) => ({
       id: String(id),
       inputs: { ids: { type: 'int64' as const, dims: [1], data: BigInt64Array.of(BigInt(id)) } },

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { createExecutor } from '../../src/backends/session.ts';
-import { makeStub } from '../../src/backends/stub.ts';
+import { serializeModel } from '../../src/backends/serialized-model.ts';
 import type { Model } from '../../src/graph/model.ts';
 import { checkModel } from '../../src/graph/spec.ts';
 import { forward } from '../../src/graph/rewrite.ts';
@@ -118,10 +118,10 @@ describe('conv, BatchNormalization, relu', () => {
     expect(phases[1]!.parameters).toEqual(parameters);
     const modelParameters = parameters.filter(({ name }) => model.graph.values.has(name));
     const engine = new Engine({
-      training: phases.map(({ model: graph }) => makeStub(graph, 'training')),
+      training: phases.map(({ model: graph }) => serializeModel(graph, 'training')),
       graphs: phases.map(({ model: _, ...rest }) => rest),
       modelParameters,
-      forward: makeStub(buildForwardGraph(model, modelParameters), 'forward'),
+      forward: serializeModel(buildForwardGraph(model, modelParameters), 'forward'),
       teacher: undefined,
       inputs: ['x'],
       threads: 1,
@@ -193,11 +193,11 @@ describe('conv, BatchNormalization, relu', () => {
       { norms, statistics: 'running' },
     );
     const engine = new Engine({
-      training: [makeStub(built.model, 'training')],
+      training: [serializeModel(built.model, 'training')],
       graphs: [built],
       modelParameters: [],
-      forward: makeStub(model, 'forward'),
-      teacher: makeStub(withoutFakeQuants(model), 'teacher'),
+      forward: serializeModel(model, 'forward'),
+      teacher: serializeModel(withoutFakeQuants(model), 'teacher'),
       inputs: ['x'],
       threads: 1,
     });

@@ -17,7 +17,7 @@ import { gatherParameters, type Parameter } from '../../src/qat/parameters.ts';
 import { traceShapes } from '../../src/qat/tracing.ts';
 import { Engine } from '../../src/qat/engine.ts';
 import { createExecutor, openSession } from '../../src/backends/session.ts';
-import { makeStub } from '../../src/backends/stub.ts';
+import { serializeModel } from '../../src/backends/serialized-model.ts';
 import {
   buildForwardGraph,
   buildTrainingGraph,
@@ -41,11 +41,11 @@ async function trainingGraph(model: Model, terms: readonly LossTerm[]): Promise<
 
 function engineFor(model: Model, training: Model, graph: Graph, teacher: Model): Engine {
   return new Engine({
-    training: [makeStub(training, 'training')],
+    training: [serializeModel(training, 'training')],
     graphs: [graph],
     modelParameters: graph.parameters,
-    forward: makeStub(buildForwardGraph(model, graph.parameters), 'forward'),
-    teacher: makeStub(teacher, 'teacher'),
+    forward: serializeModel(buildForwardGraph(model, graph.parameters), 'forward'),
+    teacher: serializeModel(teacher, 'teacher'),
     inputs: ['x'],
     threads: 1,
   });

@@ -36,7 +36,7 @@ export interface SensitivityOptions {
   readonly measure: number;
   readonly onProgress?: ((done: number, total: number | undefined) => void) | undefined;
   /** See SessionOptions. */
-  readonly onRetreat?: (told: string) => void;
+  readonly onFallback?: (told: string) => void;
 }
 
 /** Labels of nodes. */
@@ -57,14 +57,14 @@ const mostKept = 2 ** 26;
 const mostTrials = 40;
 
 export async function measureSensitivity(options: SensitivityOptions): Promise<SensitivityResult> {
-  const { pairing, gate, threads, onRetreat } = options;
+  const { pairing, gate, threads, onFallback } = options;
   const { model, layers } = buildSwitchable(pairing);
   if (layers.length === 0) throw compareErrors.noLayers();
   const samples: Sample[] = [];
   for await (const sample of options.dataset.samples(options.selection)) samples.push(sample);
   const session = await openSession(
     model,
-    { threads, simulate: true, ...(onRetreat && { onRetreat }) },
+    { threads, simulate: true, ...(onFallback && { onFallback }) },
     'the model with switched quantizers',
   );
   try {

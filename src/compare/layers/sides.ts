@@ -3,8 +3,8 @@
  * both, as the windows that will be looked at.
  */
 import { withFloat32Ports } from '../../backends/float32-ports.ts';
-import type { SessionOptions } from '../../backends/options.ts';
-import { release } from '../../backends/release.ts';
+import type { SessionOptions } from '../../backends/session-options.ts';
+import { release } from '../../backends/output-memory.ts';
 import { openSession, type Session } from '../../backends/session.ts';
 import { traceTensors, type TracedTensor } from '../../calibrate/shapes.ts';
 import { elementCount } from '../../onnx/data-types.ts';
@@ -20,7 +20,7 @@ export interface SideOptions {
   readonly threads: number;
   readonly exactInt8: boolean;
   /** See SessionOptions. */
-  readonly onRetreat?: (told: string) => void;
+  readonly onFallback?: (told: string) => void;
 }
 
 /** The tensors of which windows alone come out, by name, in each model. */
@@ -55,7 +55,7 @@ export interface Traced {
 export async function openSides(
   pairs: readonly Pair[],
   state: readonly string[],
-  { pairing, names, threads, exactInt8, onRetreat }: SideOptions,
+  { pairing, names, threads, exactInt8, onFallback }: SideOptions,
   cut: Cuts,
 ): Promise<Sides> {
   const sessions: Session[] = [];
@@ -64,7 +64,7 @@ export async function openSides(
   };
   const open = async (name: string, tapped: Tapped, settings: SessionOptions): Promise<Side> => {
     const session = withFloat32Ports(
-      await openSession(tapped.model, { threads, ...(onRetreat && { onRetreat }), ...settings }, name),
+      await openSession(tapped.model, { threads, ...(onFallback && { onFallback }), ...settings }, name),
     );
     sessions.push(session);
     return { name, session, tapped };

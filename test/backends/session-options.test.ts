@@ -26,7 +26,7 @@ const fails = await openSession(twice()).then(
 
 it('leaves out of the optimizer what fails, and tells', async () => {
   const told: string[] = [];
-  const session = await openSession(twice(), { onRetreat: (each) => told.push(each) }, "'m.onnx'");
+  const session = await openSession(twice(), { onFallback: (each) => told.push(each) }, "'m.onnx'");
   const { y } = await session.run(feeds);
   await session.dispose();
   expect(y!.data).toEqual((f32([2, 3, 8]).data as Float32Array).map((each) => Math.max(each, 0)));
@@ -53,7 +53,7 @@ it('reads shapes of tensors inside all the same', async () => {
 it('says what the graph itself has wrong, not what the last attempt said', async () => {
   const broken = buildModel({ inputs: { x: [4] }, outputs: ['y'], nodes: [node('NoSuchOperator', ['x'], ['y'])] });
   const told: string[] = [];
-  await expect(openSession(broken, { onRetreat: (each) => told.push(each) })).rejects.toMatchObject({
+  await expect(openSession(broken, { onFallback: (each) => told.push(each) })).rejects.toMatchObject({
     code: 'BACKEND_LOAD',
     message: expect.stringContaining('NoSuchOperator'),
   });

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { expect, it } from 'vitest';
-import { checkRuntimeVersion, triedRuntimes } from '../../src/backends/runtime-version.ts';
+import { checkRuntimeVersion, triedRuntimes } from '../../src/backends/runtime.ts';
 
 it.each(['1.22.0', '1.25.1', '0.9.0'])('refuses onnxruntime-node %s, and names one to install', (version) => {
   expect(() => checkRuntimeVersion(version)).toThrow(

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { constantBytes, OptimizedGraph } from '../../src/backends/optimized.ts';
+import { constantBytes, OptimizedGraph } from '../../src/backends/session-files.ts';
 import { openSession } from '../../src/backends/session.ts';
 import { resnet } from '../support/networks.ts';
 import { floats } from '../calibrate/samples.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { openSession } from '../../src/backends/session.ts';
-import { makeStub, type Stub } from '../../src/backends/stub.ts';
+import { serializeModel, type SerializedModel } from '../../src/backends/serialized-model.ts';
 import { modelFromProto } from '../../src/graph/from-proto.ts';
 import type { Model } from '../../src/graph/model.ts';
 import { modelToProto } from '../../src/graph/to-proto.ts';
@@ -28,7 +28,7 @@ const built = (): Model =>
   });
 const x = { type: 'float32' as const, dims: [1, 32], data: Float32Array.from({ length: 32 }, (_, i) => Math.cos(i)) };
 
-async function outputs(source: Model | Stub): Promise<number[]> {
+async function outputs(source: Model | SerializedModel): Promise<number[]> {
   const session = await openSession(source);
   try {
     return Array.from((await session.run({ x }))['y']!.data, Number);
@@ -48,7 +48,7 @@ describe('makeStub', () => {
     writeFileSync(path, encodeModel(modelToProto(built())));
     const { proto, dir } = loadModel(path);
     const [here, elsewhere] = [modelFromProto(proto, dir), modelFromProto(proto)];
-    const [stub, copy] = [makeStub(here, 'model'), makeStub(elsewhere, 'model')];
+    const [stub, copy] = [serializeModel(here, 'model'), serializeModel(elsewhere, 'model')];
     expect([stub.folder, stub.memory.length]).toEqual([folder, 0]);
     expect([copy.folder, copy.memory.length, copy.own.length]).toEqual([undefined, 1, 2]);
     expect(copy.bytes.length).toBeLessThan(1000);
@@ -64,7 +64,7 @@ describe('makeStub', () => {
     symlinkSync(join('..', 'blobs', 'abc'), join(snapshot, 'model.onnx'));
     const { proto, dir } = loadModel(join(snapshot, 'model.onnx'));
     const linked = modelFromProto(proto, dir);
-    expect(makeStub(linked, 'model')).toMatchObject({ folder: blobs, memory: [] });
+    expect(serializeModel(linked, 'model')).toMatchObject({ folder: blobs, memory: [] });
     expect(await outputs(linked)).toEqual(await expected(built()));
   });
 
@@ -90,7 +90,7 @@ describe('makeStub', () => {
       const value = graph.values.get(changed)!;
       value.initializer = Tensor.of(changed, 'float32', [...value.initializer!.dims], halves);
     }
-    const stub = makeStub(model, 'model');
+    const stub = serializeModel(model, 'model');
     expect([stub.folder !== undefined, stub.memory.length, stub.own.length]).toEqual([passed === 0, passed, made]);
     expect(await outputs(model)).toEqual(await expected(mixed));
   });
@@ -132,7 +132,7 @@ describe('makeStub', () => {
 
   it('passes the arrays of the model, which stay as they are', async () => {
     const model = built();
-    const { memory, own } = makeStub(model, 'model');
+    const { memory, own } = serializeModel(model, 'model');
     expect(memory.map(({ data }) => data.length)).toEqual([4 * 32 * 33]);
     expect(own).toHaveLength(1);
     const values = await outputs(model);
@@ -150,7 +150,7 @@ describe('makeStub', () => {
       read: (offset: number, length: number) => bytes.slice(offset, offset + length),
     };
     model.graph.values.get('w')!.initializer = Tensor.lazy('w', 'float32', [32, 33], source);
-    expect(makeStub(model, 'model').own).toHaveLength(2);
+    expect(serializeModel(model, 'model').own).toHaveLength(2);
     expect(await outputs(model)).toEqual(await expected(built()));
   });
 
@@ -162,7 +162,7 @@ describe('makeStub', () => {
       nodes: [node('Gather', ['table', 'ids'], ['y'])],
       outputs: { y: { type, dims: ['n'] } },
     });
-    expect(makeStub(model, 'model').memory).toHaveLength(1);
+    expect(serializeModel(model, 'model').memory).toHaveLength(1);
     const session = await openSession(model);
     const { y } = await session.run({ ids: { type: 'int64', dims: [2], data: BigInt64Array.of(4095n, 98n) } });
     await session.dispose();
@@ -192,6 +192,8 @@ describe('makeStub', () => {
     const model = built();
     const source = { byteLength: 2 ** 31, read: () => new Uint8Array() };
     model.graph.values.get('w')!.initializer = Tensor.lazy('w', 'float32', [2 ** 29], source);
-    expect(() => makeStub(model, 'the model')).toThrow("the model holds constant 'w' of 2147483648 bytes in memory");
+    expect(() => serializeModel(model, 'the model')).toThrow(
+      "the model holds constant 'w' of 2147483648 bytes in memory",
+    );
   });
 });

@@ -22,7 +22,7 @@ const minimumExternal = 4096;
 /** Bytes of one constant in memory, and of those in the buffer together: protobuf's limit, less room for the rest of the message. */
 const maximum = 2 ** 31 - 2 ** 24;
 
-export interface Stub {
+export interface SerializedModel {
   readonly bytes: Uint8Array;
   /** Folder in which onnxruntime looks for the external data; undefined when none of it is in files. */
   readonly folder: string | undefined;
@@ -44,7 +44,7 @@ interface Constant {
 }
 
 /** @throws BACKEND_TOO_LARGE, BACKEND_CONSTANT_TOO_LARGE */
-export function makeStub(model: Model, name: string): Stub {
+export function serializeModel(model: Model, name: string): SerializedModel {
   const proto: ModelProto = { ...modelToProto(model) };
   const fromBodies = pointsFromBodies(model);
   const files = new Files(fromBodies ? realpathSync(model.dir!) : undefined);

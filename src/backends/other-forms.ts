@@ -1,17 +1,38 @@
+/** A model that onnxruntime refuses because it has no kernels for it, in an equal form that it has kernels for. */
+import { valueTypes, type ValueTypes } from '../graph/element-types.ts';
+import { Graph } from '../graph/graph.ts';
+import type { Node } from '../graph/node.ts';
+import type { Value } from '../graph/value.ts';
+import { dataType, type DataTypeName } from '../onnx/data-types.ts';
+import { Tensor } from '../onnx/tensor.ts';
+import { copyModel, modelFromFile } from '../graph/from-proto.ts';
+import type { Model } from '../graph/model.ts';
+import { turnBatchFirst } from '../intrinsic/batch-first.ts';
+import { widen } from '../intrinsic/widen/widen.ts';
+import { loadModel } from '../onnx/model-file.ts';
+
+interface OtherForm {
+  readonly model: Model;
+  /** Float types that became float32; absent: none. */
+  readonly widened?: readonly DataTypeName[];
+  /** Recurrent nodes that had the batch first; absent: none. */
+  readonly turned?: readonly string[];
+}
+
+/** A copy; undefined when the model has none of all that, and was refused for another reason. */
+export function otherForm(source: string | Model): OtherForm | undefined {
+  const model = typeof source === 'string' ? modelFromFile(loadModel(source)) : copyModel(source);
+  const widened = widen(model)?.types;
+  const turned = turnBatchFirst(model);
+  if (!widened && turned.length === 0) return undefined;
+  return { model, ...(widened && { widened }), ...(turned.length > 0 && { turned }) };
+}
+
 /**
  * onnxruntime-node hands out tensors only. A model that gives sequences, optionals or maps gets, beside each of them, a tensor of
  * what is in it, so that it can be run, proven and compared like any other; the model that is written keeps its outputs. A
  * sequence becomes all its elements in a row, an optional what it holds or nothing, a map of ZipMap the scores it is made of.
  */
-import { copyModel, modelFromFile } from '../graph/from-proto.ts';
-import { valueTypes, type ValueTypes } from '../graph/element-types.ts';
-import { Graph } from '../graph/graph.ts';
-import type { Model } from '../graph/model.ts';
-import type { Node } from '../graph/node.ts';
-import type { Value } from '../graph/value.ts';
-import { dataType, type DataTypeName } from '../onnx/data-types.ts';
-import { loadModel } from '../onnx/model-file.ts';
-import { Tensor } from '../onnx/tensor.ts';
 
 export interface TensorForm {
   readonly model: Model;
