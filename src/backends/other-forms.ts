@@ -1,4 +1,13 @@
-/** A model that onnxruntime refuses because it has no kernels for it, in an equal form that it has kernels for. */
+/**
+ * Forms in which a model is opened where onnxruntime does not take it as it is, or does not hand out all of its outputs. The session says so
+ * (`widened`, `turned`, `unread`); `asItIs` forbids both.
+ *
+ * - Without kernels: a model that onnxruntime refuses, because of a float type or a layout, in an equal form that it has kernels for: widened
+ *   to float32, or with the batch behind the steps in recurrent nodes.
+ * - Outputs that are no tensors: onnxruntime-node hands out tensors only. A model that gives sequences, optionals or maps gets, beside each of
+ *   them, a tensor of what is in it, so that it can be run, proven and compared like any other; the model that is written keeps its outputs. A
+ *   sequence becomes all its elements in a row, an optional what it holds or nothing, a map of ZipMap the scores it is made of.
+ */
 import { valueTypes, type ValueTypes } from '../graph/element-types.ts';
 import { Graph } from '../graph/graph.ts';
 import type { Node } from '../graph/node.ts';
@@ -19,7 +28,7 @@ interface OtherForm {
   readonly turned?: readonly string[];
 }
 
-/** A copy; undefined when the model has none of all that, and was refused for another reason. */
+/** A copy that onnxruntime has kernels for; undefined when the model was refused for another reason. */
 export function otherForm(source: string | Model): OtherForm | undefined {
   const model = typeof source === 'string' ? modelFromFile(loadModel(source)) : copyModel(source);
   const widened = widen(model)?.types;
@@ -28,19 +37,13 @@ export function otherForm(source: string | Model): OtherForm | undefined {
   return { model, ...(widened && { widened }), ...(turned.length > 0 && { turned }) };
 }
 
-/**
- * onnxruntime-node hands out tensors only. A model that gives sequences, optionals or maps gets, beside each of them, a tensor of
- * what is in it, so that it can be run, proven and compared like any other; the model that is written keeps its outputs. A
- * sequence becomes all its elements in a row, an optional what it holds or nothing, a map of ZipMap the scores it is made of.
- */
-
 export interface TensorForm {
   readonly model: Model;
   /** Names of the outputs that are no tensors → the tensors that stand for them. */
   readonly twins: ReadonlyMap<string, string>;
 }
 
-/** A copy. @param names of the outputs that are no tensors; those of which no tensor can be made have no twin */
+/** A copy with tensors beside outputs. @param names of the outputs that are no tensors; those of which no tensor can be made have no twin */
 export function tensorForm(source: string | Model, names: readonly string[]): TensorForm {
   const model = typeof source === 'string' ? modelFromFile(loadModel(source)) : copyModel(source);
   const { graph } = model;

@@ -1,6 +1,8 @@
 /**
- * Which releases of onnxruntime-node qdq runs on. It relies on more than the documented interface (where optimized graphs are written,
- * constants handed over in memory, outputs written in place), so package.json pins the release that the tests run on.
+ * The onnxruntime-node module: loaded on first use, so that commands that need no runtime start fast, and spoken to in our tensors.
+ *
+ * qdq relies on more than its documented interface (where optimized graphs are written, constants handed over in memory, outputs written in
+ * place), so package.json pins the release that the tests run on, and older ones than those that were tried are refused.
  */
 import { createRequire } from 'node:module';
 import type * as Ort from 'onnxruntime-node';
@@ -9,10 +11,10 @@ import type { DataTypeName, TensorValue, TypedArray } from '../onnx/data-types.t
 import { textNumbers, textsOf } from '../onnx/texts.ts';
 import { backendErrors } from '../errors/backends.ts';
 
-/** Tried with the demo and every format: equal bytes. */
+/** Releases that were tried with the demo and every format, and gave equal bytes; ascending. */
 export const triedRuntimes = ['1.26.0', '1.29.0', '1.30.0'] as const;
 
-/** @throws BACKEND_TOO_OLD below the oldest release that was tried: 1.22 cannot take constants from memory */
+/** Refuses releases below the oldest that was tried: 1.22 cannot take constants from memory. @throws BACKEND_TOO_OLD */
 export function checkRuntimeVersion(version: string | undefined): void {
   const [oldest] = triedRuntimes;
   if (version !== undefined && isBelow(version, oldest))
@@ -46,6 +48,7 @@ export function loadRuntime(): typeof Ort {
   return (runtime = loaded);
 }
 
+/** An input or output as data is matched with it; unknown dimensions are null, outputs that are no tensors have none. */
 export function toInfo(metadata: Ort.InferenceSession.ValueMetadata): InputInfo {
   if (!metadata.isTensor) return { name: metadata.name, type: 'string', dims: [] };
   return {
@@ -55,6 +58,7 @@ export function toInfo(metadata: Ort.InferenceSession.ValueMetadata): InputInfo 
   };
 }
 
+/** A tensor of onnxruntime on the same memory. Texts, which are numbers of a table in ours (onnx/texts.ts), are written out. */
 export function toOrt(ort: typeof Ort, { type, data, dims }: TensorValue): Ort.Tensor {
   if (type === 'string') return new ort.Tensor('string', textsOf(data), dims);
   const bytes = type === 'bool' ? new Uint8Array(data.buffer, data.byteOffset, data.length) : data;
@@ -64,6 +68,7 @@ export function toOrt(ort: typeof Ort, { type, data, dims }: TensorValue): Ort.T
   return tensor;
 }
 
+/** The reverse of toOrt; float16 as its bits. */
 export function fromOrt({ type, dims, data: given }: Ort.Tensor): TensorValue {
   if (type === 'string') return { type, dims, data: textNumbers(given as string[]) };
   const data = given as unknown as TypedArray;

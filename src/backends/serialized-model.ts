@@ -1,10 +1,12 @@
 /**
- * A model as onnxruntime takes it fastest: a small buffer, and large constants beside it as external data. Those that lie unchanged in
- * the file they were read from are pointed at there: nothing is copied, onnxruntime maps the file, and single files above its 2 GiB
- * limit run; the others then travel in the buffer. Where more is in memory than in the file, all are passed as they lie in memory,
- * without being encoded and decoded, and the limit holds for each of them, not for all. onnxruntime looks in one of the two places
- * alone. It follows links and refuses what they lead to outside its folder: so the folder is that of the files themselves (a model
- * downloaded by Hugging Face's tools is a link into a folder of blobs).
+ * A model in the form that onnxruntime opens fastest: a buffer of some kilobytes, and large constants beside it as external data. That saves a
+ * copy and a decoding of all weights in every session.
+ *
+ * Constants that lie unchanged in the file they were read from are pointed at there: nothing is copied, onnxruntime maps the file, and
+ * single files above its 2 GiB limit run; the other constants then travel in the buffer, because onnxruntime looks in one of the two
+ * places alone. Where more bytes are in memory than in the file, all are passed as they lie in memory, without being encoded and decoded, and
+ * the limit holds for each of them, not for all. onnxruntime follows links and refuses what they lead to outside its folder: so the folder is
+ * that of the files themselves (a model downloaded by Hugging Face's tools is a link into a folder of blobs).
  */
 import { realpathSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
@@ -22,28 +24,29 @@ const minimumExternal = 4096;
 /** Bytes of one constant in memory, and of those in the buffer together: protobuf's limit, less room for the rest of the message. */
 const maximum = 2 ** 31 - 2 ** 24;
 
+/** What a session is created from. It is plain data, which can be sent to a worker. */
 export interface SerializedModel {
   readonly bytes: Uint8Array;
   /** Folder in which onnxruntime looks for the external data; undefined when none of it is in files. */
   readonly folder: string | undefined;
   /** External data in memory: by the name under which the buffer asks for it. */
   readonly memory: readonly { readonly path: string; readonly data: Uint8Array }[];
-  /** The arrays that were made for the stub; the others are the model's. */
+  /** The arrays that were made here; the others are the model's. */
   readonly own: readonly Uint8Array[];
 }
 
 /** An initializer of the main graph. */
 interface Constant {
-  /** Whole, or of a large one what it is without its elements. */
+  /** The whole tensor; of a large one its name, type and shape alone. */
   readonly proto: TensorProto;
   readonly bytes: number;
-  /** Of a large one. */
+  /** The elements of a large one. */
   readonly payload?: Payload;
   /** The file that the payload lies in, if onnxruntime can be sent there. */
   readonly file?: string | undefined;
 }
 
-/** @throws BACKEND_TOO_LARGE, BACKEND_CONSTANT_TOO_LARGE */
+/** Serializes a model. @param name as errors call it @throws BACKEND_TOO_LARGE, BACKEND_CONSTANT_TOO_LARGE */
 export function serializeModel(model: Model, name: string): SerializedModel {
   const proto: ModelProto = { ...modelToProto(model) };
   const fromBodies = pointsFromBodies(model);
@@ -105,7 +108,7 @@ function constantOf({ graph, dir }: Model, proto: TensorProto, files: Files): Co
   return { proto: { dims: [...dims], dataType: type.code, name }, bytes, payload, file };
 }
 
-/** Bodies are left as they are. */
+/** Whether constants in bodies lie in files: bodies are left as they are, so the folder of the model must be the one to look in. */
 function pointsFromBodies({ graph, dir }: Model): boolean {
   const bodies = dir === undefined ? [] : [...graph.graphs()].filter((each) => each !== graph);
   const inBodies = bodies.flatMap((body) => [...body.values.values()]);

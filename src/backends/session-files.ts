@@ -1,4 +1,7 @@
-/** Folders for files that are gone when the work is done, and the words for it when there can be none. */
+/**
+ * Temporary files of sessions: the folders that hold them, what is said when there can be none, and the one that matters most: the graph that
+ * onnxruntime makes of a model and really runs, which a session writes into a file for a while and which is read back from there.
+ */
 import { rmSync, mkdtempSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { modelFromProto } from '../graph/from-proto.ts';
@@ -9,10 +12,10 @@ import type { SessionOptions } from './session-options.ts';
 import { tmpdir } from 'node:os';
 import { backendErrors } from '../errors/backends.ts';
 
-/** Of a graph beside its constants. */
+/** Room that a graph takes beside its constants, in bytes. */
 const graphBytes = 2 ** 20;
 
-/** @throws TEMPORARY_FOLDER */
+/** Makes a new folder for temporary files. @throws TEMPORARY_FOLDER */
 export function temporaryFolder(prefix: string): string {
   try {
     return mkdtempSync(join(tmpdir(), prefix));
@@ -21,12 +24,12 @@ export function temporaryFolder(prefix: string): string {
   }
 }
 
-/** Before any work, which would be lost. @throws TEMPORARY_FOLDER */
+/** Tries whether there can be temporary files, before any work that would be lost. @throws TEMPORARY_FOLDER */
 export function checkTemporary(): void {
   rmSync(temporaryFolder('qdq-'), { recursive: true });
 }
 
-/** After a failure: whether it was for want of room. @throws TEMPORARY_FULL */
+/** Looks after a failure whether it was for want of room. @param bytes of constants that were to be written @throws TEMPORARY_FULL */
 export function checkRoom(bytes: number, cause: unknown): void {
   let free: number;
   try {
@@ -38,14 +41,13 @@ export function checkRoom(bytes: number, cause: unknown): void {
   if (free < bytes + graphBytes) throw backendErrors.temporaryFull(tmpdir(), bytes + graphBytes, cause);
 }
 
-/** The graph that onnxruntime makes of a model and really runs: a session writes it into a file for a while, which is read back. */
-
+/** The optimized graph of one session, as a file until `remove`. An interrupt removes it too. */
 export class OptimizedGraph {
   readonly #folder = temporaryFolder('qdq-');
   readonly #path = join(this.#folder, 'optimized.onnx');
   readonly #release = onInterrupt(() => this.#clear());
 
-  /** What makes a session write it. */
+  /** The options that make a session write it. */
   get options(): SessionOptions {
     return { optimizedModelPath: this.#path };
   }

@@ -1,6 +1,11 @@
-/** How a session is asked for. Every field has a default that suits calibration and comparison. */
+/**
+ * The options of a session, and what is tried where onnxruntime's graph optimizer fails on a model that it takes without: some fusions forget
+ * a value that is a graph output now, as tensors inside are when they are observed or compared. Then less of the optimizer is asked for, step by
+ * step, and what was left out is reported; an error that no step mends is the model's own.
+ */
 import { QdqError } from '../errors/qdq-error.ts';
 
+/** Every field has a default that suits calibration and comparison. */
 export interface SessionOptions {
   /** Intra-op threads of onnxruntime. Default 1: results do not depend on it, speed does. */
   readonly threads?: number;
@@ -20,37 +25,33 @@ export interface SessionOptions {
   readonly without?: readonly string[];
   /**
    * The model is one to which qdq has added outputs: where onnxruntime's optimizer fails on it, it is opened with less of the optimizer
-   * and this is told what was left out. Absent: that is an error.
+   * and this is called with what was left out. Absent: that is an error.
    */
-  readonly onFallback?: (told: string) => void;
+  readonly onFallback?: (warning: string) => void;
   /** No other form of the model is opened in its place: neither widened nor with tensors for outputs that are none. */
   readonly asItIs?: boolean;
   /** More `session.*` entries, keys without the `session.` prefix. */
   readonly extra?: Readonly<Record<string, string>>;
 }
 
-/**
- * Where onnxruntime's graph optimizer fails on a graph that it takes without: fusions that forget a value which is an output now, as
- * tensors inside are when they are observed or compared. Less of the optimizer is asked for, step by step, and what was left out is
- * told; an error that no step mends is the graph's own.
- */
-
-interface Step {
+/** One way of asking for less. */
+interface Fallback {
   readonly options: Pick<SessionOptions, 'level' | 'without'>;
-  readonly told: string;
+  /** As the warning says it. */
+  readonly words: string;
 }
 
 const levels = ['all', 'extended', 'basic', 'disabled'] as const;
 
-/** A fusion that failed in a release before those that stand below it in the optimizer: without it, the rest may well do its work. */
-const steps: readonly Step[] = [
-  { options: { without: ['ReshapeFusion'] }, told: 'without ReshapeFusion' },
-  { options: { level: 'extended' }, told: "at optimization level 'extended'" },
-  { options: { level: 'basic' }, told: "at optimization level 'basic', without integer kernels" },
-  { options: { level: 'disabled' }, told: 'not optimized, without integer kernels' },
+/** In this order. A single fusion that is known to fail comes first: without it, the rest of the optimizer may well do its work. */
+const fallbacks: readonly Fallback[] = [
+  { options: { without: ['ReshapeFusion'] }, words: 'without ReshapeFusion' },
+  { options: { level: 'extended' }, words: "at optimization level 'extended'" },
+  { options: { level: 'basic' }, words: "at optimization level 'basic', without integer kernels" },
+  { options: { level: 'disabled' }, words: 'not optimized, without integer kernels' },
 ];
 
-/** @throws what `open` throws, the first time */
+/** Opens a model, with less of the optimizer where that is what fails. @throws what `open` throws, the first time */
 export async function withFallback<T>(
   open: (options: SessionOptions) => Promise<T>,
   { onFallback, ...options }: SessionOptions,
@@ -61,11 +62,11 @@ export async function withFallback<T>(
   } catch (error) {
     if (!onFallback || !(error instanceof QdqError) || error.code !== 'BACKEND_LOAD') throw error;
     const asked = levels.indexOf(options.level ?? 'all');
-    for (const { options: less, told } of steps) {
+    for (const { options: less, words } of fallbacks) {
       if (asked === levels.length - 1 || (less.level && levels.indexOf(less.level) <= asked)) continue;
       const opened = await open({ ...options, ...less }).catch(() => undefined);
       if (opened === undefined) continue;
-      onFallback(`onnxruntime's optimizer fails on ${label} once tensors inside are outputs: there it ran ${told}`);
+      onFallback(`onnxruntime's optimizer fails on ${label} once tensors inside are outputs: there it ran ${words}`);
       return opened;
     }
     throw error;

@@ -1,6 +1,8 @@
 /**
- * The one executor: onnxruntime-node behind a small interface. Tensors go in and come out as plain typed arrays; errors name
- * the model. The native library is loaded on first use, so that commands that need no runtime start fast.
+ * The one executor: onnxruntime-node behind a small interface. Tensors go in and come out as plain typed arrays; errors name the model.
+ *
+ * A model is opened serialized (serialized-model.ts), with less of the optimizer where that fails (session-options.ts), and in another form
+ * where onnxruntime does not take it as it is (other-forms.ts); what comes back where outputs are preallocated is in output-memory.ts.
  */
 import type * as Ort from 'onnxruntime-node';
 import { backendErrors } from '../errors/backends.ts';
@@ -44,7 +46,7 @@ export async function openSession(
   name?: string,
 ): Promise<Session> {
   const label = name ?? (typeof source === 'string' ? `'${source}'` : 'the model');
-  return withFallback((settled) => open(source, settled, label), options, label);
+  return withFallback((tried) => open(source, tried, label), options, label);
 }
 
 async function open(
@@ -73,19 +75,19 @@ async function open(
     if (typeof source === 'string') {
       native = await ort.InferenceSession.create(source, { ...config, extra });
     } else {
-      const stub = 'bytes' in source ? source : serializeModel(source, label);
-      if (stub.folder !== undefined) entries['model_external_initializers_file_folder_path'] = stub.folder;
-      native = await ort.InferenceSession.create(stub.bytes, {
+      const serialized = isSerialized(source) ? source : serializeModel(source, label);
+      if (serialized.folder !== undefined) entries['model_external_initializers_file_folder_path'] = serialized.folder;
+      native = await ort.InferenceSession.create(serialized.bytes, {
         ...config,
         extra,
-        externalData: stub.memory,
+        externalData: serialized.memory,
       });
       // onnxruntime has copied what it keeps.
-      if (stub !== source) release(stub.own.map((data) => ({ data })));
+      if (serialized !== source) release(serialized.own.map((data) => ({ data })));
     }
   } catch (cause) {
     if (cause instanceof Error && cause.name === 'QdqError') throw cause;
-    const twin = isStub(source) || options.asItIs ? undefined : otherForm(source);
+    const twin = isSerialized(source) || options.asItIs ? undefined : otherForm(source);
     if (!twin) throw backendErrors.load(label, cause);
     const { model, ...how } = twin;
     return { ...(await openSession(model, options, label)), ...how };
@@ -93,7 +95,7 @@ async function open(
   const mark = markIn(native.outputMetadata);
   const others = native.outputMetadata.flatMap((each) => (each.isTensor || each.name === mark ? [] : [each.name]));
   const looksInside = options.optimizedModelPath !== undefined || options.profile !== undefined;
-  if (others.length > 0 && !isStub(source) && !options.asItIs && !looksInside) {
+  if (others.length > 0 && !isSerialized(source) && !options.asItIs && !looksInside) {
     await native.release();
     return openTensorForm(tensorForm(source, others), others, options, label);
   }
@@ -139,11 +141,11 @@ async function open(
   };
 }
 
-function isStub(source: string | Model | SerializedModel): source is SerializedModel {
+function isSerialized(source: string | Model | SerializedModel): source is SerializedModel {
   return typeof source !== 'string' && 'bytes' in source;
 }
 
-/** Outputs that are no tensors are spoken to by their names, and give what the tensors that stand for them give. */
+/** A session in which outputs that are no tensors go by their names, and give what the tensors that stand for them give. */
 async function openTensorForm(
   { model, twins }: TensorForm,
   others: readonly string[],

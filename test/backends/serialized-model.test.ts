@@ -42,14 +42,14 @@ function expected(model: Model): Promise<number[]> {
   return outputs({ bytes: encodeModel(modelToProto(model)), folder: undefined, memory: [], own: [] });
 }
 
-describe('makeStub', () => {
+describe('serializeModel', () => {
   it('leaves large constants of the file in the file, or reads them when the folder is another', async () => {
     const path = join(folder, 'model.onnx');
     writeFileSync(path, encodeModel(modelToProto(built())));
     const { proto, dir } = loadModel(path);
     const [here, elsewhere] = [modelFromProto(proto, dir), modelFromProto(proto)];
-    const [stub, copy] = [serializeModel(here, 'model'), serializeModel(elsewhere, 'model')];
-    expect([stub.folder, stub.memory.length]).toEqual([folder, 0]);
+    const [serialized, copy] = [serializeModel(here, 'model'), serializeModel(elsewhere, 'model')];
+    expect([serialized.folder, serialized.memory.length]).toEqual([folder, 0]);
     expect([copy.folder, copy.memory.length, copy.own.length]).toEqual([undefined, 1, 2]);
     expect(copy.bytes.length).toBeLessThan(1000);
     const values = await expected(built());
@@ -90,8 +90,12 @@ describe('makeStub', () => {
       const value = graph.values.get(changed)!;
       value.initializer = Tensor.of(changed, 'float32', [...value.initializer!.dims], halves);
     }
-    const stub = serializeModel(model, 'model');
-    expect([stub.folder !== undefined, stub.memory.length, stub.own.length]).toEqual([passed === 0, passed, made]);
+    const serialized = serializeModel(model, 'model');
+    expect([serialized.folder !== undefined, serialized.memory.length, serialized.own.length]).toEqual([
+      passed === 0,
+      passed,
+      made,
+    ]);
     expect(await outputs(model)).toEqual(await expected(mixed));
   });
 
