@@ -5,11 +5,11 @@
 import { withFloat32Ports } from './backends/float32-ports.ts';
 import { openSession, type Session } from './backends/session.ts';
 import { pairTensors } from './compare/layers/pairing.ts';
-import { openModel, type OpenedModel } from './compare/model-facts.ts';
+import { openModel, type OpenedModel } from './compare/models.ts';
 import { findPlacement } from './compare/placement.ts';
 import type { Latency, NodeRow, Placement, Profile } from './compare/report.ts';
 import { placeSideBySide, type NodeFate } from './compare/side-by-side.ts';
-import { timeModels } from './compare/timing.ts';
+import { timeModels } from './compare/latency.ts';
 import type { DataFlags, RunFlags } from './settings/options.ts';
 import { judgingSamples } from './pipeline/generated.ts';
 import { layersOf } from './pipeline/layers.ts';

@@ -5,7 +5,7 @@
 import { cpuInfo } from './backends/cpu.ts';
 import { targetOf } from './backends/targets/index.ts';
 import type { FixedParameters } from './backends/targets/target.ts';
-import { openModel } from './compare/model-facts.ts';
+import { openModel } from './compare/models.ts';
 import { findPlacement } from './compare/placement.ts';
 import type { NodeRow, Placement } from './compare/report.ts';
 import { modelFromProto } from './graph/from-proto.ts';

@@ -8,22 +8,20 @@ import type { Dataset, Selection } from '../data/sample.ts';
 import { recordSkipped, summarizeSkipped } from '../data/tolerant.ts';
 import { version } from '../version.ts';
 import { evaluate } from './evaluate.ts';
-import type { NamedSession } from './feeds.ts';
-import { warningsOf } from './findings.ts';
-import { lacksVnni } from './slowness.ts';
+import { type NamedSession, openToRun, type OpenedModel } from './models.ts';
+import { warningsOf, lacksVnni } from './warnings.ts';
 import { checkGates, parseGate } from './gates.ts';
-import { judge, type BaselineSource } from './judge.ts';
+import { judge, type BaselineSource } from './verdict.ts';
 import type { TaskEvaluator } from './metrics/metric.ts';
 import { findCauses } from './layers/causes.ts';
 import { measureLayers, type Layers } from './layers/measure.ts';
 import { pairTensors, type Forms } from './layers/pairing.ts';
-import { openToRun, type OpenedModel } from './model-facts.ts';
 import { findPlacement, type LeftFloat } from './placement.ts';
 import { reportSchemaVersion, type Report } from './report.ts';
 import { canSaturate } from './saturation.ts';
-import { timeModels } from './timing.ts';
+import { timeModels } from './latency.ts';
 
-export type { BaselineSource } from './judge.ts';
+export type { BaselineSource } from './verdict.ts';
 
 export interface CompareOptions {
   readonly floatPath: string;

@@ -7,7 +7,7 @@ import { realRows, repeatedAxis } from '../data/real-rows.ts';
 import { alone, rowsOf, type Runs } from '../data/runs.ts';
 import type { Batch, Dataset, Sample, Selection } from '../data/sample.ts';
 import type { TensorValue } from '../onnx/data-types.ts';
-import { feedsOf, firstSample, runsOfBoth, type NamedSession } from './feeds.ts';
+import { feedsOf, firstSample, runsOfBoth, type NamedSession } from './models.ts';
 import {
   type TaskEvaluator,
   type TaskScore,
@@ -17,8 +17,7 @@ import {
   toNumbers,
 } from './metrics/metric.ts';
 import type { ClassRow, Confusion, OutputRow, TaskRow, TextRow } from './report.ts';
-import { OutputTally, TaskTally } from './tally.ts';
-import { TextTally } from './texts.ts';
+import { OutputTally, TaskTally, TextTally } from './output-tally.ts';
 
 export interface EvaluateOptions {
   readonly float: NamedSession;

@@ -1,10 +1,10 @@
 /** What gates can ask for: where each value stands in the results, and what to do when it misses its bound. */
 import { compareErrors } from '../errors/compare.ts';
-import { tensorMetrics } from './gate-tensors.ts';
+import { tensorMetrics } from './gate-accuracy.ts';
 import { outputMetrics, taskMetrics, tasks } from './metrics/index.ts';
 import type { Task, Better, OutputMetric, TaskMetric } from './metrics/metric.ts';
 import { wilsonTrials } from './statistics.ts';
-import { agreementsOf, type OutputValue } from './texts.ts';
+import { agreementsOf, type OutputValue } from './output-tally.ts';
 import type { NodeRow, OutputRow, Report, TaskRow, TensorRow, TextRow } from './report.ts';
 
 /** The results that gates read; a report is one. */

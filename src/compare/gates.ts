@@ -9,8 +9,7 @@
  * A gate that cannot be decided is a usage error, found as early as possible: a bound that is never checked is worse than none.
  */
 import { compareErrors } from '../errors/compare.ts';
-import { parseBound, type Bound } from './gate-bound.ts';
-import { gateMetrics, type GateFacts, type GateMetric, type GateNeed } from './gate-metrics.ts';
+import { type GateMetric, gateMetrics, type GateFacts, type GateNeed } from './gate-metrics.ts';
 import type { Baseline, GateRow, Report } from './report.ts';
 
 export interface Gate {
@@ -159,4 +158,43 @@ export function changesSince(baseline: Report, facts: GateFacts): Baseline['chan
     const [before, now] = [read(baseline, undefined, NaN).value, read(facts, undefined, NaN).value];
     return before === undefined || now === undefined ? [] : [{ metric: name, unit, better, baseline: before, now }];
   });
+}
+
+/**
+ * The right-hand side of a gate: a number, or something relative to the baseline report: `baseline`, `baseline + 0.5%`,
+ * `baseline - 2`, `baseline * 95%`. In a fraction a percent sign behind + and - means percentage points; behind * it scales.
+ */
+
+type Bound =
+  | { readonly kind: 'absolute'; readonly value: number }
+  /** factor × the baseline's value + offset */
+  | { readonly kind: 'relative'; readonly factor: number; readonly offset: number };
+
+const number = String.raw`([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)(%?)`;
+const absolute = new RegExp(`^${number}$`, 'i');
+const relative = new RegExp(String.raw`^baseline(?:\s*([-+*])\s*${number})?$`, 'i');
+
+/**
+ * @param gate the gate as written, for errors
+ * @returns undefined when the text is no bound
+ * @throws GATE_PERCENT, GATE_FRACTION
+ */
+function parseBound(text: string, gate: string, metric: GateMetric): Bound | undefined {
+  const plain = absolute.exec(text);
+  if (plain) return { kind: 'absolute', value: inUnitOf(metric, gate, plain[1]!, plain[2]!) };
+  const found = relative.exec(text);
+  if (!found) return undefined;
+  const [, operator, digits, percent] = found;
+  if (operator === undefined) return { kind: 'relative', factor: 1, offset: 0 };
+  if (operator === '*') return { kind: 'relative', factor: Number(digits) / (percent ? 100 : 1), offset: 0 };
+  const offset = inUnitOf(metric, gate, digits!, percent!);
+  return { kind: 'relative', factor: 1, offset: operator === '-' ? -offset : offset };
+}
+
+function inUnitOf(metric: GateMetric, gate: string, digits: string, percent: string): number {
+  if (percent && metric.unit !== 'fraction') throw compareErrors.gatePercent(gate, metric.name, metric.unit);
+  const value = Number(digits) / (percent ? 100 : 1);
+  if (metric.unit === 'fraction' && !(Math.abs(value) <= metric.largestBound))
+    throw compareErrors.gateFraction(gate, digits);
+  return value;
 }

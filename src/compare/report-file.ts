@@ -6,7 +6,7 @@ import type { ZodError } from 'zod';
 import { compareErrors } from '../errors/compare.ts';
 import { onInterrupt } from '../interrupt.ts';
 import { withoutMark } from '../onnx/utf8.ts';
-import { canonicalJson, withoutTimes } from './canonical.ts';
+import { canonicalJson, withoutTimes } from './verdict.ts';
 import { reportSchema, reportSchemaVersion, type Report } from './report.ts';
 
 export interface WriteReportOptions {

@@ -4,10 +4,22 @@
  * they are the strings 'NaN', 'Infinity' and '-Infinity' in files and numbers in memory.
  */
 import { z } from 'zod';
-import { causeRow, classRow, confusion, layerFacts, profile, sensitivity, tensorRow } from './report-layers.ts';
-import { improvement } from './report-improvements.ts';
-import { training } from './report-training.ts';
-import { better, count, fraction, interval95, real } from './report-terms.ts';
+import {
+  causeRow,
+  classRow,
+  confusion,
+  layerFacts,
+  profile,
+  sensitivity,
+  tensorRow,
+  improvement,
+  training,
+  better,
+  count,
+  fraction,
+  interval95,
+  real,
+} from './report-details.ts';
 
 /** Grows when a reader of older reports would misread a newer one. */
 export const reportSchemaVersion = 1;
@@ -236,9 +248,7 @@ export type NodeRow = Report['nodes'][number];
 export type Placement = Report['placement'];
 export type Latency = NonNullable<Report['cost']['latencyMs']>;
 export type Warning = Report['warnings'][number];
-export type * from './report-layers.ts';
-export type * from './report-improvements.ts';
-export type * from './report-training.ts';
+export type * from './report-details.ts';
 export type ModelFile = Report['models']['float'];
 
 /** The published schema of report files (JSON Schema 2020-12), with a line end, as it stands in `report.schema.json`. */

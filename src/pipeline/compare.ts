@@ -3,7 +3,7 @@
  */
 import { checkTemporary } from '../backends/session-files.ts';
 import { compareModels } from '../compare/compare.ts';
-import { openModel } from '../compare/model-facts.ts';
+import { openModel } from '../compare/models.ts';
 import type { InputInfo } from '../data/sample.ts';
 import { modelFromProto } from '../graph/from-proto.ts';
 import { loadModel } from '../onnx/model-file.ts';

@@ -1,6 +1,6 @@
 /** The report of a trained model: against the float one, on the samples that judged while it was trained. */
 import { compareModels, type CompareOptions } from '../compare/compare.ts';
-import { openModel } from '../compare/model-facts.ts';
+import { openModel } from '../compare/models.ts';
 import type { Report } from '../compare/report.ts';
 import type { DataFlags, JudgeFlags, ReportFlags, RunFlags } from '../settings/options.ts';
 import type { FinetuneResult } from './results.ts';

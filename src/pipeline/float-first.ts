@@ -4,7 +4,7 @@
  */
 import { withFloat32Ports } from '../backends/float32-ports.ts';
 import { openSession } from '../backends/session.ts';
-import { openModel } from '../compare/model-facts.ts';
+import { openModel } from '../compare/models.ts';
 import { QdqError } from '../errors/qdq-error.ts';
 import { customNodes, type Model } from '../graph/model.ts';
 import { runOnce, type Samples } from './samples.ts';

@@ -4,7 +4,7 @@
  */
 import type { SessionOptions } from '../backends/session-options.ts';
 import { openSession } from '../backends/session.ts';
-import { openModel, openToRun } from '../compare/model-facts.ts';
+import { openModel, openToRun } from '../compare/models.ts';
 import type { Dataset, InputInfo } from '../data/sample.ts';
 import { QdqError } from '../errors/qdq-error.ts';
 import type { RunFlags, DataFlags } from '../settings/options.ts';

@@ -4,7 +4,7 @@
  * says so.
  */
 import { constantBytes } from '../backends/session-files.ts';
-import { drawnNodes } from '../compare/drawn.ts';
+import { drawnNodes } from '../compare/placement.ts';
 import { valueFinder, type Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Plan, PlannedFloat } from '../quantizable/plan.ts';

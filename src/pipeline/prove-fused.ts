@@ -1,6 +1,6 @@
 /** The proof of a fusion: both models run side by side on every sample, and what differs is held against what rounding makes of it. */
 import { openSession, type Session } from '../backends/session.ts';
-import { openModel } from '../compare/model-facts.ts';
+import { openModel } from '../compare/models.ts';
 import { isComparable, toNumbers } from '../compare/metrics/metric.ts';
 import { feedsOfOne } from '../data/batch.ts';
 import type { Dataset } from '../data/sample.ts';

@@ -16,7 +16,7 @@ import {
   valueOf,
   type Remaining,
 } from '../compare/layers/sensitivity.ts';
-import { openToRun } from '../compare/model-facts.ts';
+import { openToRun } from '../compare/models.ts';
 import { readReport, writeReport } from '../compare/report-file.ts';
 import type { Sensitivity } from '../compare/report.ts';
 import type { Selection } from '../data/sample.ts';

@@ -1,6 +1,6 @@
 /** What the source of a conversion means: a few runs of it in float, its quantizers as they are written, none of them fused. */
 import { openSession } from '../backends/session.ts';
-import { openModel } from '../compare/model-facts.ts';
+import { openModel } from '../compare/models.ts';
 import { feedsOfOne } from '../data/batch.ts';
 import type { Model } from '../graph/model.ts';
 import type { TensorValue } from '../onnx/data-types.ts';

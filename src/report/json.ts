@@ -1,5 +1,5 @@
 /** The report as JSON: sorted keys, raw numbers, the same text as the file that `--report` writes. */
-import { canonicalJson, withoutTimes } from '../compare/canonical.ts';
+import { canonicalJson, withoutTimes } from '../compare/verdict.ts';
 import type { Report } from '../compare/report.ts';
 import type { Renderer } from './renderer.ts';
 

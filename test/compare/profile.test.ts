@@ -2,10 +2,10 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, vi } from 'vitest';
-import { openModel } from '../../src/compare/model-facts.ts';
+import { openModel } from '../../src/compare/models.ts';
 import { operatorOf, profileBoth, timesByOp } from '../../src/compare/profile.ts';
 import { layeredReport } from '../report/layered-report.ts';
-import { withoutTimes } from '../../src/compare/canonical.ts';
+import { withoutTimes } from '../../src/compare/verdict.ts';
 
 const digits = join(import.meta.dirname, '../../fixtures/digits/model.onnx');
 

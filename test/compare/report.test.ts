@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
-import { canonicalJson, withoutTimes } from '../../src/compare/canonical.ts';
+import { canonicalJson, withoutTimes } from '../../src/compare/verdict.ts';
 import { readReport, writeReport } from '../../src/compare/report-file.ts';
 import { reportSchemaText, type Report } from '../../src/compare/report.ts';
 import { renderJson } from '../../src/report/json.ts';

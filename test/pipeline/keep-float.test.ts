@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { executedModel } from '../../src/compare/executed.ts';
-import { drawnNodes } from '../../src/compare/drawn.ts';
+import { drawnNodes } from '../../src/compare/placement.ts';
 import { elementTypes, isLowBit } from '../../src/graph/element-types.ts';
 import type { Model } from '../../src/graph/model.ts';
 import { bypass } from '../../src/graph/rewrite.ts';

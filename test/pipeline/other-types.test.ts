@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { openModel } from '../../src/compare/model-facts.ts';
+import { openModel } from '../../src/compare/models.ts';
 import { compareModels, fuseModel, quantizeModel } from '../../src/index.ts';
 import type { DataTypeName } from '../../src/onnx/data-types.ts';
 import { float32ToBfloat16, float32ToFloat16, fromFloat32 } from '../../src/onnx/float16.ts';

@@ -1,6 +1,6 @@
 /** `qdq report`: a JSON report in another form, and under other gates. No model is opened. */
 import { readReport, writeWhole } from '../../compare/report-file.ts';
-import { judgeAgain } from '../../compare/judge.ts';
+import { judgeAgain } from '../../compare/verdict.ts';
 import { parseGate } from '../../compare/gates.ts';
 import { openBaseline, recordBaseline } from '../../pipeline/baseline.ts';
 import { checkPlaces } from '../../pipeline/places.ts';

@@ -3,7 +3,7 @@
  * arithmetic: rounding alone errs by at most half a step, so a quantizer whose error is above 0.5 steps clips, whatever else it
  * does; 20 dB is noise of one per cent of the signal's power, which a healthy 8-bit quantizer stays far below.
  */
-import type { CauseRow, TensorRow } from '../report-layers.ts';
+import type { CauseRow, TensorRow } from '../report-details.ts';
 
 export interface CauseContext {
   /** How ranges were found, where the model says so: "minmax over 100 samples". */

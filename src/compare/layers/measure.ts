@@ -11,9 +11,9 @@ import { alone, rowsOf, type Runs } from '../../data/runs.ts';
 import type { Dataset, Sample, Selection } from '../../data/sample.ts';
 import type { Value } from '../../graph/value.ts';
 import { elementCount, type TensorValue } from '../../onnx/data-types.ts';
-import { firstSample, runsOfBoth } from '../feeds.ts';
+import { firstSample, runsOfBoth } from '../models.ts';
 import { isComparable, toNumbers } from '../metrics/metric.ts';
-import type { LayerFacts, TensorRow } from '../report-layers.ts';
+import type { LayerFacts, TensorRow } from '../report-details.ts';
 import type { Pair } from './pairing.ts';
 import { schemeOf, type Quantizer } from './quantizers.ts';
 import {

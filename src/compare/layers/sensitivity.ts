@@ -10,7 +10,7 @@ import { compareErrors } from '../../errors/compare.ts';
 import { evaluate, type Evaluation } from '../evaluate.ts';
 import type { Gate } from '../gates.ts';
 import type { TaskEvaluator } from '../metrics/metric.ts';
-import type { Sensitivity } from '../report-layers.ts';
+import type { Sensitivity } from '../report-details.ts';
 import { spearman } from '../statistics.ts';
 import { firstLook, firstLookSize, SampleErrors } from './first-look.ts';
 import type { Pairing } from './pairing.ts';

@@ -8,7 +8,7 @@ import { release } from '../../backends/output-memory.ts';
 import { openSession, type Session } from '../../backends/session.ts';
 import { traceTensors, type TracedTensor } from '../../calibrate/shapes.ts';
 import { elementCount } from '../../onnx/data-types.ts';
-import { feedsOf, type Feeds, type NamedSession } from '../feeds.ts';
+import { feedsOf, type Feeds, type NamedSession } from '../models.ts';
 import type { Pair, Pairing } from './pairing.ts';
 import { budget, canCut, tap, type Cut, type Tapped } from './windows.ts';
 

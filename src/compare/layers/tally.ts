@@ -7,7 +7,7 @@ import { binsOf, Histogram, joinHistograms, type Bins } from '../../calibrate/hi
 import type { Counter } from '../../calibrate/kernels/counter.ts';
 import type { TypedArray } from '../../onnx/data-types.ts';
 import type { Numbers } from '../metrics/metric.ts';
-import { mostBins, type TensorRow } from '../report-layers.ts';
+import { mostBins, type TensorRow } from '../report-details.ts';
 import { codeLimits, runsOf, type Quantizer } from './quantizers.ts';
 import { stepsOf, sum, sumByTable, type Found, type Step } from './sum.ts';
 import { windowsOf } from './windows.ts';

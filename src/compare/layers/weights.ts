@@ -1,6 +1,6 @@
 /** What quantization did to the constants, channel by channel: no data is needed for it. */
 import type { Tensor } from '../../onnx/tensor.ts';
-import { mostChannels, type TensorRow } from '../report-layers.ts';
+import { mostChannels, type TensorRow } from '../report-details.ts';
 import { codeLimits, runsOf, type Quantizer } from './quantizers.ts';
 import { clipOf, decibels } from './tally.ts';
 

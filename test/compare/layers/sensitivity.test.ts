@@ -8,7 +8,7 @@ import {
   type SensitivityResult,
 } from '../../../src/compare/layers/sensitivity.ts';
 import { buildSwitchable } from '../../../src/compare/layers/switchable.ts';
-import { openModel } from '../../../src/compare/model-facts.ts';
+import { openModel } from '../../../src/compare/models.ts';
 import { checkModel } from '../../../src/graph/spec.ts';
 import type { Model } from '../../../src/graph/model.ts';
 import { Tensor } from '../../../src/onnx/tensor.ts';

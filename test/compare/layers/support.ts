@@ -9,7 +9,7 @@ import type { Model } from '../../../src/graph/model.ts';
 import { loadModel, saveModel } from '../../../src/onnx/model-file.ts';
 import { Tensor } from '../../../src/onnx/tensor.ts';
 import { compareModels } from '../../../src/compare/compare.ts';
-import { openModel } from '../../../src/compare/model-facts.ts';
+import { openModel } from '../../../src/compare/models.ts';
 import type { Report } from '../../../src/compare/report.ts';
 import { openData } from '../../../src/data/open.ts';
 import { quantizeModel } from '../../../src/index.ts';

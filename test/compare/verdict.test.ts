@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { judgeAgain } from '../../src/compare/judge.ts';
+import { judgeAgain } from '../../src/compare/verdict.ts';
 import type { Report } from '../../src/compare/report.ts';
 import { sampleReport } from '../report/sample-report.ts';
 

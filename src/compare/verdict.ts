@@ -1,8 +1,8 @@
 /** Gates over results: their rows, what moved since the baseline, and the verdict. */
-import { verdictOf } from './findings.ts';
+import { verdictOf } from './warnings.ts';
+import type { Baseline, Report } from './report.ts';
 import type { GateFacts } from './gate-metrics.ts';
 import { changesSince, evaluateGates, type Gate } from './gates.ts';
-import type { Baseline, Report } from './report.ts';
 
 export interface BaselineSource {
   readonly path: string;
@@ -62,4 +62,37 @@ export function judgeAgain(report: Report, gates: readonly Gate[], baseline: Bas
   const { baseline: _before, ...rest } = report;
   const warnings = report.warnings.filter((warning) => warning.code !== code);
   return { ...rest, ...judge(gates, { ...report, warnings }, baseline) };
+}
+
+/** Reports as bytes: one report has one text, whatever order its parts were made in. */
+
+/** JSON with sorted keys, two spaces of indent and a final newline; NaN and infinities are strings, undefined keys are left out. */
+export function canonicalJson(value: unknown): string {
+  return `${JSON.stringify(value, normalise, 2)}\n`;
+}
+
+function normalise(_key: string, value: unknown): unknown {
+  if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** The report without anything that depends on the clock: equal inputs give equal bytes. */
+export function withoutTimes(report: Report): Report {
+  const { created: _created, cost, profile: _profile, baseline, ...rest } = report;
+  const { latencyMs: _latency, ...size } = cost;
+  const timeless = {
+    ...rest,
+    cost: size,
+    gates: report.gates.filter(({ metric }) => !isTime(metric)),
+    ...(baseline === undefined ? {} : { baseline: timelessBaseline(baseline) }),
+    warnings: report.warnings.filter(({ code }) => code !== 'SLOWER'),
+  };
+  return { ...timeless, verdict: verdictOf(timeless) };
+}
+
+const isTime = (metric: string): boolean => metric.startsWith('latency.');
+
+function timelessBaseline({ created: _created, changes, ...rest }: Baseline): Baseline {
+  return { ...rest, changes: changes.filter(({ metric }) => !isTime(metric)) };
 }

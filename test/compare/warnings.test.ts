@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { verdictOf, warningsOf, type Findings } from '../../src/compare/findings.ts';
+import { verdictOf, warningsOf, type Findings } from '../../src/compare/warnings.ts';
 import type { GateRow, NodeRow } from '../../src/compare/report.ts';
 import { output, sampleReport, top1 } from '../report/sample-report.ts';
 

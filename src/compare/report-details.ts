@@ -1,9 +1,17 @@
+/** The words that all parts of the report's schema are made of. */
+import { z } from 'zod';
+
+/** JSON has no NaN and no infinities: they are strings in files and numbers in memory. (Of an enum TypeScript would publish invalid types: its keys look like numbers.) */
+export const real = z.union([z.number(), z.literal(['NaN', 'Infinity', '-Infinity']).transform(Number)]);
+export const count = z.int().min(0);
+export const fraction = z.number().min(0).max(1);
+export const better = z.enum(['higher', 'lower']);
+export const interval95 = z.tuple([z.number(), z.number()]);
+
 /**
  * The parts of the report that look inside: every quantized tensor, the sensitivity of every layer, classes one by one, causes,
  * and latency by operator. All are optional: a report has those that were asked for.
  */
-import { z } from 'zod';
-import { better, count, fraction, interval95, real } from './report-terms.ts';
 
 const span = z.strictObject({ min: real, max: real });
 
@@ -158,3 +166,44 @@ export type ClassRow = z.output<typeof classRow>;
 export type CauseRow = z.output<typeof causeRow>;
 export type Confusion = z.output<typeof confusion>;
 export type Profile = z.output<typeof profile>;
+
+/** The part of the report that tells how a fine-tuned model was trained. */
+
+export const training = z
+  .strictObject({
+    loss: z.string().describe("as --loss writes it: 'kl', 'kl=1,ce=0.5'"),
+    steps: count,
+    keptStep: count.describe('whose parameters were written'),
+    endedEarly: z.boolean().describe('patience had ended'),
+    parameters: count.describe('trained values'),
+    stepMs: real,
+    curve: z
+      .array(z.strictObject({ step: count, loss: real, lr: real }))
+      .describe('at most 400 points; loss is the mean over the steps since the point before, lr that of the step'),
+    evaluations: z
+      .array(z.strictObject({ step: count, value: real }))
+      .describe('metric on the samples that judged, step 0 being before training; at most 400'),
+    metric: z.enum(['top1', 'agreement', 'sqnr']).optional().describe('of the evaluations'),
+  })
+  .describe('how the model was fine-tuned');
+
+export type Training = z.output<typeof training>;
+
+/** Part of the Report's schema: corrections of a quantized model without training, and what they did. */
+
+export const improvement = z.strictObject({
+  name: z.enum(['bias']).describe('bias: the mean error of every channel goes into its bias'),
+  kept: z.boolean().describe('false: it was not worth it, and the model is what it would be without'),
+  layers: count.describe('that it reached'),
+  samples: count.describe('that judged it: of those that calibrated, and not used to work it out'),
+  outputs: z.array(
+    z.strictObject({
+      name: z.string(),
+      before: real.describe('dB of signal over noise without it, mean over the samples'),
+      after: real.describe('with it'),
+    }),
+  ),
+});
+
+/** A correction of a quantized model, and what it did. */
+export type Improvement = z.output<typeof improvement>;
