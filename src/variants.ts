@@ -6,7 +6,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join, parse } from 'node:path';
 import { paretoFront } from './compare/statistics.ts';
 import type { Report } from './compare/report.ts';
-import { agreementsOf } from './compare/output-tally.ts';
+import { agreementsOf } from './compare/gate-accuracy.ts';
 import { withDefaults } from './settings/library.ts';
 import { QdqError } from './errors/qdq-error.ts';
 import { onnxErrors } from './errors/onnx.ts';

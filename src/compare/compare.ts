@@ -1,4 +1,9 @@
-/** Float model, quantized model and samples → Report. The one entry of the room; the other files are its steps. */
+/**
+ * Float model, quantized model and samples → Report. The one entry of the room; the other files are its steps.
+ *
+ * What is reported is what really runs: placement is read from the graph that onnxruntime itself optimized, latency is measured in turns,
+ * the profiler runs in sessions of its own, and tensors leave the int8 model as the codes of its real kernels, not of a simulation.
+ */
 import { release } from 'node:os';
 import { cpuInfo } from '../backends/cpu.ts';
 import { withFloat32Ports } from '../backends/float32-ports.ts';
@@ -9,7 +14,7 @@ import { recordSkipped, summarizeSkipped } from '../data/tolerant.ts';
 import { version } from '../version.ts';
 import { evaluate } from './evaluate.ts';
 import { type NamedSession, openToRun, type OpenedModel } from './models.ts';
-import { warningsOf, lacksVnni } from './warnings.ts';
+import { warningsOf } from './warnings.ts';
 import { checkGates, parseGate } from './gates.ts';
 import { judge, type BaselineSource } from './verdict.ts';
 import type { TaskEvaluator } from './metrics/metric.ts';
@@ -18,7 +23,7 @@ import { measureLayers, type Layers } from './layers/measure.ts';
 import { pairTensors, type Forms } from './layers/pairing.ts';
 import { findPlacement, type LeftFloat } from './placement.ts';
 import { reportSchemaVersion, type Report } from './report.ts';
-import { canSaturate } from './saturation.ts';
+import { canSaturate, lacksVnni } from './saturation.ts';
 import { timeModels } from './latency.ts';
 
 export type { BaselineSource } from './verdict.ts';
@@ -51,8 +56,8 @@ export interface CompareOptions {
   /** Compute outputs as CPUs with VNNI do (session.x64quantprecision). Latency is measured without it. */
   readonly exactInt8?: boolean;
   readonly skipLatency?: boolean;
-  /** Tasks to judge besides labels. */
-  readonly judges?: readonly TaskEvaluator[] | undefined;
+  /** Tasks to evaluate besides labels. */
+  readonly evaluators?: readonly TaskEvaluator[] | undefined;
   /** Measure latency by operator too, in sessions of its own. */
   readonly profile?: boolean;
   /** Compare tensor by tensor: forms of the two models, and on how many of the samples. */
@@ -68,6 +73,7 @@ export interface CompareOptions {
 }
 
 /**
+ * Compares the two models.
  * @throws GATE_* usage errors before anything runs where possible, COMPARE_* when the models do not pair, and the errors of
  * the model files, the data and onnxruntime
  */
@@ -93,8 +99,8 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
   try {
     const float = await open(floatModel, options.floatPath, false);
     const quant = await open(quantModel, options.quantPath, exactInt8);
-    const { batchSize, judges, onProgress } = options;
-    const evaluation = await evaluate({ float, quant, dataset, selection, batchSize, judges, onProgress });
+    const { batchSize, evaluators, onProgress } = options;
+    const evaluation = await evaluate({ float, quant, dataset, selection, batchSize, evaluators, onProgress });
     const { placement, nodes, quantizedAnyway } = await findPlacement(
       quantModel.model,
       quantModel.source,
@@ -127,8 +133,8 @@ export async function compareModels(options: CompareOptions): Promise<Report> {
     const onFallback = (told: string): unknown => retreats.add(told);
     const inside =
       options.layers && (await lookInside(options.layers, floatModel, quantModel, models, { ...options, onFallback }));
-    const told = [...(options.warnings ?? []), ...formNotes(float)].map((message) => ({ code: 'MADE', message }));
-    const warnings = [...told, ...found, ...[...retreats].map((message) => ({ code: 'OPTIMIZER', message }))];
+    const made = [...(options.warnings ?? []), ...formNotes(float)].map((message) => ({ code: 'MADE', message }));
+    const warnings = [...made, ...found, ...[...retreats].map((message) => ({ code: 'OPTIMIZER', message }))];
     const { task, outputs, texts, classes = [], confusion } = evaluation;
     return {
       schema: reportSchemaVersion,

@@ -26,12 +26,13 @@ export interface EvaluateOptions {
   readonly selection: Selection;
   /** Samples per run where the batch dimension is free; see runsOfBoth. */
   readonly batchSize?: number | undefined;
-  /** Tasks that are judged besides labels; see metrics/metric.ts. */
-  readonly judges?: readonly TaskEvaluator[] | undefined;
+  /** Tasks that are evaluated besides labels; see metrics/metric.ts. */
+  readonly evaluators?: readonly TaskEvaluator[] | undefined;
   /** `total` is undefined for a stream. */
   readonly onProgress?: ((done: number, total: number | undefined) => void) | undefined;
 }
 
+/** What one pass over the samples found. */
 export interface Evaluation {
   /** Number of samples. */
   readonly n: number;
@@ -49,11 +50,12 @@ export interface Evaluation {
 }
 
 /**
+ * Runs both models over the samples and measures outputs, texts and tasks.
  * @throws COMPARE_* errors when the models do not pair, the float model is not finite or a label is no class; the errors of
  * the data and of onnxruntime pass through
  */
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
-  const { float, quant, dataset, selection, judges = [], onProgress } = options;
+  const { float, quant, dataset, selection, evaluators = [], onProgress } = options;
   const { names, texts, skipped } = pairOutputs(float, quant);
   const both = [...names, ...texts];
   const first = await firstSample(dataset, selection);
@@ -98,26 +100,26 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
     }
     for (const [name, tally] of textTallies)
       tally.add(pair(name, floatOutputs[name]!, quantOutputs[name]!, batch, runs, axes));
-    for (const judge of judges) judge.add(paired);
+    for (const evaluator of evaluators) evaluator.add(paired);
     n += batch.size;
     labelled ||= batch.labels !== undefined;
     onProgress?.(n, total);
   }
-  const judged = judges.flatMap((judge) => judge.scores()).map(taskRowOf);
+  const scored = evaluators.flatMap((evaluator) => evaluator.scores()).map(taskRowOf);
   return {
     ...{ n, labelled, skipped },
-    task: [...(task?.rows() ?? []), ...judged],
+    task: [...(task?.rows() ?? []), ...scored],
     outputs: [...tallies.values()].map((tally) => tally.row()),
     texts: [...textTallies.values()].map((tally) => tally.row()),
     ...(task && { classes: task.classes(), confusion: task.confusion() }),
   };
 }
 
-function taskRowOf({ ci95, detail, ...judgement }: TaskScore): TaskRow {
+function taskRowOf({ ci95, detail, ...score }: TaskScore): TaskRow {
   return {
-    ...judgement,
+    ...score,
     reference: 'float',
-    delta: judgement.quant - judgement.float,
+    delta: score.quant - score.float,
     ...(ci95 && { ci95: [...ci95] as [number, number] }),
     ...(detail && { detail: { ...detail } }),
   };
@@ -148,7 +150,7 @@ function pairOutputs(
   return { names, texts, skipped };
 }
 
-/** By output, the axis along which samples lie: found by one run of the float model on a batch of one sample. */
+/** Finds, by output, the axis along which samples lie: found by one run of the float model on a batch of one sample. */
 async function sampleAxes(
   float: NamedSession,
   sample: Sample,
@@ -167,7 +169,7 @@ function axisIn(value: TensorValue, rows: number): number | undefined {
 }
 
 /**
- * One output of both models, samples along the first axis; what filled the batch up is cut off again.
+ * Pairs one output of both models, samples along the first axis; what filled the batch up is cut off again.
  * @param axes along which samples lie; undefined where it is the first and none fills up
  */
 function pair(

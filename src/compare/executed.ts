@@ -1,4 +1,7 @@
-/** The graph that onnxruntime makes of a model and really runs, and which written node stands behind each of its nodes. */
+/**
+ * The graph that onnxruntime makes of a model and really runs: read back from the file that it writes at session creation, the written node
+ * behind each of its nodes, and each conversion left in it, with what stands on both sides of it and why it could not vanish.
+ */
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
@@ -13,7 +16,7 @@ import { openSession } from '../backends/session.ts';
  */
 const inlineLimit = 2 ** 30;
 
-/** The graph that onnxruntime runs, read back from the file it writes at session creation. */
+/** Reads the graph that onnxruntime runs. */
 export async function executedModel(emitted: Model, source: string | Model, name: string): Promise<Model> {
   const optimized = new OptimizedGraph();
   try {
@@ -34,7 +37,7 @@ export async function executedModel(emitted: Model, source: string | Model, name
 const moved = /(_token_\d+)+$/;
 
 /**
- * The written node behind one that onnxruntime runs. Where it was renamed, it makes the same value, maybe with what followed it
+ * Finds the written node behind one that onnxruntime runs. Where it was renamed, it makes the same value, maybe with what followed it
  * folded in; a node in blocked layout is called after that value, and one behind which onnxruntime put a quantizer makes NAME_pre_q.
  * @param written the nodes of `emitted` by label
  */
@@ -50,9 +53,7 @@ export function writtenNode(node: Node, emitted: Model, written: ReadonlyMap<str
   return maker?.opType === op ? maker : last;
 }
 
-/** Each conversion that onnxruntime left in the graph it runs, with what stands on both sides of it and why it could not vanish. */
-
-/** @param why what is known of the nodes that run in float: their names as written, and the reason */
+/** Lists the conversions left in the graph. @param why what is known of the nodes that run in float: their names as written, and the reason */
 export function leftConversions(
   executed: Model,
   isConversion: (node: Node) => boolean,

@@ -6,12 +6,16 @@
  * Where a figure has a 95 % confidence interval, its worse end is judged: the upper end against <= and <, the lower end against
  * >= and >. A gate that passes therefore holds for more than these samples. `by estimate` judges the figure itself.
  *
+ * The bound is a number, or relative to the baseline report: `baseline`, `baseline + 0.5%`, `baseline - 2`, `baseline * 95%`. In a fraction
+ * a percent sign behind + and - means percentage points; behind * it scales.
+ *
  * A gate that cannot be decided is a usage error, found as early as possible: a bound that is never checked is worse than none.
  */
 import { compareErrors } from '../errors/compare.ts';
 import { type GateMetric, gateMetrics, type GateFacts, type GateNeed } from './gate-metrics.ts';
 import type { Baseline, GateRow, Report } from './report.ts';
 
+/** A gate that was read. */
 export interface Gate {
   /** As written, without the level, normalised in spacing. */
   readonly id: string;
@@ -29,7 +33,7 @@ const shape = /^(?:(warn|error|off)\s*:)?\s*(.+?)\s*(<=|>=|==|<|>)\s*([^\s<>=](?
 const judgement = /\s+by\s+(estimate|bound)$/;
 const ofTarget = /^(output|tensor|metric)\[(.*)\]\.(.+)$/;
 
-/** @throws GATE_SYNTAX, GATE_METRIC, GATE_PERCENT, GATE_FRACTION */
+/** Reads a gate as it is written. @throws GATE_SYNTAX, GATE_METRIC, GATE_PERCENT, GATE_FRACTION */
 export function parseGate(text: string): Gate {
   const [, judged] = judgement.exec(text.trimEnd()) ?? [];
   const [, level = 'error', name, op, value] = shape.exec(text.trim().replace(judgement, '')) ?? [];
@@ -74,6 +78,7 @@ const missing: Readonly<Record<GateNeed | 'baseline', string>> = {
 };
 
 /**
+ * Holds the gates against results.
  * @param baseline the facts of the report that relative gates compare with
  * @throws GATE_OUTPUT and GATE_TENSOR for names that are not compared, GATE_UNAVAILABLE for a metric without a value here or in
  * the baseline
@@ -136,8 +141,8 @@ function worseEnd([low, high]: [number, number], op: GateRow['op']): number | un
   return op === '<=' || op === '<' ? high : low;
 }
 
-/** NaN passes no gate. */
-function holds(value: number, op: GateRow['op'], bound: number): boolean {
+/** Whether the value meets the bound. NaN passes no gate. */
+export function holds(value: number, op: GateRow['op'], bound: number): boolean {
   switch (op) {
     case '<=':
       return value <= bound;
@@ -152,18 +157,13 @@ function holds(value: number, op: GateRow['op'], bound: number): boolean {
   }
 }
 
-/** What moved since the baseline: every metric that both reports have. */
+/** Lists what moved since the baseline: every metric that both reports have. */
 export function changesSince(baseline: Report, facts: GateFacts): Baseline['changes'] {
   return gateMetrics.flatMap(({ name, unit, better, read }) => {
     const [before, now] = [read(baseline, undefined, NaN).value, read(facts, undefined, NaN).value];
     return before === undefined || now === undefined ? [] : [{ metric: name, unit, better, baseline: before, now }];
   });
 }
-
-/**
- * The right-hand side of a gate: a number, or something relative to the baseline report: `baseline`, `baseline + 0.5%`,
- * `baseline - 2`, `baseline * 95%`. In a fraction a percent sign behind + and - means percentage points; behind * it scales.
- */
 
 type Bound =
   | { readonly kind: 'absolute'; readonly value: number }
@@ -175,6 +175,7 @@ const absolute = new RegExp(`^${number}$`, 'i');
 const relative = new RegExp(String.raw`^baseline(?:\s*([-+*])\s*${number})?$`, 'i');
 
 /**
+ * Reads the right-hand side of a gate.
  * @param gate the gate as written, for errors
  * @returns undefined when the text is no bound
  * @throws GATE_PERCENT, GATE_FRACTION

@@ -1,6 +1,6 @@
 /**
- * Latency of the two models, measured in turns: whatever else slows the machine meets both alike, so that their ratio is
- * steadier than either time. Medians, because the noise of a shared machine is one-sided.
+ * Latency of the two models, on one real sample, once the outputs have been compared. They are measured in turns: whatever else slows the
+ * machine meets both alike, so that their ratio is steadier than either time. Medians, because the noise of a shared machine is one-sided.
  */
 import { feedsOf, firstSample, runsOfBoth, type NamedSession, type OpenedModel } from './models.ts';
 import { profileBoth } from './profile.ts';
@@ -26,6 +26,7 @@ export interface LatencyOptions {
 /** The first runs allocate memory and fill caches. */
 const warmUpRuns = 2;
 
+/** Runs both in turns: milliseconds. */
 export async function measureLatency(options: LatencyOptions): Promise<Latency> {
   const { float, quant, batch, budgetMs = 1500, minimumRuns = 10, now = () => performance.now() } = options;
   for (let i = 0; i < warmUpRuns; i++) {
@@ -58,8 +59,6 @@ function summary(times: readonly number[]): { p50: number; p95: number } {
   return { p50: quantile(times, 0.5), p95: quantile(times, 0.95) };
 }
 
-/** Latency, and where it goes by operator: both measured on one real sample, once the outputs have been compared. */
-
 export interface TimingOptions {
   readonly float: NamedSession & { readonly model: OpenedModel };
   readonly quant: NamedSession & { readonly model: OpenedModel };
@@ -71,6 +70,7 @@ export interface TimingOptions {
   readonly budgetMs?: number | undefined;
 }
 
+/** Measures latency, and where it goes by operator (profile.ts), as far as asked for. */
 export async function timeModels(options: TimingOptions): Promise<{ latencyMs?: Latency; profile?: Profile }> {
   const { float, quant, dataset, selection, threads, latency, profile, budgetMs } = options;
   if (!latency && !profile) return {};

@@ -1,4 +1,7 @@
-/** What a report says of a model file, and the form in which onnxruntime can open it. */
+/**
+ * The two models of a comparison: opened in the form that onnxruntime takes, described for the report, and fed with samples: how many at
+ * once, filled up where the batch is fixed, and each model given exactly the inputs it asks for.
+ */
 import { compareErrors } from '../errors/compare.ts';
 import type { Session } from '../backends/session.ts';
 import { planRuns, rowsOf, type Runs, type Side } from '../data/runs.ts';
@@ -16,6 +19,7 @@ import type { ModelFile } from './report.ts';
 /** onnxruntime reads single files up to protobuf's limit; larger ones are opened in their loaded form. */
 const fileLimit = 2 ** 31 - 1;
 
+/** A model file that was read. */
 export interface OpenedModel {
   readonly model: Model;
   /** What openSession takes: the file as users run it, where onnxruntime takes that. */
@@ -24,7 +28,7 @@ export interface OpenedModel {
   facts(inputs: readonly InputInfo[]): ModelFile;
 }
 
-/** A model that is to run. @throws COMPARE_SCALE_RATIO before onnxruntime, which would end the process, sees it */
+/** Opens a model that is to run. @throws COMPARE_SCALE_RATIO before onnxruntime, which would end the process, sees it */
 export function openToRun(path: string): OpenedModel {
   const opened = openModel(path);
   for (const node of opened.model.allNodes()) {
@@ -34,6 +38,7 @@ export function openToRun(path: string): OpenedModel {
   return opened;
 }
 
+/** Opens a model of which nothing is run. */
 export function openModel(path: string): OpenedModel {
   const file = loadModel(path);
   const model = modelFromFile(file);
@@ -58,30 +63,26 @@ export function openModel(path: string): OpenedModel {
   };
 }
 
-/**
- * How samples reach the two models: how many at once, filled up where the batch is fixed, and each model given exactly the inputs it
- * asks for.
- */
-
 /** A session and how messages call its model. */
 export interface NamedSession {
   readonly name: string;
   readonly session: Session;
 }
 
+/** Tensors by the name of the input. */
 export type Feeds = Readonly<Record<string, TensorValue>>;
 
 /** Enough to keep onnxruntime's kernels busy, little enough for large images. */
 const usualBatch = 16;
 
-/** @throws COMPARE_NO_SAMPLES */
+/** Reads the first sample of the selection. @throws COMPARE_NO_SAMPLES */
 export async function firstSample(dataset: Dataset, selection: Selection): Promise<Sample> {
   for await (const sample of dataset.samples(selection)) return sample;
   throw compareErrors.noSamples(dataset.source);
 }
 
 /**
- * The runs of both models. A fixed batch decides; a free one takes `wanted`, or 16, or 1 when other dimensions are free as
+ * Plans the runs of both models. A fixed batch decides; a free one takes `wanted`, or 16, or 1 when other dimensions are free as
  * well, since samples of different shape cannot share a batch.
  * @throws COMPARE_BATCH when the two models fix different batch dimensions
  */
@@ -101,7 +102,7 @@ export function runsOfBoth(float: NamedSession, quant: NamedSession, first: Samp
   return one.samples < other.samples ? one : other;
 }
 
-/** The inputs that the model asks for. @throws COMPARE_INPUTS when one is not among `inputs` */
+/** Picks the inputs that the model asks for. @throws COMPARE_INPUTS when one is not among `inputs` */
 export function feedsOf({ name, session }: NamedSession, inputs: Feeds): Feeds {
   const wanted = session.inputs.map((input: InputInfo) => input.name);
   const missing = wanted.filter((input) => !Object.hasOwn(inputs, input));

@@ -1,4 +1,7 @@
-/** Accumulators of one output, batch after batch, and the rows of the report that they end in. */
+/**
+ * Accumulators of one output, batch after batch, and the rows of the report that they end in: how far its numbers moved, how well it does
+ * the task (by labels), and whether its texts are equal.
+ */
 import { textsOf } from '../onnx/texts.ts';
 import {
   type PairedOutput,
@@ -8,13 +11,13 @@ import {
   firstNonFinite,
   withoutEqualInfinities,
 } from './metrics/metric.ts';
-import type { OutputRow, TextRow, Warning, ClassRow, Confusion, TaskRow } from './report.ts';
+import type { OutputRow, TextRow, ClassRow, Confusion, TaskRow } from './report.ts';
 import { wilsonInterval, mcnemarExact, pairedInterval } from './statistics.ts';
 import { compareErrors } from '../errors/compare.ts';
 import { outputMetrics, taskMetrics } from './metrics/index.ts';
 import { argmax, top1 } from './metrics/classification-metrics.ts';
 
-/** How far one output moved. */
+/** Measures how far one output moved. */
 export class OutputTally {
   readonly #name: string;
   readonly #type: string;
@@ -68,7 +71,7 @@ export class OutputTally {
 /** Pairs of classes in the report: the most frequent ones. */
 const mostPairs = 100;
 
-/** How well both models do the task, judged on one output of shape [samples, classes]. */
+/** Measures how well both models do the task, judged on one output of shape [samples, classes]. */
 export class TaskTally {
   readonly output: string;
   readonly #classes: number;
@@ -156,15 +159,14 @@ export class TaskTally {
   }
 }
 
+/** Differences that the report names. */
+const mostDifferences = 3;
+
 /**
- * Outputs of texts: the names of classes, say. Texts are equal or they are not, so that the share of equal ones is all that can be
- * measured; the first that differ are kept, because a share does not tell which class became which.
+ * Compares an output of texts: the names of classes, say. Texts are equal or they are not, so that the share of equal ones is all that can
+ * be measured; the first that differ are kept, because a share does not tell which class became which. Elements are numbers of the table of
+ * texts (`onnx/texts.ts`).
  */
-
-/** Differences that are told. */
-const told = 3;
-
-/** Of one output; elements are numbers of the table of texts (`onnx/texts.ts`). */
 export class TextTally {
   readonly #name: string;
   readonly #differ: TextRow['differ'] = [];
@@ -182,7 +184,7 @@ export class TextTally {
     for (let i = 0; i < float.length; i++) {
       if (float[i] === quant[i]) {
         this.#equal++;
-      } else if (this.#differ.length < told) {
+      } else if (this.#differ.length < mostDifferences) {
         const [before, after] = textsOf([float[i]!, quant[i]!]) as [string, string];
         this.#differ.push({ sample: ids[Math.floor((i * ids.length) / float.length)]!, float: before, quant: after });
       }
@@ -200,36 +202,4 @@ export class TextTally {
       differ: this.#differ,
     };
   }
-}
-
-export interface OutputValue {
-  readonly name: string;
-  readonly value: number;
-  readonly interval?: [number, number] | undefined;
-}
-
-/** Of every output that has one: of classes, then of texts. */
-export function agreementsOf(facts: {
-  readonly outputs: readonly OutputRow[];
-  readonly texts?: readonly TextRow[] | undefined;
-}): OutputValue[] {
-  const { outputs, texts = [] } = facts;
-  return [
-    ...outputs.flatMap(({ name, argmaxAgreement: value, argmaxAgreementCi95: interval }) =>
-      value === null ? [] : [{ name, value, interval }],
-    ),
-    ...texts.map(({ name, agreement: value, agreementCi95: interval }) => ({ name, value, interval })),
-  ];
-}
-
-/** One for each output in which texts differ. */
-export function textWarnings(rows: readonly TextRow[]): Warning[] {
-  return rows.flatMap(({ name, n, agreement, differ }) => {
-    if (differ.length === 0) return [];
-    const different = Math.round(n * (1 - agreement));
-    const first = differ.map(({ sample, float, quant }) => `'${float}' became '${quant}' at sample '${sample}'`);
-    const more = different > first.length ? ' and others' : '';
-    const message = `output '${name}': ${different} of ${n} texts differ: ${first.join(', ')}${more}`;
-    return [{ code: 'TEXTS_DIFFER', message }];
-  });
 }

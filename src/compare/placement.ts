@@ -1,6 +1,7 @@
 /**
- * Where the nodes of a quantized model really run. onnxruntime is asked to write down the graph it executes; its integer
- * kernels, its float nodes and the conversions left between them are counted, and every float node gets a reason.
+ * Where the nodes of a quantized model really run. onnxruntime is asked to write down the graph it executes (executed.ts), because
+ * placement is read from there, never assumed: its integer kernels, its float nodes and the conversions left between them are counted,
+ * every float node gets a reason, and float nodes that it draws into int8 all the same are found.
  */
 import { copyModel } from '../graph/from-proto.ts';
 import { elementTypes, isFloat, isLowBit, type ElementTypes } from '../graph/element-types.ts';
@@ -15,6 +16,7 @@ import { own } from '../graph/names.ts';
 /** Nodes that quantization left float on purpose, by name. */
 export type LeftFloat = readonly { readonly node: string; readonly reason: string }[];
 
+/** Rows of the report. */
 export interface PlacementResult {
   readonly placement: Placement;
   readonly nodes: NodeRow[];
@@ -31,6 +33,7 @@ const noCompute = new Set([
 ]);
 
 /**
+ * Finds where the nodes run.
  * @param emitted the quantized model as it was written
  * @param source what to open: its path, or the model itself when onnxruntime cannot read the file alone
  */
@@ -101,20 +104,20 @@ function explainFloats(
     if (remains(region).length === 0) quantizedAnyway.push(region.node.label);
   }
   const planned = new Map(leftFloat.map(({ node, reason }) => [node, reason]));
-  const told = new Set<Node>();
+  const listed = new Set<Node>();
   const nodes: NodeRow[] = [];
   for (const region of quantized) {
     const { node, obstacle } = region;
     const found = remains(region);
     if (found.length === 0 || planned.has(node.label)) continue;
-    for (const each of found) told.add(each);
+    for (const each of found) listed.add(each);
     const reason = notFused + (obstacle === undefined ? '' : `: ${obstacle}`);
     for (const each of found) why.set(each, { name: node.label, reason });
     nodes.push({ name: node.label, op: node.opType, placement: 'not-fused', reason });
   }
   const written = new Map([...emitted.allNodes()].map((node) => [node.label, node]));
   for (const node of floats) {
-    if (told.has(node)) continue;
+    if (listed.has(node)) continue;
     const origin = writtenNode(node, emitted, written);
     const name = origin?.label ?? node.label;
     const found = origin === undefined ? madeFromFloat : (reasons.get(origin) ?? noQuantizer);
@@ -129,11 +132,7 @@ const notFused = 'stands between DequantizeLinear and QuantizeLinear, but onnxru
 const madeFromFloat = 'onnxruntime made this node out of others that are float';
 const noQuantizer = 'no quantizer stands before it';
 
-/**
- * Float nodes that onnxruntime draws into int8: the graph that it makes of a written model, held against what was left float. Nodes
- * are followed by names of their own, given to a copy for this one session, because those of a file need not be unique.
- */
-
+/** A float node that onnxruntime draws into int8. */
 interface Drawn {
   readonly node: Node;
   /** What it runs as, or "weights": in float, with weights that were rounded. */
@@ -142,6 +141,9 @@ interface Drawn {
 }
 
 /**
+ * Finds the float nodes that onnxruntime draws into int8: the graph that it makes of a written model, held against what was left float.
+ * Nodes are followed by names of their own, given to a copy for this one session, because those of a file need not be unique.
+ *
  * @param floats nodes that were left float
  * @param named those of them that are not to work on codes even where they only move them
  * @param name how errors call the model

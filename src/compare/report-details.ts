@@ -1,4 +1,8 @@
-/** The words that all parts of the report's schema are made of. */
+/**
+ * The optional parts of the report: what looks inside (every quantized tensor, the sensitivity of every layer, classes one by one, causes,
+ * latency by operator), and how the model was made (health of the calibration, training, corrections). A report has those that were
+ * asked for. First the terms that all parts of the schema are made of.
+ */
 import { z } from 'zod';
 
 /** JSON has no NaN and no infinities: they are strings in files and numbers in memory. (Of an enum TypeScript would publish invalid types: its keys look like numbers.) */
@@ -7,11 +11,6 @@ export const count = z.int().min(0);
 export const fraction = z.number().min(0).max(1);
 export const better = z.enum(['higher', 'lower']);
 export const interval95 = z.tuple([z.number(), z.number()]);
-
-/**
- * The parts of the report that look inside: every quantized tensor, the sensitivity of every layer, classes one by one, causes,
- * and latency by operator. All are optional: a report has those that were asked for.
- */
 
 const span = z.strictObject({ min: real, max: real });
 
@@ -167,8 +166,6 @@ export type CauseRow = z.output<typeof causeRow>;
 export type Confusion = z.output<typeof confusion>;
 export type Profile = z.output<typeof profile>;
 
-/** The part of the report that tells how a fine-tuned model was trained. */
-
 export const training = z
   .strictObject({
     loss: z.string().describe("as --loss writes it: 'kl', 'kl=1,ce=0.5'"),
@@ -189,8 +186,6 @@ export const training = z
 
 export type Training = z.output<typeof training>;
 
-/** Part of the Report's schema: corrections of a quantized model without training, and what they did. */
-
 export const improvement = z.strictObject({
   name: z.enum(['bias']).describe('bias: the mean error of every channel goes into its bias'),
   kept: z.boolean().describe('false: it was not worth it, and the model is what it would be without'),
@@ -207,3 +202,27 @@ export const improvement = z.strictObject({
 
 /** A correction of a quantized model, and what it did. */
 export type Improvement = z.output<typeof improvement>;
+
+/** A tensor with channels that never change. */
+const channelFinding = z.strictObject({
+  tensor: z.string(),
+  channels: count.describe('such channels'),
+  of: count.describe('channels in all'),
+  which: z.array(count).describe('which they are, from 0'),
+});
+
+export const health = z
+  .strictObject({
+    samples: count,
+    tensors: count.describe('whose range was observed'),
+    byChannel: count.describe('of these, tensors whose channels were told apart'),
+    growing: z
+      .array(z.strictObject({ tensor: z.string(), share: fraction }))
+      .describe('share of its range that a tenth of the samples adds'),
+    outliers: z
+      .array(z.strictObject({ tensor: z.string(), ratio: z.number() }))
+      .describe('largest magnitude over the usual one'),
+    dead: z.array(channelFinding).describe('channels that are always 0'),
+    constant: z.array(channelFinding).describe('channels that hold one value throughout'),
+  })
+  .describe('what the calibration tells of itself');

@@ -6,8 +6,8 @@ import type { ZodError } from 'zod';
 import { compareErrors } from '../errors/compare.ts';
 import { onInterrupt } from '../interrupt.ts';
 import { withoutMark } from '../onnx/utf8.ts';
-import { canonicalJson, withoutTimes } from './verdict.ts';
-import { reportSchema, reportSchemaVersion, type Report } from './report.ts';
+import { withoutTimes } from './verdict.ts';
+import { canonicalJson, reportSchema, reportSchemaVersion, type Report } from './report.ts';
 
 export interface WriteReportOptions {
   /** Leave out times and what follows from them, so that equal inputs give equal bytes. */

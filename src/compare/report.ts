@@ -19,6 +19,7 @@ import {
   fraction,
   interval95,
   real,
+  health,
 } from './report-details.ts';
 
 /** Grows when a reader of older reports would misread a newer one. */
@@ -47,29 +48,6 @@ const samples = {
     .optional()
     .describe('bad samples that were left out, with what was wrong with the first three'),
 };
-
-const channelFinding = z.strictObject({
-  tensor: z.string(),
-  channels: count.describe('such channels'),
-  of: count.describe('channels in all'),
-  which: z.array(count).describe('which they are, from 0'),
-});
-
-const health = z
-  .strictObject({
-    samples: count,
-    tensors: count.describe('whose range was observed'),
-    byChannel: count.describe('of these, tensors whose channels were told apart'),
-    growing: z
-      .array(z.strictObject({ tensor: z.string(), share: fraction }))
-      .describe('share of its range that a tenth of the samples adds'),
-    outliers: z
-      .array(z.strictObject({ tensor: z.string(), ratio: z.number() }))
-      .describe('largest magnitude over the usual one'),
-    dead: z.array(channelFinding).describe('channels that are always 0'),
-    constant: z.array(channelFinding).describe('channels that hold one value throughout'),
-  })
-  .describe('what the calibration tells of itself');
 
 const latency = z.strictObject({ p50: z.number(), p95: z.number() });
 
@@ -255,4 +233,18 @@ export type ModelFile = Report['models']['float'];
 export function reportSchemaText(): string {
   const schema = z.toJSONSchema(reportSchema, { io: 'input' });
   return `${JSON.stringify({ title: 'qdq report', ...schema }, undefined, 2)}\n`;
+}
+
+/**
+ * Writes a report, or any other value, as JSON: sorted keys, so that one report has one text, whatever order its parts were made in; two
+ * spaces of indent and a final newline. NaN and infinities are strings, undefined keys are left out.
+ */
+export function canonicalJson(value: unknown): string {
+  return `${JSON.stringify(value, normalise, 2)}\n`;
+}
+
+function normalise(_key: string, value: unknown): unknown {
+  if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -1,8 +1,9 @@
 /**
- * Whether int8 products of a model can saturate on x64 CPUs without VNNI. Their instruction (VPMADDUBSW) adds two u8×s8
+ * What x64 CPUs without VNNI do to int8 products: they may saturate. Their instruction (VPMADDUBSW) adds two u8×s8
  * products in 16 bits: 255·127·2 overflows. Safe are weights of at most 64, and weights no two neighbours of which sum to more
  * than 128 in the order of the kernel.
  */
+import type { CpuInfo } from '../backends/cpu.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
@@ -15,6 +16,7 @@ import { isDequantize } from './regions.ts';
 
 const safeWeight = 64;
 
+/** Whether int8 products of the model can saturate on such a CPU. */
 export function canSaturate(written: Model): boolean {
   const model = asLoaded(written);
   const types = elementTypes(model);
@@ -35,4 +37,9 @@ function isHeavy(node: Node, index: number, weight: Tensor): boolean {
   const operand = specOf(node)?.weight?.(node, weight.dims.length);
   if (operand?.index === index && operand.layout) return hasHeavyPair(codes, kernelOrder(weight.dims, operand.layout));
   return codes.some((code) => Math.abs(code) > safeWeight);
+}
+
+/** Whether this is an x64 CPU that is known to have no VNNI. */
+export function lacksVnni({ arch, features, vnni }: Pick<CpuInfo, 'arch' | 'features' | 'vnni'>): boolean {
+  return arch === 'x64' && features.length > 0 && !vnni;
 }

@@ -53,14 +53,17 @@ export function obstacleOf(
     return `in mode ${mode} it calculates new values, and onnxruntime moves codes in mode nearest alone`;
   if (opType === 'MaxPool' && opset < maxPoolOpset)
     return `MaxPool takes codes from opset ${maxPoolOpset} on, and the model has ${opset}`;
-  const [before, after] = [dequantizers[0], quantizers.find((each) => told(each) !== told(dequantizers[0]!))];
+  const [before, after] = [
+    dequantizers[0],
+    quantizers.find((each) => parametersOf(each) !== parametersOf(dequantizers[0]!)),
+  ];
   return before && after
-    ? `it moves codes as they are, which needs the same parameters on both sides: ${told(before)} before it, ${told(after)} after it`
+    ? `it moves codes as they are, which needs the same parameters on both sides: ${parametersOf(before)} before it, ${parametersOf(after)} after it`
     : undefined;
 }
 
 /** "scale 0.0123, zero point 128" */
-function told(quantizer: Node): string {
+function parametersOf(quantizer: Node): string {
   const scale = quantizer.constant(1)!;
   if (scale.floats().length > 1) return `${scale.floats().length} scales`;
   return `scale ${Number(scale.floats()[0]!.toPrecision(6))}, zero point ${quantizer.constant(2)?.ints()[0] ?? 0}`;

@@ -1,19 +1,22 @@
-/** Gates over results: their rows, what moved since the baseline, and the verdict. */
-import { verdictOf } from './warnings.ts';
-import type { Baseline, Report } from './report.ts';
+/**
+ * The verdict over results: gates, what moved since the baseline, and the warnings that count. A finished report can be judged again under
+ * other gates, and without the figures that depend on the clock.
+ */
+import type { Baseline, GateRow, OutputRow, Report, Verdict, Warning } from './report.ts';
 import type { GateFacts } from './gate-metrics.ts';
 import { changesSince, evaluateGates, type Gate } from './gates.ts';
 
+/** What relative gates compare with. */
 export interface BaselineSource {
   readonly path: string;
   /** Absent: the report that is being made becomes the baseline, and relative gates compare it with itself. */
   readonly report?: Report;
 }
 
-/** Of warnings that come from the baseline, and go with it. */
+/** Code of the warnings that come from the baseline, and go with it. */
 const code = 'BASELINE';
 
-/** @throws GATE_OUTPUT, GATE_TENSOR, GATE_UNAVAILABLE */
+/** Judges results under gates. @throws GATE_OUTPUT, GATE_TENSOR, GATE_UNAVAILABLE */
 export function judge(
   gates: readonly Gate[],
   facts: GateFacts & Pick<Report, 'warnings' | 'models' | 'data'>,
@@ -41,7 +44,7 @@ export function judge(
   };
 }
 
-/** What makes its figures say little of these. */
+/** Tells why the figures of the baseline say little of these: other models, other samples, a failed run. */
 function differences(before: Report, { models, data }: Pick<Report, 'models' | 'data'>): string[] {
   const was = before.data.evaluation;
   const is = data.evaluation;
@@ -57,27 +60,14 @@ function differences(before: Report, { models, data }: Pick<Report, 'models' | '
   return found;
 }
 
-/** A finished report under other gates. */
+/** Judges a finished report again, under other gates. */
 export function judgeAgain(report: Report, gates: readonly Gate[], baseline: BaselineSource | undefined): Report {
   const { baseline: _before, ...rest } = report;
   const warnings = report.warnings.filter((warning) => warning.code !== code);
   return { ...rest, ...judge(gates, { ...report, warnings }, baseline) };
 }
 
-/** Reports as bytes: one report has one text, whatever order its parts were made in. */
-
-/** JSON with sorted keys, two spaces of indent and a final newline; NaN and infinities are strings, undefined keys are left out. */
-export function canonicalJson(value: unknown): string {
-  return `${JSON.stringify(value, normalise, 2)}\n`;
-}
-
-function normalise(_key: string, value: unknown): unknown {
-  if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-/** The report without anything that depends on the clock: equal inputs give equal bytes. */
+/** Leaves out of a report all that depends on the clock, so that equal inputs give equal bytes. */
 export function withoutTimes(report: Report): Report {
   const { created: _created, cost, profile: _profile, baseline, ...rest } = report;
   const { latencyMs: _latency, ...size } = cost;
@@ -95,4 +85,19 @@ const isTime = (metric: string): boolean => metric.startsWith('latency.');
 
 function timelessBaseline({ created: _created, changes, ...rest }: Baseline): Baseline {
   return { ...rest, changes: changes.filter(({ metric }) => !isTime(metric)) };
+}
+
+/** Warnings that by themselves lower the verdict. */
+const lowering = new Set(['SYNTHETIC_DATA', 'SLOWER']);
+
+/** Finds the verdict: a function of the report alone, so that it can be found again when parts of the report are left out. */
+export function verdictOf(report: {
+  readonly gates: readonly GateRow[];
+  readonly outputs: readonly OutputRow[];
+  readonly warnings: readonly Warning[];
+}): Verdict {
+  const failed = report.gates.filter(({ pass, level }) => !pass && level !== 'off');
+  if (failed.some(({ level }) => level === 'error') || report.outputs.some(({ nonFinite }) => nonFinite > 0))
+    return 'fail';
+  return failed.length > 0 || report.warnings.some(({ code }) => lowering.has(code)) ? 'warn' : 'pass';
 }

@@ -1,9 +1,14 @@
-/** What a reader of the numbers must know: warnings, and the verdict over everything. */
+/**
+ * Warnings: what a reader of the figures must know. Where the quantized model is slower than the float one on this machine, the warning says
+ * why, and which scheme would not be: concrete flags, chosen by what the quantized graph really runs. The ratios behind that advice are
+ * those of `qdq backends` and of the benchmark `latency`.
+ */
 import type { CpuInfo } from '../backends/cpu.ts';
-import type { Placement, Report, GateRow, OutputRow, Verdict, Warning } from './report.ts';
+import type { Placement, Report, TextRow, Warning } from './report.ts';
 import type { Evaluation } from './evaluate.ts';
-import { textWarnings } from './output-tally.ts';
+import { lacksVnni } from './saturation.ts';
 
+/** What the warnings are drawn from. */
 export interface Findings {
   readonly evaluation: Evaluation;
   readonly data: Report['data'];
@@ -17,9 +22,7 @@ export interface Findings {
   readonly saturated: boolean;
 }
 
-/** Warnings that by themselves lower the verdict. */
-const lowering = new Set(['SYNTHETIC_DATA', 'SLOWER']);
-
+/** Lists the warnings of a comparison, in the order of the report. */
 export function warningsOf(findings: Findings): Warning[] {
   const { evaluation, data, placement, nodes, quantizedAnyway, cost, saturated } = findings;
   const warnings: Warning[] = [];
@@ -70,26 +73,9 @@ export function warningsOf(findings: Findings): Warning[] {
   return warnings;
 }
 
-/** A function of the report alone, so that it can be taken again when parts of the report are left out. */
-export function verdictOf(report: {
-  readonly gates: readonly GateRow[];
-  readonly outputs: readonly OutputRow[];
-  readonly warnings: readonly Warning[];
-}): Verdict {
-  const failed = report.gates.filter(({ pass, level }) => !pass && level !== 'off');
-  if (failed.some(({ level }) => level === 'error') || report.outputs.some(({ nonFinite }) => nonFinite > 0))
-    return 'fail';
-  return failed.length > 0 || report.warnings.some(({ code }) => lowering.has(code)) ? 'warn' : 'pass';
-}
-
 function plural(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
-
-/**
- * Why a quantized model is slower than the float one on this machine, and which scheme would not be: concrete flags, chosen by what
- * the quantized graph really runs. The ratios behind the advice are those of `qdq backends` and of the benchmark `latency`.
- */
 
 interface SlownessFacts {
   readonly placement: Placement;
@@ -97,12 +83,7 @@ interface SlownessFacts {
   readonly cpu: Pick<CpuInfo, 'arch' | 'features' | 'vnni'>;
 }
 
-/** An x64 CPU that is known to have no VNNI. */
-export function lacksVnni({ arch, features, vnni }: SlownessFacts['cpu']): boolean {
-  return arch === 'x64' && features.length > 0 && !vnni;
-}
-
-/** One sentence of cause, one of remedy. */
+/** Tells the cause and the remedy, in a clause each. */
 function explainSlowness(facts: SlownessFacts): string {
   return `${causeOf(facts)}; ${remedyOf(facts)}`;
 }
@@ -153,4 +134,16 @@ function operators(nodes: Report['nodes']): string {
     .slice(0, 3)
     .map(([op, count]) => `${count} ${op}`)
     .join(', ');
+}
+
+/** One warning for each output in which texts differ. */
+function textWarnings(rows: readonly TextRow[]): Warning[] {
+  return rows.flatMap(({ name, n, agreement, differ }) => {
+    if (differ.length === 0) return [];
+    const different = Math.round(n * (1 - agreement));
+    const first = differ.map(({ sample, float, quant }) => `'${float}' became '${quant}' at sample '${sample}'`);
+    const more = different > first.length ? ' and others' : '';
+    const message = `output '${name}': ${different} of ${n} texts differ: ${first.join(', ')}${more}`;
+    return [{ code: 'TEXTS_DIFFER', message }];
+  });
 }

@@ -10,7 +10,7 @@ import { loadModel } from '../onnx/model-file.ts';
 import type { CompareOptions } from '../settings/options.ts';
 import type { CompareResult } from './results.ts';
 import { openBaseline, recordBaseline } from './baseline.ts';
-import { judgesOf } from './judges.ts';
+import { evaluatorsOf } from './judges.ts';
 import { layersOf } from './layers.ts';
 import { checkPlaces } from './places.ts';
 import { samplesProgress } from './progress.ts';
@@ -25,7 +25,7 @@ export async function compareFiles(options: CompareOptions): Promise<CompareResu
   checkPlaces(options);
   checkTemporary();
   const baseline = openBaseline(options);
-  const judges = await judgesOf(options);
+  const evaluators = await evaluatorsOf(options);
   const file = loadModel(float);
   const inputs = inputsOf(modelFromProto(file.proto, file.dir));
   file.close();
@@ -39,7 +39,7 @@ export async function compareFiles(options: CompareOptions): Promise<CompareResu
     batchSize: batch,
     threads,
     gates,
-    judges,
+    evaluators,
     baseline,
     command: options.command ?? 'compareModels',
     warnings,

@@ -5,7 +5,7 @@ import type { Report } from '../compare/report.ts';
 import type { DataFlags, JudgeFlags, ReportFlags, RunFlags } from '../settings/options.ts';
 import type { FinetuneResult } from './results.ts';
 import { openBaseline, recordBaseline } from './baseline.ts';
-import { judgesOf } from './judges.ts';
+import { evaluatorsOf } from './judges.ts';
 import { layersOf } from './layers.ts';
 import { samplesProgress } from './progress.ts';
 import { writeReportFiles } from './report-files.ts';
@@ -49,7 +49,7 @@ export async function reportTrained(
     ...evaluation,
     threads: options.threads,
     gates: options.gates,
-    judges: await judgesOf(options),
+    evaluators: await evaluatorsOf(options),
     baseline,
     command: options.command ?? 'finetuneModel',
     warnings: result.warnings,

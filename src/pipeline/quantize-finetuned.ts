@@ -12,7 +12,7 @@ import { findTarget } from '../quantizable/scheme.ts';
 import { convertModel } from './convert.ts';
 import { judging, reportTrained } from './finetune-report.ts';
 import { runFinetune } from './finetune.ts';
-import { judgesOf } from './judges.ts';
+import { evaluatorsOf } from './judges.ts';
 import { checkPlaces } from './places.ts';
 import { prepareModel } from './prepare.ts';
 import { withScratch } from './scratch.ts';
@@ -23,7 +23,7 @@ export async function quantizeFinetuned(options: QuantizeFinetunedOptions): Prom
   options.gates.map(parseGate);
   checkPlaces(options);
   if (options.report !== false) checkTemporary();
-  await judgesOf(options);
+  await evaluatorsOf(options);
   if (options.report === false && options.gates.length > 0) throw pipelineErrors.gatesWithoutReport(options.gates[0]!);
   if (options.data === undefined && options.reader === undefined) throw finetuneErrors.noData();
   return withScratch(output, async (folder) => {

@@ -45,7 +45,7 @@ import { observerSettings } from './observer.ts';
 import { checkPlaces } from './places.ts';
 import { plannedRanges } from './planned-ranges.ts';
 import { improveModel } from './improve.ts';
-import { judgesOf } from './judges.ts';
+import { evaluatorsOf } from './judges.ts';
 import { layerSamples } from './layers.ts';
 import { observeTensors } from './observe-tensors.ts';
 import { samplesProgress } from './progress.ts';
@@ -68,7 +68,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   checkPlaces(options);
   if (options.report !== false) checkTemporary();
   const baseline = openBaseline(options);
-  const judges = await judgesOf(options);
+  const evaluators = await evaluatorsOf(options);
   if (options.report === false && gates.length > 0) throw pipelineErrors.gatesWithoutReport(options.gates[0]!);
   const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
   checkFormat(target, options.format);
@@ -164,7 +164,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   const health = state && (await healthFor(options, model, state, samples.calibration));
   const { steps } = improved;
   const made = { quantPath: saved.path, fused: model, target, form, plan, state, samples, health, steps };
-  const report = await judge(options, made, { warnings, baseline, judges });
+  const report = await judge(options, made, { warnings, baseline, evaluators });
   recordBaseline(report, options);
   const files = writeReportFiles(report, options);
   return { ...result, report, ...(files.length === 0 ? {} : { reportPath: files[0]!, reportFiles: files }) };
@@ -222,7 +222,7 @@ interface Made {
 function judge(
   options: QuantizeOptions,
   { quantPath, fused, target, form, plan, state, samples: { evaluation }, health, steps }: Made,
-  told: Pick<Parameters<typeof compareModels>[0], 'warnings' | 'baseline' | 'judges'>,
+  told: Pick<Parameters<typeof compareModels>[0], 'warnings' | 'baseline' | 'evaluators'>,
 ): Promise<Report> {
   const skipped = summarizeSkipped(state?.skipped);
   return compareModels({

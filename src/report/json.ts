@@ -1,6 +1,6 @@
 /** The report as JSON: sorted keys, raw numbers, the same text as the file that `--report` writes. */
-import { canonicalJson, withoutTimes } from '../compare/verdict.ts';
-import type { Report } from '../compare/report.ts';
+import { canonicalJson, type Report } from '../compare/report.ts';
+import { withoutTimes } from '../compare/verdict.ts';
 import type { Renderer } from './renderer.ts';
 
 export function renderJson(report: Report, { reproducible = false }: { readonly reproducible?: boolean } = {}): string {

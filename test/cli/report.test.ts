@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { canonicalJson } from '../../src/compare/verdict.ts';
+import { canonicalJson } from '../../src/compare/report.ts';
 import { hostileReport, layeredReport } from '../report/layered-report.ts';
 import { digits, run, spawn, temporaryFolder } from './run.ts';
 

@@ -98,7 +98,7 @@ describe('evaluate', () => {
     expect([n, float.batches, outputs[0]!.meanAbs]).toEqual([2, [4, 4], 1]);
   });
 
-  it('judges the first output of shape [samples, classes]', async () => {
+  it('evaluators the first output of shape [samples, classes]', async () => {
     const spread: Compute = ({ x }) => tensor('float32', [x!.dims[0]!, 2, 1], x!.data as Float32Array);
     const flip: Compute = ({ x }) => ({
       ...x!,
@@ -253,7 +253,7 @@ describe('tasks and classes', () => {
     const session = () => fakeSession({ x: [2, 2] }, { y: echo });
     const { task } = await evaluate({
       ...{ float: { name: 'float', session: session() }, quant: { name: 'quant', session: session() } },
-      ...{ dataset: memoryDataset(rows(3)), selection: { from: 0 }, judges: [judge] },
+      ...{ dataset: memoryDataset(rows(3)), selection: { from: 0 }, evaluators: [judge] },
     });
     expect(seen).toEqual([
       ['y', [2, 2]],

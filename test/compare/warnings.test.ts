@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { verdictOf, warningsOf, type Findings } from '../../src/compare/warnings.ts';
+import { verdictOf } from '../../src/compare/verdict.ts';
+import { warningsOf, type Findings } from '../../src/compare/warnings.ts';
 import type { GateRow, NodeRow } from '../../src/compare/report.ts';
 import { output, sampleReport, top1 } from '../report/sample-report.ts';
 

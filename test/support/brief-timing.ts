@@ -12,8 +12,11 @@ import { vi } from 'vitest';
 const budgetMs = 20;
 
 vi.mock(import('../../src/compare/latency.ts'), async (original) => {
-  const { measureLatency } = await original();
-  return { measureLatency: (options) => measureLatency({ budgetMs, ...options }) };
+  const { measureLatency, timeModels } = await original();
+  return {
+    measureLatency: (options) => measureLatency({ budgetMs, ...options }),
+    timeModels: (options) => timeModels({ ...options, budgetMs: options.budgetMs ?? budgetMs }),
+  };
 });
 
 vi.mock(import('../../src/compare/profile.ts'), async (original) => {

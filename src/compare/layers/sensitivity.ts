@@ -144,7 +144,7 @@ function descending(a: number, b: number): number {
 }
 
 /** `writing`: those that write codes, if they are not all. */
-type Figure = (on: readonly Layer[], judge?: TaskEvaluator, writing?: readonly Layer[]) => Promise<number>;
+type Figure = (on: readonly Layer[], evaluator?: TaskEvaluator, writing?: readonly Layer[]) => Promise<number>;
 
 /** The figure of the gate with these layers quantized, against the float outputs of the same samples. */
 function figures(
@@ -164,7 +164,7 @@ function figures(
   };
   const switched = (on: readonly Layer[], writing = on): Session => withFlags(session, layers, on, writing);
   const float = remembered(switched([]));
-  return async (on, judge, writing) => {
+  return async (on, evaluator, writing) => {
     float.rewind();
     const evaluation = await evaluate({
       float: { name: 'the float model', session: float.session },
@@ -172,7 +172,7 @@ function figures(
       dataset: memory,
       selection: { from: 0 },
       batchSize,
-      judges: judge && [judge],
+      evaluators: evaluator && [evaluator],
     });
     return valueOf(gate, evaluation);
   };
