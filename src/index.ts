@@ -13,11 +13,11 @@
  *   if (report?.verdict === 'fail') process.exitCode = 1;
  */
 import { optionsOf, type Given } from './settings/library.ts';
-import * as pipeline from './pipeline.ts';
-import { compareFiles } from './pipeline/compare.ts';
-import { sensitivityOf } from './pipeline/sensitivity.ts';
-import * as variants from './variants.ts';
-import type { VariantsResult } from './variants.ts';
+import * as pipeline from './pipeline/index.ts';
+import { compareFiles } from './pipeline/compare/compare.ts';
+import { sensitivityOf } from './pipeline/sensitivity/sensitivity.ts';
+import * as variants from './pipeline/variants/variants.ts';
+import type { VariantsResult } from './pipeline/variants/variants.ts';
 import type {
   CalibrateOptions,
   CompareOptions,
@@ -108,18 +108,18 @@ export async function makeVariants(options: Given<VariantsOptions>): Promise<Var
   return variants.makeVariants(optionsOf('makeVariants', options));
 }
 
-export { examine, type Diagnosis, type Finding } from './doctor.ts';
-export { describeBackends, type Backends, type BackendsOptions } from './machine.ts';
-export { explainModel, type Explanation } from './explain.ts';
-export { explainPair, type PairExplanation } from './explain-pair.ts';
+export { examine, type Diagnosis, type Finding } from './machine/doctor.ts';
+export { describeBackends, type Backends, type BackendsOptions } from './machine/backends.ts';
+export { explainModel, type Explanation } from './inspect/explain.ts';
+export { explainPair, type PairExplanation } from './inspect/explain-pair.ts';
 export { QdqError, type ErrorKind } from './errors/qdq-error.ts';
-export { inspectModel, type InspectOptions, type Inspection } from './inspect.ts';
-export { lintModel, type LintResult } from './lint.ts';
+export { inspectModel, type InspectOptions, type Inspection } from './inspect/inspect.ts';
+export { lintModel, type LintResult } from './inspect/lint.ts';
 export { fromOnnxProto, loadModel, saveModel, type ModelFile, type SaveOptions } from './onnx/model-file.ts';
 export type { Report, Verdict } from './compare/report.ts';
 
 export type * from './pipeline/results.ts';
 export type * from './settings/options.ts';
 export type { FormatName } from './settings/stages.ts';
-export type { VariantRow, VariantsResult } from './variants.ts';
-export { version } from './version.ts';
+export type { VariantRow, VariantsResult } from './pipeline/variants/variants.ts';
+export { version } from './process/version.ts';

@@ -6,7 +6,7 @@ import { rmSync, mkdtempSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { modelFromProto } from '../graph/from-proto.ts';
 import type { Model } from '../graph/model.ts';
-import { onInterrupt } from '../interrupt.ts';
+import { onInterrupt } from '../process/interrupt.ts';
 import { loadModel } from '../onnx/model-file.ts';
 import type { SessionOptions } from './session-options.ts';
 import { tmpdir } from 'node:os';

@@ -4,7 +4,7 @@
  */
 import process from 'node:process';
 import { findRecipe, readRecipe } from '../settings/recipe.ts';
-import { runInterruptCleanups } from '../interrupt.ts';
+import { runInterruptCleanups } from '../process/interrupt.ts';
 import { checkWords, flagsOf, positionalsOf, resolveValues } from './arguments.ts';
 import type { Command } from './command.ts';
 import { commands, sections } from './commands/index.ts';

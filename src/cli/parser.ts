@@ -5,7 +5,7 @@
  */
 import yargs, { type Argv, type Options } from 'yargs';
 import type { Setting } from '../settings/setting.ts';
-import { version } from '../version.ts';
+import { version } from '../process/version.ts';
 import { usageOf, type Command } from './command.ts';
 import { commonNames, flagOf, row, type SettingName } from '../settings/settings.ts';
 

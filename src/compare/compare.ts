@@ -11,7 +11,7 @@ import { openSession, type Session } from '../backends/session.ts';
 import { loadRuntime } from '../backends/runtime.ts';
 import type { Dataset, Selection } from '../data/sample.ts';
 import { recordSkipped, summarizeSkipped } from '../data/tolerant.ts';
-import { version } from '../version.ts';
+import { version } from '../process/version.ts';
 import { evaluate } from './evaluate.ts';
 import { type NamedSession, openToRun, type OpenedModel } from './models.ts';
 import { warningsOf } from './warnings.ts';

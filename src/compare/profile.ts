@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { openSession, type Session } from '../backends/session.ts';
 import { temporaryFolder } from '../backends/session-files.ts';
 import type { Model } from '../graph/model.ts';
-import { onInterrupt } from '../interrupt.ts';
+import { onInterrupt } from '../process/interrupt.ts';
 import type { Feeds } from './models.ts';
 import type { Profile } from './report.ts';
 import { quantile } from './statistics.ts';

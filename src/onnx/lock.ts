@@ -6,7 +6,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { onnxErrors } from '../errors/onnx.ts';
 import { placeErrors } from '../errors/pipeline.ts';
-import { onInterrupt } from '../interrupt.ts';
+import { onInterrupt } from '../process/interrupt.ts';
 import { systemError } from './file.ts';
 
 interface Holder {

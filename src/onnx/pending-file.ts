@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { closeSync, ftruncateSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { onnxErrors } from '../errors/onnx.ts';
-import { onInterrupt } from '../interrupt.ts';
+import { onInterrupt } from '../process/interrupt.ts';
 import { copyInto } from './bytes.ts';
 import { systemError } from './file.ts';
 import type { Journal } from './journal.ts';

@@ -9,7 +9,7 @@
 import { parentPort, receiveMessageOnPort, Worker, workerData } from 'node:worker_threads';
 import { QdqError } from '../errors/qdq-error.ts';
 import { parallelErrors } from '../errors/backends.ts';
-import { onInterrupt } from '../interrupt.ts';
+import { onInterrupt } from '../process/interrupt.ts';
 
 /** An error on its way between threads: structured cloning knows no classes of ours. */
 export interface PackedError {

@@ -7,7 +7,7 @@
  */
 import { parentPort, Worker, workerData } from 'node:worker_threads';
 import { parallelErrors } from '../errors/backends.ts';
-import { onInterrupt } from '../interrupt.ts';
+import { onInterrupt } from '../process/interrupt.ts';
 import { packError, unpackError, type PackedError } from './task-workers.ts';
 
 type Answer<Reply> =

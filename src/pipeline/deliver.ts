@@ -16,8 +16,8 @@ import { FileRange, isSameFile } from '../onnx/file.ts';
 import { lock } from '../onnx/lock.ts';
 import { saveModel, type ModelFile, type SavedModel } from '../onnx/model-file.ts';
 import type { RunFlags, ExternalDataMode } from '../settings/options.ts';
-import { runOnce, type Samples } from './samples.ts';
-import { inputsOf } from './source.ts';
+import { runOnce, type Samples } from './samples/samples.ts';
+import { inputsOf } from './source/source.ts';
 
 export interface DeliverOptions extends RunFlags {
   readonly model: string;

@@ -5,8 +5,8 @@ import type { FinetuneOptions } from '../settings/options.ts';
 import { makeScalars } from '../qat/lower.ts';
 import { keepFloat } from '../quantized/barrier.ts';
 import { uncomputable } from '../quantized/requantize.ts';
-import { runOnce, type Samples } from './samples.ts';
-import { inputsOf } from './source.ts';
+import { runOnce, type Samples } from './samples/samples.ts';
+import { inputsOf } from './source/source.ts';
 
 /**
  * One scale in a vector of length 1 becomes a scalar, because integer kernels refuse vectors. Scales that training moved so far apart that an integer kernel refuses them, or ends the process, are kept from it; then one sample is

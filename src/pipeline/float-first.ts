@@ -7,8 +7,8 @@ import { openSession } from '../backends/session.ts';
 import { openModel } from '../compare/models.ts';
 import { QdqError } from '../errors/qdq-error.ts';
 import { customNodes, type Model } from '../graph/model.ts';
-import { runOnce, type Samples } from './samples.ts';
-import { inputsOf } from './source.ts';
+import { runOnce, type Samples } from './samples/samples.ts';
+import { inputsOf } from './source/source.ts';
 
 export interface FloatModel {
   readonly path: string;

@@ -10,7 +10,7 @@ import { placeErrors } from '../errors/pipeline.ts';
 import { isSameFile } from '../onnx/file.ts';
 import { loadModel } from '../onnx/model-file.ts';
 import { checkpointPath } from '../qat/checkpoint.ts';
-import { reportFiles } from './report-files.ts';
+import { reportFiles } from './compare/report-files.ts';
 
 /** What stands behind an option that names inputs. */
 type Input = 'model' | 'data' | 'file' | 'text';

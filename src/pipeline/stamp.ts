@@ -4,7 +4,7 @@
  */
 import type { Model } from '../graph/model.ts';
 import { toFloatNode, type FloatNode, type Plan } from '../quantizable/plan.ts';
-import { version } from '../version.ts';
+import { version } from '../process/version.ts';
 
 export interface Stamp {
   readonly version: string;

@@ -21,7 +21,7 @@ import type { Model } from '../../src/graph/model.ts';
 import { modelToProto } from '../../src/graph/to-proto.ts';
 import type { TensorValue } from '../../src/onnx/data-types.ts';
 import { encodeModel } from '../../src/onnx/model-file.ts';
-import { tensorsOfAnyPlan } from '../../src/pipeline/calibrate.ts';
+import { tensorsOfAnyPlan } from '../../src/pipeline/calibrate/calibrate.ts';
 import { mobilenet, resnet } from '../support/networks.ts';
 import { transformer } from '../support/transformer.ts';
 import { measure, median, result, type BenchResult } from './bench.ts';

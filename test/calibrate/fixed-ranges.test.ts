@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { fixedRanges } from '../../src/calibrate/fixed-ranges.ts';
-import { explainModel } from '../../src/explain.ts';
+import { explainModel } from '../../src/inspect/explain.ts';
 import { modelFromProto } from '../../src/graph/from-proto.ts';
 import type { Model } from '../../src/graph/model.ts';
 import { modelToProto } from '../../src/graph/to-proto.ts';

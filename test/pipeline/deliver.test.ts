@@ -6,7 +6,7 @@ import { expect, it } from 'vitest';
 import { modelFromProto } from '../../src/graph/from-proto.ts';
 import { loadModel, saveModel } from '../../src/onnx/model-file.ts';
 import { deliver } from '../../src/pipeline/deliver.ts';
-import { openFlags } from '../../src/pipeline/samples.ts';
+import { openFlags } from '../../src/pipeline/samples/samples.ts';
 import { buildModel, buildProto, f32, node } from '../support/build.ts';
 
 async function setUp() {

@@ -7,8 +7,8 @@ import { backendErrors } from '../../src/errors/backends.ts';
 import { quantizeModel } from '../../src/index.ts';
 import { encodeModel } from '../../src/onnx/model-file.ts';
 import { blamingFloat } from '../../src/pipeline/float-first.ts';
-import { judgingSamples } from '../../src/pipeline/generated.ts';
-import { inputsOf } from '../../src/pipeline/source.ts';
+import { judgingSamples } from '../../src/pipeline/samples/generated.ts';
+import { inputsOf } from '../../src/pipeline/source/source.ts';
 import { buildModel, buildProto, f32, i64, node, type ModelSpec } from '../support/build.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'qdq-test-'));

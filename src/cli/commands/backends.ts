@@ -1,5 +1,5 @@
 /** `qdq backends`: the targets, and what this machine's onnxruntime really runs in few bits. */
-import type { Backends } from '../../machine.ts';
+import type { Backends } from '../../machine/backends.ts';
 import { defineCommand } from '../command.ts';
 import { columns, textOf } from '../text.ts';
 
@@ -12,7 +12,7 @@ export const backends = defineCommand({
     ['backends --json', 'the same with the rules of every target'],
   ],
   async run({ console }) {
-    const { describeBackends } = await import('../../machine.ts');
+    const { describeBackends } = await import('../../machine/backends.ts');
     const result = await describeBackends({ onProgress: (progress) => console.progress.update(progress) });
     console.result(result, () => textOf(lines(result)));
     return 0;

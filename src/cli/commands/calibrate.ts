@@ -25,7 +25,7 @@ export const calibrate = defineCommand({
     if (values.workers > 1 && values.threads !== undefined)
       throw cliErrors.conflict('--threads', '--workers', 'each worker has one thread');
     const share = shard === undefined ? {} : { shard: parseShard(shard, process.env) };
-    const { calibrateModel } = await import('../../pipeline.ts');
+    const { calibrateModel } = await import('../../pipeline/index.ts');
     const result = await calibrateModel({ ...rest, ...share, output, model, ...runFlags(values, console) });
     console.result(result, () => {
       const count = `${plural(result.tensors, 'tensor')} observed on ${plural(result.samples, 'sample')}`;

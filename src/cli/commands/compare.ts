@@ -25,7 +25,7 @@ export const compare = defineCommand({
   ],
   async run({ positionals, values, console }) {
     const [float, quant] = positionals as [string, string];
-    const { compareFiles } = await import('../../pipeline/compare.ts');
+    const { compareFiles } = await import('../../pipeline/compare/compare.ts');
     const { gate: gates, ...rest } = values;
     const result = await compareFiles({ ...rest, gates, float, quant, ...runFlags(values, console) });
     const { renderTerminal } = await import('../../report/terminal.ts');

@@ -23,7 +23,7 @@ export const convert = defineCommand({
   async run({ positionals, values, console }) {
     const model = positionals[0]!;
     const output = values.output!;
-    const { convertModel } = await import('../../pipeline.ts');
+    const { convertModel } = await import('../../pipeline/index.ts');
     const result = await convertModel({ ...values, output, model, ...runFlags(values, console) });
     console.result(result, () => {
       const { weights, biases, absorbed, fourBits, outputPath } = result;

@@ -12,7 +12,7 @@ export const doctor = defineCommand({
   positionals: [],
   examples: [['doctor', 'before the first run, and in bug reports']],
   async run({ console }) {
-    const { examine } = await import('../../doctor.ts');
+    const { examine } = await import('../../machine/doctor.ts');
     const diagnosis = await examine();
     console.result(diagnosis, () => {
       const lines = diagnosis.findings.flatMap(({ check, status, detail, hint }) => [

@@ -1,6 +1,6 @@
 /** `qdq explain`: every fusion applied and refused, every node in int8 or left float, each with its reason; of two models side by side. */
-import type { Explanation, FixedRange } from '../../explain.ts';
-import type { PairExplanation } from '../../explain-pair.ts';
+import type { Explanation, FixedRange } from '../../inspect/explain.ts';
+import type { PairExplanation } from '../../inspect/explain-pair.ts';
 import type { RegionPlan } from '../../quantizable/plan.ts';
 import { milliseconds, plural } from '../../report/format.ts';
 import { defineCommand } from '../command.ts';
@@ -22,12 +22,12 @@ export const explain = defineCommand({
   async run({ positionals, values, console }) {
     const [model, int8] = positionals as [string, string | undefined];
     if (int8 !== undefined) {
-      const { explainPair } = await import('../../explain-pair.ts');
+      const { explainPair } = await import('../../inspect/explain-pair.ts');
       const pair = await explainPair(model, int8, { ...values, ...runFlags(values, console) });
       console.result(pair, () => textOf(pairLines(pair)));
       return 0;
     }
-    const { explainModel } = await import('../../explain.ts');
+    const { explainModel } = await import('../../inspect/explain.ts');
     const explanation = await explainModel(model, values);
     console.result(explanation, () =>
       textOf(explanation.kind === 'float' ? floatLines(explanation) : int8Lines(explanation)),

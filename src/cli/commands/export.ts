@@ -19,7 +19,7 @@ export const exportTable = defineCommand({
   async run({ positionals, values, console }) {
     const state = positionals[0]!;
     const output = values.output!;
-    const { exportCalibration } = await import('../../pipeline.ts');
+    const { exportCalibration } = await import('../../pipeline/index.ts');
     const result = exportCalibration({ state, as: values.as!, output });
     console.result(result, () => `${plural(result.tensors, 'tensor')}   ${shown(result.outputPath)}`);
     return 0;

@@ -24,7 +24,7 @@ export const finetune = defineCommand({
     const output = values.output!;
     if (values.workers > 1 && values.threads !== undefined)
       throw cliErrors.conflict('--threads', '--workers', 'each worker has one thread');
-    const { finetuneModel } = await import('../../pipeline.ts');
+    const { finetuneModel } = await import('../../pipeline/index.ts');
     const { gate: gates, ...rest } = values;
     const result = await finetuneModel({ ...rest, gates, output, model, ...runFlags(values, console) });
     console.result(result, () => render(result));

@@ -19,7 +19,7 @@ export const fuse = defineCommand({
   ],
   async run({ positionals, values, console }) {
     const model = positionals[0]!;
-    const { fuseModel } = await import('../../pipeline.ts');
+    const { fuseModel } = await import('../../pipeline/index.ts');
     const result = await fuseModel({ ...values, output: values.output!, model, ...runFlags(values, console) });
     console.result(result, () => render(result));
     return 0;

@@ -1,5 +1,5 @@
 /** `qdq inspect`: what is in a model, what would fuse, what would run in int8. */
-import type { Inspection, PortInfo, Problem } from '../../inspect.ts';
+import type { Inspection, PortInfo, Problem } from '../../inspect/inspect.ts';
 import { defineCommand } from '../command.ts';
 import { bytes, plural } from '../../report/format.ts';
 import { byFrequency, columns, groupBy, grouped, someOf, textOf } from '../text.ts';
@@ -13,7 +13,7 @@ export const inspect = defineCommand({
     ['inspect model.onnx --json', 'everything, node by node'],
   ],
   async run({ positionals, values, console }) {
-    const { inspectModel } = await import('../../inspect.ts');
+    const { inspectModel } = await import('../../inspect/inspect.ts');
     const inspection = await inspectModel(positionals[0]!, values);
     console.result(inspection, () => textOf(render(inspection)));
     return 0;

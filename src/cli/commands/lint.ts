@@ -12,7 +12,7 @@ export const lint = defineCommand({
     ['lint model.int8.onnx', "against this machine's target"],
   ],
   async run({ positionals, values, console }) {
-    const { lintModel } = await import('../../lint.ts');
+    const { lintModel } = await import('../../inspect/lint.ts');
     const result = lintModel(positionals[0]!, values);
     const { path, target, rules, findings } = result;
     console.result(result, () =>

@@ -16,7 +16,7 @@ export const merge = defineCommand({
   ],
   async run({ positionals, values, console }) {
     const output = values.output!;
-    const { mergeCalibrations } = await import('../../pipeline.ts');
+    const { mergeCalibrations } = await import('../../pipeline/index.ts');
     const result = mergeCalibrations({ states: positionals, output, partial: values.partial });
     const { shards, missing } = result;
     if (missing.length > 0)

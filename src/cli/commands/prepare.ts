@@ -20,7 +20,7 @@ export const prepare = defineCommand({
   async run({ positionals, values, console }) {
     const model = positionals[0]!;
     const output = values.output!;
-    const { prepareModel } = await import('../../pipeline.ts');
+    const { prepareModel } = await import('../../pipeline/index.ts');
     const result = await prepareModel({ ...values, output, model, ...runFlags(values, console) });
     console.result(result, () => render(result));
     return 0;

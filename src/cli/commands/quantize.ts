@@ -43,7 +43,7 @@ export const quantize = defineCommand({
     const output = values.output ?? defaultOutput(model);
     const report = values.report ?? defaultReport(output);
     checkMode(values);
-    const { quantizeFinetuned, quantizeModel } = await import('../../pipeline.ts');
+    const { quantizeFinetuned, quantizeModel } = await import('../../pipeline/index.ts');
     const { gate: gates, withFinetuning, ...rest } = values;
     const request = { ...rest, gates, model, output, report, ...runFlags(values, console) };
     const result: QuantizeResult = await (withFinetuning ? quantizeFinetuned(request) : quantizeModel(request));

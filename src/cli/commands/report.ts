@@ -2,7 +2,7 @@
 import { readReport, writeWhole } from '../../compare/report-file.ts';
 import { judgeAgain } from '../../compare/verdict.ts';
 import { parseGate } from '../../compare/gates.ts';
-import { openBaseline, recordBaseline } from '../../pipeline/baseline.ts';
+import { openBaseline, recordBaseline } from '../../pipeline/compare/report-files.ts';
 import { checkPlaces } from '../../pipeline/places.ts';
 import { findRenderer, rendererOf } from '../../report/index.ts';
 import { terminal } from '../../report/terminal.ts';

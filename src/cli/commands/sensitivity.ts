@@ -20,7 +20,7 @@ export const sensitivity = defineCommand({
     ['sensitivity model.onnx --data images/ --into model.int8.report.json', 'add the result to a report'],
   ],
   async run({ positionals, values, console }) {
-    const { sensitivityOf } = await import('../../pipeline/sensitivity.ts');
+    const { sensitivityOf } = await import('../../pipeline/sensitivity/sensitivity.ts');
     const result = await sensitivityOf({ ...values, model: positionals[0]!, ...runFlags(values, console) });
     const { renderSensitivity } = await import('../../report/sensitivity.ts');
     if (result.reportPath !== undefined) console.note(`added to ${shown(result.reportPath)}`);

@@ -1,5 +1,5 @@
 /** `qdq variants`: every file that a runtime picks from by name, each verified, and one table. */
-import type { VariantRow } from '../../variants.ts';
+import type { VariantRow } from '../../pipeline/variants/variants.ts';
 import { bytes, digits, percent } from '../../report/format.ts';
 import { defineCommand } from '../command.ts';
 import { runFlags } from '../run-flags.ts';
@@ -18,7 +18,7 @@ export const variants = defineCommand({
     ['variants model.onnx --for transformers.js -o onnx/ --data samples.npz --json', 'compared on your samples'],
   ],
   async run({ positionals, values, console }) {
-    const { makeVariants } = await import('../../variants.ts');
+    const { makeVariants } = await import('../../pipeline/variants/variants.ts');
     const model = positionals[0]!;
     const result = await makeVariants({
       ...values,

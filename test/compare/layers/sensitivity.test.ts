@@ -12,7 +12,7 @@ import { openModel } from '../../../src/compare/models.ts';
 import { checkModel } from '../../../src/graph/spec.ts';
 import type { Model } from '../../../src/graph/model.ts';
 import { Tensor } from '../../../src/onnx/tensor.ts';
-import { openFused } from '../../../src/pipeline/source.ts';
+import { openFused } from '../../../src/pipeline/source/source.ts';
 import { changed, digits, digitSamples, quantizeDigits, shrinkScale, temporary } from './support.ts';
 
 const inFolder = temporary();

@@ -13,7 +13,7 @@ import { openModel } from '../../../src/compare/models.ts';
 import type { Report } from '../../../src/compare/report.ts';
 import { openData } from '../../../src/data/open.ts';
 import { quantizeModel } from '../../../src/index.ts';
-import { layersOf } from '../../../src/pipeline/layers.ts';
+import { layersOf } from '../../../src/pipeline/compare/report.ts';
 
 const fixture = (path: string): string => resolve(import.meta.dirname, '../../../fixtures/digits', path);
 
