@@ -1,7 +1,6 @@
 /** How a calibration runs its samples, and what of a filled-up run is told by the real ones. */
 import { inputsOf } from '../data/model-inputs.ts';
-import { repeatedAxis } from '../data/real-rows.ts';
-import { alone, planRuns, rowsOf, type Runs, type Side } from '../data/runs.ts';
+import { repeatedAxis, oneAtATime, planRuns, rowsOf, type Runs, type Side } from '../data/runs.ts';
 import type { Sample } from '../data/sample.ts';
 import { calibrateErrors } from '../errors/calibrate.ts';
 import type { Model } from '../graph/model.ts';
@@ -31,7 +30,7 @@ export function planBatches(
   if (!Number.isSafeInteger(asked) || asked < 1) throw calibrateErrors.batchSize(asked);
   const wanted = oneByOne ? 1 : asked;
   const planned = planRuns(inputsOf(model), sample, wanted, side);
-  const runs = oneByOne && !elements ? alone(planned) : planned;
+  const runs = oneByOne && !elements ? oneAtATime(planned) : planned;
   const { samples } = planned;
   const unasked = wanted > 1 && samples !== wanted;
   const note =

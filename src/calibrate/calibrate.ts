@@ -6,10 +6,10 @@ import { createHash } from 'node:crypto';
 import { setFlagsFromString } from 'node:v8';
 import type { SessionOptions } from '../backends/session-options.ts';
 import { batches, feedsOf } from '../data/batch.ts';
-import { carrier, checkCarry } from '../data/carry.ts';
-import { alone, rowsOf } from '../data/runs.ts';
+import { carrier, checkCarry } from '../data/fixed-inputs.ts';
+import { oneAtATime, rowsOf } from '../data/runs.ts';
 import type { Batch, Dataset, Sample, Selection } from '../data/sample.ts';
-import { recordSkipped } from '../data/tolerant.ts';
+import { recordSkipped } from '../data/skip-bad.ts';
 import { calibrateErrors } from '../errors/calibrate.ts';
 import { dataErrors } from '../errors/data.ts';
 import type { Model } from '../graph/model.ts';
@@ -80,7 +80,7 @@ export async function calibrate(
   const { runs: planned, note } = planBatches(model, sample, asked, dataset, { ...observer, oneByOne });
   if (carry && (planned.samples > 1 || asked > 1)) throw dataErrors.carryBatch(Math.max(planned.samples, asked));
   const state = carrier(carry);
-  const lone = feedsOf([sample], alone(planned));
+  const lone = feedsOf([sample], oneAtATime(planned));
   const elements = observer.elements ? (settings['exact'] === 1 ? 'all' : 'sampled') : 'none';
   const probes = await planProbes(model, names, observer, lone, sessionOptions, elements);
 
@@ -103,7 +103,7 @@ export async function calibrate(
     if (planned.fixed && elements !== 'none') {
       rows = rowsFound(model, names, (await statistics.run(lone)).elements, planned);
       // Elements of a sample that only fills up must not count; where they cannot be told from the others, each sample runs alone.
-      if (rows.includes(false)) runs = alone(planned);
+      if (rows.includes(false)) runs = oneAtATime(planned);
     }
     const single = runs.samples === 1;
     for await (const drawn of batches(dataset, selection, runs)) {
@@ -114,7 +114,7 @@ export async function calibrate(
       if (suspect) {
         const singly = drawn.samples.map((each) => ({
           id: each.id,
-          inputs: single ? feeds : feedsOf([each], alone(runs)),
+          inputs: single ? feeds : feedsOf([each], oneAtATime(runs)),
         }));
         const found =
           (await diagnose(model, new Set(names), singly, sessionOptions)) ?? unconfirmed(model, suspect, drawn);

@@ -2,7 +2,7 @@
  * Shards → one state, as if nothing had been sharded: the same bytes, whatever the order of the shards. What does not
  * belong together is refused by name, because ranges merged of two models or preprocessings look like any others.
  */
-import { mergeSkipped } from '../data/tolerant.ts';
+import { mergeSkipped } from '../data/skip-bad.ts';
 import { mergeErrors } from '../errors/merge.ts';
 import { observerOf } from './observers/index.ts';
 import type { CalibrationState, ShardPart } from './state.ts';

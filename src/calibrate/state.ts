@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { calibrateErrors } from '../errors/calibrate.ts';
-import { skippedWarnings, type SkippedRecord } from '../data/tolerant.ts';
+import { skippedWarnings, type SkippedRecord } from '../data/skip-bad.ts';
 import { writeWhole } from '../onnx/pending-file.ts';
 import { observerOf, observerOptions } from './observers/index.ts';
 import type { ObserverOptions, ObserverState } from './observers/observer.ts';

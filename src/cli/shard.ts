@@ -2,7 +2,7 @@
  * `--shard`: which share of the samples this process takes. `auto` asks the environment of an array job; it must be said,
  * because a job whose tasks are different models must not be sharded behind its user's back.
  */
-import type { Shard } from '../data/part.ts';
+import type { Shard } from '../data/selection.ts';
 import { mergeErrors } from '../errors/merge.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;

@@ -10,7 +10,7 @@ import { withFloat32Ports } from '../backends/float32-ports.ts';
 import { openSession, type Session } from '../backends/session.ts';
 import { loadRuntime } from '../backends/runtime.ts';
 import type { Dataset, Selection } from '../data/sample.ts';
-import { recordSkipped, summarizeSkipped } from '../data/tolerant.ts';
+import { recordSkipped, summarizeSkipped } from '../data/skip-bad.ts';
 import { version } from '../process/version.ts';
 import { evaluate } from './evaluate.ts';
 import { type NamedSession, openToRun, type OpenedModel } from './models.ts';

@@ -2,9 +2,8 @@
 import { compareErrors } from '../errors/compare.ts';
 import { dataErrors } from '../errors/data.ts';
 import { batches, feedsOf as feedsOfSamples } from '../data/batch.ts';
-import { carrier, checkCarry } from '../data/carry.ts';
-import { realRows, repeatedAxis } from '../data/real-rows.ts';
-import { alone, rowsOf, type Runs } from '../data/runs.ts';
+import { carrier, checkCarry } from '../data/fixed-inputs.ts';
+import { realRows, repeatedAxis, oneAtATime, rowsOf, type Runs } from '../data/runs.ts';
 import type { Batch, Dataset, Sample, Selection } from '../data/sample.ts';
 import type { TensorValue } from '../onnx/data-types.ts';
 import { feedsOf, firstSample, runsOfBoth, type NamedSession } from './models.ts';
@@ -72,7 +71,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const apart = planned.fixed || (planned.samples > 1 && (dataset.batchAxes?.size ?? 0) > 0);
   const axes = apart ? await sampleAxes(float, first, planned, both) : undefined;
   // What cannot be told apart by sample is compared sample by sample.
-  const runs = axes && both.some((name) => axes.get(name) === undefined) ? alone(planned) : planned;
+  const runs = axes && both.some((name) => axes.get(name) === undefined) ? oneAtATime(planned) : planned;
   // Each model lives with the state of its own making, as it will when it is used.
   const states = { float: carrier(carry), quant: carrier(carry) };
   const wanted = [...new Set([...both, ...states.float.outputs])];

@@ -6,7 +6,7 @@ import { feedsOf, firstSample, runsOfBoth, type NamedSession, type OpenedModel }
 import { profileBoth } from './profile.ts';
 import type { Latency, Profile } from './report.ts';
 import { feedsOf as feedsOfSamples } from '../data/batch.ts';
-import { alone, rowsOf } from '../data/runs.ts';
+import { oneAtATime, rowsOf } from '../data/runs.ts';
 import type { Dataset, Selection } from '../data/sample.ts';
 import { quantile } from './statistics.ts';
 
@@ -76,7 +76,7 @@ export async function timeModels(options: TimingOptions): Promise<{ latencyMs?: 
   if (!latency && !profile) return {};
   const sample = await firstSample(dataset, selection);
   // One real sample, as many times as a fixed batch dimension wants.
-  const runs = alone(runsOfBoth(float, quant, sample, dataset, 1));
+  const runs = oneAtATime(runsOfBoth(float, quant, sample, dataset, 1));
   const inputs = feedsOfSamples([sample], runs);
   const [floatFeeds, quantFeeds] = [feedsOf(float, inputs), feedsOf(quant, inputs)];
   const budget = budgetMs === undefined ? {} : { budgetMs };

@@ -1,7 +1,7 @@
 /** Arrays with samples along their first axis → a dataset; what .npy, .npz and .safetensors have in common. */
 import type { DataTypeName, TensorValue, TypedArray } from '../onnx/data-types.ts';
 import { dataErrors } from '../errors/data.ts';
-import { checkNames, fits, withBatchAxis } from './check.ts';
+import { checkNames, fits, withBatchAxis } from './model-inputs.ts';
 import { convert, convertible } from './convert.ts';
 import { indexedDataset } from './dataset.ts';
 import type { Dataset, InputInfo } from './sample.ts';

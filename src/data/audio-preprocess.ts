@@ -6,7 +6,7 @@
  */
 import { didYouMean } from '../errors/qdq-error.ts';
 import { dataErrors } from '../errors/data.ts';
-import { forOne } from './check.ts';
+import { forOne } from './model-inputs.ts';
 import { centers, logs, norms, samplesFor, scales, windowCount, windows, type MelOptions } from './log-mel.ts';
 import type { InputInfo } from './sample.ts';
 

@@ -1,7 +1,7 @@
 /** Samples → batches: joined along the batch axis and filled up, the next batch being read while the last one is in use. */
 import { elementCount, type TensorValue, type TypedArray } from '../onnx/data-types.ts';
 import { dataErrors } from '../errors/data.ts';
-import { alone, filledUp, planRuns, type Runs, type Side } from './runs.ts';
+import { oneAtATime, filledUp, planRuns, type Runs, type Side } from './runs.ts';
 import type { Batch, Dataset, InputInfo, Sample, Selection } from './sample.ts';
 
 /** Batches in the order of the selection; the last may be short. */
@@ -68,7 +68,7 @@ export function feedsOfOne(
   inputs: readonly InputInfo[],
   side: Side,
 ): Readonly<Record<string, TensorValue>> {
-  return feedsOf([sample], alone(planRuns(inputs, sample, 1, side)));
+  return feedsOf([sample], oneAtATime(planRuns(inputs, sample, 1, side)));
 }
 
 function concatenate(samples: readonly Sample[], name: string, axis: number): TensorValue {

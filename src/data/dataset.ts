@@ -1,9 +1,9 @@
 /** The two kinds of dataset: samples that are reached by position, and a stream that is read from its start. */
 import { createHash } from 'node:crypto';
 import { QdqError } from '../errors/qdq-error.ts';
-import { checkSample } from './check.ts';
+import { checkSample } from './model-inputs.ts';
 import type { Dataset, InputInfo, OnBad, Sample, Selection } from './sample.ts';
-import { positionsOf } from './select.ts';
+import { positionsOf } from './selection.ts';
 
 export interface SampleReader {
   read(position: number): Promise<Sample>;

@@ -2,7 +2,7 @@
 import { opendir, readFile, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dataErrors } from '../errors/data.ts';
-import { openFile } from './bytes.ts';
+import { openFile } from './random-access.ts';
 import { NameCollector, type Names } from './names.ts';
 import { readEntry, readZipDirectory } from './zip.ts';
 

@@ -4,15 +4,21 @@ import { opendir, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { nearest } from '../errors/qdq-error.ts';
 import { dataErrors } from '../errors/data.ts';
-import type { Target } from './formats/format.ts';
-import { entriesAtOnce } from './file-tree.ts';
-import { formats } from './formats/index.ts';
+import type { Format, Target } from './formats/format.ts';
+import { imageFolder } from './formats/image-folder.ts';
+import { npy, npz } from './formats/numpy.ts';
+import { random } from './formats/random.ts';
 import { readerModule } from './formats/reader-module.ts';
+import { safetensors } from './formats/safetensors.ts';
+import { tensorProto } from './formats/tensor-proto.ts';
+import { text } from './formats/text.ts';
+import { wav } from './formats/wav.ts';
+import { entriesAtOnce } from './file-tree.ts';
 import { NameCollector, Names } from './names.ts';
 import type { Dataset, InputInfo } from './sample.ts';
-import { tolerant } from './tolerant.ts';
+import { skippingBad } from './skip-bad.ts';
 
-export interface DataOptions {
+interface DataOptions {
   /** A file, a folder, or `random`. */
   readonly path?: string;
   /** A module that yields samples; instead of `path`. */
@@ -44,7 +50,7 @@ export async function openData(options: DataOptions, inputs: readonly InputInfo[
     );
   if (preprocess !== undefined && !format.preprocesses) throw dataErrors.preprocessNotImages(format.name);
   const dataset = await format.open({ target, inputs, preprocess, seed, count });
-  return options.skipBad ? tolerant(dataset) : dataset;
+  return options.skipBad ? skippingBad(dataset) : dataset;
 }
 
 async function look(path: string): Promise<Target> {
@@ -92,3 +98,7 @@ async function notFound(path: string): Promise<Error> {
     missing = parent;
   }
 }
+
+/** The data formats, most specific first: the first that recognises a target opens it. */
+
+const formats: readonly Format[] = [random, tensorProto, npy, npz, safetensors, text, readerModule, wav, imageFolder];

@@ -3,7 +3,7 @@
  * samples. Read to mono: the mean of the channels, integers divided by 2^(bits-1), so that full scale is -1 to 1.
  */
 import { dataErrors } from '../errors/data.ts';
-import type { RandomAccess } from './bytes.ts';
+import type { RandomAccess } from './random-access.ts';
 
 export interface WavHeader {
   /** Samples per second. */

@@ -5,7 +5,7 @@
 import { promisify } from 'node:util';
 import { crc32, inflateRaw } from 'node:zlib';
 import { dataErrors } from '../errors/data.ts';
-import { inMemory, slice, type RandomAccess } from './bytes.ts';
+import { inMemory, slice, type RandomAccess } from './random-access.ts';
 
 const inflate = promisify(inflateRaw);
 

@@ -1,7 +1,7 @@
 /** A dataset of samples made in the test. */
 import { createHash } from 'node:crypto';
 import type { Dataset, Sample } from '../../src/data/sample.ts';
-import { positionsOf } from '../../src/data/select.ts';
+import { positionsOf } from '../../src/data/selection.ts';
 import { elementCount, type TensorValue } from '../../src/onnx/data-types.ts';
 
 export function datasetOf(samples: readonly Sample[], options: { readonly stream?: boolean } = {}): Dataset {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import type { Session } from '../../src/backends/session.ts';
 import type { Dataset, Sample } from '../../src/data/sample.ts';
-import { positionsOf } from '../../src/data/select.ts';
+import { positionsOf } from '../../src/data/selection.ts';
 import { elementCount, type DataTypeName, type TensorValue, type TypedArray } from '../../src/onnx/data-types.ts';
 import { encodeModel } from '../../src/onnx/model-file.ts';
 import type { NodeProto } from '../../src/onnx/messages.ts';

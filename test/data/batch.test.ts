@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { batches } from '../../src/data/batch.ts';
 import { indexedDataset, streamDataset } from '../../src/data/dataset.ts';
-import { alone, filledUp, planRuns, rowsOf, type Runs } from '../../src/data/runs.ts';
+import { oneAtATime, filledUp, planRuns, rowsOf, type Runs } from '../../src/data/runs.ts';
 import type { InputInfo, Sample } from '../../src/data/sample.ts';
 import { drain, failure, input } from './helpers.ts';
 
@@ -268,9 +268,9 @@ describe('runs of a model', () => {
 
   it('of one sample hold it as often as the batch is large', () => {
     const runs = planRuns([input('x', [4, 3])], sampleOf({ x: [1, 3] }));
-    expect(alone(runs)).toMatchObject({ samples: 1, copies: 4, fixed: true });
+    expect(oneAtATime(runs)).toMatchObject({ samples: 1, copies: 4, fixed: true });
     const [a, b] = [sampleOf({ x: [1, 3] }), sampleOf({ x: [1, 3] })];
     expect(filledUp([a, b], runs)).toEqual([a, b, b, b]);
-    expect(filledUp([a], alone(runs))).toEqual([a, a, a, a]);
+    expect(filledUp([a], oneAtATime(runs))).toEqual([a, a, a, a]);
   });
 });

@@ -1,10 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { carrier, checkCarry } from '../../src/data/carry.ts';
-import { fixInputs, withFixed } from '../../src/data/fixed-inputs.ts';
+import { carrier, checkCarry, fixInputs, withFixed } from '../../src/data/fixed-inputs.ts';
 import { openData } from '../../src/data/open.ts';
-import { chooseSequences } from '../../src/data/select.ts';
+import { chooseSequences } from '../../src/data/selection.ts';
 import { failure, input, npyFile, readAll, temporaryFolder } from './helpers.ts';
 
 const inputs = [input('x', ['N', 2]), input('sr', [], 'int64'), input('state', [2, 'N', 1])];

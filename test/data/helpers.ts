@@ -7,7 +7,7 @@ import sharp from 'sharp';
 import { afterAll, expect } from 'vitest';
 import { QdqError } from '../../src/errors/qdq-error.ts';
 import type { DataTypeName } from '../../src/onnx/data-types.ts';
-import type { Pixels } from '../../src/data/resample.ts';
+import type { Pixels } from '../../src/data/resample-image.ts';
 import type { Batch, Dataset, InputInfo, Sample, Selection } from '../../src/data/sample.ts';
 
 export function temporaryFolder(): string {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { folderTree } from '../../src/data/file-tree.ts';
-import { listFiles } from '../../src/data/listing.ts';
+import { listFiles } from '../../src/data/labelled-files.ts';
 import { NameCollector, type Names } from '../../src/data/names.ts';
 import { temporaryFolder } from './helpers.ts';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { openSession } from '../../src/backends/session.ts';
 import { openData } from '../../src/data/open.ts';
-import { sampleOf } from '../../src/data/reader-sample.ts';
+import { sampleOf } from '../../src/data/formats/reader-module.ts';
 import type { InputInfo, Sample } from '../../src/data/sample.ts';
 import { textNumbers, textsOf } from '../../src/onnx/texts.ts';
 import { buildModel, node } from '../support/build.ts';

@@ -5,9 +5,8 @@
  */
 import { Counter } from '../../calibrate/kernels/counter.ts';
 import { batches, feedsOf as feedsOfSamples } from '../../data/batch.ts';
-import { carrier } from '../../data/carry.ts';
-import { repeatedAxis } from '../../data/real-rows.ts';
-import { alone, rowsOf, type Runs } from '../../data/runs.ts';
+import { carrier } from '../../data/fixed-inputs.ts';
+import { repeatedAxis, oneAtATime, rowsOf, type Runs } from '../../data/runs.ts';
 import type { Dataset, Sample, Selection } from '../../data/sample.ts';
 import type { Value } from '../../graph/value.ts';
 import { elementCount, type TensorValue } from '../../onnx/data-types.ts';
@@ -88,7 +87,7 @@ async function run(taps: readonly Tap[], excuses: Map<Pair, string>, options: Me
     const traced = carry.length > 0 || fixed ? undefined : await trace(pairs, first.inputs, sides, options);
     const lone = fixed && !(await liesInRows(taps, excuses, first, planned, sides));
     const room = !traced ? planned.samples : Math.min(planned.samples, fits(traced.float));
-    const runs = lone ? alone(planned) : { ...planned, samples: room };
+    const runs = lone ? oneAtATime(planned) : { ...planned, samples: room };
     // Samples that share a run would share their windows, and the result would depend on how many do.
     let cut = traced && runs.samples === 1 ? cutsOf(pairs, traced, options.pairing) : uncut;
     const reopen = async (): Promise<void> => {
@@ -149,7 +148,7 @@ async function liesInRows(
   runs: Runs,
   sides: Sides,
 ): Promise<boolean> {
-  const feeds = feedsOfSamples([sample], alone(runs));
+  const feeds = feedsOfSamples([sample], oneAtATime(runs));
   const made = await runSides(sides, feeds);
   const rows = rowsOf(runs, 1);
   const found = taps.every(({ pair }) => {

@@ -1,10 +1,10 @@
 /** Images in a folder or a zip archive, with labels from class folders, from labels.csv, or without. */
 import { dataErrors } from '../../errors/data.ts';
-import { fits } from '../check.ts';
+import { fits } from '../model-inputs.ts';
 import { indexedDataset } from '../dataset.ts';
 import { folderTree, zipTree } from '../file-tree.ts';
 import { decodeImage, fixedSize, imageTransform, loadDecoder } from '../image.ts';
-import { listFiles } from '../listing.ts';
+import { listFiles } from '../labelled-files.ts';
 import {
   assumedPreprocess,
   channelCount,
@@ -12,7 +12,7 @@ import {
   parsePreprocess,
   resolvePreprocess,
   type Preprocess,
-} from '../preprocess.ts';
+} from '../image-preprocess.ts';
 import type { InputInfo } from '../sample.ts';
 import type { Format } from './format.ts';
 

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { dataErrors } from '../../errors/data.ts';
 import { dataType, elementCount, type TypedArray } from '../../onnx/data-types.ts';
 import { arrayDataset, checkLabels, pairArrays } from '../arrays.ts';
-import { openFile, type RandomAccess } from '../bytes.ts';
+import { openFile, type RandomAccess } from '../random-access.ts';
 import { headerEnd, Malformed, parseHeader, type SafetensorsArray, type SafetensorsHeader } from '../safetensors.ts';
 import type { Dataset } from '../sample.ts';
 import type { Format, OpenRequest } from './format.ts';

@@ -6,7 +6,7 @@
 import { calibrate } from '../../calibrate/calibrate.ts';
 import type { ObserverState } from '../../calibrate/observers/observer.ts';
 import type { CalibrationState } from '../../calibrate/state.ts';
-import { inShard, partOf, type Part, type Shard } from '../../data/part.ts';
+import { inShard, partOf, type Part, type Shard } from '../../data/selection.ts';
 import { QdqError } from '../../errors/qdq-error.ts';
 import type { Model } from '../../graph/model.ts';
 import type { CalibrateOptions, ObserverFlags } from '../../settings/options.ts';

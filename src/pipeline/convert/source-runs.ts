@@ -8,7 +8,7 @@ import { showQuantized } from '../../qat/cut.ts';
 import type { ConvertOptions } from '../../settings/options.ts';
 import type { Results } from './deviations.ts';
 import { generateInputs } from '../samples/generated.ts';
-import { choose } from '../../data/select.ts';
+import { choose } from '../../data/selection.ts';
 import { cautions, openFlags, type Samples } from '../samples/samples.ts';
 import { inputsOf } from '../source/source.ts';
 

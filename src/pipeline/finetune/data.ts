@@ -1,7 +1,7 @@
 /** Which samples train and which judge, and how they are cut into steps and shards. */
 import { planRuns, type Runs } from '../../data/runs.ts';
 import type { Dataset, InputInfo, Sample, Selection } from '../../data/sample.ts';
-import { choose } from '../../data/select.ts';
+import { choose } from '../../data/selection.ts';
 import { finetuneErrors } from '../../errors/finetune.ts';
 import type { FinetuneOptions } from '../../settings/options.ts';
 import { cautions, everySample, openFlags, type Samples } from '../samples/samples.ts';

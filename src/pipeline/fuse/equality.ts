@@ -4,7 +4,7 @@ import { openModel } from '../../compare/models.ts';
 import { isComparable, toNumbers } from '../../compare/metrics/metric.ts';
 import { feedsOfOne } from '../../data/batch.ts';
 import type { Dataset } from '../../data/sample.ts';
-import { choose } from '../../data/select.ts';
+import { choose } from '../../data/selection.ts';
 import { pipelineErrors } from '../../errors/pipeline.ts';
 import type { Model } from '../../graph/model.ts';
 import type { Value } from '../../graph/value.ts';

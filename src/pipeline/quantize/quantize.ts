@@ -11,7 +11,7 @@ import { notesOf, type CalibrationState } from '../../calibrate/state.ts';
 import { compareModels } from '../../compare/compare.ts';
 import { checkGates, parseGate } from '../../compare/gates.ts';
 import type { Improvement, Report } from '../../compare/report.ts';
-import { summarizeSkipped } from '../../data/tolerant.ts';
+import { summarizeSkipped } from '../../data/skip-bad.ts';
 import type { Interval } from '../../ops/op.ts';
 import { pipelineErrors } from '../../errors/pipeline.ts';
 import type { Model } from '../../graph/model.ts';

@@ -4,9 +4,9 @@ import { feedsOfOne } from '../../data/batch.ts';
 import { fixInputs, withFixed } from '../../data/fixed-inputs.ts';
 import { batchAxesOf } from '../../data/model-inputs.ts';
 import { openData } from '../../data/open.ts';
-import { isAssumed } from '../../data/preprocess.ts';
+import { isAssumed } from '../../data/image-preprocess.ts';
 import type { Dataset, InputInfo, Selection } from '../../data/sample.ts';
-import { choose, chooseSequences, type Choice } from '../../data/select.ts';
+import { choose, chooseSequences, type Choice } from '../../data/selection.ts';
 import type { DataFlags } from '../../settings/options.ts';
 
 /** Enough for min/max ranges of image models to settle. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { realRows, repeatedAxis } from '../../src/data/real-rows.ts';
+import { realRows, repeatedAxis } from '../../src/data/runs.ts';
 
 /** [steps, rows, 2], sample `s` being 100·s. */
 const series = (steps: number, samples: readonly number[]) => ({

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { resample, type Kernel, type Pixels } from '../../src/data/resample.ts';
+import { resample, type Kernel, type Pixels } from '../../src/data/resample-image.ts';
 import { noise } from './helpers.ts';
 
 /** Image.resize of Pillow 12.3 over the 9x7 noise image: kernel, width, height, bytes. */

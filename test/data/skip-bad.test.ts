@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { openData } from '../../src/data/open.ts';
-import { partOf } from '../../src/data/part.ts';
-import { mergeSkipped, recordSkipped, skippedWarnings } from '../../src/data/tolerant.ts';
+import { partOf } from '../../src/data/selection.ts';
+import { mergeSkipped, recordSkipped, skippedWarnings } from '../../src/data/skip-bad.ts';
 import { failure, input, noise, png, readAll, temporaryFolder } from './helpers.ts';
 
 const pixels = input('x', [null, 3, 4, 4]);

@@ -6,7 +6,7 @@
  */
 import { didYouMean } from '../errors/qdq-error.ts';
 import { dataErrors } from '../errors/data.ts';
-import { kernels, type Kernel } from './resample.ts';
+import { kernels, type Kernel } from './resample-image.ts';
 import type { InputInfo } from './sample.ts';
 
 /** `shortest`: keep the aspect ratio and cover width × height. `stretch`: exactly width × height. */

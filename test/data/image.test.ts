@@ -1,7 +1,6 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { fromInks, jpegComponents } from '../../src/data/cmyk.ts';
-import { decodeImage } from '../../src/data/image.ts';
+import { fromInks, jpegComponents, decodeImage } from '../../src/data/image.ts';
 import { noise, png } from './helpers.ts';
 
 /** Two fields of ink, 16 x 8, written by Pillow 13: Image.fromarray(array, 'CMYK').save(file, 'JPEG', quality=90). */

@@ -7,7 +7,7 @@ import {
   isAssumed,
   parsePreprocess,
   resolvePreprocess,
-} from '../../src/data/preprocess.ts';
+} from '../../src/data/image-preprocess.ts';
 import { failure, input } from './helpers.ts';
 
 const image = input('x', ['N', 3, 224, 224]);

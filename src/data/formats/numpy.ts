@@ -1,14 +1,109 @@
+/** One .npy array for a model with one input. */
+import { basename } from 'node:path';
+import { dataType, elementCount, type DataTypeName, type TypedArray } from '../../onnx/data-types.ts';
+import { textNumbers } from '../../onnx/texts.ts';
+import { dataErrors } from '../../errors/data.ts';
+import { type RandomAccess, openFile } from '../random-access.ts';
+import { own } from '../../graph/names.ts';
+import { arrayDataset, checkLabels, pairArrays, type Column } from '../arrays.ts';
+import type { Dataset } from '../sample.ts';
+import { openEntry, readZipDirectory, type ZipEntry } from '../zip.ts';
+import type { Format, OpenRequest } from './format.ts';
+
+export const npy: Format = {
+  name: 'npy',
+  accepts: 'an .npy array with samples along the first axis',
+  preprocesses: false,
+  detect: ({ extension }) => extension === '.npy',
+  async open({ target: { path }, inputs }) {
+    const [input] = inputs;
+    if (inputs.length !== 1 || input === undefined) throw dataErrors.npyOneInput(path, inputs);
+    const file = await openFile(path);
+    const header = await readNpyHeader(file).finally(() => file.close());
+    const name = basename(path);
+    return arrayDataset({
+      source: path,
+      format: 'npy',
+      columns: [{ name, header, input }],
+      labels: undefined,
+      idBase: name,
+      async open() {
+        const opened = await openFile(path);
+        const row = rowReader(header, opened);
+        return { row: (_, position) => row(position), close: () => opened.close() };
+      },
+    });
+  },
+};
+
+/**
+ * An .npz archive: arrays named after the inputs, and `labels` (or `y`) if any. Stored members (numpy.savez) are read
+ * in place; compressed ones are inflated into memory once.
+ */
+
+export const npz: Format = {
+  name: 'npz',
+  accepts: 'an .npz with arrays named after the inputs, and labels if any',
+  preprocesses: false,
+  detect: ({ extension }) => extension === '.npz',
+  open: openNpz,
+};
+
+async function openNpz({ target: { path }, inputs }: OpenRequest): Promise<Dataset> {
+  const file = await openFile(path);
+  try {
+    const entries = await readZipDirectory(file);
+    const members = new Map(entries.map((entry) => [entry.name.replace(/\.npy$/, ''), entry]));
+    const { pairs, labels } = pairArrays([...members.keys()], inputs, path);
+
+    const inflated = new Map<string, Promise<RandomAccess>>();
+    const content = (archive: RandomAccess, name: string): Promise<RandomAccess> => {
+      const entry = members.get(name)!;
+      if (entry.method === 0) return openEntry(archive, entry);
+      const kept = inflated.get(name) ?? openEntry(archive, entry);
+      inflated.set(name, kept);
+      return kept;
+    };
+    const columns: (Column & { readonly header: NpyHeader })[] = [];
+    for (const [name, input] of pairs)
+      columns.push({ name, input, header: await readNpyHeader(await content(file, name)) });
+    return arrayDataset({
+      source: path,
+      format: 'npz',
+      columns,
+      labels: labels === undefined ? undefined : await readLabels(file, members.get(labels)!, path),
+      idBase: basename(path),
+      async open() {
+        const archive = await openFile(path);
+        try {
+          const rows = new Map<string, (row: number) => Promise<TypedArray>>();
+          for (const { name, header } of columns) rows.set(name, rowReader(header, await content(archive, name)));
+          return { row: (name, position) => rows.get(name)!(position), close: () => archive.close() };
+        } catch (error) {
+          await archive.close();
+          throw error;
+        }
+      },
+    });
+  } finally {
+    await file.close();
+  }
+}
+
+async function readLabels(file: RandomAccess, entry: ZipEntry, path: string): Promise<number[]> {
+  const content = await openEntry(file, entry);
+  const header: NpyHeader = await readNpyHeader(content);
+  checkLabels(header, path);
+  const whole = rowReader({ ...header, shape: [1, header.shape[0]!] }, content);
+  return Array.from((await whole(0)) as Iterable<number | bigint>, Number);
+}
+
 /**
  * The .npy format (NEP 1, versions 1 to 3): a header, then one array. Rows along the first axis are read where they
  * lie, so that an array may be larger than memory; Fortran order, which scatters rows, is loaded and reordered once.
  */
-import { dataType, elementCount, type DataTypeName, type TypedArray } from '../onnx/data-types.ts';
-import { textNumbers } from '../onnx/texts.ts';
-import { dataErrors } from '../errors/data.ts';
-import type { RandomAccess } from './bytes.ts';
-import { own } from '../graph/names.ts';
 
-export interface NpyHeader {
+interface NpyHeader {
   readonly type: DataTypeName;
   readonly shape: readonly number[];
   readonly fortranOrder: boolean;
@@ -36,7 +131,7 @@ const types: Readonly<Record<string, DataTypeName>> = {
   '|b1': 'bool',
 };
 
-export async function readNpyHeader(file: RandomAccess): Promise<NpyHeader> {
+async function readNpyHeader(file: RandomAccess): Promise<NpyHeader> {
   if (file.size < 12) throw dataErrors.badNpy(file.name, 'it is too short');
   const start = await file.read(0, 12);
   const version = start[6]!;
@@ -63,7 +158,7 @@ export async function readNpyHeader(file: RandomAccess): Promise<NpyHeader> {
 }
 
 /** The elements of row i (of the whole array for i = 0 when it has no axis), in row-major order. */
-export function rowReader(header: NpyHeader, file: RandomAccess): (row: number) => Promise<TypedArray> {
+function rowReader(header: NpyHeader, file: RandomAccess): (row: number) => Promise<TypedArray> {
   const { shape, fortranOrder, dataOffset, width } = header;
   const rowLength = elementCount(shape.slice(1));
   if (!fortranOrder || shape.length < 2) {

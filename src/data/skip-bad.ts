@@ -2,7 +2,7 @@
 import type { Dataset, Selection, Skipped } from './sample.ts';
 
 /** The dataset without its bad samples. They are known by position: one is counted once, however often the data is read. */
-export function tolerant(dataset: Dataset): Dataset {
+export function skippingBad(dataset: Dataset): Dataset {
   const bad = new Map<number, string>();
   return {
     ...dataset,
@@ -21,12 +21,12 @@ export interface SkippedRecord {
   readonly first: readonly Skipped[];
 }
 
-const told = 3;
+const mostReasons = 3;
 
 export function recordSkipped(skipped: readonly Skipped[]): SkippedRecord | undefined {
   if (skipped.length === 0) return undefined;
   const sorted = [...skipped].sort((a, b) => a.position - b.position);
-  return { positions: sorted.map(({ position }) => position), first: sorted.slice(0, told) };
+  return { positions: sorted.map(({ position }) => position), first: sorted.slice(0, mostReasons) };
 }
 
 /** Of two parts of a selection, which may have met the same bad samples: each counts once. */
@@ -34,7 +34,7 @@ export function mergeSkipped(a: SkippedRecord | undefined, b: SkippedRecord | un
   if (!a || !b) return a ?? b;
   const positions = [...new Set([...a.positions, ...b.positions])].sort((x, y) => x - y);
   const first = new Map([...a.first, ...b.first].map((each) => [each.position, each]));
-  return { positions, first: positions.flatMap((position) => first.get(position) ?? []).slice(0, told) };
+  return { positions, first: positions.flatMap((position) => first.get(position) ?? []).slice(0, mostReasons) };
 }
 
 /** As much of it as a report tells. */
