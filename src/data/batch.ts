@@ -1,12 +1,32 @@
-/** Samples → batches: joined along the batch axis and filled up, the next batch being read while the last one is in use. */
+/** Samples to batches: grouped, joined along the batch axis and filled up (runs.ts), the next being read while the last one is in use. */
 import { elementCount, type TensorValue, type TypedArray } from '../onnx/data-types.ts';
 import { dataErrors } from '../errors/data.ts';
 import { oneAtATime, filledUp, planRuns, type Runs, type Side } from './runs.ts';
 import type { Batch, Dataset, InputInfo, Sample, Selection } from './sample.ts';
 
 /** Batches in the order of the selection; the last may be short. */
-export async function* batches(dataset: Dataset, selection: Selection, runs: Runs): AsyncGenerator<Batch> {
-  const source = gather(dataset.samples(selection), runs);
+export function batches(dataset: Dataset, selection: Selection, runs: Runs): AsyncGenerator<Batch> {
+  return ahead(joined(dataset.samples(selection), runs));
+}
+
+async function* joined(samples: AsyncIterable<Sample>, runs: Runs): AsyncGenerator<Batch> {
+  for await (const group of grouped(samples, runs.samples)) yield batchOf(group, runs);
+}
+
+/** Samples in groups of `size`; the last may be smaller. */
+export async function* grouped(samples: AsyncIterable<Sample>, size: number): AsyncGenerator<readonly Sample[]> {
+  let waiting: Sample[] = [];
+  for await (const sample of samples) {
+    waiting.push(sample);
+    if (waiting.length < size) continue;
+    yield waiting;
+    waiting = [];
+  }
+  if (waiting.length > 0) yield waiting;
+}
+
+/** Keeps the next item in the making while the last one is in use. */
+export async function* ahead<T>(source: AsyncGenerator<T>): AsyncGenerator<T> {
   try {
     let next = source.next();
     for (;;) {
@@ -18,23 +38,12 @@ export async function* batches(dataset: Dataset, selection: Selection, runs: Run
       yield value;
     }
   } finally {
-    await source.return(undefined);
+    // Waits for what is in the making.
+    await source.return(undefined as never);
   }
 }
 
-async function* gather(samples: AsyncIterable<Sample>, runs: Runs): AsyncGenerator<Batch, undefined> {
-  let waiting: Sample[] = [];
-  for await (const sample of samples) {
-    waiting.push(sample);
-    if (waiting.length < runs.samples) continue;
-    yield batchOf(waiting, runs);
-    waiting = [];
-  }
-  if (waiting.length > 0) yield batchOf(waiting, runs);
-  return undefined;
-}
-
-/** One batch. @throws DATA_* when samples do not fit together */
+/** Makes one batch of at most `runs.samples` samples. @throws DATA_* when samples do not fit together */
 export function batchOf(samples: readonly Sample[], runs: Runs): Batch {
   const labels = samples.flatMap(({ label }) => label ?? []);
   if (labels.length !== 0 && labels.length !== samples.length) {

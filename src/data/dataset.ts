@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { QdqError } from '../errors/qdq-error.ts';
 import { checkSample } from './model-inputs.ts';
-import type { Dataset, InputInfo, OnBad, Sample, Selection } from './sample.ts';
-import { positionsOf } from './selection.ts';
+import type { Dataset, InputInfo, OnBad, Sample } from './sample.ts';
+import { membership, positionsOf } from './selection.ts';
 
 export interface SampleReader {
   read(position: number): Promise<Sample>;
@@ -121,13 +121,4 @@ async function attempt(
     onBad(position, error);
     return [];
   }
-}
-
-function membership(selection: Selection): { has(position: number): boolean; last: number } {
-  if ('from' in selection) {
-    const { from, to = Infinity } = selection;
-    return { has: (position) => position >= from && position < to, last: to > from ? to - 1 : -1 };
-  }
-  const positions = new Set(selection);
-  return { has: (position) => positions.has(position), last: selection.at(-1) ?? -1 };
 }

@@ -1,6 +1,6 @@
 /**
  * The discrete Fourier transform of real numbers, of any length: mixed radix (Cooley and Tukey 1965), a plain sum over each prime
- * factor. The windows of speech models, such as 400, have small factors. Sums are in float64.
+ * factor. The windows of speech models are often no power of two (Whisper's are 400), but have small factors. Sums are in float64.
  */
 
 export interface Transform {

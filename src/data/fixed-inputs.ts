@@ -1,6 +1,7 @@
 /**
- * Inputs that no sample brings: constants (`--input sr=16000`) and the state of a stateful model (`--carry stateN=state`), which
- * is zero at the start of every sequence. Both become part of every sample, so that a sample alone can always be run.
+ * Inputs that no sample brings: constants (`--input sr=16000`) and the state of a stateful model (`--carry stateN=state`). Both become part
+ * of every sample, the state as zeros, so that any sample can be run by itself; in a sequence, the outputs of a run become the state of the
+ * next, for each session its own.
  */
 import { dataErrors } from '../errors/data.ts';
 import { type TensorValue, elementCount } from '../onnx/data-types.ts';
@@ -13,11 +14,12 @@ interface FixedInputs {
   readonly carry: readonly Carry[];
   /** What is left for the samples to bring. */
   readonly rest: readonly InputInfo[];
-  /** Of the constants, for reports. */
+  /** The constants as they were given, for reports. */
   readonly words: readonly string[];
 }
 
 /**
+ * Reads `--input` and `--carry`.
  * @param constants `INPUT=NUMBER` each; every element gets the value, open dimensions are 1
  * @param carried `OUTPUT=INPUT` each
  * @throws DATA_INPUT_VALUE, DATA_CARRY
@@ -86,10 +88,9 @@ function filled(input: InputInfo, value: number): TensorValue {
   }
 }
 
-/** The state of a stateful model on its way from one run to the next, for each session its own. */
-
 type Tensors = Readonly<Record<string, TensorValue>>;
 
+/** Carries the state of one session from run to run. */
 interface Carrier {
   /** Outputs that every run must return. */
   readonly outputs: readonly string[];
@@ -99,7 +100,7 @@ interface Carrier {
   keep(outputs: Tensors): void;
 }
 
-/** @throws DATA_CARRY (keep) when an output does not fit the input */
+/** A carrier before the first run. @throws DATA_CARRY (keep) when an output does not fit the input */
 export function carrier(carry: readonly Carry[] = []): Carrier {
   let state: Tensors = {};
   let initial: Tensors = {};

@@ -1,7 +1,8 @@
 /**
- * One image file → one tensor. sharp (libvips) only decodes, to the same pixels as Pillow; everything after that is
+ * One image file to one tensor. sharp (libvips) only decodes, to the same pixels as Pillow; everything after that is
  * our own arithmetic. As in Pillow and torchvision, the EXIF orientation is not applied, colour profiles are not
- * applied, and an alpha channel is dropped rather than blended.
+ * applied, and an alpha channel is dropped rather than blended. Images of four inks (CMYK), as printing has them, become RGB by Pillow's
+ * convention.
  */
 import type { TensorValue, TypedArray } from '../onnx/data-types.ts';
 import { float32ToFloat16, fromFloat32 } from '../onnx/float16.ts';
@@ -48,6 +49,7 @@ export async function decodeImage(bytes: Uint8Array, name: string): Promise<Pixe
 
 const isTiff = (bytes: Uint8Array): boolean => (bytes[0] === 0x49 || bytes[0] === 0x4d) && bytes[0] === bytes[1];
 
+/** Whether an image is CMYK. Only where the head of the file leaves that open is the decoder asked. */
 async function isOfInks(bytes: Uint8Array, image: ReturnType<Decoder>): Promise<boolean> {
   const components = jpegComponents(bytes);
   if (components !== undefined ? components !== 4 : !isTiff(bytes)) return false;
@@ -133,10 +135,8 @@ function roundHalfEven(value: number): number {
   return rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
 }
 
-/** Images of four inks, as printing has them: their colours on a screen are a matter of convention, and here it is Pillow's. */
-
 /**
- * Whether a JPEG holds four components; other files are asked of the decoder. Reading the head of a file is all that photographs, which
+ * The number of components of a JPEG, undefined for other files, of which the decoder is asked. Reading the head of a file is all that photographs, which
  * have three, cost.
  */
 export function jpegComponents(bytes: Uint8Array): number | undefined {
@@ -151,7 +151,10 @@ export function jpegComponents(bytes: Uint8Array): number | undefined {
   return undefined;
 }
 
-/** As Pillow's convert('RGB'): what black leaves over, less the share of the ink. */
+/**
+ * CMYK to RGB as Pillow's convert('RGB') has it: light = 255 - K, and each colour = light - ink · light / 255, rounded.
+ * @param inks C, M, Y, K of each pixel
+ */
 export function fromInks(inks: Uint8Array, width: number, height: number): Pixels {
   const data = new Uint8Array(width * height * 3);
   for (let from = 0, to = 0; to < data.length; from += 4, to += 3) {

@@ -1,4 +1,7 @@
-/** The files of a folder or an archive that are samples, with the labels that their places or a table give them. */
+/**
+ * The files of a folder or an archive that are samples (images, sounds), with their labels: from a labels.csv, from class folders, or none.
+ * A folder may hold millions of files: they are kept as ranks among the sorted names (names.ts) and as numbers, and strings are made on demand.
+ */
 import { dataErrors } from '../errors/data.ts';
 import { withoutMark } from '../onnx/utf8.ts';
 import type { Names } from './names.ts';
@@ -6,13 +9,13 @@ import type { FileTree } from './file-tree.ts';
 
 const splitNames = new Set(['train', 'training', 'val', 'valid', 'validation', 'test', 'testing', 'eval']);
 
-/** What a place holds where no samples are: its first name below the root, if any, and how many. */
+/** What a place holds, for the error when no samples are there: its first name below the root, if any, and how many. */
 interface Found {
   readonly first: string | undefined;
   readonly count: number;
 }
 
-/** In order of their names. A folder may hold millions: they are kept as ranks and numbers. */
+/** Files and labels in the order of the names. */
 export class FileList {
   readonly length: number;
   readonly #names: Names;
@@ -92,8 +95,6 @@ async function readText(tree: FileTree, name: string): Promise<string> {
   }
 }
 
-/** The labels of a folder of images or sounds: from a labels.csv, from class folders, or none. */
-
 const labelsFile = 'labels.csv';
 
 export interface LabelledFile {
@@ -102,7 +103,7 @@ export interface LabelledFile {
 }
 
 /**
- * Class folders: the label is the index of the first folder in code unit order (as torchvision's ImageFolder has it).
+ * Labels from class folders: the label is the index of the first folder in code unit order (as torchvision's ImageFolder has it).
  * A flat folder has no labels; a mixture of both is ambiguous. `names` are relative to `where` and sorted.
  * @returns a label per name
  */
@@ -131,7 +132,7 @@ function added(classes: Map<string, number>, name: string): number {
 }
 
 /**
- * A table with a header: column `file`, and `class_index` (integers) or `label` (integers, or class names, which are
+ * Labels from a table with a header: column `file`, and `class_index` (integers) or `label` (integers, or class names, which are
  * numbered in code unit order). The table is the list of samples: files it does not name are not used.
  * @param rankOf the rank of a sample among all names, -1 where there is none
  * @returns ranks, ascending, and their labels

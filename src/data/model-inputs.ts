@@ -1,10 +1,14 @@
-/** What samples have to bring for a model, and along which axis of each input they lie side by side. */
+/**
+ * The inputs of a model: what samples have to bring for them, along which axis they lie side by side, and whether a sample fits. Every sample
+ * is checked before anything runs, so that an error names the sample, not a kernel.
+ */
 import { elementCount, type TensorValue, type TypedArray } from '../onnx/data-types.ts';
 import { dataErrors } from '../errors/data.ts';
 import type { Model } from '../graph/model.ts';
 import { batchAxis } from '../ops/batch-axis.ts';
 import type { InputInfo, Sample } from './sample.ts';
 
+/** The inputs that must be fed, in their order. */
 export function inputsOf(model: Model): InputInfo[] {
   return model.feeds.map((value) => {
     const axis = batchAxis(value);
@@ -18,12 +22,10 @@ export function inputsOf(model: Model): InputInfo[] {
   });
 }
 
-/** Where samples lie along another axis than the first, by input. */
+/** The batch axes that are not the first one, by input. */
 export function batchAxesOf(inputs: readonly InputInfo[]): ReadonlyMap<string, number> {
   return new Map(inputs.flatMap(({ name, batchAxis: axis }) => (axis === undefined ? [] : [[name, axis] as const])));
 }
-
-/** Holds every sample against the model's inputs before anything runs, so that an error names the sample, not a kernel. */
 
 /** Returns the sample when it has exactly the inputs, each of the right type and shape and finite. */
 export function checkSample(sample: Sample, inputs: readonly InputInfo[]): Sample {
@@ -57,6 +59,7 @@ export function fits(dims: readonly number[], input: InputInfo): boolean {
   );
 }
 
+/** The axis along which samples lie side by side. */
 export function batchAxisOf({ batchAxis = 0 }: InputInfo): number {
   return batchAxis;
 }

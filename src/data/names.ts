@@ -1,6 +1,6 @@
 /**
- * Many file names in little memory: their UTF-8 bytes in blocks and a permutation that sorts them, some eight bytes a name beside its
- * own; a string is made only when one is asked for. The order is that of JavaScript's sort (UTF-16 code units).
+ * Many file names in little memory: their UTF-8 bytes in blocks of 1,024 names and a permutation that sorts them, some eight bytes a name beside
+ * its own; a string is made only when one is asked for. The order is that of JavaScript's sort (UTF-16 code units).
  */
 const blockSize = 1024;
 

@@ -1,4 +1,4 @@
-/** The door of the room: what the user gave as `--data` or `--reader` becomes a Dataset for one model's inputs. */
+/** Opens data: what the user gave as `--data` or `--reader` becomes a Dataset for one model's inputs, read by one of the formats listed here. */
 import { statSync } from 'node:fs';
 import { opendir, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
@@ -33,9 +33,13 @@ interface DataOptions {
   readonly skipBad?: boolean;
 }
 
+/** Every data format, most specific first: the first that recognises the data opens it. To add one: write its file in formats/ and list it here. */
+const formats: readonly Format[] = [random, tensorProto, npy, npz, safetensors, text, readerModule, wav, imageFolder];
+
+/** What is no path but the name of a generator. */
 const words = ['random'];
 
-/** @throws QdqError: usage errors for what was asked, data errors for what was found. */
+/** Opens the data of one command. @throws QdqError: usage errors for what was asked, data errors for what was found. */
 export async function openData(options: DataOptions, inputs: readonly InputInfo[]): Promise<Dataset> {
   const { path, reader, preprocess, seed = 0, count = 32 } = options;
   if (path !== undefined && reader !== undefined) throw dataErrors.dataAndReader(path, reader);
@@ -98,7 +102,3 @@ async function notFound(path: string): Promise<Error> {
     missing = parent;
   }
 }
-
-/** The data formats, most specific first: the first that recognises a target opens it. */
-
-const formats: readonly Format[] = [random, tensorProto, npy, npz, safetensors, text, readerModule, wav, imageFolder];

@@ -1,4 +1,4 @@
-/** Bytes that are read where they lie: a file, a part of one, or memory. Offsets are numbers up to 2^53. */
+/** Random access to bytes, which are read where they lie: a file, a part of one, or memory. Offsets are numbers up to 2^53. */
 import { open } from 'node:fs/promises';
 import { dataErrors } from '../errors/data.ts';
 
@@ -14,6 +14,7 @@ export interface OpenFile extends RandomAccess {
   close(): Promise<void>;
 }
 
+/** Opens a file for reading. @throws DATA_UNREADABLE, and of `read` DATA_TRUNCATED */
 export async function openFile(path: string): Promise<OpenFile> {
   const handle = await open(path).catch((cause: unknown) => {
     throw dataErrors.unreadable(path, cause);

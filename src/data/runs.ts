@@ -1,19 +1,27 @@
 /**
- * How samples become runs of a model: how many share one, along which axis of each input, and what fills it up where the model takes
- * no fewer. Every command that runs a model on samples asks here.
+ * How samples become runs of a model, and which part of a run's results is whose. Every command that runs a model on samples asks here:
+ * calibrate, compare, the proofs and training.
+ *
+ * How many samples share a run, along which axis of each input they are joined, and what fills it up where the model takes no fewer:
  *
  * - A free batch takes any number of samples.
  * - A fixed batch takes that many; a short last one is filled up with its last sample.
  * - Where an input that differs from sample to sample has no batch axis, or results cannot be told apart, samples run one by one, each as
  *   often as the batch is large: whatever is made of the run is then made of that sample alone.
+ *
+ * Which axis is the batch follows from the operators that read the input (ops/batch-axis.ts: steps come first in an LSTM). A batch that the
+ * inputs leave open and a Reshape fixes is closed when the model is opened (pipeline/open-batch.ts). Which rows of a result belong to which
+ * sample is seen in a run of one sample many times: the result repeats itself along that axis. Where it does not, as in a list of all
+ * detections, the samples run one by one.
  */
 import { elementCount, type TypedArray } from '../onnx/data-types.ts';
 import { dataErrors } from '../errors/data.ts';
 import { batchAxisOf } from './model-inputs.ts';
 import type { Dataset, InputInfo, Sample } from './sample.ts';
 
+/** How samples share runs. */
 export interface Runs {
-  /** That share a run. */
+  /** Samples that share a run. */
   readonly samples: number;
   /** How often each stands in it. */
   readonly copies: number;
@@ -27,6 +35,7 @@ export interface Runs {
 export type Side = Pick<Dataset, 'constants' | 'batchAxes'>;
 
 /**
+ * Decides how samples share runs.
  * @param sample one of the samples to come, to see how many rows of the batch axis each has
  * @param asked samples per run where the batch is free
  * @throws DATA_ROWS when the inputs' fixed batches do not go together
@@ -65,7 +74,7 @@ export function planRuns(
   return whole.every(({ name }) => constants.includes(name)) ? runs : oneAtATime(runs);
 }
 
-/** The same, one sample at a time. */
+/** The same with one sample in a run; of a fixed batch, as often as it is large. */
 export function oneAtATime({ samples, copies, fixed, axes }: Runs): Runs {
   return { samples: 1, copies: fixed ? samples * copies : 1, fixed, axes };
 }
@@ -82,8 +91,6 @@ export function filledUp(samples: readonly Sample[], { samples: size, copies, fi
   return Array.from({ length: size * copies }, (_, i) => samples[Math.floor(i / copies)] ?? last);
 }
 
-/** Which part of what a run returned belongs to which sample, where the batch is filled up: found by running one sample many times. */
-
 type Numbers = TypedArray | readonly number[];
 
 interface Result {
@@ -91,7 +98,7 @@ interface Result {
   readonly data: Numbers;
 }
 
-/** Of the largest magnitude: kernels take the rows at the end of a tensor on another way than the rest. */
+/** Part of the largest magnitude by which equal rows may differ: kernels compute the last rows of a tensor in another way than the rest. */
 const tolerance = 1e-4;
 
 /**

@@ -1,6 +1,10 @@
 /**
- * Which samples calibrate and which are left over to judge the result. The choice depends on the number of samples
- * and the seed alone, and a larger choice contains every smaller one, so that `--samples` can grow without surprise.
+ * Which samples are read: those that calibrate, those that are left over to judge the result, and parts of a selection.
+ *
+ * - The choice depends on the number of samples and the seed alone, and a larger choice contains every smaller one, so that
+ *   `--samples` can grow without surprise.
+ * - A part is a shard of a selection, or what an interrupted run left over. Which samples belong to it follows from their place in the
+ *   selection alone, so that parts made on different machines fit together without a word between them.
  */
 import { createHash } from 'node:crypto';
 import type { Dataset, Selection } from './sample.ts';
@@ -15,7 +19,7 @@ export interface Choice {
 }
 
 /**
- * `samples` positions out of `count`, in ascending order, and the others. A stream (count undefined) cannot be drawn
+ * Draws `samples` positions out of `count`, in ascending order, and the others. A stream (count undefined) cannot be drawn
  * from without reading it whole, so its first `samples` are taken.
  */
 export function choose(count: number | undefined, samples: number, seed: number): Choice {
@@ -42,7 +46,7 @@ export function choose(count: number | undefined, samples: number, seed: number)
 }
 
 /**
- * For samples that must be run in order: whole sequences, drawn at random, until there are `samples`; the last may be cut, and
+ * Draws samples that must be run in order: whole sequences at random, until there are `samples`; the last may be cut, and
  * its end is left over.
  * @param lengths of the sequences, in order
  */
@@ -82,11 +86,6 @@ export function* positionsOf(selection: Selection, count: number): Generator<num
   }
 }
 
-/**
- * Part of a selection: a shard of it, or what an interrupted run left over. Which samples belong to a part follows from
- * their place in the selection alone, so that parts made on different machines fit together without a word between them.
- */
-
 /** One of `count` equal shares; `index` counts from 1. */
 export interface Shard {
   readonly index: number;
@@ -111,7 +110,7 @@ export interface Part {
 
 type Wanted = (place: number) => boolean;
 
-/** Strided: equal shares of data sorted by class or length, and of a stream whose end is not known. */
+/** A shard's samples, strided: equal shares of data sorted by class or length, and of a stream whose end is not known. */
 export function inShard({ index, count }: Shard): Wanted {
   return (place) => place % count === index - 1;
 }
@@ -175,4 +174,14 @@ function counter(): { add(id: string): number; tally(): Tally } {
     },
     tally: () => ({ samples, idsHash: ids.digest('hex') }),
   };
+}
+
+/** Whether a position is in a selection, and the last that may be; -1 when there are none. */
+export function membership(selection: Selection): { has(position: number): boolean; last: number } {
+  if ('from' in selection) {
+    const { from, to = Infinity } = selection;
+    return { has: (position) => position >= from && position < to, last: to > from ? to - 1 : -1 };
+  }
+  const positions = new Set(selection);
+  return { has: (position) => positions.has(position), last: selection.at(-1) ?? -1 };
 }

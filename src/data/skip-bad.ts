@@ -1,5 +1,9 @@
-/** `--skip-bad`: samples that cannot be read or do not fit the model are left out and counted instead of ending the run. */
-import type { Dataset, Selection, Skipped } from './sample.ts';
+/**
+ * `--skip-bad`: samples that cannot be read or do not fit the model are left out and counted instead of ending the run. What was
+ * left out travels with states and reports.
+ */
+import type { Dataset, Skipped } from './sample.ts';
+import { membership } from './selection.ts';
 
 /** The dataset without its bad samples. They are known by position: one is counted once, however often the data is read. */
 export function skippingBad(dataset: Dataset): Dataset {
@@ -8,8 +12,8 @@ export function skippingBad(dataset: Dataset): Dataset {
     ...dataset,
     samples: (selection) => dataset.samples(selection, (position, error) => bad.set(position, error.message)),
     skipped(selection) {
-      const isChosen = membership(selection);
-      const found = [...bad].filter(([position]) => isChosen(position)).map(([position, why]) => ({ position, why }));
+      const chosen = membership(selection);
+      const found = [...bad].filter(([position]) => chosen.has(position)).map(([position, why]) => ({ position, why }));
       return found.sort((a, b) => a.position - b.position);
     },
   };
@@ -21,15 +25,17 @@ export interface SkippedRecord {
   readonly first: readonly Skipped[];
 }
 
+/** Reasons that are kept and reported. */
 const mostReasons = 3;
 
+/** Undefined when nothing was left out. */
 export function recordSkipped(skipped: readonly Skipped[]): SkippedRecord | undefined {
   if (skipped.length === 0) return undefined;
   const sorted = [...skipped].sort((a, b) => a.position - b.position);
   return { positions: sorted.map(({ position }) => position), first: sorted.slice(0, mostReasons) };
 }
 
-/** Of two parts of a selection, which may have met the same bad samples: each counts once. */
+/** The records of two parts of a selection as one; parts may have met the same bad samples, of which each counts once. */
 export function mergeSkipped(a: SkippedRecord | undefined, b: SkippedRecord | undefined): SkippedRecord | undefined {
   if (!a || !b) return a ?? b;
   const positions = [...new Set([...a.positions, ...b.positions])].sort((x, y) => x - y);
@@ -37,25 +43,16 @@ export function mergeSkipped(a: SkippedRecord | undefined, b: SkippedRecord | un
   return { positions, first: positions.flatMap((position) => first.get(position) ?? []).slice(0, mostReasons) };
 }
 
-/** As much of it as a report tells. */
+/** What a report says of a record. */
 export function summarizeSkipped(record: SkippedRecord | undefined): { n: number; first: string[] } | undefined {
   return record && { n: record.positions.length, first: record.first.map(({ why }) => why) };
 }
 
-/** As a warning, if anything was left out. */
+/** The record as a warning, if anything was left out. */
 export function skippedWarnings(record: SkippedRecord | undefined): string[] {
   const summary = summarizeSkipped(record);
   if (!summary) return [];
   const { n, first } = summary;
   const more = n > first.length ? `; and ${n - first.length} more` : '';
   return [`${n} bad sample${n === 1 ? ' was' : 's were'} left out: ${first.join('; ')}${more}`];
-}
-
-function membership(selection: Selection): (position: number) => boolean {
-  if ('from' in selection) {
-    const { from, to = Infinity } = selection;
-    return (position) => position >= from && position < to;
-  }
-  const positions = new Set(selection);
-  return (position) => positions.has(position);
 }

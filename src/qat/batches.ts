@@ -9,6 +9,7 @@ import type { Sample, Dataset } from '../data/sample.ts';
 import { finetuneErrors } from '../errors/finetune.ts';
 import type { TensorValue } from '../onnx/data-types.ts';
 import type { Shard } from './engine.ts';
+import { grouped } from '../data/batch.ts';
 import { random, type Random } from '../data/random.ts';
 
 /** Changes a sample before it is used; random numbers are a function of the sample's place in the run. */
@@ -29,22 +30,22 @@ interface BatchRequest {
 const augmentStream = 2 ** 40;
 
 /** Yields `size` samples for each step, without end. @param from step, counted from 0 @throws QAT_FEW_SAMPLES */
-export async function* trainingBatches(request: BatchRequest, from: number): AsyncGenerator<readonly Sample[]> {
-  const { size, seed, augment } = request;
-  let place = from * size;
-  let waiting: Sample[] = [];
-  for await (const sample of request.positions ? shuffled(request, from) : repeated(request, from)) {
-    waiting.push(augment ? await augment(sample, random(seed, augmentStream + place)) : sample);
-    place++;
-    if (waiting.length < size) continue;
-    yield waiting;
-    waiting = [];
-  }
+export function trainingBatches(request: BatchRequest, from: number): AsyncGenerator<readonly Sample[]> {
+  return grouped(augmented(request, from), request.size);
 }
 
 /** How many steps use every sample once; undefined for a stream. */
 export function stepsPerEpoch({ positions, size }: Pick<BatchRequest, 'positions' | 'size'>): number | undefined {
   return positions && batchesPerEpoch(positions.length, size);
+}
+
+async function* augmented(request: BatchRequest, from: number): AsyncGenerator<Sample> {
+  const { size, seed, augment } = request;
+  let place = from * size;
+  for await (const sample of request.positions ? shuffled(request, from) : repeated(request, from)) {
+    yield augment ? await augment(sample, random(seed, augmentStream + place)) : sample;
+    place++;
+  }
 }
 
 async function* shuffled({ dataset, positions, size, seed }: BatchRequest, from: number): AsyncGenerator<Sample> {
@@ -67,24 +68,6 @@ async function* repeated({ dataset, size }: BatchRequest, from: number): AsyncGe
       else yield sample;
     }
     if (count < size) throw finetuneErrors.fewSamples(count, size);
-  }
-}
-
-/** Keeps the next item in the making while the last one is in use. */
-export async function* ahead<T>(source: AsyncGenerator<T>): AsyncGenerator<T> {
-  let next = source.next();
-  try {
-    for (;;) {
-      const { done, value } = await next;
-      if (done) return;
-      next = source.next();
-      // Its failure is thrown at the next turn; until then it must not count as unhandled.
-      next.catch(() => {});
-      yield value;
-    }
-  } finally {
-    await next.catch(() => {});
-    await source.return(undefined as never);
   }
 }
 

@@ -5,7 +5,8 @@
 import { finetuneErrors } from '../errors/finetune.ts';
 import type { Runs } from '../data/runs.ts';
 import type { Sample } from '../data/sample.ts';
-import { ahead, shardsOf, type TargetRequest } from './batches.ts';
+import { shardsOf, type TargetRequest } from './batches.ts';
+import { ahead } from '../data/batch.ts';
 import type { Shard, StepResult } from './engine.ts';
 import { update, type TrainingState, type UpdateOptions } from './update.ts';
 import type { Parameter } from './parameters.ts';

@@ -1,4 +1,4 @@
-/** What every data format declares of itself. Adding one is a new file here and a line in index.ts. */
+/** What every data format declares of itself. Adding one is a new file here and a line in open.ts. */
 import type { Names } from '../names.ts';
 import type { Dataset, InputInfo } from '../sample.ts';
 

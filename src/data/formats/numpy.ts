@@ -1,4 +1,10 @@
-/** One .npy array for a model with one input. */
+/**
+ * NumPy's files: one .npy array for a model with one input, and .npz archives with arrays named after the inputs, and `labels` (or `y`) if any.
+ * Rows along the first axis are read where they lie, so that an array may be larger than memory. Stored members of an archive (numpy.savez) are
+ * read in place, too; compressed ones are inflated into memory once.
+ *
+ * The .npy format is NEP 1, versions 1 to 3: a header, then the elements. Fortran order, which scatters rows, is loaded and reordered once.
+ */
 import { basename } from 'node:path';
 import { dataType, elementCount, type DataTypeName, type TypedArray } from '../../onnx/data-types.ts';
 import { textNumbers } from '../../onnx/texts.ts';
@@ -10,6 +16,7 @@ import type { Dataset } from '../sample.ts';
 import { openEntry, readZipDirectory, type ZipEntry } from '../zip.ts';
 import type { Format, OpenRequest } from './format.ts';
 
+/** One .npy array. */
 export const npy: Format = {
   name: 'npy',
   accepts: 'an .npy array with samples along the first axis',
@@ -36,11 +43,7 @@ export const npy: Format = {
   },
 };
 
-/**
- * An .npz archive: arrays named after the inputs, and `labels` (or `y`) if any. Stored members (numpy.savez) are read
- * in place; compressed ones are inflated into memory once.
- */
-
+/** An .npz archive. */
 export const npz: Format = {
   name: 'npz',
   accepts: 'an .npz with arrays named after the inputs, and labels if any',
@@ -98,11 +101,6 @@ async function readLabels(file: RandomAccess, entry: ZipEntry, path: string): Pr
   return Array.from((await whole(0)) as Iterable<number | bigint>, Number);
 }
 
-/**
- * The .npy format (NEP 1, versions 1 to 3): a header, then one array. Rows along the first axis are read where they
- * lie, so that an array may be larger than memory; Fortran order, which scatters rows, is loaded and reordered once.
- */
-
 interface NpyHeader {
   readonly type: DataTypeName;
   readonly shape: readonly number[];
@@ -131,6 +129,7 @@ const types: Readonly<Record<string, DataTypeName>> = {
   '|b1': 'bool',
 };
 
+/** The header, with the file checked to be as long as it says. */
 async function readNpyHeader(file: RandomAccess): Promise<NpyHeader> {
   if (file.size < 12) throw dataErrors.badNpy(file.name, 'it is too short');
   const start = await file.read(0, 12);
@@ -157,7 +156,7 @@ async function readNpyHeader(file: RandomAccess): Promise<NpyHeader> {
   return header;
 }
 
-/** The elements of row i (of the whole array for i = 0 when it has no axis), in row-major order. */
+/** Reads the elements of row i (of the whole array for i = 0 when it has no axis), in row-major order. */
 function rowReader(header: NpyHeader, file: RandomAccess): (row: number) => Promise<TypedArray> {
   const { shape, fortranOrder, dataOffset, width } = header;
   const rowLength = elementCount(shape.slice(1));
@@ -173,7 +172,7 @@ function rowReader(header: NpyHeader, file: RandomAccess): (row: number) => Prom
   };
 }
 
-/** `bytes` begins its own buffer, so any element width is aligned. */
+/** The elements in `bytes`, which begins its own buffer, so any element width is aligned. */
 function view(bytes: Buffer, { type, width, wide = false }: NpyHeader): TypedArray {
   if (type === 'string') return textNumbers(textsIn(bytes, width, wide));
   return new (dataType(type).array)(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length / width);

@@ -1,7 +1,8 @@
 /**
  * Samples from a module of the user: a generator function, an iterable or {length, get(i)} that yields
  * `{input: typed array or {data, dims, type?}, label?}`. What it yields is checked and copied, because a module may
- * well reuse one array for every sample; what it throws is reported with its path and the sample number.
+ * well reuse one array for every sample; what it throws is reported with its path and the sample number. Names, types and dimensions that
+ * the module leaves out follow from the model's inputs.
  */
 import { basename, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -146,8 +147,6 @@ async function streamIsLabelled(stream: AsyncGenerator<() => Sample>, path: stri
   return false;
 }
 
-/** What a reader module yields → a Sample: names, types and dimensions made explicit, data copied. */
-
 const typeOfArray: Readonly<Record<string, DataTypeName>> = {
   Float32Array: 'float32',
   Float64Array: 'float64',
@@ -170,7 +169,7 @@ const containers: Partial<Record<DataTypeName, DataTypeName>> = {
   bool: 'uint8',
 };
 
-/** @throws QdqError that names `id` (module and sample number) and the input. */
+/** Makes a sample of one thing that a reader yields. @throws QdqError that names `id` (module and sample number) and the input. */
 export function sampleOf(item: unknown, id: string, inputs: readonly InputInfo[]): Sample {
   if (typeof item !== 'object' || item === null)
     throw dataErrors.readerSample(id, item === null ? 'null' : typeof item);
