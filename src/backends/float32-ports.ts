@@ -5,7 +5,7 @@
 import { convert } from '../data/convert.ts';
 import type { InputInfo } from '../data/sample.ts';
 import type { TensorValue } from '../onnx/data-types.ts';
-import { float16ToFloat32, toFloat32 } from '../onnx/float16.ts';
+import { float16ToFloat32, toFloat32 } from '../onnx/narrow-types.ts';
 import type { Session } from './session.ts';
 
 /** The session itself when it has no float16 ports. */

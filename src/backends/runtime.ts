@@ -8,7 +8,7 @@ import { createRequire } from 'node:module';
 import type * as Ort from 'onnxruntime-node';
 import type { InputInfo } from '../data/sample.ts';
 import type { DataTypeName, TensorValue, TypedArray } from '../onnx/data-types.ts';
-import { textNumbers, textsOf } from '../onnx/texts.ts';
+import { textNumbers, textsOf } from '../onnx/strings.ts';
 import { backendErrors } from '../errors/backends.ts';
 
 /** Releases that were tried with the demo and every format, and gave equal bytes; ascending. */

@@ -1,8 +1,7 @@
 /** Which activations cannot be negative, so that their minimum need not be looked for: a range includes zero anyway. */
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
-import { specOf } from '../ops/index.ts';
-import { limitsOf } from '../ops/limits.ts';
+import { specOf, limitsOf } from '../ops/index.ts';
 
 /** Their result is not negative when no float input is. */
 const keepsSign = new Set([

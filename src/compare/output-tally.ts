@@ -2,7 +2,7 @@
  * Accumulators of one output, batch after batch, and the rows of the report that they end in: how far its numbers moved, how well it does
  * the task (by labels), and whether its texts are equal.
  */
-import { textsOf } from '../onnx/texts.ts';
+import { textsOf } from '../onnx/strings.ts';
 import {
   type PairedOutput,
   type Numbers,

@@ -5,7 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import type { ZodError } from 'zod';
 import { compareErrors } from '../errors/compare.ts';
 import { onInterrupt } from '../process/interrupt.ts';
-import { withoutMark } from '../onnx/utf8.ts';
+import { withoutMark } from '../onnx/strings.ts';
 import { withoutTimes } from './verdict.ts';
 import { canonicalJson, reportSchema, reportSchemaVersion, type Report } from './report.ts';
 

@@ -3,7 +3,7 @@
  * when it fits, uint8 → float32) and the rounding of wider floats. Never a float to an integer: that would be a guess.
  */
 import type { DataTypeName, TypedArray } from '../onnx/data-types.ts';
-import { float16ToFloat32, float32ToFloat16, fromFloat32, toFloat32 } from '../onnx/float16.ts';
+import { float16ToFloat32, float32ToFloat16, fromFloat32, toFloat32 } from '../onnx/narrow-types.ts';
 
 type Numbers = Exclude<TypedArray, BigInt64Array | BigUint64Array>;
 

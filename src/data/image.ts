@@ -5,7 +5,7 @@
  * convention.
  */
 import type { TensorValue, TypedArray } from '../onnx/data-types.ts';
-import { float32ToFloat16, fromFloat32 } from '../onnx/float16.ts';
+import { float32ToFloat16, fromFloat32 } from '../onnx/narrow-types.ts';
 import { dataErrors } from '../errors/data.ts';
 import { type Pixels, resample, type Box } from './resample-image.ts';
 import { channelCount, type Preprocess } from './image-preprocess.ts';

@@ -3,7 +3,7 @@
  * A folder may hold millions of files: they are kept as ranks among the sorted names (names.ts) and as numbers, and strings are made on demand.
  */
 import { dataErrors } from '../errors/data.ts';
-import { withoutMark } from '../onnx/utf8.ts';
+import { withoutMark } from '../onnx/strings.ts';
 import type { Names } from './names.ts';
 import type { FileTree } from './file-tree.ts';
 

@@ -9,7 +9,7 @@ import { basename, dirname, join } from 'node:path';
 import type { Tokenizer } from '@huggingface/tokenizers';
 import { dataErrors } from '../errors/data.ts';
 import type { TensorValue } from '../onnx/data-types.ts';
-import { withoutMark } from '../onnx/utf8.ts';
+import { withoutMark } from '../onnx/strings.ts';
 import type { InputInfo } from './sample.ts';
 import { roleOf, type TextInput, type TextPreprocess } from './text-preprocess.ts';
 

@@ -7,7 +7,7 @@ import type { Node } from '../graph/node.ts';
 import { bypass } from '../graph/rewrite.ts';
 import type { Value } from '../graph/value.ts';
 import { longestVector } from '../graph/shapes/size.ts';
-import { isRandom } from '../ops/random.ts';
+import { isRandom } from '../ops/index.ts';
 import type { Pass } from './pass.ts';
 
 export const common: Pass = {

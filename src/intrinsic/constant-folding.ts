@@ -6,7 +6,7 @@ import { isKnownDomain, type Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { Tensor } from '../onnx/tensor.ts';
-import { isRandom } from '../ops/random.ts';
+import { isRandom } from '../ops/index.ts';
 import { evaluateConstants } from './constant-model.ts';
 import { makeConstant } from './edit.ts';
 import type { Pass, PassContext } from './pass.ts';

@@ -2,7 +2,7 @@
 import type { Node } from '../graph/node.ts';
 import { bypass } from '../graph/rewrite.ts';
 import type { Value } from '../graph/value.ts';
-import { float32ToFloat16, fromFloat32 } from '../onnx/float16.ts';
+import { float32ToFloat16, fromFloat32 } from '../onnx/narrow-types.ts';
 import type { DataTypeName, TypedArray } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import type { PassContext } from './pass.ts';

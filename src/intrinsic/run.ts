@@ -4,7 +4,7 @@
  */
 import { intrinsicErrors } from '../errors/graph.ts';
 import type { Executor, Model } from '../graph/model.ts';
-import { tiedEmbeddings, tiedTable } from '../ops/table.ts';
+import { tiedEmbeddings, tiedTable } from '../ops/embedding.ts';
 import { sortNodes } from '../graph/walk.ts';
 import { constantFolding } from './constant-folding.ts';
 import type { Applied, FusionLog, Pass, PassContext, Refused } from './pass.ts';

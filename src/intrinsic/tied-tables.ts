@@ -7,7 +7,7 @@ import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import type { Tensor } from '../onnx/tensor.ts';
-import { holdsTransposed, isSeenIn, picksFrom } from '../ops/table.ts';
+import { holdsTransposed, isSeenIn, picksFrom } from '../ops/embedding.ts';
 import { makeConstant } from './edit.ts';
 import type { Pass } from './pass.ts';
 

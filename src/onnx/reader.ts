@@ -7,7 +7,7 @@ import protobuf from 'protobufjs/light.js';
 import { onnxErrors } from '../errors/onnx.ts';
 import { lazyThreshold, type RangeSource } from './bytes.ts';
 import type { Int64, Payload } from './messages.ts';
-import { decodeUtf8 } from './utf8.ts';
+import { decodeUtf8 } from './strings.ts';
 
 const windowSize = 256 * 1024;
 

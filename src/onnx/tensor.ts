@@ -15,11 +15,10 @@ import {
   type TypedArray,
 } from './data-types.ts';
 import { isExternal, resolveInFolder, resolveNowhere, type ExternalResolver } from './external.ts';
-import { bfloat16ToFloat32, float16ToFloat32, toFloat32 } from './float16.ts';
+import { bfloat16ToFloat32, float16ToFloat32, toFloat32, unpackSubByte } from './narrow-types.ts';
 import type { ByteSource, Payload, TensorProto } from './messages.ts';
-import { unpackSubByte } from './sub-byte.ts';
 import { inlinePayload } from './tensor-data.ts';
-import { decodeUtf8 } from './utf8.ts';
+import { decodeUtf8 } from './strings.ts';
 
 const integerTypes: ReadonlySet<DataTypeName> = new Set<DataTypeName>([
   ...(['uint8', 'int8', 'uint16', 'int16', 'int32', 'int64', 'uint32', 'uint64', 'bool'] as const),

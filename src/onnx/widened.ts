@@ -4,7 +4,7 @@
  */
 import { copyInto, JoinedBytes, lazyThreshold, toBytes } from './bytes.ts';
 import type { DataTypeName } from './data-types.ts';
-import { bfloat16ToFloat32, float16ToFloat32, float32ToFloat16, fromFloat32 } from './float16.ts';
+import { bfloat16ToFloat32, float16ToFloat32, float32ToFloat16, fromFloat32 } from './narrow-types.ts';
 import type { ByteSource, Payload } from './messages.ts';
 import { Tensor } from './tensor.ts';
 

@@ -7,7 +7,7 @@ import protobuf from 'protobufjs/light.js';
 import { lazyThreshold } from './bytes.ts';
 import type { Int64, Payload, TensorProto } from './messages.ts';
 import { packedArrays } from './reader.ts';
-import { encodeUtf8, hasEscapes } from './utf8.ts';
+import { encodeUtf8, hasEscapes } from './strings.ts';
 
 /** The part of protobufjs's Writer that is inherited. Positions count bytes of the skeleton. */
 interface WriterBase {

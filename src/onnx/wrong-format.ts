@@ -5,7 +5,7 @@
 import type { QdqError } from '../errors/qdq-error.ts';
 import { onnxErrors } from '../errors/onnx.ts';
 import type { ByteSource } from './messages.ts';
-import { decodeUtf8, hasEscapes } from './utf8.ts';
+import { decodeUtf8, hasEscapes } from './strings.ts';
 
 interface Format {
   readonly name: string;

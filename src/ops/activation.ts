@@ -1,8 +1,8 @@
 /** Activations that limit or bend: Relu and Clip vanish into the quantizer of the node before them where they can. */
+import { dyOf, give, staticDims, wrapAxis, type GradientContext, giveBroadcast } from './gradient/context.ts';
+import { follow, type OpSpec, island, type Interval } from './op.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
-import { dyOf, give, giveBroadcast, type GradientContext } from './gradient/context.ts';
-import { follow, island, type Interval, type OpSpec } from './op.ts';
 
 /** At the kink of 0 the gradient is 0, as in PyTorch. */
 export const relu: OpSpec = {
@@ -117,6 +117,42 @@ export const hardSwish: OpSpec = {
       const h = emit.op('HardSigmoid', [x], { alpha: { float: 1 / 6 }, beta: { float: 0.5 } });
       const bent = emit.op('Add', [h, emit.op('Mul', [x, emit.scalar(1 / 6)])]);
       return emit.op('Mul', [dyOf(context), emit.op('Where', [insideUnit(context, h), bent, h])]);
+    });
+  },
+};
+
+/** Softmax and its logarithm, over one axis. */
+
+const axisOf = ({ node }: GradientContext): number => {
+  return wrapAxis(node.int('axis', -1), staticDims(node.output()!).length);
+};
+
+/**
+ * dx = y · (dy − Σ dy·y). Its values lie within 0..1 but seldom fill it: over hundreds of tokens the largest may be a hundredth.
+ * A kernel that insists on 0..1 is a matter of its target (`fixed` in backends/targets).
+ */
+export const softmax: OpSpec = {
+  types: ['Softmax'],
+  quantize: () => follow({ kind: 'observe', within: { min: 0, max: 1 } }, [0]),
+  gradient(context) {
+    const { node, emit } = context;
+    const [y, dy] = [node.output()!, dyOf(context)];
+    give(context, 0, () => {
+      const mean = emit.sum(emit.op('Mul', [dy, y]), [axisOf(context)], true);
+      return emit.op('Mul', [y, emit.op('Sub', [dy, mean])]);
+    });
+  },
+};
+
+/** dx = dy − softmax · Σ dy. */
+export const logSoftmax: OpSpec = {
+  types: ['LogSoftmax'],
+  gradient(context) {
+    const { node, emit } = context;
+    const dy = dyOf(context);
+    give(context, 0, () => {
+      const total = emit.sum(dy, [axisOf(context)], true);
+      return emit.op('Sub', [dy, emit.op('Mul', [emit.op('Exp', [node.output()!]), total])]);
     });
   },
 };

@@ -1,7 +1,7 @@
 /** Arithmetic of two tensors, with broadcasting. Of Add and Mul both sides and the result are quantized. */
+import { dyOf, give, type GradientContext, giveBroadcast } from './gradient/context.ts';
+import { type OpSpec, follow, island } from './op.ts';
 import type { Value } from '../graph/value.ts';
-import { dyOf, give, giveBroadcast, type GradientContext } from './gradient/context.ts';
-import { follow, island, type OpSpec } from './op.ts';
 
 /** A constant of several numbers is a bias or a factor per channel; a single one belongs to the formula. */
 const factors: OpSpec['learnable'] = (node) => [0, 1].filter((index) => (node.constant(index)?.size ?? 0) > 1);
@@ -112,5 +112,34 @@ export const where: OpSpec = {
     const [mask, dy, zero] = [node.input(0)!, dyOf(context), emit.scalar(0)];
     giveBroadcast(context, 1, () => emit.op('Where', [mask, dy, zero]));
     giveBroadcast(context, 2, () => emit.op('Where', [mask, zero, dy]));
+  },
+};
+
+/** Operators that hand their input on: Cast between float types, and Dropout, which does nothing at inference. */
+
+export const cast: OpSpec = {
+  types: ['Cast'],
+  gradient(context: GradientContext) {
+    give(context, 0, () => dyOf(context));
+  },
+};
+
+/** With `training_mode` the mask is another output of the node, and what passed it was scaled by 1 / (1 - ratio). */
+export const dropout: OpSpec = {
+  types: ['Dropout'],
+  gradient(context: GradientContext) {
+    const { node, emit } = context;
+    const mode = node.input(2);
+    if (mode && !node.constant(2)) return 'whether it trains is decided at run time';
+    if (!mode || node.constant(2)!.ints()[0] === 0) return give(context, 0, () => dyOf(context));
+    const ratio = node.input(1) ? node.constant(1)?.floats()[0] : 0.5;
+    if (ratio === undefined) return 'its ratio is computed at run time';
+    give(context, 0, () => {
+      const mask = node.output(1) ?? node.graph!.addValue(`${node.label}_mask`);
+      if (!node.output(1)) node.setOutput(1, mask);
+      const scaled = emit.op('Mul', [dyOf(context), emit.scalar(1 / (1 - ratio))]);
+      return emit.op('Where', [mask, scaled, emit.scalar(0)]);
+    });
+    return undefined;
   },
 };

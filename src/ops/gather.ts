@@ -2,7 +2,7 @@
 import type { Value } from '../graph/value.ts';
 import { dyOf, give, giveBroadcast, staticDims, wrapAxis, type GradientContext } from './gradient/context.ts';
 import { sharesCodes, type Operand, type OpSpec } from './op.ts';
-import { noTable } from './table.ts';
+import { noTable } from './embedding.ts';
 
 export const expand: OpSpec = {
   types: ['Expand'],

@@ -1,14 +1,23 @@
 /** Every operator qdq knows, by type. To add one: write its file and list it here. */
 import type { Node } from '../graph/node.ts';
-import { clip, hardSigmoid, hardSwish, leakyRelu, prelu, relu, sigmoid, thresholdedRelu } from './activation.ts';
-import { cast, dropout } from './cast.ts';
-import { concat } from './concat.ts';
-import { convTranspose } from './conv-transpose.ts';
-import { conv } from './conv.ts';
-import { add, div, extremeOfMany, meanOfMany, mul, pow, sub, sumOfMany, where } from './elementwise.ts';
+import type { Interval, OpSpec } from './op.ts';
+import {
+  clip,
+  hardSigmoid,
+  hardSwish,
+  leakyRelu,
+  prelu,
+  relu,
+  sigmoid,
+  thresholdedRelu,
+  logSoftmax,
+  softmax,
+} from './activation.ts';
+import { cast, dropout, add, div, extremeOfMany, meanOfMany, mul, pow, sub, sumOfMany, where } from './elementwise.ts';
+import { concat, depthToSpace, reshape, spaceToDepth, transpose } from './reshape.ts';
+import { convTranspose, conv } from './convolution.ts';
 import { expand, gather, gatherElements, tile, topK } from './gather.ts';
-import { gemm } from './gemm.ts';
-import { matmul } from './matmul.ts';
+import { gemm, matmul } from './matmul.ts';
 import {
   batchNormalization,
   groupNormalization,
@@ -16,19 +25,14 @@ import {
   layerNormalization,
   rmsNormalization,
 } from './normalization.ts';
-import type { OpSpec } from './op.ts';
-import { averagePool, globalAveragePool, globalMaxPool, maxPool } from './pool.ts';
+import { averagePool, globalAveragePool, globalMaxPool, maxPool, resize, upsample } from './spatial.ts';
 import { dequantizeLinear, quantizeLinear } from './quantize-linear.ts';
 import { recurrent } from './recurrent.ts';
-import { reductions } from './reduce.ts';
-import { depthToSpace, reshape, spaceToDepth, transpose } from './reshape.ts';
-import { resize, upsample } from './resize.ts';
+import { reductions, cumSum, trilu } from './reduce.ts';
 import { pad, slice, split } from './slice.ts';
-import { logSoftmax, softmax } from './softmax.ts';
-import { cumSum, trilu } from './triangle.ts';
 import { unary } from './unary.ts';
 
-export const ops: readonly OpSpec[] = [
+const ops: readonly OpSpec[] = [
   ...[conv, convTranspose, gemm, matmul],
   ...[add, sub, mul, div, pow, sumOfMany, meanOfMany, extremeOfMany, where],
   ...[relu, clip, leakyRelu, prelu, thresholdedRelu, sigmoid, hardSigmoid, hardSwish, softmax, logSoftmax],
@@ -65,4 +69,23 @@ function typesWith(property: (spec: OpSpec) => boolean): string[] {
     .filter(property)
     .flatMap((spec) => spec.types)
     .sort();
+}
+
+/** What no result of an operator ever leaves, as its rule says it: 0..1 of a Sigmoid or Softmax, -1..1 of a Tanh. */
+
+/** Undefined where the operator has no such limits, or qdq no int8 form that would say them. */
+export function limitsOf(node: Node): Interval | undefined {
+  const rule = specOf(node)?.quantize?.(node);
+  if (typeof rule !== 'object') return undefined;
+  const { output } = rule;
+  return output.kind === 'fixed' ? output.range : output.kind === 'observe' ? output.within : undefined;
+}
+
+/** Operators whose result differs from run to run: nothing of it may be folded, shared or taken to be fixed. */
+
+const random = /^(Random(Normal|Uniform)(Like)?|Multinomial|Bernoulli)$/;
+
+/** Whether the operator draws random numbers. Dropout does in training alone, which each caller judges by itself. */
+export function isRandom({ opType }: Node): boolean {
+  return random.test(opType);
 }

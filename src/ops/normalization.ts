@@ -1,9 +1,8 @@
 /** Normalizations. Scale and bias meet the normalized tensor per channel, or along its last axes. */
-import { axesBut, channelShape } from '../graph/emitter.ts';
+import { type Emitter, axesBut, channelShape } from '../graph/emitter.ts';
 import type { Value } from '../graph/value.ts';
 import { elementCount } from '../onnx/data-types.ts';
 import { dyOf, give, staticDims, wrapAxis, type GradientContext } from './gradient/context.ts';
-import { alongNormal, normalize, throughNormal } from './gradient/normalization.ts';
 import type { OpSpec } from './op.ts';
 
 /** Scale and bias; BatchNormalization's statistics are not learned. */
@@ -122,4 +121,45 @@ function grouped(context: GradientContext, groups: number): void {
   });
   give(context, 1, () => perParameter(emit.op('Mul', [dy, emit.reshape(normalized.normal, view)])));
   give(context, 2, () => perParameter(dy));
+}
+
+/** What the normalizations share: x̂ = (x − mean) · rstd over some axes, and the gradient through it. */
+
+interface Normalized {
+  readonly normal: Value;
+  /** 1 / √(variance + epsilon), with axes of one element. */
+  readonly rstd: Value;
+  readonly axes: readonly number[];
+  /** Elements that one mean is made of. */
+  readonly count: number;
+}
+
+/** @param epsilon added to the variance */
+export function normalize(
+  emit: Emitter,
+  x: Value,
+  axes: readonly number[],
+  count: number,
+  epsilon: number,
+): Normalized & { readonly mean: Value; readonly variance: Value } {
+  const mean = emit.mean(x, axes, count);
+  const centred = emit.op('Sub', [x, mean]);
+  const variance = emit.mean(emit.op('Mul', [centred, centred]), axes, count);
+  const deviation = emit.op('Sqrt', [emit.op('Add', [variance, emit.scalar(epsilon)])]);
+  const rstd = emit.op('Reciprocal', [deviation]);
+  return { normal: emit.op('Mul', [centred, rstd]), rstd, axes, count, mean, variance };
+}
+
+/** dx = rstd · (dn − mean(dn) − x̂ · mean(dn·x̂)). @param dn the gradient of x̂ */
+function throughNormal(emit: Emitter, dn: Value, { normal, rstd, axes, count }: Normalized): Value {
+  const level = emit.mean(dn, axes, count);
+  return emit.op('Mul', [
+    rstd,
+    emit.op('Sub', [emit.op('Sub', [dn, level]), alongNormal(emit, dn, normal, axes, count)]),
+  ]);
+}
+
+/** x̂ · mean(dn·x̂): what of dn only scales x̂, which its norm takes out again. */
+function alongNormal(emit: Emitter, dn: Value, normal: Value, axes: readonly number[], count: number): Value {
+  return emit.op('Mul', [normal, emit.mean(emit.op('Mul', [dn, normal]), axes, count)]);
 }

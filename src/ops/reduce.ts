@@ -1,10 +1,10 @@
 /** Reductions over axes. The gradient of each is spread back over the axes by broadcasting. */
+import { dyOf, give, type GradientContext, axesOf, staticDims } from './gradient/context.ts';
+import { type OpSpec, follow } from './op.ts';
 import type { Emitter } from '../graph/emitter.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { elementCount } from '../onnx/data-types.ts';
-import { axesOf, dyOf, give, staticDims, type GradientContext } from './gradient/context.ts';
-import { follow, type OpSpec } from './op.ts';
 
 interface Reduced {
   readonly emit: Emitter;
@@ -47,7 +47,7 @@ function reducedAxes(node: Node, rank: number): number[] | string {
 }
 
 /** An average has a narrower range than its input: a scale of its own keeps more of it. */
-export const reduceMean: OpSpec = {
+const reduceMean: OpSpec = {
   ...reduction(['ReduceMean'], ({ emit, dy, count }) => emit.op('Mul', [dy, emit.scalar(1 / count)])),
   quantize: () => follow({ kind: 'observe' }, [0]),
 };
@@ -76,3 +76,22 @@ export const reductions: readonly OpSpec[] = [
     emit.op('Mul', [dy, emit.op('Exp', [emit.op('Sub', [x, y])])]),
   ),
 ];
+
+/** Running sums and triangles of matrices: products with fixed triangular matrices, whose transposes give the gradients. */
+
+export const cumSum: OpSpec = {
+  types: ['CumSum'],
+  gradient(context: GradientContext) {
+    const { node, emit } = context;
+    const [reverse, exclusive] = [1 - node.int('reverse', 0), node.int('exclusive', 0)];
+    give(context, 0, () => emit.op('CumSum', [dyOf(context), node.input(1)!], { reverse, exclusive }));
+  },
+};
+
+export const trilu: OpSpec = {
+  types: ['Trilu'],
+  gradient(context: GradientContext) {
+    const { node, emit } = context;
+    give(context, 0, () => emit.op('Trilu', [dyOf(context), ...node.inputs.slice(1)], { upper: node.int('upper', 1) }));
+  },
+};

@@ -1,7 +1,7 @@
 /** Operators that give the same elements other dimensions: codes, scale and zero point stay, and so do gradients. */
+import { dyOf, give, staticDims, wrapAxis, type GradientContext } from './gradient/context.ts';
+import { follow, type OpSpec, sharesCodes } from './op.ts';
 import type { Value } from '../graph/value.ts';
-import { dyOf, give, staticDims, type GradientContext } from './gradient/context.ts';
-import { sharesCodes, type OpSpec } from './op.ts';
 
 export const reshape: OpSpec = {
   types: ['Reshape', 'Flatten', 'Squeeze', 'Unsqueeze'],
@@ -48,5 +48,25 @@ export const spaceToDepth: OpSpec = {
   gradient(context: GradientContext) {
     const { node, emit } = context;
     give(context, 0, () => emit.op('DepthToSpace', [dyOf(context)], { blocksize: node.int('blocksize', 1) }));
+  },
+};
+
+/** Concat: each input keeps its own scale; the int8 kernel rescales. A common scale would cost accuracy and block Relu. */
+
+export const concat: OpSpec = {
+  types: ['Concat'],
+  quantize: (node) => follow({ kind: 'observe' }, [...node.inputs.keys()]),
+  gradient(context) {
+    const { node, emit } = context;
+    const axis = wrapAxis(node.int('axis', 0), staticDims(node.output()!).length);
+    let start = 0;
+    for (const [index, input] of node.inputs.entries()) {
+      const from = start;
+      start += staticDims(input!)[axis]!;
+      const end = start;
+      give(context, index, () =>
+        node.inputs.length === 1 ? dyOf(context) : emit.slice(dyOf(context), [axis], [from], [end]),
+      );
+    }
   },
 };

@@ -6,7 +6,7 @@
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import type { DataTypeName, TypedArray } from '../onnx/data-types.ts';
-import { float32ToFloat16, fromFloat32 } from '../onnx/float16.ts';
+import { float32ToFloat16, fromFloat32 } from '../onnx/narrow-types.ts';
 import type { Int64 } from '../onnx/messages.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import type { QdqError } from '../errors/qdq-error.ts';

@@ -10,7 +10,7 @@ import { forward } from '../graph/rewrite.ts';
 import type { Value } from '../graph/value.ts';
 import { elementCount } from '../onnx/data-types.ts';
 import { staticDims } from '../ops/gradient/context.ts';
-import { normalize } from '../ops/gradient/normalization.ts';
+import { normalize } from '../ops/normalization.ts';
 
 /** What a batch shows of each channel. */
 interface BatchStatistics {

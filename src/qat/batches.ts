@@ -3,13 +3,12 @@
  * function of seed, epoch and place, so that a run that was stopped goes on with the very samples that were next, whatever the number
  * of workers. Datasets with positions are shuffled anew for each epoch; streams are read again and again in their own order.
  */
-import { feedsOf } from '../data/batch.ts';
+import { feedsOf, grouped } from '../data/batch.ts';
 import { filledUp, type Runs } from '../data/runs.ts';
 import type { Sample, Dataset } from '../data/sample.ts';
 import { finetuneErrors } from '../errors/finetune.ts';
 import type { TensorValue } from '../onnx/data-types.ts';
 import type { Shard } from './engine.ts';
-import { grouped } from '../data/batch.ts';
 import { random, type Random } from '../data/random.ts';
 
 /** Changes a sample before it is used; random numbers are a function of the sample's place in the run. */

@@ -3,7 +3,7 @@ import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { topologicalDeep } from '../graph/walk.ts';
-import { isRandom } from '../ops/random.ts';
+import { isRandom } from '../ops/index.ts';
 
 /** Results of such nodes. Random numbers vary, and what has a body is taken to. */
 export function fixedValues(model: Model): ReadonlySet<Value> {

@@ -12,7 +12,7 @@ import type { Value } from '../graph/value.ts';
 import { removeDead, sortNodes, topologicalDeep } from '../graph/walk.ts';
 import type { ByteSource } from '../onnx/messages.ts';
 import { Tensor } from '../onnx/tensor.ts';
-import { matrixOf } from '../ops/table.ts';
+import { matrixOf } from '../ops/embedding.ts';
 import type { DataTypeName, TypedArray } from '../onnx/data-types.ts';
 import { loneRegion, type NodePlan, type PlannedFloat, type RegionPlan } from '../quantizable/plan.ts';
 import type { PlanRequest } from '../quantizable/planner.ts';

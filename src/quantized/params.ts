@@ -3,7 +3,7 @@
  * a code (padding, Relu), the arithmetic is in float64 and the scale is rounded to float32 once, at the end.
  */
 import { dataType } from '../onnx/data-types.ts';
-import { packSubByte } from '../onnx/sub-byte.ts';
+import { packSubByte } from '../onnx/narrow-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import type { Interval } from '../ops/op.ts';
 

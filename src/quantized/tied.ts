@@ -6,7 +6,7 @@
 import type { Value } from '../graph/value.ts';
 import type { Tensor } from '../onnx/tensor.ts';
 import type { WeightLayout } from '../ops/op.ts';
-import { holdsTransposed, isSeenIn } from '../ops/table.ts';
+import { holdsTransposed, isSeenIn } from '../ops/embedding.ts';
 import { quantizeWeights, type WeightScales } from './weights.ts';
 
 /** A weight that is to be written. */

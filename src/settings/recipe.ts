@@ -9,7 +9,7 @@ import { dirname, extname, isAbsolute, join, relative, resolve } from 'node:path
 import { pathToFileURL } from 'node:url';
 import { LineCounter, parseDocument } from 'yaml';
 import { configErrors } from '../errors/cli.ts';
-import { withoutMark } from '../onnx/utf8.ts';
+import { withoutMark } from '../onnx/strings.ts';
 import { readValue, type SettingTable } from './setting.ts';
 import { recipeKeys, recipeSchema, type Sections } from './recipe-schema.ts';
 

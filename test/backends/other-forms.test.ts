@@ -6,7 +6,7 @@ import type { Model } from '../../src/graph/model.ts';
 import { checkModel } from '../../src/graph/spec.ts';
 import type { TensorValue } from '../../src/onnx/data-types.ts';
 import type { TypeProto } from '../../src/onnx/messages.ts';
-import { textsOf } from '../../src/onnx/texts.ts';
+import { textsOf } from '../../src/onnx/strings.ts';
 import { openPorts } from '../../src/intrinsic/widen/ports.ts';
 import { body, buildProto, f32, node, scalar, type ModelSpec } from '../support/build.ts';
 

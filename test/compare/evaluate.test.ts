@@ -4,7 +4,7 @@ import { evaluate, type EvaluateOptions } from '../../src/compare/evaluate.ts';
 import type { TaskEvaluator } from '../../src/compare/metrics/metric.ts';
 import type { Sample } from '../../src/data/sample.ts';
 import type { TensorValue } from '../../src/onnx/data-types.ts';
-import { textNumbers } from '../../src/onnx/texts.ts';
+import { textNumbers } from '../../src/onnx/strings.ts';
 import { fakeSession, memoryDataset, tensor } from './support.ts';
 
 type Compute = (feeds: Readonly<Record<string, TensorValue>>) => TensorValue;

@@ -7,7 +7,7 @@ import { openSession } from '../../src/backends/session.ts';
 import { openData } from '../../src/data/open.ts';
 import { sampleOf } from '../../src/data/formats/reader-module.ts';
 import type { InputInfo, Sample } from '../../src/data/sample.ts';
-import { textNumbers, textsOf } from '../../src/onnx/texts.ts';
+import { textNumbers, textsOf } from '../../src/onnx/strings.ts';
 import { buildModel, node } from '../support/build.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'qdq-test-'));

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { TensorValue } from '../../src/onnx/data-types.ts';
-import { float16ToFloat32, float32ToFloat16, fromFloat32, toFloat32 } from '../../src/onnx/float16.ts';
+import { float16ToFloat32, float32ToFloat16, fromFloat32, toFloat32 } from '../../src/onnx/narrow-types.ts';
 import { body, constant, f32, node, scalar, type Constant, type ModelSpec } from '../support/build.ts';
 import { expectRefusal, feed, fuseChecked, unit } from './fuse.ts';
 import { batchNorm, bn, layers, numbers, placedLayer, shiftObstacle } from './parameters.ts';

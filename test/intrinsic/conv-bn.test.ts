@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { float32ToFloat16 } from '../../src/onnx/float16.ts';
+import { float32ToFloat16 } from '../../src/onnx/narrow-types.ts';
 import { constant, f32, float, node, type Constant, type ModelSpec } from '../support/build.ts';
 import { expectRefusal, feed, fuseChecked, unit } from './fuse.ts';
 import { batchNorm, bn, numbers } from './parameters.ts';

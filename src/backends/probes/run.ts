@@ -1,6 +1,6 @@
 /** Loads and runs every probe, and times a few kernels against their float form. */
 import { QdqError } from '../../errors/qdq-error.ts';
-import { bfloat16ToFloat32, float16ToFloat32 } from '../../onnx/float16.ts';
+import { bfloat16ToFloat32, float16ToFloat32 } from '../../onnx/narrow-types.ts';
 import type { TensorValue } from '../../onnx/data-types.ts';
 import { openSession } from '../session.ts';
 import { probes, type Probe } from './index.ts';

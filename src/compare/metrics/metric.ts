@@ -4,7 +4,7 @@
  * `--metric FILE`) is evaluated on whole samples, all their outputs together, against the float model, which is then perfect.
  */
 import type { DataTypeName, TensorValue } from '../../onnx/data-types.ts';
-import { bfloat16ToFloat32, float16ToFloat32, toFloat32 } from '../../onnx/float16.ts';
+import { bfloat16ToFloat32, float16ToFloat32, toFloat32 } from '../../onnx/narrow-types.ts';
 
 /** Output elements as metrics see them, whatever the element type of the tensor. */
 export type Numbers = Float32Array | Float64Array;

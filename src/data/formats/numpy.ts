@@ -7,7 +7,7 @@
  */
 import { basename } from 'node:path';
 import { dataType, elementCount, type DataTypeName, type TypedArray } from '../../onnx/data-types.ts';
-import { textNumbers } from '../../onnx/texts.ts';
+import { textNumbers } from '../../onnx/strings.ts';
 import { dataErrors } from '../../errors/data.ts';
 import { type RandomAccess, openFile } from '../random-access.ts';
 import { own } from '../../graph/names.ts';

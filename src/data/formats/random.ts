@@ -1,7 +1,7 @@
 /** Generated samples (`--data random`): enough to try a command, never enough to trust a model. */
 import { elementCount, type DataTypeName, type TensorValue, type TypedArray } from '../../onnx/data-types.ts';
-import { textNumbers } from '../../onnx/texts.ts';
-import { float32ToFloat16 } from '../../onnx/float16.ts';
+import { textNumbers } from '../../onnx/strings.ts';
+import { float32ToFloat16 } from '../../onnx/narrow-types.ts';
 import { dataErrors } from '../../errors/data.ts';
 import { indexedDataset } from '../dataset.ts';
 import { random as generator, type Random } from '../random.ts';

@@ -8,7 +8,7 @@ import { basename, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { elementCount, type DataTypeName, type TensorValue, type TypedArray } from '../../onnx/data-types.ts';
 import { dataErrors } from '../../errors/data.ts';
-import { textNumbers } from '../../onnx/texts.ts';
+import { textNumbers } from '../../onnx/strings.ts';
 import { checkNames, flatDims } from '../model-inputs.ts';
 import { convert, convertible } from '../convert.ts';
 import type { InputInfo, Sample } from '../sample.ts';

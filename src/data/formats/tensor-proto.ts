@@ -9,7 +9,7 @@ import { MemoryBytes } from '../../onnx/bytes.ts';
 import type { TensorValue } from '../../onnx/data-types.ts';
 import { SourceReader } from '../../onnx/reader.ts';
 import { codec } from '../../onnx/schema.ts';
-import { textNumbers } from '../../onnx/texts.ts';
+import { textNumbers } from '../../onnx/strings.ts';
 import { Tensor } from '../../onnx/tensor.ts';
 import { indexedDataset } from '../dataset.ts';
 import type { Names } from '../names.ts';

@@ -6,7 +6,7 @@
 import { basename } from 'node:path';
 import { dataErrors } from '../../errors/data.ts';
 import { elementCount, type TensorValue, type TypedArray } from '../../onnx/data-types.ts';
-import { withoutMark } from '../../onnx/utf8.ts';
+import { withoutMark } from '../../onnx/strings.ts';
 import { openFile, type RandomAccess } from '../random-access.ts';
 import { checkNames, flatDims, withBatchAxis } from '../model-inputs.ts';
 import { convert, convertible } from '../convert.ts';

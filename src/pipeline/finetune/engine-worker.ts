@@ -1,5 +1,5 @@
 /** A worker of fine-tuning: an engine of its own, which takes parameters from shared memory and leaves gradients there. */
-import { packed, unpacked } from '../../onnx/texts.ts';
+import { packed, unpacked } from '../../onnx/strings.ts';
 import { answer } from '../../parallel/worker-pool.ts';
 import { Engine } from '../../qat/engine.ts';
 import type { EngineInit, EngineReply, EngineRequest } from './engines.ts';

@@ -4,7 +4,7 @@
  */
 import { extname } from 'node:path';
 import type { TensorValue } from '../../onnx/data-types.ts';
-import { packed, unpacked, type Parcel } from '../../onnx/texts.ts';
+import { packed, unpacked, type Parcel } from '../../onnx/strings.ts';
 import { WorkerPool } from '../../parallel/worker-pool.ts';
 import { Engine, type EngineSpec, type Shard, type StepResult } from '../../qat/engine.ts';
 import { totalLength } from '../../qat/parameters.ts';

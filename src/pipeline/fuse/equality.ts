@@ -9,8 +9,8 @@ import { pipelineErrors } from '../../errors/pipeline.ts';
 import type { Model } from '../../graph/model.ts';
 import type { Value } from '../../graph/value.ts';
 import type { TensorValue } from '../../onnx/data-types.ts';
-import { textsOf } from '../../onnx/texts.ts';
-import { limitsOf } from '../../ops/limits.ts';
+import { textsOf } from '../../onnx/strings.ts';
+import { limitsOf } from '../../ops/index.ts';
 import type { FuseOptions } from '../../settings/options.ts';
 import { inputsOf } from '../source/source.ts';
 

@@ -9,7 +9,7 @@ import { QdqError } from '../../errors/qdq-error.ts';
 import { pipelineErrors } from '../../errors/pipeline.ts';
 import type { Model } from '../../graph/model.ts';
 import { dataType } from '../../onnx/data-types.ts';
-import { fixedReshapes, type FixedReshape } from '../../ops/fixed-reshape.ts';
+import { fixedReshapes, type FixedReshape } from '../../ops/batch-axis.ts';
 import { openFlags } from '../samples/samples.ts';
 
 /**

@@ -4,7 +4,7 @@
  */
 import { dequantizeBehind, dequantizeIn } from '../dequantize.ts';
 import type { NodeRule } from '../node-rules.ts';
-import { noTable } from '../../ops/table.ts';
+import { noTable } from '../../ops/embedding.ts';
 import type { DynamicSettings } from './chain.ts';
 import { placeTable } from './tied.ts';
 

@@ -9,7 +9,7 @@ import type { Value } from '../../graph/value.ts';
 import { removeDead, sortNodes } from '../../graph/walk.ts';
 import { planErrors } from '../../errors/quantizable.ts';
 import { dataType } from '../../onnx/data-types.ts';
-import { float32ToBfloat16, fromFloat32 } from '../../onnx/float16.ts';
+import { float32ToBfloat16, fromFloat32 } from '../../onnx/narrow-types.ts';
 import { Tensor } from '../../onnx/tensor.ts';
 import { loneRegion, type Bfloat16Plan } from '../../quantizable/plan.ts';
 import type { PlanRequest } from '../../quantizable/planner.ts';

@@ -9,7 +9,7 @@ import type { Value } from '../../graph/value.ts';
 import { bypass } from '../../graph/rewrite.ts';
 import { removeDead, sortNodes } from '../../graph/walk.ts';
 import { dataType } from '../../onnx/data-types.ts';
-import { float32ToFloat16, fromFloat32 } from '../../onnx/float16.ts';
+import { float32ToFloat16, fromFloat32 } from '../../onnx/narrow-types.ts';
 import { narrowed } from '../../onnx/widened.ts';
 import { Tensor } from '../../onnx/tensor.ts';
 import { unobservable } from '../../quantizable/keep.ts';

@@ -1,7 +1,7 @@
 /** Gather of rows from a constant table (embeddings) → com.microsoft GatherBlockQuantized: only the rows read are dequantized. */
 import { replaceNode } from '../../graph/rewrite.ts';
 import type { NodeRule } from '../node-rules.ts';
-import { noTable } from '../../ops/table.ts';
+import { noTable } from '../../ops/embedding.ts';
 import { tableConstants } from './constants.ts';
 import type { BlockSettings } from './settings.ts';
 

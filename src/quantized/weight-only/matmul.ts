@@ -3,7 +3,7 @@ import type { Node } from '../../graph/node.ts';
 import { replaceNode } from '../../graph/rewrite.ts';
 import type { Value } from '../../graph/value.ts';
 import { Tensor } from '../../onnx/tensor.ts';
-import { matrixOf } from '../../ops/table.ts';
+import { matrixOf } from '../../ops/embedding.ts';
 import type { Constant, NodeRule, Writer } from '../node-rules.ts';
 import { packedConstants, tableConstants } from './constants.ts';
 import type { BlockBits } from './blocks.ts';

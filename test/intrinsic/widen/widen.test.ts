@@ -8,7 +8,7 @@ import { modelToProto } from '../../../src/graph/to-proto.ts';
 import { castInput, openPorts } from '../../../src/intrinsic/widen/ports.ts';
 import { widen } from '../../../src/intrinsic/widen/widen.ts';
 import { dataType, type DataTypeName, type TensorValue } from '../../../src/onnx/data-types.ts';
-import { float32ToBfloat16, float32ToFloat16, fromFloat32 } from '../../../src/onnx/float16.ts';
+import { float32ToBfloat16, float32ToFloat16, fromFloat32 } from '../../../src/onnx/narrow-types.ts';
 import { attributeTypes, type FunctionProto } from '../../../src/onnx/messages.ts';
 import {
   body,

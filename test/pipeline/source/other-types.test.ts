@@ -6,7 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { openModel } from '../../../src/compare/models.ts';
 import { compareModels, fuseModel, quantizeModel } from '../../../src/index.ts';
 import type { DataTypeName } from '../../../src/onnx/data-types.ts';
-import { float32ToBfloat16, float32ToFloat16, fromFloat32 } from '../../../src/onnx/float16.ts';
+import { float32ToBfloat16, float32ToFloat16, fromFloat32 } from '../../../src/onnx/narrow-types.ts';
 import { encodeModel } from '../../../src/onnx/model-file.ts';
 import { buildProto, f32, node, type Constant, type ModelSpec } from '../../support/build.ts';
 import { gaussian } from '../../quantized/forms.ts';

@@ -4,7 +4,7 @@ import { ortCpuX64 } from '../../../src/backends/targets/onnxruntime-cpu.ts';
 import type { Model } from '../../../src/graph/model.ts';
 import { checkModel } from '../../../src/graph/spec.ts';
 import type { TensorValue } from '../../../src/onnx/data-types.ts';
-import { float32ToFloat16, fromFloat32, float16ToFloat32, toFloat32 } from '../../../src/onnx/float16.ts';
+import { float32ToFloat16, fromFloat32, float16ToFloat32, toFloat32 } from '../../../src/onnx/narrow-types.ts';
 import { observedTensors } from '../../../src/quantizable/plan.ts';
 import { configureFormat } from '../../../src/quantized/formats/index.ts';
 import { body, buildModel, constant, f32, float, i64, node, scalar, type ModelSpec } from '../../support/build.ts';

@@ -1,19 +1,45 @@
-/** ConvTranspose: the gradient of a convolution run forward, so that its own gradients are convolutions. */
+/** Conv: u8 activations × s8 weights, one weight scale per output channel, int32 bias. */
 import type { Node } from '../graph/node.ts';
 import { dyOf, give, staticDims, type GradientContext } from './gradient/context.ts';
-import { biasGradient, weightGradient, windowsOf } from './gradient/convolution.ts';
+import { biasGradient, weightGradient, windowsOf, inputGradient } from './gradient/convolution.ts';
 import { convolutionRule, type Operand, type OpSpec } from './op.ts';
 
+const convWeight = (): Operand => ({ index: 1, role: 'weight', axis: 0, layout: 'conv' });
+
+export const conv: OpSpec = {
+  types: ['Conv'],
+  weight: convWeight,
+  learnable: () => [1, 2],
+  quantize: (node) => convolutionRule(node, convWeight()),
+  gradient(context: GradientContext) {
+    const { node, emit } = context;
+    const dy = dyOf(context);
+    const [x, w] = [node.input(0)!, node.input(1)!];
+    const [[batch, channels, ...image], [filters, , ...kernel], y] = [
+      staticDims(x),
+      staticDims(w),
+      staticDims(node.output()!),
+    ];
+    const sizes = { batch: batch!, channels: channels!, filters: filters!, group: node.int('group', 1) };
+    const geometry = { ...windowsOf(node, image, y.slice(2), kernel), ...sizes };
+    give(context, 0, () => inputGradient(emit, geometry, dy, w));
+    give(context, 1, () => weightGradient(emit, geometry, x, dy));
+    give(context, 2, () => biasGradient(emit, dy, y.length));
+  },
+};
+
+/** ConvTranspose: the gradient of a convolution run forward, so that its own gradients are convolutions. */
+
 /** The weight is [Cin, Cout/group, ...]; with groups a scale per Cout/group would be shared by unlike channels. */
-function weight(node: Node): Operand {
+function transposedWeight(node: Node): Operand {
   return { index: 1, role: 'weight', ...(node.int('group', 1) === 1 ? { axis: 1 } : {}) };
 }
 
 export const convTranspose: OpSpec = {
   types: ['ConvTranspose'],
-  weight,
+  weight: transposedWeight,
   learnable: () => [1, 2],
-  quantize: (node) => convolutionRule(node, weight(node)),
+  quantize: (node) => convolutionRule(node, transposedWeight(node)),
   gradient(context: GradientContext) {
     const { node, emit } = context;
     const dy = dyOf(context);

@@ -1,9 +1,10 @@
 /** Pooling. */
+import type { Node } from '../graph/node.ts';
+import { dyOf, give, staticDims, type GradientContext } from './gradient/context.ts';
+import { follow, type OpSpec } from './op.ts';
 import type { Value } from '../graph/value.ts';
 import { elementCount } from '../onnx/data-types.ts';
-import { dyOf, give, staticDims, type GradientContext } from './gradient/context.ts';
 import { windowsOf, type Windows } from './gradient/convolution.ts';
-import { follow, type OpSpec } from './op.ts';
 
 /** The maximum of codes is the code of the maximum. */
 export const maxPool: OpSpec = {
@@ -112,3 +113,31 @@ export const globalMaxPool: OpSpec = {
     });
   },
 };
+
+/** Resize and its ancestor. */
+
+/** Nearest picks values and linear stays between them; cubic overshoots its input range. */
+function resizeRule(node: Node): ReturnType<NonNullable<OpSpec['quantize']>> {
+  const mode = node.string('mode', 'nearest');
+  return follow(mode === 'cubic' ? { kind: 'observe' } : { kind: 'share', input: 0 }, [0]);
+}
+
+export const resize: OpSpec = {
+  types: ['Resize'],
+  quantize: resizeRule,
+  /** Each axis is mapped by a matrix of its own; the gradient takes the transposed ones. */
+  gradient(context: GradientContext) {
+    const { node, emit, maps } = context;
+    if (typeof maps !== 'object') return 'its weights have not been read from onnxruntime (resizeMaps)';
+    const rank = staticDims(node.input(0)!).length;
+    give(context, 0, () => {
+      return maps.reduce((value, { axis, from, to, matrix }) => {
+        return emit.along(value, axis, rank, emit.transpose(emit.floats([to, from], matrix), [1, 0]));
+      }, dyOf(context));
+    });
+    return undefined;
+  },
+};
+
+/** Only in operator sets before 10; an upgrade makes it a Resize. */
+export const upsample: OpSpec = { types: ['Upsample'], quantize: resizeRule };
