@@ -12,6 +12,18 @@ export interface RangeSource extends ByteSource {
   slice(offset: number, length: number): Payload;
 }
 
+/** A source of bytes that fills arrays: `read` follows from `readInto`. */
+export abstract class FillingSource implements ByteSource {
+  abstract readonly byteLength: number;
+  abstract readInto(offset: number, target: Uint8Array): void;
+
+  read(offset: number, length: number): Uint8Array {
+    const target = new Uint8Array(length);
+    this.readInto(offset, target);
+    return target;
+  }
+}
+
 export class MemoryBytes implements RangeSource {
   readonly #bytes: Uint8Array;
 
@@ -34,19 +46,14 @@ export class MemoryBytes implements RangeSource {
 }
 
 /** Several payloads, one after the other. */
-export class JoinedBytes implements ByteSource {
+export class JoinedBytes extends FillingSource {
   readonly byteLength: number;
   readonly #parts: readonly Payload[];
 
   constructor(parts: readonly Payload[]) {
+    super();
     this.#parts = parts;
     this.byteLength = parts.reduce((sum, part) => sum + part.byteLength, 0);
-  }
-
-  read(offset: number, length: number): Uint8Array {
-    const target = new Uint8Array(length);
-    this.readInto(offset, target);
-    return target;
   }
 
   readInto(offset: number, target: Uint8Array): void {

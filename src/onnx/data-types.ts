@@ -86,7 +86,7 @@ export function elementCount(dims: readonly number[]): number {
   return dims.reduce((product, dim) => product * dim, 1);
 }
 
-/** A tensor in memory, as sessions and samples carry it. `data` views its elements in row-major order; of texts see texts.ts. */
+/** A tensor in memory, as sessions and samples carry it. `data` views its elements in row-major order; of strings see strings.ts. */
 export interface TensorValue {
   readonly type: DataTypeName;
   readonly dims: readonly number[];

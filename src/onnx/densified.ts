@@ -3,10 +3,10 @@
  * their places when they are read.
  */
 import { onnxErrors } from '../errors/onnx.ts';
+import { FillingSource } from './bytes.ts';
 import { dataType, elementCount } from './data-types.ts';
 import {
   type AttributeProto,
-  type ByteSource,
   type GraphProto,
   type ModelProto,
   type NodeProto,
@@ -91,21 +91,16 @@ function placesOf(name: string, indices: Tensor, dims: readonly number[], count:
   return places;
 }
 
-class DenseBytes implements ByteSource {
+class DenseBytes extends FillingSource {
   readonly byteLength: number;
   readonly #values: Tensor;
   readonly #places: Float64Array;
 
   constructor(values: Tensor, places: Float64Array, size: number) {
+    super();
     this.#values = values;
     this.#places = places;
     this.byteLength = size * (dataType(values.type.name).bits / 8);
-  }
-
-  read(offset: number, length: number): Uint8Array {
-    const target = new Uint8Array(length);
-    this.readInto(offset, target);
-    return target;
   }
 
   readInto(offset: number, target: Uint8Array): void {

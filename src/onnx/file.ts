@@ -19,7 +19,7 @@ import {
 import { basename, dirname, resolve, sep } from 'node:path';
 import { nearest } from '../errors/qdq-error.ts';
 import { onnxErrors } from '../errors/onnx.ts';
-import { checkRange, chunks, type RangeSource } from './bytes.ts';
+import { checkRange, chunks, FillingSource, type RangeSource } from './bytes.ts';
 
 /** readSync takes at most 2^31-1 bytes. */
 const readLimit = 2 ** 30;
@@ -39,7 +39,7 @@ export function sourceFile(path: string): SourceFile {
   return file;
 }
 
-export class SourceFile implements RangeSource {
+export class SourceFile extends FillingSource implements RangeSource {
   /** As the user gave it, for messages. */
   readonly path: string;
   readonly fullPath: string;
@@ -48,6 +48,7 @@ export class SourceFile implements RangeSource {
   #fd: number | undefined;
 
   constructor(path: string, stats: Stats) {
+    super();
     this.path = path;
     this.byteLength = stats.size;
     this.fullPath = resolve(path);
@@ -61,12 +62,6 @@ export class SourceFile implements RangeSource {
 
   slice(offset: number, length: number): FileRange {
     return new FileRange(this, offset, length);
-  }
-
-  read(offset: number, length: number): Uint8Array {
-    const target = new Uint8Array(length);
-    this.readInto(offset, target);
-    return target;
   }
 
   readInto(offset: number, target: Uint8Array): void {

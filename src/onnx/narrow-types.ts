@@ -1,6 +1,9 @@
 /**
- * float16 (IEEE 754 binary16) and bfloat16 bit patterns ⇄ float32, exact one way, rounded half to even the other.
- * NaN stays NaN with its sign and upper payload bits; a float32 beyond the range becomes infinity.
+ * Element types that JavaScript has no arrays for: float16 (IEEE 754 binary16), bfloat16, and integers of 2 and 4 bits.
+ *
+ * float16 and bfloat16 bit patterns become float32 exactly; the other way rounds half to even. NaN stays NaN with its sign and upper payload
+ * bits; a float32 beyond the range becomes infinity. Elements of 2 and 4 bits are packed low bits first within each byte, as raw_data has
+ * them; the last byte is padded with 0.
  */
 
 const float = new Float32Array(1);
@@ -60,12 +63,7 @@ export function fromFloat32(from: Float32Array, convert: (value: number) => numb
   return to;
 }
 
-/**
- * Elements of 2 and 4 bits, packed low bits first within each byte, as raw_data has them; the last byte is padded
- * with 0.
- */
-
-/** One integer per element; sign-extended when `signed`. */
+/** Unpacks elements of `bits` bits to one integer each; sign-extended when `signed`. */
 export function unpackSubByte(
   packed: Uint8Array,
   bits: number,
@@ -83,7 +81,7 @@ export function unpackSubByte(
   return values;
 }
 
-/** The inverse of unpackSubByte; bits of a value beyond the width are dropped. */
+/** Packs elements, the inverse of unpackSubByte; bits of a value beyond the width are dropped. */
 export function packSubByte(values: Int8Array | Uint8Array, bits: number): Uint8Array {
   const perByte = 8 / bits;
   const mask = (1 << bits) - 1;

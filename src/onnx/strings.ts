@@ -1,7 +1,13 @@
 /**
- * Strings that survive load → save whatever their bytes. protobuf strings should be UTF-8, but exporters have written
- * other encodings (GBK and Latin-1 paths in doc strings). A byte that is not valid UTF-8 becomes the lone surrogate
- * U+DC00 + byte and back (as Python's 'surrogateescape'); valid text never decodes to one, so nothing is ambiguous.
+ * Strings in files and in tensors: UTF-8 that loses nothing, and string elements as numbers.
+ *
+ * Strings survive load → save whatever their bytes. protobuf strings should be UTF-8, but exporters have written other encodings (GBK and
+ * Latin-1 paths in doc strings). A byte that is not valid UTF-8 becomes the lone surrogate U+DC00 + byte and back (as Python's
+ * 'surrogateescape'); valid text never decodes to one, so nothing is ambiguous.
+ *
+ * Everything between a file and a session moves elements as numbers. A string element is the number under which a table here holds it, and
+ * becomes a string again where onnxruntime takes it. Equal strings have equal numbers. There is one table per thread: what goes to another
+ * thread travels as the strings themselves.
  */
 import type { TensorValue } from './data-types.ts';
 
@@ -14,6 +20,7 @@ const loneSurrogate = /\p{Surrogate}/u;
 const shortText = 64;
 const codes: number[] = [];
 
+/** Decodes bytes; those that are not UTF-8 become lone surrogates. */
 export function decodeUtf8(bytes: Uint8Array, start = 0, end = bytes.length): string {
   if (end - start > shortText) return decodeText(bytes.subarray(start, end));
   codes.length = end - start;
@@ -25,6 +32,7 @@ export function decodeUtf8(bytes: Uint8Array, start = 0, end = bytes.length): st
   return String.fromCharCode.apply(null, codes);
 }
 
+/** The inverse of decodeUtf8, to the last byte. */
 export function encodeUtf8(text: string): Uint8Array {
   if (!hasEscapes(text)) return encoder.encode(text);
   const bytes: number[] = [];
@@ -65,21 +73,15 @@ function decodeEscaping(bytes: Uint8Array): string {
   return text;
 }
 
-/** A text as editors of Windows save it: without the byte order mark that JSON does not know. */
+/** Drops the byte order mark with which editors of Windows save texts, and which JSON does not know. */
 export function withoutMark(text: string): string {
   return text.startsWith('\uFEFF') ? text.slice(1) : text;
 }
 
-/**
- * Texts as elements of tensors. Everything between a file and a session moves elements as numbers; a text is the number under which
- * this table holds it, and becomes itself again where onnxruntime takes it. Equal texts have equal numbers. One table per thread: what
- * goes to another travels as the texts themselves.
- */
-
 const numbers = new Map<string, number>();
 const texts: string[] = [];
 
-/** The elements of a `TensorValue` of type string. */
+/** The numbers of strings, as the elements of a `TensorValue` of type string. */
 export function textNumbers(list: Iterable<string>): Uint32Array {
   return Uint32Array.from(list, (text) => {
     const known = numbers.get(text);
@@ -89,24 +91,26 @@ export function textNumbers(list: Iterable<string>): Uint32Array {
   });
 }
 
+/** The strings that elements stand for. */
 export function textsOf(elements: ArrayLike<number | bigint>): string[] {
   return Array.from(elements, (element) => texts[Number(element)]!);
 }
 
 type Tensors = Readonly<Record<string, TensorValue>>;
 
-/** Tensors on their way to another thread, and the texts of those that hold some. */
+/** Tensors on their way to another thread, and the strings of those that hold some. */
 export interface Parcel {
   readonly tensors: Tensors;
   readonly texts: Readonly<Record<string, readonly string[]>>;
 }
 
+/** Packs tensors for another thread. */
 export function packed(tensors: Tensors): Parcel {
   const named = Object.entries(tensors).filter(([, { type }]) => type === 'string');
   return { tensors, texts: Object.fromEntries(named.map(([name, { data }]) => [name, textsOf(data)])) };
 }
 
-/** The tensors, with the numbers that their texts have in this thread. */
+/** Unpacks tensors, with the numbers that their strings have in this thread. */
 export function unpacked({ tensors, texts }: Parcel): Record<string, TensorValue> {
   const own = Object.entries(texts).map(([name, list]) => [name, { ...tensors[name]!, data: textNumbers(list) }]);
   return { ...tensors, ...Object.fromEntries(own) };

@@ -2,10 +2,10 @@
  * Constants of other float types as float32. Small ones are made at once; of large ones the elements are made when they are read, so
  * that a file of gigabytes still streams. float64 beyond float32 becomes the largest float32: masks stay finite.
  */
-import { copyInto, JoinedBytes, lazyThreshold, toBytes } from './bytes.ts';
+import { copyInto, FillingSource, JoinedBytes, lazyThreshold, toBytes } from './bytes.ts';
 import type { DataTypeName } from './data-types.ts';
 import { bfloat16ToFloat32, float16ToFloat32, float32ToFloat16, fromFloat32 } from './narrow-types.ts';
-import type { ByteSource, Payload } from './messages.ts';
+import type { Payload } from './messages.ts';
 import { Tensor } from './tensor.ts';
 
 /** Types that this file reads. */
@@ -21,21 +21,16 @@ const bytesOf = { float16: 2, bfloat16: 2, float64: 8 } as const;
 const block = 2 ** 16;
 
 /** The elements of another payload, converted as they are read. */
-class WidenedBytes implements ByteSource {
+class WidenedBytes extends FillingSource {
   readonly byteLength: number;
   readonly type: OtherFloat;
   readonly source: Payload;
 
   constructor(type: OtherFloat, source: Payload) {
+    super();
     this.type = type;
     this.source = source;
     this.byteLength = (source.byteLength / bytesOf[type]) * 4;
-  }
-
-  read(offset: number, length: number): Uint8Array {
-    const target = new Uint8Array(length);
-    this.readInto(offset, target);
-    return target;
   }
 
   readInto(offset: number, target: Uint8Array): void {
@@ -95,19 +90,14 @@ export function narrowed(tensor: Tensor, name: string): Tensor {
 }
 
 /** The elements of a float32 payload, rounded as they are read. */
-class HalfBytes implements ByteSource {
+class HalfBytes extends FillingSource {
   readonly byteLength: number;
   readonly #source: Payload;
 
   constructor(source: Payload) {
+    super();
     this.#source = source;
     this.byteLength = source.byteLength / 2;
-  }
-
-  read(offset: number, length: number): Uint8Array {
-    const target = new Uint8Array(length);
-    this.readInto(offset, target);
-    return target;
   }
 
   readInto(offset: number, target: Uint8Array): void {

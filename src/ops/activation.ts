@@ -1,10 +1,13 @@
-/** Activations that limit or bend: Relu and Clip vanish into the quantizer of the node before them where they can. */
+/**
+ * Activations that limit, bend or normalize: Relu and its kin, Clip, Sigmoid, HardSigmoid, HardSwish, Softmax and LogSoftmax. Relu and Clip
+ * vanish into the quantizer of the node before them where they can. Smooth functions of one number are in unary.ts.
+ */
 import { dyOf, give, staticDims, wrapAxis, type GradientContext, giveBroadcast } from './gradient/context.ts';
 import { follow, type OpSpec, island, type Interval } from './op.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 
-/** At the kink of 0 the gradient is 0, as in PyTorch. */
+/** Relu: at the kink of 0 the gradient is 0, as in PyTorch. */
 export const relu: OpSpec = {
   types: ['Relu'],
   quantize: () => follow({ kind: 'observe' }, [0]),
@@ -16,7 +19,7 @@ export const relu: OpSpec = {
   },
 };
 
-/** The gradient passes where the input is within its limits, these included (as torch.clamp); the rest goes to the limit. */
+/** Clip: the gradient passes where the input is within its limits, these included (as torch.clamp); the rest goes to the limit. */
 export const clip: OpSpec = {
   types: ['Clip'],
   quantize: (node) => (clipInterval(node) ? follow({ kind: 'observe' }, [0]) : 'its limits are computed at run time'),
@@ -69,7 +72,7 @@ export const prelu: OpSpec = {
   },
 };
 
-/** x above alpha, else 0. */
+/** ThresholdedRelu: x above alpha, else 0. */
 export const thresholdedRelu: OpSpec = {
   types: ['ThresholdedRelu'],
   gradient(context) {
@@ -81,7 +84,7 @@ export const thresholdedRelu: OpSpec = {
 
 const unit: Interval = { min: 0, max: 1 };
 
-/** Its values fill 0..1 whatever the data: the scale is 1/255 of that, as in every other tool. */
+/** Sigmoid: its values fill 0..1 whatever the data, so the scale is 1/255, as in every other tool. */
 export const sigmoid: OpSpec = {
   types: ['Sigmoid'],
   quantize: () => follow({ kind: 'fixed', range: unit }, [0]),
@@ -121,14 +124,12 @@ export const hardSwish: OpSpec = {
   },
 };
 
-/** Softmax and its logarithm, over one axis. */
-
 const axisOf = ({ node }: GradientContext): number => {
   return wrapAxis(node.int('axis', -1), staticDims(node.output()!).length);
 };
 
 /**
- * dx = y · (dy − Σ dy·y). Its values lie within 0..1 but seldom fill it: over hundreds of tokens the largest may be a hundredth.
+ * Softmax over one axis: dx = y · (dy − Σ dy·y). Its values lie within 0..1 but seldom fill it: over hundreds of tokens the largest may be a hundredth.
  * A kernel that insists on 0..1 is a matter of its target (`fixed` in backends/targets).
  */
 export const softmax: OpSpec = {
@@ -144,7 +145,7 @@ export const softmax: OpSpec = {
   },
 };
 
-/** dx = dy − softmax · Σ dy. */
+/** LogSoftmax over one axis: dx = dy − softmax · Σ dy. */
 export const logSoftmax: OpSpec = {
   types: ['LogSoftmax'],
   gradient(context) {

@@ -1,7 +1,9 @@
 /**
- * Along which axis of a graph input the samples of a batch lie. No shape tells: [20, 3, 8] is a batch of 20, or three series of 20 steps
- * one beside the other. The operators do: what a convolution reads has its samples along the first axis, what a recurrent one reads
- * along the second. The input is followed through operators that move axes in a known way to the first that says so.
+ * Along which axis of a graph input the samples of a batch lie, and where a Reshape inside fixes how many there are.
+ *
+ * No shape tells the axis: [20, 3, 8] is a batch of 20, or three series of 20 steps one beside the other. The operators do: what a convolution
+ * reads has its samples along the first axis, what a recurrent one reads along the second. The input is followed through operators that move
+ * axes in a known way to the first that says so.
  */
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
@@ -59,7 +61,7 @@ const keeps = new Set([
 ]);
 const broadcasts = new Set(['Add', 'Div', 'Max', 'Mean', 'Min', 'Mul', 'Pow', 'Sub', 'Sum']);
 
-/** Undefined where nothing tells. */
+/** The axis of a graph input along which its samples lie; undefined where nothing tells. */
 export function batchAxis(input: Value): number | undefined {
   const rank = input.dims?.length;
   if (rank === undefined || rank === 0) return undefined;
@@ -151,7 +153,6 @@ function gathered(node: Node, index: number, axes: Axes): Axes | undefined {
  * A batch that the inputs leave open and a Reshape inside fixes all the same: its constant shape begins with a number of samples. Exporters
  * that were told to make the batch free leave such shapes behind.
  */
-
 export interface FixedReshape {
   readonly node: Node;
   /** The input whose open batch it fixes. */
@@ -159,7 +160,7 @@ export interface FixedReshape {
   readonly size: number;
 }
 
-/** Candidates: such a shape may as well be meant, which only a run tells. */
+/** Lists candidates: such a shape may be meant as it is, which only a run tells. */
 export function fixedReshapes(inputs: readonly Value[]): FixedReshape[] {
   const found: FixedReshape[] = [];
   for (const input of inputs) {

@@ -1,4 +1,7 @@
-/** Conv: u8 activations × s8 weights, one weight scale per output channel, int32 bias. */
+/**
+ * Conv and ConvTranspose: u8 activations × s8 weights, int32 bias. ConvTranspose is the gradient of a convolution run forward, so that its
+ * own gradients are convolutions.
+ */
 import type { Node } from '../graph/node.ts';
 import { dyOf, give, staticDims, type GradientContext } from './gradient/context.ts';
 import { biasGradient, weightGradient, windowsOf, inputGradient } from './gradient/convolution.ts';
@@ -6,6 +9,7 @@ import { convolutionRule, type Operand, type OpSpec } from './op.ts';
 
 const convWeight = (): Operand => ({ index: 1, role: 'weight', axis: 0, layout: 'conv' });
 
+/** Conv: the weight [Cout, Cin/group, ...] has one scale per output channel. */
 export const conv: OpSpec = {
   types: ['Conv'],
   weight: convWeight,
@@ -28,9 +32,7 @@ export const conv: OpSpec = {
   },
 };
 
-/** ConvTranspose: the gradient of a convolution run forward, so that its own gradients are convolutions. */
-
-/** The weight is [Cin, Cout/group, ...]; with groups a scale per Cout/group would be shared by unlike channels. */
+/** Tells how the weight of ConvTranspose is quantized. It is [Cin, Cout/group, ...]; with groups a scale per Cout/group would be shared by unlike channels. */
 function transposedWeight(node: Node): Operand {
   return { index: 1, role: 'weight', ...(node.int('group', 1) === 1 ? { axis: 1 } : {}) };
 }

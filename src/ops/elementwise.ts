@@ -1,4 +1,7 @@
-/** Arithmetic of two tensors, with broadcasting. Of Add and Mul both sides and the result are quantized. */
+/**
+ * Elementwise operators that broadcast (arithmetic, extremes, selection), and those that hand their input on: Cast between float types, and
+ * Dropout, which does nothing at inference. Of Add and Mul both sides and the result are quantized.
+ */
 import { dyOf, give, type GradientContext, giveBroadcast } from './gradient/context.ts';
 import { type OpSpec, follow, island } from './op.ts';
 import type { Value } from '../graph/value.ts';
@@ -115,8 +118,7 @@ export const where: OpSpec = {
   },
 };
 
-/** Operators that hand their input on: Cast between float types, and Dropout, which does nothing at inference. */
-
+/** Cast between float types hands its input on. */
 export const cast: OpSpec = {
   types: ['Cast'],
   gradient(context: GradientContext) {
@@ -124,7 +126,7 @@ export const cast: OpSpec = {
   },
 };
 
-/** With `training_mode` the mask is another output of the node, and what passed it was scaled by 1 / (1 - ratio). */
+/** Dropout: with `training_mode` the mask is another output of the node, and what passed it was scaled by 1 / (1 - ratio). */
 export const dropout: OpSpec = {
   types: ['Dropout'],
   gradient(context: GradientContext) {

@@ -1,6 +1,6 @@
 /**
- * Which Gather is an embedding: rows picked from a constant table that is worth quantizing. And which table is tied: the head of a
- * language model often multiplies with the very table that its embeddings are picked from, transposed.
+ * Which Gather is an embedding (rows picked from a constant table that is worth quantizing), and which table is tied: the head of a language
+ * model often multiplies with the very table that its embeddings are picked from, transposed.
  */
 import type { Graph } from '../graph/graph.ts';
 import type { Node } from '../graph/node.ts';

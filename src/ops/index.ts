@@ -1,4 +1,7 @@
-/** Every operator qdq knows, by type. To add one: write its file and list it here. */
+/**
+ * Every operator qdq knows, by type, and what follows from their rules. To add one: write its `OpSpec` in the file of its family, or in a
+ * new one, and list it here.
+ */
 import type { Node } from '../graph/node.ts';
 import type { Interval, OpSpec } from './op.ts';
 import {
@@ -71,9 +74,10 @@ function typesWith(property: (spec: OpSpec) => boolean): string[] {
     .sort();
 }
 
-/** What no result of an operator ever leaves, as its rule says it: 0..1 of a Sigmoid or Softmax, -1..1 of a Tanh. */
-
-/** Undefined where the operator has no such limits, or qdq no int8 form that would say them. */
+/**
+ * The interval that no result of the node ever leaves, as its rule says it: 0..1 of a Sigmoid or Softmax, -1..1 of a Tanh. Undefined where
+ * the operator has no such limits, or qdq no int8 form that would say them.
+ */
 export function limitsOf(node: Node): Interval | undefined {
   const rule = specOf(node)?.quantize?.(node);
   if (typeof rule !== 'object') return undefined;
@@ -81,11 +85,12 @@ export function limitsOf(node: Node): Interval | undefined {
   return output.kind === 'fixed' ? output.range : output.kind === 'observe' ? output.within : undefined;
 }
 
-/** Operators whose result differs from run to run: nothing of it may be folded, shared or taken to be fixed. */
-
 const random = /^(Random(Normal|Uniform)(Like)?|Multinomial|Bernoulli)$/;
 
-/** Whether the operator draws random numbers. Dropout does in training alone, which each caller judges by itself. */
+/**
+ * Whether the operator draws random numbers: its result differs from run to run, so that nothing of it may be folded, shared or taken to
+ * be fixed. Dropout draws them in training alone, which each caller decides by itself.
+ */
 export function isRandom({ opType }: Node): boolean {
   return random.test(opType);
 }

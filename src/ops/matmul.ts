@@ -1,4 +1,4 @@
-/** MatMul: constant weights on the right, or two activations (attention). */
+/** Products of matrices: MatMul (constant weights on the right, or two activations, as in attention) and Gemm. */
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { dyOf, give, giveBroadcast, type GradientContext, staticDims } from './gradient/context.ts';
@@ -9,6 +9,7 @@ function matmulWeight(_node: Node, rank: number): Operand {
   return rank === 2 ? { index: 1, role: 'weight', axis: 1, layout: 'columns' } : { index: 1, role: 'weight' };
 }
 
+/** MatMul: a constant matrix on the right is a weight with a scale per column; any other constant has one scale. */
 export const matmul: OpSpec = {
   types: ['MatMul'],
   weight: matmulWeight,
@@ -58,13 +59,12 @@ export const matmul: OpSpec = {
   },
 };
 
-/** Gemm: A in u8 (transposed or not), constant B in s8 with a scale per output column, constant C as int32 bias. */
-
 function gemmWeight(node: Node): Operand {
   const transposed = node.int('transB', 0) !== 0;
   return { index: 1, role: 'weight', axis: transposed ? 0 : 1, layout: transposed ? 'rows' : 'columns' };
 }
 
+/** Gemm: A in u8 (transposed or not), constant B in s8 with a scale per output column, constant C as int32 bias. */
 export const gemm: OpSpec = {
   types: ['Gemm'],
   weight: gemmWeight,

@@ -1,4 +1,7 @@
-/** Normalizations. Scale and bias meet the normalized tensor per channel, or along its last axes. */
+/**
+ * Normalizations: x̂ = (x − mean) · rstd over some axes, times a scale, plus a bias, which meet x̂ per channel or along its last axes.
+ * The gradient through x̂ is shared by all of them, and by the live BatchNormalization of training (qat/batch-norm.ts).
+ */
 import { type Emitter, axesBut, channelShape } from '../graph/emitter.ts';
 import type { Value } from '../graph/value.ts';
 import { elementCount } from '../onnx/data-types.ts';
@@ -123,8 +126,7 @@ function grouped(context: GradientContext, groups: number): void {
   give(context, 2, () => perParameter(dy));
 }
 
-/** What the normalizations share: x̂ = (x − mean) · rstd over some axes, and the gradient through it. */
-
+/** x̂ and what it was made of. */
 interface Normalized {
   readonly normal: Value;
   /** 1 / √(variance + epsilon), with axes of one element. */
@@ -134,7 +136,10 @@ interface Normalized {
   readonly count: number;
 }
 
-/** @param epsilon added to the variance */
+/**
+ * Appends x̂ = (x − mean) / √(variance + epsilon) over the given axes.
+ * @param count elements that one mean is made of
+ */
 export function normalize(
   emit: Emitter,
   x: Value,
@@ -150,7 +155,7 @@ export function normalize(
   return { normal: emit.op('Mul', [centred, rstd]), rstd, axes, count, mean, variance };
 }
 
-/** dx = rstd · (dn − mean(dn) − x̂ · mean(dn·x̂)). @param dn the gradient of x̂ */
+/** Appends the gradient through x̂: dx = rstd · (dn − mean(dn) − x̂ · mean(dn·x̂)). @param dn the gradient of x̂ */
 function throughNormal(emit: Emitter, dn: Value, { normal, rstd, axes, count }: Normalized): Value {
   const level = emit.mean(dn, axes, count);
   return emit.op('Mul', [
@@ -159,7 +164,7 @@ function throughNormal(emit: Emitter, dn: Value, { normal, rstd, axes, count }: 
   ]);
 }
 
-/** x̂ · mean(dn·x̂): what of dn only scales x̂, which its norm takes out again. */
+/** Appends x̂ · mean(dn·x̂): what of dn only scales x̂, which its norm takes out again. */
 function alongNormal(emit: Emitter, dn: Value, normal: Value, axes: readonly number[], count: number): Value {
   return emit.op('Mul', [normal, emit.mean(emit.op('Mul', [dn, normal]), axes, count)]);
 }

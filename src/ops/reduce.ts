@@ -1,4 +1,7 @@
-/** Reductions over axes. The gradient of each is spread back over the axes by broadcasting. */
+/**
+ * Reductions over axes, whose gradients are spread back over the axes by broadcasting; and running sums and triangles of matrices (CumSum,
+ * Trilu), which are products with fixed triangular matrices, so that the transposed ones give their gradients.
+ */
 import { dyOf, give, type GradientContext, axesOf, staticDims } from './gradient/context.ts';
 import { type OpSpec, follow } from './op.ts';
 import type { Emitter } from '../graph/emitter.ts';
@@ -46,7 +49,7 @@ function reducedAxes(node: Node, rank: number): number[] | string {
   return node.int('noop_with_empty_axes', 0) === 1 ? [] : Array.from({ length: rank }, (_, axis) => axis);
 }
 
-/** An average has a narrower range than its input: a scale of its own keeps more of it. */
+/** ReduceMean: an average has a narrower range than its input: a scale of its own keeps more of it. */
 const reduceMean: OpSpec = {
   ...reduction(['ReduceMean'], ({ emit, dy, count }) => emit.op('Mul', [dy, emit.scalar(1 / count)])),
   quantize: () => follow({ kind: 'observe' }, [0]),
@@ -77,8 +80,7 @@ export const reductions: readonly OpSpec[] = [
   ),
 ];
 
-/** Running sums and triangles of matrices: products with fixed triangular matrices, whose transposes give the gradients. */
-
+/** CumSum: the gradient is the running sum from the other end. */
 export const cumSum: OpSpec = {
   types: ['CumSum'],
   gradient(context: GradientContext) {
@@ -88,6 +90,7 @@ export const cumSum: OpSpec = {
   },
 };
 
+/** Trilu, which keeps one triangle: the gradient keeps the same one. */
 export const trilu: OpSpec = {
   types: ['Trilu'],
   gradient(context: GradientContext) {

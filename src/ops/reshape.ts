@@ -1,4 +1,7 @@
-/** Operators that give the same elements other dimensions: codes, scale and zero point stay, and so do gradients. */
+/**
+ * Operators that give the same elements other dimensions or another order, and Concat, which joins tensors. Where elements only move, codes,
+ * scale and zero point stay, and so do gradients.
+ */
 import { dyOf, give, staticDims, wrapAxis, type GradientContext } from './gradient/context.ts';
 import { follow, type OpSpec, sharesCodes } from './op.ts';
 import type { Value } from '../graph/value.ts';
@@ -52,7 +55,6 @@ export const spaceToDepth: OpSpec = {
 };
 
 /** Concat: each input keeps its own scale; the int8 kernel rescales. A common scale would cost accuracy and block Relu. */
-
 export const concat: OpSpec = {
   types: ['Concat'],
   quantize: (node) => follow({ kind: 'observe' }, [...node.inputs.keys()]),

@@ -1,4 +1,4 @@
-/** Pooling. */
+/** Pools and resizing: operators that sample an image anew along its spatial axes. */
 import type { Node } from '../graph/node.ts';
 import { dyOf, give, staticDims, type GradientContext } from './gradient/context.ts';
 import { follow, type OpSpec } from './op.ts';
@@ -6,7 +6,7 @@ import type { Value } from '../graph/value.ts';
 import { elementCount } from '../onnx/data-types.ts';
 import { windowsOf, type Windows } from './gradient/convolution.ts';
 
-/** The maximum of codes is the code of the maximum. */
+/** MaxPool: the maximum of codes is the code of the maximum. */
 export const maxPool: OpSpec = {
   types: ['MaxPool'],
   quantize: (node) => (node.output(1) ? 'its Indices output is used' : follow({ kind: 'share', input: 0 }, [0])),
@@ -114,14 +114,13 @@ export const globalMaxPool: OpSpec = {
   },
 };
 
-/** Resize and its ancestor. */
-
-/** Nearest picks values and linear stays between them; cubic overshoots its input range. */
+/** Tells how Resize is quantized: nearest picks values and linear stays between them; cubic overshoots its input range. */
 function resizeRule(node: Node): ReturnType<NonNullable<OpSpec['quantize']>> {
   const mode = node.string('mode', 'nearest');
   return follow(mode === 'cubic' ? { kind: 'observe' } : { kind: 'share', input: 0 }, [0]);
 }
 
+/** Resize. */
 export const resize: OpSpec = {
   types: ['Resize'],
   quantize: resizeRule,
@@ -139,5 +138,5 @@ export const resize: OpSpec = {
   },
 };
 
-/** Only in operator sets before 10; an upgrade makes it a Resize. */
+/** Upsample exists only in operator sets before 10; an upgrade makes it a Resize. */
 export const upsample: OpSpec = { types: ['Upsample'], quantize: resizeRule };
