@@ -4,13 +4,13 @@
  */
 import { rmSync, mkdtempSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
+import { tmpdir } from 'node:os';
 import { modelFromProto } from '../graph/from-proto.ts';
 import type { Model } from '../graph/model.ts';
 import { onInterrupt } from '../process/interrupt.ts';
 import { loadModel } from '../onnx/model-file.ts';
-import type { SessionOptions } from './session-options.ts';
-import { tmpdir } from 'node:os';
 import { backendErrors } from '../errors/backends.ts';
+import type { SessionOptions } from './session-options.ts';
 
 /** Room that a graph takes beside its constants, in bytes. */
 const graphBytes = 2 ** 20;
@@ -52,14 +52,10 @@ export class OptimizedGraph {
     return { optimizedModelPath: this.#path };
   }
 
-  /**
-   * Its constants are read from the file when they are needed.
-   * @param mapped a session is to take large ones from the file as they lie there. That saves their copy in memory, but where they lie
-   * across cache lines, convolutions lose some per cent
-   */
-  read(mapped: boolean): Model {
+  /** Reads it back. Its constants stay in the file, from where a session takes large ones as they lie. */
+  read(): Model {
     const file = loadModel(this.#path);
-    const model = modelFromProto(file.proto, mapped ? file.dir : undefined);
+    const model = modelFromProto(file.proto, file.dir);
     file.close();
     return model;
   }

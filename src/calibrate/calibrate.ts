@@ -3,7 +3,6 @@
  * onnxruntime per batch, and for histograms a sample of each tensor: memory does not grow with the number of samples.
  */
 import { createHash } from 'node:crypto';
-import { setFlagsFromString } from 'node:v8';
 import type { SessionOptions } from '../backends/session-options.ts';
 import { batches, feedsOf } from '../data/batch.ts';
 import { carrier, checkCarry } from '../data/fixed-inputs.ts';
@@ -93,10 +92,7 @@ export async function calibrate(
   const statistics = await StatisticsRun.open({
     ...{ model, probes, names, kept: state.outputs, byChannel, landing, options: sessionOptions },
     ...{ samples: rowsOf(planned, 1), open: hasOpenShapes(model, lone) },
-    runs: (total ?? Infinity) / planned.samples,
   });
-  // Past samples are garbage whose weight lies outside V8's heap: a young generation that may grow lets it lie for long.
-  setFlagsFromString('--semi-space-growth-factor=1');
   let runs = planned;
   let rows: Rows = [];
   try {
@@ -133,7 +129,6 @@ export async function calibrate(
       await statistics.refine(feeds, ((total ?? Infinity) - samples) / runs.samples);
     }
   } finally {
-    setFlagsFromString('--semi-space-growth-factor=2');
     await statistics.dispose();
   }
   const inBodies = observer.elements ? names.filter((name) => !statistics.hasElements(name)) : [];

@@ -98,11 +98,7 @@ export class LandingStrip {
     this.#state = 'off';
     if (bytes === 0 || bytes > most) return;
     try {
-      if (bytes > this.#region.bytes) {
-        // Room for blocks that are filled up (blocked.ts): what is not touched takes no memory.
-        const room = Math.ceil(1.25 * bytes);
-        this.#region = { address: this.#landing!.allocate(room), bytes: room };
-      }
+      if (bytes > this.#region.bytes) this.#region = { address: this.#landing!.allocate(bytes), bytes };
     } catch (error) {
       // Without the memory it takes longer, and no more.
       if (error instanceof RangeError) return;

@@ -66,7 +66,8 @@ export function statisticsReader(
     const rows = result.dims[0] ?? 1;
     const reader = wholes[i];
     if (!reader) return { rows, stride, data: result.data as Float32Array };
-    const data = reader.read(result);
+    const data = result.data as Float32Array;
+    reader.read(result);
     // NaN whatever there is to report, but for a tensor without elements.
     const reported = whole!.negative || Number.isNaN(reader.min) || data.length === 0;
     values.min[i] = reported ? reader.min : 0;

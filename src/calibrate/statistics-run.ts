@@ -1,15 +1,13 @@
 /**
  * The augmented graph at work: a session, what it returns as statistics, and where its elements land. After a while another session
- * may go on with a cheaper graph, if it gives the very same for the samples at hand: one that leaves whole tensors in blocks
- * (blocked.ts), or one without the extremes of tensors that can grow no further (saturation.ts).
+ * may go on with a cheaper graph, if it gives the very same for the samples at hand: one without the extremes of tensors that can grow no
+ * further (saturation.ts).
  */
-import { constantBytes, OptimizedGraph } from '../backends/session-files.ts';
 import type { SessionOptions } from '../backends/session-options.ts';
 import { openSession, type Session } from '../backends/session.ts';
 import type { Model } from '../graph/model.ts';
 import type { TensorValue } from '../onnx/data-types.ts';
 import type { Interval } from '../ops/op.ts';
-import { canStayBlocked, stayBlocked } from './blocked.ts';
 import { Counter } from './kernels/counter.ts';
 import { LandingStrip } from './landing.ts';
 import type { Landing } from './observers/observer.ts';
@@ -20,11 +18,6 @@ import { buildStatistics, type Probe, type StatisticsGraph } from './statistics.
 import type { Memory } from './whole.ts';
 
 type Tensors = Readonly<Record<string, TensorValue>>;
-
-/** Bytes of constants that may be in memory twice for the moment in which a session opens. */
-const mostInline = 2 ** 28;
-/** Windows would not remove the file under the session. */
-const canMap = process.platform !== 'win32';
 
 export interface RunStatistics extends Reading {
   /** All that the graph returned. */
@@ -46,8 +39,6 @@ export interface RunPlan {
   readonly open?: boolean;
   readonly landing: Landing | undefined;
   readonly options: SessionOptions;
-  /** Runs to come, at most. */
-  readonly runs: number;
 }
 
 export class StatisticsRun {
@@ -58,8 +49,6 @@ export class StatisticsRun {
   readonly #limited: readonly boolean[];
   #saturation: Saturation | undefined;
   #graph!: StatisticsGraph;
-  /** What onnxruntime made of the graph, until it is taken up. */
-  #optimized: OptimizedGraph | undefined;
   #session: Session | undefined;
   /** Of the samples of the last run. */
   #phases!: TensorValue;
@@ -84,19 +73,7 @@ export class StatisticsRun {
 
   static async open(plan: RunPlan): Promise<StatisticsRun> {
     const run = new StatisticsRun(plan);
-    const { model, probes, runs, options } = plan;
-    const graph = run.#build(new Map());
-    if (canStayBlocked(model, probes, runs)) {
-      try {
-        run.#optimized = new OptimizedGraph();
-        await run.#open(graph, new Map(), { ...options, ...run.#optimized.options });
-        return run;
-      } catch {
-        // No room for the file, say; whatever it was, it shows again without.
-        run.#forgetOptimized();
-      }
-    }
-    await run.#open(graph, new Map(), options);
+    await run.#open(run.#build(new Map()), new Map());
     return run;
   }
 
@@ -127,55 +104,29 @@ export class StatisticsRun {
    * @returns whether it did
    */
   async refine(feeds: Tensors, left: number): Promise<boolean> {
-    if (this.#optimized) return this.#leaveBlocked(this.#optimized, feeds);
     const full = this.#saturation?.due((this.#opening * this.#runs) / this.#running, left);
     if (!full) return false;
     const before = statisticsByName(this.#graph, await this.#land(feeds));
     // Later finds do not belong to this session.
     const known = new Map(full);
-    await this.#reopen(this.#build(known), known, this.#plan.options);
+    await this.#reopen(known);
     const after = statisticsByName(this.#graph, await this.#land(feeds));
     if ([...after].every(([name, value]) => Object.is(value, before.get(name)))) return true;
     this.#saturation = undefined;
-    await this.#reopen(this.#build(new Map()), new Map(), this.#plan.options);
+    await this.#reopen(new Map());
     return false;
   }
 
   async dispose(): Promise<void> {
     await this.#session?.dispose();
     this.#session = undefined;
-    this.#forgetOptimized();
-  }
-
-  #forgetOptimized(): void {
-    this.#optimized?.remove();
-    this.#optimized = undefined;
-  }
-
-  async #leaveBlocked(optimized: OptimizedGraph, feeds: Tensors): Promise<boolean> {
-    const rows = this.#graph;
-    const { model, options } = this.#plan;
-    try {
-      const blocks = await stayBlocked(rows, optimized.read(canMap && constantBytes(model) > mostInline));
-      if (!blocks) return false;
-      const before = fingerprints(this.#read(await this.#land(feeds)));
-      await this.#reopen(blocks, new Map(), { ...options, level: 'disabled' });
-      const after = fingerprints(this.#read(await this.#land(feeds)));
-      if (after.every((each, i) => Object.is(each, before[i]))) return true;
-    } catch {
-      // Another release of onnxruntime may have other operators.
-    } finally {
-      this.#forgetOptimized();
-    }
-    await this.#reopen(rows, new Map(), options);
-    return false;
   }
 
   /** One session at a time: two would need the memory of two. */
-  async #reopen(graph: StatisticsGraph, known: ReadonlyMap<string, Interval>, options: SessionOptions): Promise<void> {
+  async #reopen(full: ReadonlyMap<string, Interval>): Promise<void> {
     await this.#session?.dispose();
     this.#session = undefined;
-    await this.#open(graph, known, options);
+    await this.#open(this.#build(full), full);
   }
 
   /** @param full what it leaves out */
@@ -188,9 +139,9 @@ export class StatisticsRun {
   }
 
   /** @param known extremes that the graph does not compute */
-  async #open(graph: StatisticsGraph, known: ReadonlyMap<string, Interval>, options: SessionOptions): Promise<void> {
+  async #open(graph: StatisticsGraph, known: ReadonlyMap<string, Interval>): Promise<void> {
     const start = performance.now();
-    this.#session = await openSession(graph.model, options);
+    this.#session = await openSession(graph.model, this.#plan.options);
     this.#opening = performance.now() - start;
     this.#graph = graph;
     this.#strip.renew();
@@ -202,17 +153,4 @@ export class StatisticsRun {
     const all = phase === undefined ? feeds : { ...feeds, [phase]: this.#phases };
     return this.#strip.run(this.#session!, all, this.#plan.kept);
   }
-}
-
-/** Numbers that two readings of the same tensors share, whatever the order of elements: extremes, and sums of all bits. */
-function fingerprints({ values, elements }: Reading): number[] {
-  const sums = elements.map((each) => {
-    if (!each) return 0;
-    const { buffer, byteOffset, length } = each.data;
-    let sum = length;
-    const bits = new Uint32Array(buffer, byteOffset, length);
-    for (let i = 0; i < length; i++) sum = (sum + bits[i]!) | 0;
-    return sum;
-  });
-  return [...values.min, ...values.max, ...values.channels.flatMap((each) => [...(each ?? [])]), ...sums];
 }

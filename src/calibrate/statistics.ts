@@ -66,16 +66,6 @@ export interface WholeTensor {
   readonly negative: boolean;
   /** How many channels have maxima of their own, if they have. */
   readonly channels?: number | undefined;
-  /** How it lies, if not in rows. */
-  readonly blocked?: Blocked;
-}
-
-/** In blocks of channels, the last one filled up (blocked.ts). */
-export interface Blocked {
-  /** How many there really are. */
-  readonly channels: number;
-  /** Channels side by side. */
-  readonly block: number;
 }
 
 export interface StatisticsGraph {
@@ -255,7 +245,7 @@ const keepsLayout = new Set([
 ]);
 
 /** Whether the value lives in the blocked layout: it comes from a convolution, at most a few operators back. */
-export function isBlocked({ producer }: Value, reach = 3): boolean {
+function isBlocked({ producer }: Value, reach = 3): boolean {
   if (!producer || producer.domain !== '') return false;
   if (producer.opType === 'Conv') return true;
   return (

@@ -23,7 +23,7 @@ export async function executedModel(emitted: Model, source: string | Model, name
     const extra =
       constantBytes(emitted) > inlineLimit ? { optimized_model_external_initializers_file_name: 'executed.data' } : {};
     await (await openSession(source, { level: 'all', ...optimized.options, extra }, name)).dispose();
-    return optimized.read(true);
+    return optimized.read();
   } catch (error) {
     // onnxruntime does not say that it could not write the graph.
     checkRoom(constantBytes(emitted), error);

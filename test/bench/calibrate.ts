@@ -103,7 +103,6 @@ async function overInference(
     byChannel: true,
     landing,
     options: { simulate: true },
-    runs: Infinity,
   });
   let refined = false;
   let samples = 0;

@@ -55,7 +55,7 @@ describe('StatisticsRun', () => {
     const elements = observer.elements ? 'sampled' : 'none';
     const probes = await planProbes(model, tensors, observer, samples[0]!.inputs, {}, elements);
     const { landing } = observer.start(tensors.length, {});
-    const plan = { model, probes, names: tensors, kept: [], byChannel: true, options: { simulate: true }, runs: 20 };
+    const plan = { model, probes, names: tensors, kept: [], byChannel: true, options: { simulate: true } };
     const [whole, slim] = [
       await StatisticsRun.open({ ...plan, landing: undefined }),
       await StatisticsRun.open({ ...plan, landing }),
@@ -85,7 +85,7 @@ describe('StatisticsRun', () => {
     const options = { simulate: true };
     const run = await StatisticsRun.open({
       ...{ model, probes, names: tensors, kept: [], byChannel: true, options },
-      ...{ landing: undefined, runs: 20 },
+      ...{ landing: undefined },
     });
     for (const { inputs } of samples) {
       await run.run(inputs);

@@ -167,7 +167,7 @@ describe('buildStatistics', () => {
     const sample = (seed: number, side: number) => ({ x: floats([1, 3, side, side], (i) => Math.sin(i * i + seed)) });
     const first = sample(0, 12);
     const probes = await planProbes(model, names, minmax, first, {}, 'sampled');
-    const plan = { model, probes, names, kept: [], byChannel: true, options: { simulate: true }, runs: 4 };
+    const plan = { model, probes, names, kept: [], byChannel: true, options: { simulate: true } };
     for (const later of [sample(5, 12), sample(5, 200), sample(7, 9)]) {
       const runs = [
         await StatisticsRun.open({ ...plan, landing: new Counter() }),
