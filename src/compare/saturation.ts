@@ -10,7 +10,7 @@ import type { Value } from '../graph/value.ts';
 import type { Tensor } from '../onnx/tensor.ts';
 import { specOf } from '../ops/index.ts';
 import { hasHeavyPair, kernelOrder } from '../quantized/pairs.ts';
-import { asLoaded } from '../quantized/turned.ts';
+import { asLoaded } from '../quantized/dequantize.ts';
 import { elementTypes } from '../graph/element-types.ts';
 import { isDequantize } from './regions.ts';
 

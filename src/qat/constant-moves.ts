@@ -8,7 +8,7 @@ import type { Node } from '../graph/node.ts';
 import { elementCount } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import { dequantizeIn } from '../quantized/dequantize.ts';
-import { codes, codesTensor, type Codes } from '../quantized/params.ts';
+import { codes, codesTensor, type Codes } from '../quantized/quant-params.ts';
 import { findConstantQuants, type ConstantQuant } from './constant-quant.ts';
 
 /** Moves what can be moved. Two in a row are moved one after the other. */

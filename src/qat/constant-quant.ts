@@ -9,7 +9,7 @@ import type { Value } from '../graph/value.ts';
 import { specOf } from '../ops/index.ts';
 import { elementCount } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
-import { clamp, codes, codesTensor, roundHalfEven, type Codes, type IntegerType } from '../quantized/params.ts';
+import { clamp, codes, codesTensor, roundHalfEven, type Codes, type IntegerType } from '../quantized/quant-params.ts';
 import { axisOf, codeTypes, typeLimits } from './fake-quant.ts';
 import type { CodeLimits } from './widths.ts';
 

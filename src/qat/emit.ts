@@ -15,11 +15,10 @@ import type { Interval } from '../ops/op.ts';
 import { weightKey, type QdqPlan, type RegionPlan, type TensorPlan } from '../quantizable/plan.ts';
 import { fitScales } from '../quantized/bias.ts';
 import { guardOf } from '../quantized/barrier.ts';
-import { limiterOf, rangeOf } from '../quantized/parameters.ts';
-import { activationParams, codes, type IntegerType, type QuantParams } from '../quantized/params.ts';
+import { limiterOf, rangeOf } from '../quantized/resolve-parameters.ts';
+import { activationParams, codes, type IntegerType, type QuantParams } from '../quantized/quant-params.ts';
 import { emitActivation, type Reader } from '../quantized/qdq.ts';
-import { mse } from '../quantized/weight-observers/mse.ts';
-import { channelGroups, silentGroups } from '../quantized/weight-observers/weight-observer.ts';
+import { mse, channelGroups, silentGroups } from '../quantized/weight-observers.ts';
 import {
   activationBits,
   type TensorBits,

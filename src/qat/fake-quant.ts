@@ -15,7 +15,7 @@ import type { Value } from '../graph/value.ts';
 import { removeDead } from '../graph/walk.ts';
 import { dataType, dataTypeOfCode, type DataTypeName } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
-import { codes, type IntegerType } from '../quantized/params.ts';
+import { codes, type IntegerType } from '../quantized/quant-params.ts';
 import { containerBits, type CodeLimits } from './widths.ts';
 
 /** One fake quantizer. */

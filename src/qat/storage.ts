@@ -6,7 +6,7 @@
 import type { Model } from '../graph/model.ts';
 import type { Value } from '../graph/value.ts';
 import { dataType, type DataTypeName } from '../onnx/data-types.ts';
-import { codesTensor } from '../quantized/params.ts';
+import { codesTensor } from '../quantized/quant-params.ts';
 
 /** INT4 and UINT4 exist, and Cast takes them, from here on. */
 export const leastInt4Opset = 21;

@@ -6,7 +6,7 @@
  */
 import type { Model } from '../graph/model.ts';
 import type { Value } from '../graph/value.ts';
-import { clamp, roundHalfEven } from '../quantized/params.ts';
+import { clamp, roundHalfEven } from '../quantized/quant-params.ts';
 import { findLayers } from './constant-quant.ts';
 import { findFakeQuants } from './fake-quant.ts';
 import { foldNorms, placeNorms, type PlacedNorm } from './live-norm.ts';

@@ -13,7 +13,7 @@ import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import { topologicalDeep } from '../graph/walk.ts';
 import { specOf } from '../ops/index.ts';
-import type { IntegerType } from '../quantized/params.ts';
+import type { IntegerType } from '../quantized/quant-params.ts';
 
 /** The bits that the user asked for. */
 export interface Widths {

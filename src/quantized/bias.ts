@@ -5,7 +5,7 @@
  * whose codes are 0 at any scale. A bias that is written in float needs it too: onnxruntime quantizes it by itself.
  */
 import { Tensor } from '../onnx/tensor.ts';
-import { clamp, roundHalfEven } from './params.ts';
+import { clamp, roundHalfEven } from './quant-params.ts';
 
 const int32Max = 2 ** 31 - 1;
 /** Room for the accumulator that the bias is added to, and for float32 rounding of the scales. */

@@ -10,7 +10,7 @@ import type { Plan } from '../quantizable/plan.ts';
 import type { PlanRequest } from '../quantizable/planner.ts';
 import type { FormatSetting, ValueOf } from '../settings/settings.ts';
 import type { FormatName } from '../settings/stages.ts';
-import type { QuantParams } from './params.ts';
+import type { QuantParams } from './quant-params.ts';
 
 export interface Quantized {
   readonly model: Model;

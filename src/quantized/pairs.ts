@@ -4,7 +4,7 @@
  * most 128 (255 · 128 = 32640). Which codes are neighbours is the kernel's order: convolutions run channels-last.
  */
 import type { WeightLayout } from '../ops/op.ts';
-import { clamp, roundHalfEven } from './params.ts';
+import { clamp, roundHalfEven } from './quant-params.ts';
 
 export interface KernelOrder {
   readonly channels: number;

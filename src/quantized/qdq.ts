@@ -21,8 +21,8 @@ import { guardOf } from './barrier.ts';
 import { quantizeBias } from './bias.ts';
 import { dequantizeBehind, dequantizeIn, placeCodes, type Placed } from './dequantize.ts';
 import type { Quantized } from './format.ts';
-import { codes, quantizeTensor, representable, type QuantParams } from './params.ts';
-import { resolveParameters, type Parameters } from './parameters.ts';
+import { codes, quantizeTensor, representable, type QuantParams } from './quant-params.ts';
+import { resolveParameters, type Parameters } from './resolve-parameters.ts';
 import { weightWriter } from './weight-writer.ts';
 
 export interface QuantizedQdq extends Quantized {

@@ -9,7 +9,7 @@ import type { Node } from '../graph/node.ts';
 import type { Dim, Value } from '../graph/value.ts';
 import { elementCount } from '../onnx/data-types.ts';
 import { specOf } from '../ops/index.ts';
-import type { QuantParams } from './params.ts';
+import type { QuantParams } from './quant-params.ts';
 
 /** The largest sum of codes' distances from their zero points that the result may have, in units of the output scale. */
 const largestResult = 2 ** 30;

@@ -3,8 +3,8 @@ import type { Graph } from '../graph/graph.ts';
 import type { Value } from '../graph/value.ts';
 import { weightKey, type QdqPlan } from '../quantizable/plan.ts';
 import { dequantizeIn, placeCodes, turnCodes, type Placed } from './dequantize.ts';
-import { codes } from './params.ts';
-import type { Parameters } from './parameters.ts';
+import { codes } from './quant-params.ts';
+import type { Parameters } from './resolve-parameters.ts';
 import { tiesOf, type Tie } from './tied.ts';
 import { quantizeWeights } from './weights.ts';
 

@@ -10,9 +10,8 @@ import type { WeightRange, WeightType } from '../backends/targets/target.ts';
 import type { Tensor } from '../onnx/tensor.ts';
 import type { WeightLayout } from '../ops/op.ts';
 import { kernelOrder, limitPairs, widenScale } from './pairs.ts';
-import { clamp, codeRange, codes, codesTensor, roundHalfEven } from './params.ts';
-import { weightObserverOf } from './weight-observers/index.ts';
-import { channelGroups, silentGroups } from './weight-observers/weight-observer.ts';
+import { clamp, codeRange, codes, codesTensor, roundHalfEven } from './quant-params.ts';
+import { weightObserverOf, channelGroups, silentGroups } from './weight-observers.ts';
 
 export interface WeightRequest {
   readonly type: WeightType;

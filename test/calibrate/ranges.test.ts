@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { widened } from '../../src/calibrate/ranges.ts';
-import { activationParams } from '../../src/quantized/params.ts';
+import { activationParams } from '../../src/quantized/quant-params.ts';
 
 const ranges = new Map([
   ['thin', { min: 0, max: 1e-9 }],

@@ -7,7 +7,7 @@ import {
   quantizeTensor,
   representable,
   roundHalfEven,
-} from '../../src/quantized/params.ts';
+} from '../../src/quantized/quant-params.ts';
 
 describe('activationParams', () => {
   // Scale and zero point of [-1, 3]: the values PyTorch's and onnxruntime's tools agree on.

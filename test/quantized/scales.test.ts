@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { ortCpuX64Avx2 } from '../../src/backends/targets/onnxruntime-cpu.ts';
 import type { Model } from '../../src/graph/model.ts';
 import { lint } from '../../src/quantized/lint/index.ts';
-import { badScales, describeBadScale } from '../../src/quantized/scales.ts';
+import { badScales, describeBadScale } from '../../src/quantized/quant-params.ts';
 import { buildModel, f32, node, scalar } from '../support/build.ts';
 
 const modelWith = (x: number, w: readonly number[]): Model =>

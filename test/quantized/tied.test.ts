@@ -7,7 +7,7 @@ import { pairTensors } from '../../src/compare/layers/pairing.ts';
 import type { Model } from '../../src/graph/model.ts';
 import { lint } from '../../src/quantized/lint/index.ts';
 import { writeProvenance } from '../../src/quantized/provenance.ts';
-import { asLoaded } from '../../src/quantized/turned.ts';
+import { asLoaded } from '../../src/quantized/dequantize.ts';
 import { buildModel, body, f32, node, type ModelSpec } from '../support/build.ts';
 import { gaussian, make } from './forms.ts';
 import { run, sqnr, type Feeds } from './support.ts';

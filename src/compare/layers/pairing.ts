@@ -6,7 +6,7 @@ import { valueTypes } from '../../graph/element-types.ts';
 import { type Model, valueFinder } from '../../graph/model.ts';
 import type { Value } from '../../graph/value.ts';
 import { readProvenance } from '../../quantized/provenance.ts';
-import { asLoaded } from '../../quantized/turned.ts';
+import { asLoaded } from '../../quantized/dequantize.ts';
 import { isDequantize, isQuantize } from '../regions.ts';
 import { bare, findQuantizers, type Quantizer } from './quantizers.ts';
 import { matchStructure } from './structure.ts';

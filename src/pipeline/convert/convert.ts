@@ -7,7 +7,7 @@ import { saveModel } from '../../onnx/model-file.ts';
 import type { ConvertOptions } from '../../settings/options.ts';
 import type { ConvertResult } from '../results.ts';
 import { dropNorms } from '../../qat/norm-record.ts';
-import { badScales, describeBadScale } from '../../quantized/scales.ts';
+import { badScales, describeBadScale } from '../../quantized/quant-params.ts';
 import { leastInt4Opset, storeFourBits } from '../../qat/storage.ts';
 import { deliver } from '../deliver.ts';
 import { lowerProven } from './lower.ts';

@@ -21,7 +21,7 @@ import { observedTensors, type Plan } from '../../quantizable/plan.ts';
 import { parseOverride } from '../../quantizable/overrides.ts';
 import { openAllRecurrent } from '../../quantizable/recurrent.ts';
 import { checkFormat, findTarget, resolveScheme } from '../../quantizable/scheme.ts';
-import { narrowBack } from '../../quantized/float16/narrow.ts';
+import { narrowBack } from '../../quantized/float16/convert.ts';
 import type { ConfiguredFormat } from '../../quantized/format.ts';
 import { configureWithOverrides } from '../../quantized/formats/index.ts';
 import { writeProvenance } from '../../quantized/provenance.ts';

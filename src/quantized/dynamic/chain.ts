@@ -10,7 +10,7 @@ import { dataType } from '../../onnx/data-types.ts';
 import { Tensor } from '../../onnx/tensor.ts';
 import type { WeightLayout } from '../../ops/op.ts';
 import type { Constant, Writer } from '../node-rules.ts';
-import { codes } from '../params.ts';
+import { codes } from '../quant-params.ts';
 import { quantizeWeights, weightScales } from '../weights.ts';
 import type { Ties } from './tied.ts';
 

@@ -2,10 +2,11 @@
  * The graph in float16: constants converted, a Cast where a value crosses between float16 and float32. A value has the type of
  * the node that makes it; inputs and outputs of the model stay float32 when asked to; those of bodies are float16.
  */
-import type { Graph } from '../../graph/graph.ts';
 import type { Model } from '../../graph/model.ts';
-import type { Node } from '../../graph/node.ts';
 import type { Value } from '../../graph/value.ts';
+import { floatValues, reasonForFloat, isFixedInput, maskInHalf } from './precision.ts';
+import type { Graph } from '../../graph/graph.ts';
+import type { Node } from '../../graph/node.ts';
 import { bypass } from '../../graph/rewrite.ts';
 import { removeDead, sortNodes } from '../../graph/walk.ts';
 import { dataType } from '../../onnx/data-types.ts';
@@ -13,7 +14,6 @@ import { float32ToFloat16, fromFloat32 } from '../../onnx/narrow-types.ts';
 import { narrowed } from '../../onnx/widened.ts';
 import { Tensor } from '../../onnx/tensor.ts';
 import { unobservable } from '../../quantizable/keep.ts';
-import { isFixedInput, maskInHalf, type floatValues } from './precision.ts';
 
 const half = dataType('float16').code;
 const single = dataType('float32').code;
@@ -120,4 +120,23 @@ function retype(node: Node, halves: ReadonlySet<Value>, isMask: (value: Value) =
   } else if (node.is('ConstantOfShape') && !value) {
     node.setTensor('value', Tensor.of('', 'float16', [1], Uint16Array.of(0)));
   }
+}
+
+/**
+ * What a form left float goes back to float16, where the model that came in was: the operators of weight-only take it, and the rest
+ * of a half-sized model is not to grow. In place.
+ */
+
+/** @param singles names of the tensors that were float32 in that model, and stay so */
+export function narrowBack(model: Model, singles: ReadonlySet<string>): void {
+  const values = floatValues(model);
+  const { isFloat, isMask } = values;
+  // What is still in the file fitted float16 before, and what is made on demand is not made for a look at it.
+  const looked = ({ constant }: Value): boolean => !constant || constant.payload() instanceof Uint8Array;
+  const kept = [...model.allNodes()].filter(
+    (node) =>
+      node.outputs.some((value) => value && singles.has(value.name)) ||
+      reasonForFloat(node, { isFloat: (value) => isFloat(value) && looked(value), isMask }, new Map()) !== undefined,
+  );
+  convertToHalf(model, values, new Set(kept), true);
 }

@@ -4,16 +4,11 @@
  */
 import type { Target } from '../../backends/targets/target.ts';
 import type { Model } from '../../graph/model.ts';
-import { asLoaded } from '../turned.ts';
-import { findQuantizers } from './quantizers.ts';
-import type { LintFinding, LintRule } from './rule.ts';
-import { bias } from './rules/bias.ts';
-import { fixedParameters } from './rules/fixed.ts';
-import { biasScale, weightAxis } from './rules/layers.ts';
-import { format, opset } from './rules/model.ts';
-import { operators, placement, readers, weightForm } from './rules/placement.ts';
-import { scaleRatio } from './rules/ratios.ts';
-import { scales } from './rules/scales.ts';
+import { asLoaded } from '../dequantize.ts';
+import { findQuantizers, type LintFinding, type LintRule } from './rule.ts';
+import { bias, biasScale, weightAxis } from './rules/layers.ts';
+import { fixedParameters, scaleRatio, scales } from './rules/scales.ts';
+import { format, opset, operators, placement, readers, weightForm } from './rules/placement.ts';
 import { activationSymmetry, activationType, perChannel, weightSymmetry, weightType } from './rules/types.ts';
 
 export const rules: readonly LintRule[] = [

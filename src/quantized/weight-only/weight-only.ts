@@ -5,10 +5,8 @@
 import type { NodePlan } from '../../quantizable/plan.ts';
 import { emitNodes, planNodes, type NodeRule } from '../node-rules.ts';
 import type { ConfiguredFormat, Format } from '../format.ts';
-import { conv } from './conv.ts';
-import { gather } from './gather.ts';
-import { gemm, matmul } from './matmul.ts';
-import { blockSettings, type BlockSettings } from './settings.ts';
+import { conv, gather, gemm, matmul } from './rules.ts';
+import { blockSettings, type BlockSettings } from './blocks.ts';
 
 const rules: readonly NodeRule<BlockSettings>[] = [matmul, gemm, gather, conv];
 

@@ -12,7 +12,7 @@ import type { NodeProto } from '../../../src/onnx/messages.ts';
 import { keepPlannedFloat } from '../../../src/pipeline/quantize/keep-float.ts';
 import { observedTensors } from '../../../src/quantizable/plan.ts';
 import { emitQdq } from '../../../src/quantized/qdq.ts';
-import { lowerToQOperators } from '../../../src/quantized/qoperator/lower.ts';
+import { lowerToQOperators } from '../../../src/quantized/qoperator/qoperator.ts';
 import { body, buildModel, constant, f32, i64, node, scalar, type GraphSpec } from '../../support/build.ts';
 import { build, cases, x, type Case } from '../../quantized/operator-cases.ts';
 import { planFor, quantize } from '../../quantized/support.ts';

@@ -3,8 +3,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { settings as cliOptions } from '../../../src/settings/settings.ts';
 import { Tensor } from '../../../src/onnx/tensor.ts';
-import { weightObserverOf, weightObservers } from '../../../src/quantized/weight-observers/index.ts';
-import { blockGroups, channelGroups, type Groups } from '../../../src/quantized/weight-observers/weight-observer.ts';
+import {
+  weightObserverOf,
+  weightObservers,
+  blockGroups,
+  channelGroups,
+  type Groups,
+} from '../../../src/quantized/weight-observers.ts';
 import { quantizeWeights, weightScales } from '../../../src/quantized/weights.ts';
 
 const dims = fc.tuple(

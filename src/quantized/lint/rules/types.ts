@@ -1,6 +1,5 @@
 /** Which integers, and where their zero is. */
-import { listed, short, type Breach, type LintRule } from '../rule.ts';
-import { tensorOf } from '../quantizers.ts';
+import { listed, short, type Breach, type LintRule, tensorOf } from '../rule.ts';
 
 export const activationType: LintRule = {
   id: 'activation-type',

@@ -1,13 +1,16 @@
 /** MatMul and Gemm with a constant matrix → com.microsoft MatMulNBits, whose weights lie in blocks along the reduction. */
-import type { Node } from '../../graph/node.ts';
-import { replaceNode } from '../../graph/rewrite.ts';
 import type { Value } from '../../graph/value.ts';
 import { Tensor } from '../../onnx/tensor.ts';
-import { matrixOf } from '../../ops/embedding.ts';
-import type { Constant, NodeRule, Writer } from '../node-rules.ts';
-import { packedConstants, tableConstants } from './constants.ts';
-import type { BlockBits } from './blocks.ts';
-import { blockFor, type BlockSettings } from './settings.ts';
+import type { Constant, Writer, NodeRule } from '../node-rules.ts';
+import { packBlocks, type PackRequest } from './packer.ts';
+import { blockFor, type BlockSettings, type BlockBits } from './blocks.ts';
+import { dequantizeIn, placeCodes } from '../dequantize.ts';
+import { codes } from '../quant-params.ts';
+import { quantizeWeights, weightScales } from '../weights.ts';
+import { specOf } from '../../ops/index.ts';
+import { replaceNode } from '../../graph/rewrite.ts';
+import { noTable, matrixOf } from '../../ops/embedding.ts';
+import type { Node } from '../../graph/node.ts';
 
 export const matmul: NodeRule<BlockSettings> = {
   types: ['MatMul'],
@@ -125,4 +128,98 @@ function matrixConstants(
     block,
     settings,
   );
+}
+
+/** Gather of rows from a constant table (embeddings) → com.microsoft GatherBlockQuantized: only the rows read are dequantized. */
+
+export const gather: NodeRule<BlockSettings> = {
+  types: ['Gather'],
+  weights: [0],
+  refuse(node, settings) {
+    const { dims, name } = node.constant(0)!;
+    const partial = (dims.at(-1)! * settings.table.bits) % 8 !== 0;
+    return noTable(node) ?? (partial ? `a row of its table '${name}' does not fill whole bytes` : undefined);
+  },
+  emit(node, writer) {
+    const { bits } = writer.settings.table;
+    const { block, constants } = tableConstants(node.input(0)!, writer);
+    const [codes, scales, zeroPoints] = constants;
+    const inputs = [codes!, node.input(1)!, scales!, ...(zeroPoints ? [zeroPoints] : [])];
+    const replacement = node.graph!.makeNode('GatherBlockQuantized', inputs, {
+      name: node.name,
+      domain: 'com.microsoft',
+      outputs: [],
+    });
+    replacement.setInt('bits', bits);
+    replacement.setInt('block_size', block);
+    replacement.setInt('gather_axis', 0);
+    replacement.setInt('quantize_axis', 1);
+    replaceNode(node, replacement);
+  },
+};
+
+/**
+ * Conv and ConvTranspose: s8 weights behind a DequantizeLinear, a quarter of the size. onnxruntime dequantizes them at every
+ * run and computes in float: for size alone, so only where --include asks for it.
+ */
+
+export const conv: NodeRule<BlockSettings> = {
+  types: ['Conv', 'ConvTranspose'],
+  weights: [1],
+  optional: () => 'stored in 8 bits it would be dequantized at every run: smaller, not faster (--include asks for it)',
+  refuse: () => undefined,
+  emit(node) {
+    const weight = node.input(1)!;
+    const { axis, layout } = specOf(node)!.weight!(node, weight.constant!.dims.length);
+    const scales = weightScales(weight.constant!, { type: 'int8', axis, range: 'full', layout });
+    const tensor = quantizeWeights(weight.constant!, scales, `${weight.name}_quantized`);
+    const zeros = codes('int8', scales.scales.length);
+    const placed = placeCodes(weight.graph, tensor, scales.scales, zeros, axis);
+    node.setInput(1, dequantizeIn(node.graph!, placed, weight.name));
+  },
+};
+
+/** The constants of the block operators, packed from weights when they are read: those of one node, and those that readers of a table share. */
+
+/**
+ * Codes, scales and, unless symmetric, zero points, made of the weights when they are read. Of MatMulNBits: B [N, blocks, blockSize ·
+ * bits / 8], scales [N, blocks] and zero points [N, ⌈blocks · bits / 8⌉], the layout of the operator's specification.
+ * @param dims of the codes
+ */
+function packedConstants(
+  request: Omit<PackRequest, 'weights' | 'blockSize' | 'bits' | 'symmetric' | 'hqq'> & { readonly weights: Tensor },
+  dims: readonly number[],
+  blockSize: number,
+  { bits, symmetric, method }: BlockSettings,
+): readonly (Constant | undefined)[] {
+  const { rows, cols } = request;
+  const weights = request.weights.payload();
+  const { codes, scales, zeroPoints } = packBlocks({
+    ...request,
+    weights,
+    blockSize,
+    bits,
+    symmetric,
+    hqq: method === 'hqq',
+  });
+  return [
+    { type: 'uint8', dims, data: codes },
+    { type: 'float32', dims: [rows, Math.ceil(cols / blockSize)], data: scales },
+    zeroPoints && { type: 'uint8', dims: [rows, zeroPoints.byteLength / rows], data: zeroPoints },
+  ];
+}
+
+/** Codes, scales and zero points of a table: the same for all that read it. */
+function tableConstants(
+  table: Value,
+  { settings, constants }: Writer<BlockSettings>,
+): { readonly block: number; readonly constants: readonly (Value | null)[] } {
+  const { bits } = settings.table;
+  const [rows, cols] = table.constant!.dims as [number, number];
+  const block = blockFor(cols, settings.table);
+  const made = constants(table, [`table_Q${bits}`, 'table_scales', 'table_zero_points'], () => {
+    const request = { weights: table.constant!, layout: 'rows', rows, cols, padded: false } as const;
+    return packedConstants(request, [rows, (cols * bits) / 8], block, { ...settings, bits });
+  });
+  return { block, constants: made };
 }

@@ -2,6 +2,8 @@
  * Range → scale and zero point, as onnxruntime.quantization computes them: the range is stretched to include 0 so that 0 has
  * a code (padding, Relu), the arithmetic is in float64 and the scale is rounded to float32 once, at the end.
  */
+import type { Model } from '../graph/model.ts';
+import type { Node } from '../graph/node.ts';
 import { dataType } from '../onnx/data-types.ts';
 import { packSubByte } from '../onnx/narrow-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
@@ -106,4 +108,38 @@ export function quantizeTensor(tensor: Tensor, params: QuantParams, symmetric: b
     out[i] = clamp(roundHalfEven(Math.fround(values[i]! / params.scale)) + params.zeroPoint, qmin, qmax);
   }
   return codesTensor(name, params.type, tensor.dims, out);
+}
+
+/** Scales that are no scales: what a training that went astray leaves behind, and onnxruntime computes with without a word. */
+
+interface BadScale {
+  readonly node: Node;
+  /** The constant that holds it. */
+  readonly tensor: string;
+  readonly value: number;
+  /** Its position, when there are several. */
+  readonly index: number | undefined;
+}
+
+/** Constant scales of QuantizeLinear and DequantizeLinear that are not finite numbers above 0: the first one of each tensor. */
+export function badScales(model: Model): BadScale[] {
+  const seen = new Set<string>();
+  const found: BadScale[] = [];
+  for (const node of model.allNodes()) {
+    const scale = node.is('QuantizeLinear', 'DequantizeLinear') ? node.constant(1) : undefined;
+    const tensor = node.input(1)?.name ?? '';
+    if (!scale || seen.has(tensor)) continue;
+    seen.add(tensor);
+    const values = scale.floats();
+    const at = values.findIndex((value) => !(value > 0 && value < Infinity));
+    if (at >= 0) found.push({ node, tensor, value: values[at]!, index: scale.size > 1 ? at : undefined });
+  }
+  return found;
+}
+
+/** "its scale 'ws' holds NaN at [2]". */
+export function describeBadScale({ tensor, value, index }: Omit<BadScale, 'node'>): string {
+  return index === undefined
+    ? `its scale '${tensor}' is ${value}`
+    : `its scale '${tensor}' holds ${value} at [${index}]`;
 }

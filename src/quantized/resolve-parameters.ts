@@ -13,7 +13,7 @@ import {
   type TensorPlan,
 } from '../quantizable/plan.ts';
 import { fitScales, type BiasedLayer } from './bias.ts';
-import { activationParams, representable, type QuantParams } from './params.ts';
+import { activationParams, representable, type QuantParams } from './quant-params.ts';
 import { limitScale } from './requantize.ts';
 import { weightScales, type WeightScales } from './weights.ts';
 

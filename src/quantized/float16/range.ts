@@ -1,2 +1,0 @@
-/** The largest finite float16. */
-export const largestHalf = 65504;
