@@ -1,13 +1,16 @@
-/** Integer codes in the graph, and the DequantizeLinear that makes real numbers of them. */
+/**
+ * Integer codes in the graph, and the DequantizeLinear that makes real numbers of them. The codes of a matrix may be wanted the other
+ * way round: they are stored so, or read through a Transpose that runtimes compute once, when they load the model.
+ */
 import { copyModel } from '../graph/from-proto.ts';
+import type { Graph } from '../graph/graph.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
+import type { Value } from '../graph/value.ts';
 import { makeConstant } from '../intrinsic/edit.ts';
+import type { DataTypeName } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import type { Constant } from './node-rules.ts';
-import type { Graph } from '../graph/graph.ts';
-import type { Value } from '../graph/value.ts';
-import type { DataTypeName } from '../onnx/data-types.ts';
 import { codesTensor, type Codes, type IntegerType } from './quant-params.ts';
 
 /** The three inputs of a DequantizeLinear. */
@@ -22,7 +25,7 @@ export interface Placed {
 }
 
 /**
- * Constant codes; one scale makes scalars, several a vector along `axis`.
+ * Writes constant codes into the graph; one scale makes scalars, several a vector along `axis`.
  * @param zeros undefined: all 0, and not written
  * @param source the float constant, to stay in the graph behind a QuantizeLinear that makes the same codes of it
  * @param shape of the scales, where they stand for blocks
@@ -56,7 +59,10 @@ function zeroPoints(name: string, type: DataTypeName, dims: readonly number[], z
     : codesTensor(name, type as IntegerType, dims, zeros);
 }
 
-/** @param graph where it is read: the codes may stand in an outer graph, but runtimes fuse the nodes of one graph only */
+/**
+ * Appends a DequantizeLinear of the codes.
+ * @param graph where it is read: the codes may stand in an outer graph, but runtimes fuse the nodes of one graph only
+ */
 export function dequantizeIn(graph: Graph, placed: Placed, name: string): Value {
   const { codes: from, scale, zeroPoint, axis, block } = placed;
   const node = graph.makeNode('DequantizeLinear', [from, scale, ...(zeroPoint ? [zeroPoint] : [])], {
@@ -71,7 +77,7 @@ export function dequantizeIn(graph: Graph, placed: Placed, name: string): Value 
   return node.output()!;
 }
 
-/** The codes of a matrix with a scale per row as those of its transpose, with a scale per column: a Transpose that runtimes compute once. */
+/** Transposes the codes of a matrix with a scale per row to those of its transpose, with a scale per column, by a node of the graph. */
 export function turnCodes(placed: Placed, name: string): Placed {
   const { codes: rows, axis } = placed;
   const { graph } = rows;
@@ -83,7 +89,7 @@ export function turnCodes(placed: Placed, name: string): Placed {
 }
 
 /**
- * A node that picks rows of a dequantized table picks rows of its codes, and what makes numbers of them stands behind it: a
+ * Moves a DequantizeLinear behind its reader: a node that picks rows of a dequantized table picks rows of its codes, and what makes numbers of them stands behind it: a
  * DequantizeLinear with a scale per column (the last axis of what is picked), or with the scale 1 and a product with the picked
  * scales of the rows.
  */
@@ -140,9 +146,7 @@ function column(scale: Value): Value {
   return graph.prepend(node).output()!;
 }
 
-/** Codes of a matrix the other way round: stored so, or as a Transpose that runtimes compute once, when they load the model. */
-
-/** The transposed codes of a matrix [N, K], for kernels that want [K, N]. */
+/** Transposes the codes of a matrix [N, K], for kernels that want [K, N]. */
 export function turned(tensor: Tensor): Constant {
   const [rows, cols] = tensor.dims as [number, number];
   const from = tensor.data() as Int8Array;
@@ -151,7 +155,7 @@ export function turned(tensor: Tensor): Constant {
   return { type: tensor.type.name, dims: [cols, rows], data: to };
 }
 
-/** The model as kernels see it, where it holds stored codes behind a Transpose; the given one is left as it is. */
+/** Returns the model as kernels see it, without Transposes of stored codes; the given one is left as it is. */
 export function asLoaded(model: Model): Model {
   if (![...model.allNodes()].some(turnsCodes)) return model;
   const loaded = copyModel(model);

@@ -1,6 +1,11 @@
 /**
- * Range → scale and zero point, as onnxruntime.quantization computes them: the range is stretched to include 0 so that 0 has
- * a code (padding, Relu), the arithmetic is in float64 and the scale is rounded to float32 once, at the end.
+ * Affine quantization: integer types, range → scale and zero point, numbers → codes.
+ *
+ *   scale = (max − min) / (qmax − qmin),  zero point = round(qmin − min / scale),  code = round(x / scale) + zero point
+ *
+ * As onnxruntime.quantization computes it: the range is stretched to include 0 so that 0 has a code (padding, Relu), the arithmetic is
+ * in float64, and the scale is rounded to float32 once, at the end. Codes round half to even of the float32 quotient, as
+ * QuantizeLinear does, and saturate.
  */
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
@@ -9,8 +14,10 @@ import { packSubByte } from '../onnx/narrow-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import type { Interval } from '../ops/op.ts';
 
+/** Types of codes. */
 export type IntegerType = 'uint8' | 'int8' | 'uint16' | 'int16' | 'uint4' | 'int4';
 
+/** Affine parameters of one tensor. */
 export interface QuantParams {
   readonly type: IntegerType;
   /** A float32 value. */
@@ -18,7 +25,7 @@ export interface QuantParams {
   readonly zeroPoint: number;
 }
 
-/** Codes a tensor may use. Symmetric signed types leave out the lowest code, so that -x has a code whenever x has. */
+/** The codes that a tensor may use. Symmetric signed types leave out the lowest code, so that -x has a code whenever x has. */
 export function codeRange(type: IntegerType, symmetric: boolean, reduced = false): { qmin: number; qmax: number } {
   const { bits } = dataType(type);
   const half = 2 ** (bits - 1);
@@ -28,7 +35,7 @@ export function codeRange(type: IntegerType, symmetric: boolean, reduced = false
 }
 
 /**
- * Affine parameters for observed values in [range.min, range.max]. A constant zero tensor gets scale 1.
+ * Finds the affine parameters for observed values in [range.min, range.max]. A constant zero tensor gets scale 1.
  * @param limits the codes to use; default all that the type has
  */
 export function activationParams(
@@ -59,7 +66,7 @@ export function isUsableScale(scale: number): boolean {
 /** 1.5 · 2^52: a float64 this large has no fraction bits, so adding it rounds, half to even. */
 const shifter = 6755399441055744;
 
-/** Exact for |x| < 2^51; larger values are integers already or beyond every code. */
+/** Rounds half to even: exact for |x| < 2^51; larger values are integers already or beyond every code. */
 export function roundHalfEven(x: number): number {
   return Math.abs(x) < 2 ** 51 ? x + shifter - shifter : Math.round(x);
 }
@@ -93,13 +100,13 @@ export function codes(type: IntegerType, length: number): Codes {
   }
 }
 
-/** Codes as a tensor, packed where the type has less than 8 bits. */
+/** Makes a tensor of codes, packed where the type has less than 8 bits. */
 export function codesTensor(name: string, type: IntegerType, dims: readonly number[], of: Codes): Tensor {
   const { bits } = dataType(type);
   return Tensor.of(name, type, dims, bits < 8 ? packSubByte(of as Int8Array | Uint8Array, bits) : of);
 }
 
-/** Codes of a constant under one scale: half to even of the float32 quotient, as QuantizeLinear does. */
+/** Quantizes a constant under one scale. */
 export function quantizeTensor(tensor: Tensor, params: QuantParams, symmetric: boolean, name: string): Tensor {
   const { qmin, qmax } = codeRange(params.type, symmetric);
   const values = tensor.floats();
@@ -110,8 +117,7 @@ export function quantizeTensor(tensor: Tensor, params: QuantParams, symmetric: b
   return codesTensor(name, params.type, tensor.dims, out);
 }
 
-/** Scales that are no scales: what a training that went astray leaves behind, and onnxruntime computes with without a word. */
-
+/** A scale that is none: what a training that diverged leaves behind, and onnxruntime computes with without a word. */
 interface BadScale {
   readonly node: Node;
   /** The constant that holds it. */
@@ -121,7 +127,7 @@ interface BadScale {
   readonly index: number | undefined;
 }
 
-/** Constant scales of QuantizeLinear and DequantizeLinear that are not finite numbers above 0: the first one of each tensor. */
+/** Finds the constant scales of QuantizeLinear and DequantizeLinear that are not finite numbers above 0: the first one of each tensor. */
 export function badScales(model: Model): BadScale[] {
   const seen = new Set<string>();
   const found: BadScale[] = [];
@@ -137,7 +143,7 @@ export function badScales(model: Model): BadScale[] {
   return found;
 }
 
-/** "its scale 'ws' holds NaN at [2]". */
+/** Describes it: "its scale 'ws' holds NaN at [2]". */
 export function describeBadScale({ tensor, value, index }: Omit<BadScale, 'node'>): string {
   return index === undefined
     ? `its scale '${tensor}' is ${value}`

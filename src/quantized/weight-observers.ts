@@ -1,10 +1,18 @@
 /**
- * The contract of a weight observer: float weights → the scales of their codes. One file each, listed in index.ts. Weights share
- * scales in groups (a tensor, a channel, a block), and all groups are found in the same passes over the tensor as it lies.
+ * Weight observers: float weights → the scales of their codes. Weights share scales in groups (a tensor, a channel, a block), and all
+ * groups are found in the same passes over the tensor as it lies.
+ *
+ *   max  scale = largest magnitude / top: nothing is clipped. At 8 bits per channel little is to be won over that.
+ *   mse  the scale with the least squared error among largest magnitude · (1 − i/100) / top, i = 0 … 79, as BRECQ and OMSE search.
+ *        It may clip a few large weights to round all others more finely: that pays where one scale serves a whole tensor, and at
+ *        few bits; at 8 bits per channel it changes little.
+ *
+ * To add one: write it here and list it in `weightObservers`.
  */
 import { quantizedErrors } from '../errors/quantized.ts';
 import { clamp, isUsableScale, roundHalfEven } from './quant-params.ts';
 
+/** A way to find scales. */
 interface WeightObserver {
   /** Unique: what `--weight-observer` names. */
   readonly id: string;
@@ -17,19 +25,19 @@ interface WeightObserver {
   scales(values: Float32Array, groups: Groups, top: number): Float32Array;
 }
 
-/** Element i is in group floor(i / inner) % count. */
+/** How elements share scales: element i is in group floor(i / inner) % count. */
 export interface Groups {
   readonly count: number;
   readonly inner: number;
 }
 
-/** One group, or one per position along `axis`. */
+/** Makes one group, or one per position along `axis`. */
 export function channelGroups(dims: readonly number[], axis: number | undefined): Groups {
   const inner = dims.slice(axis === undefined ? 0 : axis + 1).reduce((n, d) => n * d, 1);
   return { count: axis === undefined ? 1 : dims[axis]!, inner: Math.max(inner, 1) };
 }
 
-/** One group per `size` neighbours along the last axis, which `size` must divide. */
+/** Makes one group per `size` neighbours along the last axis, which `size` must divide. */
 export function blockGroups(dims: readonly number[], size: number): Groups {
   if (dims.at(-1)! % size !== 0) throw new RangeError(`blocks of ${size} along an axis of ${dims.at(-1)}`);
   return { count: dims.reduce((n, d) => n * d, 1) / size, inner: size };
@@ -49,14 +57,14 @@ function magnitudes(values: Float32Array, groups: Groups): Float64Array {
   return largest;
 }
 
-/** Groups of zeros, or of what is too small for a float32 scale: their codes are 0 at any scale. */
+/** Finds groups of zeros, or of what is too small for a float32 scale: their codes are 0 at any scale. */
 export function silentGroups(values: Float32Array, groups: Groups, top: number): Set<number> {
   return new Set(
     [...magnitudes(values, groups).entries()].flatMap(([i, most]) => (isUsableScale(most / top) ? [] : [i])),
   );
 }
 
-/** Neighbours of one group, in the order in which they lie. */
+/** Visits each run of neighbours of one group, in the order in which they lie. */
 function forEachRun(
   { length }: Float32Array,
   { count, inner }: Groups,
@@ -65,8 +73,6 @@ function forEachRun(
   for (let start = 0, run = 0; start < length; start += inner, run++) visit(run % count, start, start + inner);
 }
 
-/** Nothing is clipped: the largest magnitude gets the largest code. At 8 bits per channel little is to be won over that. */
-
 const max: WeightObserver = {
   id: 'max',
   summary: 'the largest magnitude gets the largest code',
@@ -74,13 +80,7 @@ const max: WeightObserver = {
     Float32Array.from(magnitudes(values, groups), (most) => (isUsableScale(most / top) ? most / top : 1)),
 };
 
-/**
- * The scale with the least squared error of the weights: candidates from the largest magnitude down, a hundredth of it apart, as
- * BRECQ and OMSE search. It may clip a few large weights to round all others more finely: that pays where one scale serves a
- * whole tensor, and at few bits; at 8 bits per channel it changes little.
- */
-
-/** Candidates: the largest magnitude × (1 - i/100). */
+/** How many scales `mse` tries, each a hundredth of the largest below the one before. */
 const candidates = 80;
 
 export const mse: WeightObserver = {
@@ -106,7 +106,7 @@ export const mse: WeightObserver = {
   },
 };
 
-/** Of codes as quantizeWeights makes them. */
+/** The squared error of codes as quantizeWeights makes them. */
 function squaredError(values: Float32Array, start: number, end: number, scale: number, top: number): number {
   let error = 0;
   for (let i = start; i < end; i++) {
@@ -117,8 +117,7 @@ function squaredError(values: Float32Array, start: number, end: number, scale: n
   return error;
 }
 
-/** Every weight observer. To add one: write its file and list it here. */
-
+/** Every observer that `--weight-observer` can name. */
 export const weightObservers: readonly WeightObserver[] = [max, mse];
 
 /** @throws QUANT_WEIGHT_OBSERVER with the nearest id */

@@ -1,9 +1,15 @@
 /**
- * Weights in int8, activations quantized as they come: no samples are needed, and every product adapts to its input. For
- * transformers and recurrent nets; a CNN runs faster in QDQ.
+ * Dynamic quantization: weights in int8, activations quantized as they come. No samples are needed, and every product adapts to its
+ * input. For transformers and recurrent nets; a CNN runs faster in QDQ.
+ *
+ * NaN before a quantizer that finds its scale at run time takes the scale away from the whole tensor. Where the model removes NaN
+ * behind the product (calibrate/guarded.ts), it is removed before it as well: rows in which everything is masked give NaN in Softmax.
+ *
+ * To add an operator: write its rule in rules.ts or recurrent.ts and list it here.
  */
 import { guardedValues } from '../../calibrate/guarded.ts';
 import { passesNaN } from '../../calibrate/nan-flow.ts';
+import { formatErrors } from '../../errors/quantized.ts';
 import { copyModel } from '../../graph/from-proto.ts';
 import type { Graph } from '../../graph/graph.ts';
 import { valueFinder, type Model } from '../../graph/model.ts';
@@ -11,14 +17,13 @@ import type { Value } from '../../graph/value.ts';
 import { topological } from '../../graph/walk.ts';
 import { Tensor } from '../../onnx/tensor.ts';
 import { infiniteValues } from '../../ops/infinite.ts';
-import type { Plan, NodePlan } from '../../quantizable/plan.ts';
-import { formatErrors } from '../../errors/quantized.ts';
+import type { NodePlan } from '../../quantizable/plan.ts';
 import { describeScheme } from '../../quantizable/scheme.ts';
 import type { ConfiguredFormat, Format } from '../format.ts';
 import { emitNodes, planNodes, type NodeRule } from '../node-rules.ts';
-import { attention, conv, gather, gemm, matmul } from './rules.ts';
 import type { DynamicSettings } from './chain.ts';
 import { lstm, recurrent } from './recurrent.ts';
+import { attention, conv, gather, gemm, matmul } from './rules.ts';
 import { noTies, tiesIn } from './tied.ts';
 
 const rules: readonly NodeRule<DynamicSettings>[] = [matmul, gemm, lstm, recurrent, attention, gather, conv];
@@ -46,13 +51,8 @@ export const dynamic: Format = {
   },
 };
 
-/**
- * NaN before a quantizer that finds its scale at run time takes the scale away from the whole tensor. Where the model removes NaN
- * behind the product (calibrate/guarded.ts), it is removed before it as well: rows in which everything is masked give NaN in Softmax.
- */
-
-/** The given model is left as it is; it is the result where no node of the plan can meet such NaN. */
-function withoutGuardedNaN(source: Model, plan: Plan): Model {
+/** Removes the NaN that the model removes later. The given model is left as it is; it is the result where no node of the plan can meet such NaN. */
+function withoutGuardedNaN(source: Model, plan: NodePlan): Model {
   if (!maskedSoftmaxes(source)) return source;
   const model = copyModel(source);
   const find = valueFinder(model);
@@ -70,7 +70,7 @@ function maskedSoftmaxes(model: Model): boolean {
   return [...model.allNodes()].some((node) => node.is('Softmax')) && infiniteValues(model).size > 0;
 }
 
-/** Behind a Softmax over infinities, before the guard. */
+/** Values that may hold NaN: behind a Softmax over infinities, before the guard. */
 function doubtfulValues(model: Model): Set<Value> {
   const { graph } = model;
   const [infinite, guarded] = [infiniteValues(model), guardedValues(graph)];

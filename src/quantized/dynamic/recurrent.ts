@@ -1,12 +1,18 @@
-/** GRU and RNN have no integer kernel: opened up, their products have. */
+/**
+ * Recurrent operators in dynamic quantization:
+ *
+ *   LSTM      → com.microsoft DynamicQuantizeLSTM: the products with W and R in int8, their inputs quantized at every step, gates and
+ *               states in float
+ *   GRU, RNN  have no integer kernel: opened to a Scan, their products have
+ */
 import { replaceNode } from '../../graph/rewrite.ts';
 import { Tensor } from '../../onnx/tensor.ts';
+import { cannotOpen } from '../../ops/recurrent.ts';
+import { openRecurrent } from '../../quantizable/recurrent.ts';
 import type { NodeRule } from '../node-rules.ts';
 import { codes } from '../quant-params.ts';
 import { quantizeWeights, weightScales } from '../weights.ts';
 import type { DynamicSettings } from './chain.ts';
-import { cannotOpen } from '../../ops/recurrent.ts';
-import { openRecurrent } from '../../quantizable/recurrent.ts';
 import { matmul } from './rules.ts';
 
 /**
@@ -30,11 +36,7 @@ export const recurrent: NodeRule<DynamicSettings> = {
   },
 };
 
-/**
- * LSTM → com.microsoft DynamicQuantizeLSTM: the products with W and R in int8, their inputs quantized at every step, gates and
- * states in float. The kernel wants the weights as [directions, reduction, 4 · hidden], the transpose of the operator's.
- */
-
+/** The kernel wants the weights as [directions, reduction, 4 · hidden], the transpose of the operator's. */
 export const lstm: NodeRule<DynamicSettings> = {
   types: ['LSTM'],
   weights: [1, 2],
@@ -79,7 +81,7 @@ export const lstm: NodeRule<DynamicSettings> = {
   },
 };
 
-/** Matrices [gates, reduction], as many as wanted one under the other. */
+/** Cuts [directions, gates, reduction] into `count` matrices whose rows lie one under the other. */
 function partsOf(tensor: Tensor, count: number): Tensor[] {
   const [directions, gates, reduction] = tensor.dims as [number, number, number];
   const dims = [(directions * gates) / count, reduction];
@@ -90,6 +92,7 @@ function partsOf(tensor: Tensor, count: number): Tensor[] {
   );
 }
 
+/** The rows of all parts as [directions, reduction, gates]. */
 function transposed(
   parts: readonly (Int8Array | Uint8Array)[],
   directions: number,

@@ -1,13 +1,21 @@
-/** MatMul and Gemm with constant weights → DynamicQuantizeLinear + MatMulInteger, s8 weights with a scale per column. */
+/**
+ * The operators of dynamic quantization without a state:
+ *
+ *   MatMul, Gemm  → DynamicQuantizeLinear + MatMulInteger, s8 weights with a scale per column
+ *   Attention     → com.microsoft QAttention: the product with the weights of Q, K and V in int8, attention itself in float
+ *   Gather        → Gather of s8 codes of a constant table (embeddings), then a DequantizeLinear
+ *   Conv          → DynamicQuantizeLinear + ConvInteger
+ */
+import type { Node } from '../../graph/node.ts';
+import { replaceNode } from '../../graph/rewrite.ts';
 import type { Value } from '../../graph/value.ts';
+import { specOf } from '../../ops/index.ts';
+import { noTable } from '../../ops/embedding.ts';
+import { dequantizeBehind, dequantizeIn, turned } from '../dequantize.ts';
 import type { NodeRule, Writer } from '../node-rules.ts';
 import { backToFloat, placeWeight, quantizeDynamically, type DynamicSettings } from './chain.ts';
-import { dequantizeBehind, dequantizeIn, turned } from '../dequantize.ts';
-import { noTable } from '../../ops/embedding.ts';
+
 import { placeTable, placeTied } from './tied.ts';
-import { replaceNode } from '../../graph/rewrite.ts';
-import type { Node } from '../../graph/node.ts';
-import { specOf } from '../../ops/index.ts';
 
 export const matmul: NodeRule<DynamicSettings> = {
   types: ['MatMul'],
@@ -21,7 +29,7 @@ export const gemm: NodeRule<DynamicSettings> = {
   weights: [1],
   refuse(node) {
     if (node.int('transA', 0) !== 0) return 'its first operand is transposed (transA = 1), which MatMulInteger cannot';
-    // The rule of the static form says the same of alpha, beta and the bias.
+    // The rule of static quantization says the same of alpha, beta and the bias.
     const rule = specOf(node)!.quantize!(node);
     return typeof rule === 'string' ? rule : undefined;
   },
@@ -31,8 +39,8 @@ export const gemm: NodeRule<DynamicSettings> = {
 function multiply(node: Node, writer: Writer<DynamicSettings>, transposed: boolean): void {
   const weight = node.input(1)!;
   const { axis, layout } = specOf(node)!.weight!(node, weight.constant!.dims.length);
-  const form = { axis, layout, ...(transposed ? { arrange: turned } : {}) };
-  const placed = placeTied(weight, layout, writer) ?? placeWeight(weight, transposed ? 'T_' : '', form, writer);
+  const layoutOf = { axis, layout, ...(transposed ? { arrange: turned } : {}) };
+  const placed = placeTied(weight, layout, writer) ?? placeWeight(weight, transposed ? 'T_' : '', layoutOf, writer);
   const activation = quantizeDynamically(node.input(0)!, node);
   const product = node.graph!.makeNode(
     'MatMulInteger',
@@ -41,8 +49,6 @@ function multiply(node: Node, writer: Writer<DynamicSettings>, transposed: boole
   );
   backToFloat(node, product, activation, placed.scale, node.input(2));
 }
-
-/** com.microsoft Attention → QAttention: the product with the weights of Q, K and V in int8, attention itself in float. */
 
 /** Attributes that QAttention has too. */
 const shared = ['num_heads', 'unidirectional', 'mask_filter_value', 'do_rotary', 'past_present_share_buffer'];
@@ -75,10 +81,9 @@ export const attention: NodeRule<DynamicSettings> = {
 };
 
 /**
- * Gather of rows from a constant table (embeddings) → Gather of their s8 codes, then a DequantizeLinear with a scale per column:
- * a few columns of embeddings are far larger than the rest. A table that is also multiplied with has a scale per row (../tied.ts).
+ * A table has a scale per column, because a few columns of embeddings are far larger than the rest; one that is also multiplied with
+ * has a scale per row (../tied.ts).
  */
-
 export const gather: NodeRule<DynamicSettings> = {
   types: ['Gather'],
   weights: [0],
@@ -94,10 +99,9 @@ export const gather: NodeRule<DynamicSettings> = {
 };
 
 /**
- * Conv → DynamicQuantizeLinear + ConvInteger. onnxruntime's ConvInteger is a plain im2col without fusion: slower than the float
- * kernel on every convolution measured, so only where --include asks for it.
+ * onnxruntime's ConvInteger is a plain im2col without fusion: slower than the float kernel on every convolution measured, so only where
+ * --include asks for it.
  */
-
 export const conv: NodeRule<DynamicSettings> = {
   types: ['Conv'],
   weights: [1],

@@ -1,25 +1,25 @@
 /**
- * The graph in float16: constants converted, a Cast where a value crosses between float16 and float32. A value has the type of
+ * Converts a graph to float16: constants converted, a Cast where a value crosses between float16 and float32. A value has the type of
  * the node that makes it; inputs and outputs of the model stay float32 when asked to; those of bodies are float16.
  */
-import type { Model } from '../../graph/model.ts';
-import type { Value } from '../../graph/value.ts';
-import { floatValues, reasonForFloat, isFixedInput, maskInHalf } from './precision.ts';
 import type { Graph } from '../../graph/graph.ts';
+import type { Model } from '../../graph/model.ts';
 import type { Node } from '../../graph/node.ts';
 import { bypass } from '../../graph/rewrite.ts';
+import type { Value } from '../../graph/value.ts';
 import { removeDead, sortNodes } from '../../graph/walk.ts';
 import { dataType } from '../../onnx/data-types.ts';
 import { float32ToFloat16, fromFloat32 } from '../../onnx/narrow-types.ts';
-import { narrowed } from '../../onnx/widened.ts';
 import { Tensor } from '../../onnx/tensor.ts';
+import { narrowed } from '../../onnx/widened.ts';
 import { unobservable } from '../../quantizable/keep.ts';
+import { floatValues, isFixedInput, maskInHalf, reasonForFloat } from './precision.ts';
 
 const half = dataType('float16').code;
 const single = dataType('float32').code;
 
 /**
- * In place.
+ * Converts the model in place.
  * @param isFloat of floatValues: whether a value was float32 before
  * @param kept nodes that stay in float32
  */
@@ -123,11 +123,10 @@ function retype(node: Node, halves: ReadonlySet<Value>, isMask: (value: Value) =
 }
 
 /**
- * What a form left float goes back to float16, where the model that came in was: the operators of weight-only take it, and the rest
- * of a half-sized model is not to grow. In place.
+ * Converts what a format left float back to float16, where the model that came in was: the operators of weight-only take it, and the
+ * rest of a half-sized model is not to grow. In place.
+ * @param singles names of the tensors that were float32 in that model, and stay so
  */
-
-/** @param singles names of the tensors that were float32 in that model, and stay so */
 export function narrowBack(model: Model, singles: ReadonlySet<string>): void {
   const values = floatValues(model);
   const { isFloat, isMask } = values;

@@ -1,15 +1,23 @@
-/** Which nodes compute in float16, and why the others do not: no such operator, or numbers that float16 cannot hold. */
+/**
+ * Which nodes compute in float16, and why the others do not: no such operator, or numbers that float16 cannot hold, be it constants,
+ * observed ranges, or inner sums. Sums over many elements leave float16 before the mean, the root or the quotient that is wanted of
+ * them does; kernels that add in float16 (WebGPU, NPUs) then give infinity. Normalizations are not asked for their sums: their first
+ * stage is float32 by definition (stash_type).
+ */
+import { elementTypes, type ElementTypes } from '../../graph/element-types.ts';
 import type { Facts } from '../../graph/facts.ts';
+import type { Model } from '../../graph/model.ts';
 import type { Node } from '../../graph/node.ts';
 import { own } from '../../graph/names.ts';
 import { integersOf } from '../../graph/shapes/size.ts';
-import type { Interval } from '../../ops/op.ts';
-import { elementTypes, type ElementTypes } from '../../graph/element-types.ts';
-import type { Model } from '../../graph/model.ts';
 import type { Value } from '../../graph/value.ts';
+import type { Interval } from '../../ops/op.ts';
 import { unobservable } from '../../quantizable/keep.ts';
 import { softmaxOnly } from '../../quantizable/masked.ts';
 import type { NodeSelection } from '../../quantizable/selection.ts';
+
+/** The largest finite float16. */
+const largestHalf = 65504;
 
 /** Half of the least positive float16: below it a number rounds to 0. */
 const leastHalf = 2 ** -25;
@@ -36,6 +44,7 @@ const ownHalf: ReadonlySet<string> = new Set([
 /** Inputs that are float32 whatever the others are. */
 const fixedInputs: Readonly<Record<string, readonly number[]>> = { Resize: [1, 2], Upsample: [1] };
 
+/** Whether the input stays float32 in a node that computes in float16. */
 export function isFixedInput(node: Node, index: number): boolean {
   return node.domain === '' && (own(fixedInputs, node.opType)?.includes(index) ?? false);
 }
@@ -58,7 +67,7 @@ export function floatValues(model: Model): {
   };
 }
 
-/** A mask in float16: what is finite stays so, with room for the scores that are added to it. */
+/** Fits a mask into float16: what is finite stays so, with room for the scores that are added to it. */
 export function maskInHalf(numbers: Float32Array): Float32Array {
   const far = largestHalf / 2;
   return numbers.map((x) => (Number.isFinite(x) && Math.abs(x) > largestHalf ? Math.sign(x) * far : x));
@@ -113,14 +122,7 @@ function outOfRange(value: Value, range: Interval | undefined): string | undefin
   return lost ? `its constant '${name}' (${largest.toPrecision(3)}) is 0 in float16` : undefined;
 }
 
-/** The largest finite float16. */
-const largestHalf = 65504;
-
-/**
- * Sums over many elements leave float16 before the mean, the root or the quotient that is wanted of them does. Kernels that add in
- * float16 (WebGPU, NPUs) then give infinity. Normalizations are not asked: their first stage is float32 by definition (stash_type).
- */
-
+/** What a node adds up. */
 type Kind = 'sum' | 'squares' | 'exponentials';
 
 const kinds: Readonly<Record<string, Kind>> = {

@@ -1,11 +1,16 @@
-/** QuantizeLinear and DequantizeLinear around float operators, which every runtime can read and onnxruntime fuses: the default. */
+/**
+ * The format QDQ, the default: QuantizeLinear and DequantizeLinear around float operators, which every runtime can read and onnxruntime
+ * fuses. With --float-type float16, what it leaves float is in float16: for runtimes whose integer regions stand among half-precision
+ * kernels (TensorRT, OpenVINO, QNN, WebGPU). Quantizers keep their float32 scales; a Cast stands where a value crosses. What float16
+ * cannot hold stays float32.
+ */
 import { valueFinder, type Model } from '../../graph/model.ts';
 import { plannedTensors, type MixedPlan, type Plan, type QdqPlan } from '../../quantizable/plan.ts';
-import { type PlanRequest, planQuantization } from '../../quantizable/planner.ts';
-import type { ConfiguredFormat, Format } from '../format.ts';
-import { float16 } from '../float16/float16.ts';
-import { describeScheme, leastOpset } from '../../quantizable/scheme.ts';
+import { planQuantization, type PlanRequest } from '../../quantizable/planner.ts';
 import { planRanged } from '../../quantizable/ranged.ts';
+import { describeScheme, leastOpset } from '../../quantizable/scheme.ts';
+import { float16 } from '../float16/float16.ts';
+import type { ConfiguredFormat, Format } from '../format.ts';
 import { emitQdq } from '../qdq.ts';
 
 export const qdq: Format = {
@@ -28,11 +33,7 @@ export const qdq: Format = {
   },
 };
 
-/**
- * What a format leaves float, in float16: for runtimes whose integer regions stand among half-precision kernels (TensorRT, OpenVINO,
- * QNN, WebGPU). Quantizers keep their float32 scales; a Cast stands where a value crosses. What float16 cannot hold stays float32.
- */
-
+/** The format with what it leaves float in float16, planned and written as a part of its own. */
 function withHalfRest(format: ConfiguredFormat, scheme: PlanRequest['scheme']): ConfiguredFormat<MixedPlan> {
   const half = float16.configure(scheme, {});
   const keys = { base: format.format, rest: half.format };
@@ -84,7 +85,7 @@ function withHalfRest(format: ConfiguredFormat, scheme: PlanRequest['scheme']): 
   };
 }
 
-/** Only the nodes that the plan leaves float, and that the user did not name. */
+/** Overrides under which a second plan sees only the nodes that the first leaves float, and that the user did not name. */
 function only(model: Model, { float }: Plan, { overrides }: PlanRequest): NonNullable<PlanRequest['overrides']> {
   const find = valueFinder(model);
   const left = new Set(

@@ -1,12 +1,16 @@
-/** A rule of a target: what it demands of a finished model, and where the model breaks it. */
+/**
+ * What a lint rule is: what it demands of a finished model for a target, and where the model breaks it. Every rule looks at the
+ * quantizers of the model, sorted by what they quantize.
+ */
+import type { Target } from '../../backends/targets/target.ts';
 import { elementTypes } from '../../graph/element-types.ts';
 import type { Model } from '../../graph/model.ts';
 import type { Node } from '../../graph/node.ts';
 import type { Value } from '../../graph/value.ts';
 import type { Tensor } from '../../onnx/tensor.ts';
 import { specOf } from '../../ops/index.ts';
-import type { Target } from '../../backends/targets/target.ts';
 
+/** A place where the model breaks a rule. */
 export interface LintFinding {
   /** Id of the rule. */
   readonly rule: string;
@@ -18,6 +22,7 @@ export interface LintFinding {
   readonly remedy: string;
 }
 
+/** What a rule looks at. */
 interface Subject {
   readonly model: Model;
   readonly target: Target;
@@ -32,6 +37,7 @@ export interface Breach {
   readonly remedy: string;
 }
 
+/** A rule. */
 export interface LintRule {
   readonly id: string;
   /** What it demands, for lists of rules; undefined when it demands nothing of this target. */
@@ -39,16 +45,15 @@ export interface LintRule {
   check(subject: Subject): Iterable<Breach>;
 }
 
-/** 'uint8' as flags say it: u8. */
+/** Shortens 'uint8' to what flags say: u8. */
 export const short = (type: string): string => type.replace('uint', 'u').replace('int', 's');
 
+/** Joins words to a list: "a, b or c". */
 export const listed = (words: readonly string[], last = 'or'): string =>
   words.length < 2 ? (words[0] ?? 'none') : `${words.slice(0, -1).join(', ')} ${last} ${words.at(-1)}`;
 
-/** The quantizers of a finished model, sorted by what they quantize: what every rule looks at. */
-
+/** A QuantizeLinear or DequantizeLinear, and what its inputs say. */
 interface Quantizer {
-  /** QuantizeLinear or DequantizeLinear. */
   readonly node: Node;
   /** Type of its codes; undefined when the graph does not say. */
   readonly type: string | undefined;
@@ -66,6 +71,7 @@ export interface ConstantUse extends Quantizer {
   readonly paired: boolean;
 }
 
+/** All quantizers of a model. */
 interface Quantizers {
   /** Of computed values. */
   readonly activations: readonly Quantizer[];
@@ -78,6 +84,7 @@ interface Quantizers {
 const isQuantize = (node: Node | undefined): boolean => node !== undefined && node.is('QuantizeLinear');
 const isDequantize = (node: Node | undefined): boolean => node !== undefined && node.is('DequantizeLinear');
 
+/** Finds and sorts the quantizers of all graphs. */
 export function findQuantizers(model: Model): Quantizers {
   const types = elementTypes(model);
   const activations: Quantizer[] = [];

@@ -1,7 +1,12 @@
 /**
- * Operators on codes (QLinearConv, QLinearMatMul, QGemm, QLinearAdd, ...): what onnxruntime makes of a QDQ model, written down.
- * For runtimes that do not fuse QDQ, and for sessions that must open fast.
+ * The format QOperator: operators on codes (QLinearConv, QLinearMatMul, QGemm, QLinearAdd, ...), what onnxruntime makes of a QDQ model,
+ * written down. For runtimes that do not fuse QDQ, and for sessions that must open fast.
+ *
+ * It is a lowering of the QDQ model, so that both have one emission: DequantizeLinear → operator → QuantizeLinear becomes one operator
+ * on codes. What an operator becomes is in kernels.ts; here is how the groups are found. A group without an integer kernel stays what
+ * it is: a float island.
  */
+import { formatErrors } from '../../errors/quantized.ts';
 import type { Graph } from '../../graph/graph.ts';
 import type { Model } from '../../graph/model.ts';
 import type { Node } from '../../graph/node.ts';
@@ -10,17 +15,16 @@ import { removeDead, sortNodes, topological } from '../../graph/walk.ts';
 import { Tensor } from '../../onnx/tensor.ts';
 import { specOf } from '../../ops/index.ts';
 import type { Interval } from '../../ops/op.ts';
-import { clamp, codes, roundHalfEven, type IntegerType } from '../quant-params.ts';
-import { kernels, type Codes, type Group } from './kernels.ts';
-import { formatErrors } from '../../errors/quantized.ts';
 import type { QdqPlan } from '../../quantizable/plan.ts';
 import { planQuantization } from '../../quantizable/planner.ts';
 import { planRanged } from '../../quantizable/ranged.ts';
 import { describeScheme, leastOpset } from '../../quantizable/scheme.ts';
 import type { ConfiguredFormat, Format } from '../format.ts';
 import { emitQdq } from '../qdq.ts';
+import { clamp, codes, roundHalfEven, type IntegerType } from '../quant-params.ts';
+import { kernels, type Codes, type Group } from './kernels.ts';
 
-/** Clip and MaxPool on codes. */
+/** The operator set with Clip and MaxPool on codes. */
 const codesOpset = 12;
 
 export const qoperator: Format = {
@@ -47,11 +51,6 @@ export const qoperator: Format = {
     };
   },
 };
-
-/**
- * QDQ → QOperator: DequantizeLinear → operator → QuantizeLinear becomes one operator on codes. What an operator becomes is in
- * kernels.ts; here is how the groups are found. A group without an integer kernel stays what it is: a float island.
- */
 
 /** Lowers, in place, every group that has a kernel. */
 export function lowerToQOperators(model: Model): void {
@@ -99,6 +98,7 @@ function sourceOf(value: Value | undefined): Codes | undefined {
   return { codes: node.input(0)!, scale: node.input(1)!, zeroPoint: node.input(2)! };
 }
 
+/** Where the codes of a result are made. */
 interface Result extends Codes {
   readonly quantize: Node;
   /** What the limits of Relu and Clip nodes on the way leave of the real line. */
@@ -122,7 +122,7 @@ function resultOf(value: Value): Result | undefined {
   }
 }
 
-/** The limits that the output's own range does not enforce, on codes. */
+/** Appends the limits that the output's own range does not enforce, on codes. */
 function clipCodes(made: Node, index: number, { clamps, codes: result, scale, zeroPoint }: Result): void {
   const graph: Graph = made.graph!;
   const type = zeroPoint.constant!.type.name as IntegerType;

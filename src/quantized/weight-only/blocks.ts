@@ -1,6 +1,6 @@
 /**
- * Block quantization of weight matrices, round to nearest: every `blockSize` neighbours along the reduction share one scale (and
- * one zero point). Pure functions over typed arrays: rows may be given in any chunks, so that a tensor of any size streams.
+ * Block quantization of weight matrices: its settings, and round to nearest. Every `blockSize` neighbours along the reduction share one
+ * scale (and one zero point). Pure functions over typed arrays: rows may be given in any chunks, so that a tensor of any size streams.
  *
  * Symmetric blocks take the scale from the element of largest magnitude, with its sign, and put it on the lowest code: codes are
  * -2^(bits-1) .. 2^(bits-1)-1 around the middle, and no code is lost, as a scale from the magnitude alone would lose one.
@@ -8,6 +8,7 @@
 import { formatErrors } from '../../errors/quantized.ts';
 import type { FormatFlags } from '../format.ts';
 
+/** Bits of a code. */
 export type BlockBits = 2 | 4 | 8;
 
 /** Codes and parameters of [rows, cols] weights in blocks along the columns. */
@@ -24,6 +25,7 @@ export interface Blocks {
 const roundingMagic = 1.5 * 2 ** 52;
 
 /**
+ * Quantizes weights in blocks, round to nearest.
  * @param weights [rows, cols], row-major; cols is the reduction, which blocks divide
  * @param blockSize elements per block; the last block of a row may be shorter
  */
@@ -70,7 +72,7 @@ export function quantizeBlocks(
 }
 
 /**
- * Codes of weights[start .. stop) under one scale and zero point, written from `at` on: half to even of the float32 quotient, as
+ * Writes the codes of weights[start .. stop) under one scale and zero point from `at` on: half to even of the float32 quotient, as
  * QuantizeLinear and the kernel of packer.ts do.
  */
 export function encodeBlock(
@@ -89,7 +91,7 @@ export function encodeBlock(
   }
 }
 
-/** The weights that the codes stand for, [rows, cols]. */
+/** Returns the weights that the codes stand for, [rows, cols]. */
 export function dequantizeBlocks(
   { codes, scales, zeroPoints }: Blocks,
   rows: number,
@@ -109,7 +111,7 @@ export function dequantizeBlocks(
   return weights;
 }
 
-/** Several codes per byte, the first in the lowest bits; each of the `rows` begins in a byte of its own. */
+/** Packs several codes per byte, the first in the lowest bits; each of the `rows` begins in a byte of its own. */
 export function packCodes(codes: Uint8Array, rows: number, bits: BlockBits): Uint8Array {
   if (bits === 8) return codes;
   const perByte = 8 / bits;
@@ -124,7 +126,7 @@ export function packCodes(codes: Uint8Array, rows: number, bits: BlockBits): Uin
   return packed;
 }
 
-/** [rows, cols] → [cols, rows]: MatMul keeps the reduction in the rows of its weight, blocks run along it. */
+/** Transposes [rows, cols] to [cols, rows]: MatMul keeps the reduction in the rows of its weight, blocks run along it. */
 export function transpose(values: Float32Array, rows: number, cols: number): Float32Array {
   const out = new Float32Array(values.length);
   // In tiles: the strided side then stays in the cache.
@@ -148,8 +150,7 @@ function usable(scale: number): number {
   return Math.abs(scale) < 2 ** -126 ? 1 : scale;
 }
 
-/** Settings of weight-only blocks: read, defaulted and checked in one place. */
-
+/** Settings of weight-only blocks. */
 export interface BlockSettings {
   readonly bits: BlockBits;
   /** Weights that share a scale; a power of two of at least 16. */
@@ -169,9 +170,9 @@ const leastBlock = 16;
 const largestBlock = 256;
 
 /**
- * 32 at 2 and 4 bits, where accuracy is scarce; 128 at 8 bits, where it is not and larger blocks are faster. Embeddings have 8 bits
- * unless fewer are asked for: 1.2 to 1.5 dB on small llama and T5 models. Level 4 always: at level 0 onnxruntime 1.30 multiplies in float32, 8 bits ten
- * times slower than the float model.
+ * Reads the settings from flags, with these defaults: blocks of 32 at 2 and 4 bits, where accuracy is scarce, and of 128 at 8 bits,
+ * where it is not and larger blocks are faster. Embeddings have 8 bits unless fewer are asked for: 1.2 to 1.5 dB on small llama and T5
+ * models. Accuracy level 4 always: at level 0 onnxruntime 1.30 multiplies in float32, 8 bits ten times slower than the float model.
  * @throws FORMAT_BITS, FORMAT_BLOCK, FORMAT_HQQ
  */
 export function blockSettings(flags: FormatFlags): BlockSettings {
@@ -190,7 +191,7 @@ export function blockSettings(flags: FormatFlags): BlockSettings {
 
 const usualBlock = (bits: number): number => (bits === 8 ? 128 : 32);
 
-/** A block longer than the row would only store padding. */
+/** The block size for rows of `cols` elements: a block longer than the row would only store padding. */
 export function blockFor(cols: number, { blockSize }: { readonly blockSize: number }): number {
   return Math.min(blockSize, Math.max(leastBlock, 2 ** Math.ceil(Math.log2(cols))));
 }

@@ -1,16 +1,24 @@
-/** MatMul and Gemm with a constant matrix → com.microsoft MatMulNBits, whose weights lie in blocks along the reduction. */
+/**
+ * The operators of weight-only quantization:
+ *
+ *   MatMul, Gemm          → com.microsoft MatMulNBits, whose weights lie in blocks along the reduction
+ *   Gather                → com.microsoft GatherBlockQuantized of a constant table (embeddings): only the rows read are dequantized
+ *   Conv, ConvTranspose   s8 weights behind a DequantizeLinear, a quarter of the size
+ *
+ * The constants of the block operators are packed from weights when they are read.
+ */
+import type { Node } from '../../graph/node.ts';
+import { replaceNode } from '../../graph/rewrite.ts';
 import type { Value } from '../../graph/value.ts';
 import { Tensor } from '../../onnx/tensor.ts';
-import type { Constant, Writer, NodeRule } from '../node-rules.ts';
-import { packBlocks, type PackRequest } from './packer.ts';
-import { blockFor, type BlockSettings, type BlockBits } from './blocks.ts';
+import { specOf } from '../../ops/index.ts';
+import { matrixOf, noTable } from '../../ops/embedding.ts';
 import { dequantizeIn, placeCodes } from '../dequantize.ts';
+import type { Constant, NodeRule, Writer } from '../node-rules.ts';
 import { codes } from '../quant-params.ts';
 import { quantizeWeights, weightScales } from '../weights.ts';
-import { specOf } from '../../ops/index.ts';
-import { replaceNode } from '../../graph/rewrite.ts';
-import { noTable, matrixOf } from '../../ops/embedding.ts';
-import type { Node } from '../../graph/node.ts';
+import { blockFor, type BlockBits, type BlockSettings } from './blocks.ts';
+import { packBlocks, type PackRequest } from './packer.ts';
 
 export const matmul: NodeRule<BlockSettings> = {
   types: ['MatMul'],
@@ -79,7 +87,7 @@ interface Blocks {
 }
 
 /**
- * A tied table, whose rows an embedding picks: the bytes of the two operators differ by nothing but a dimension, if rows are whole
+ * The blocks of a tied table, whose rows an embedding picks: the bytes of the two operators differ by nothing but a dimension, if rows are whole
  * blocks. onnxruntime computes the Reshape once, when it loads the model.
  */
 function fromTable(weight: Value, writer: Writer<BlockSettings>): Blocks | undefined {
@@ -99,6 +107,7 @@ function reshape(codes: Value, name: string, dims: readonly number[]): Node {
   return graph.prepend(graph.makeNode('Reshape', [codes, graph.addInitializer(shape)], { name: `${name}_in_blocks` }));
 }
 
+/** Blocks of a matrix that no table shares. */
 function ofItsOwn(
   weight: Value,
   rows: boolean,
@@ -109,28 +118,14 @@ function ofItsOwn(
   const block = blockFor(k, settings);
   const suffix = rows ? '' : '_T';
   const keys = [`Q${settings.bits}${suffix}`, `scales${suffix}`, `zero_points${suffix}`];
-  const made = constants(weight, keys, () => matrixConstants(weight.constant!, rows, n, k, block, settings));
+  const layout = rows ? 'rows' : 'columns';
+  const dims = [n, Math.ceil(k / block), (block * settings.bits) / 8];
+  const made = constants(weight, keys, () => {
+    const request = { weights: weight.constant!, layout, rows: n, cols: k, padded: true } as const;
+    return packedConstants(request, dims, block, settings);
+  });
   return { bits: settings.bits, block, constants: made };
 }
-
-function matrixConstants(
-  tensor: Tensor,
-  rows: boolean,
-  n: number,
-  k: number,
-  block: number,
-  settings: BlockSettings,
-): readonly (Constant | undefined)[] {
-  const dims = [n, Math.ceil(k / block), (block * settings.bits) / 8];
-  return packedConstants(
-    { weights: tensor, layout: rows ? 'rows' : 'columns', rows: n, cols: k, padded: true },
-    dims,
-    block,
-    settings,
-  );
-}
-
-/** Gather of rows from a constant table (embeddings) → com.microsoft GatherBlockQuantized: only the rows read are dequantized. */
 
 export const gather: NodeRule<BlockSettings> = {
   types: ['Gather'],
@@ -158,11 +153,7 @@ export const gather: NodeRule<BlockSettings> = {
   },
 };
 
-/**
- * Conv and ConvTranspose: s8 weights behind a DequantizeLinear, a quarter of the size. onnxruntime dequantizes them at every
- * run and computes in float: for size alone, so only where --include asks for it.
- */
-
+/** onnxruntime dequantizes these weights at every run and computes in float: for size alone, so only where --include asks for it. */
 export const conv: NodeRule<BlockSettings> = {
   types: ['Conv', 'ConvTranspose'],
   weights: [1],
@@ -179,10 +170,8 @@ export const conv: NodeRule<BlockSettings> = {
   },
 };
 
-/** The constants of the block operators, packed from weights when they are read: those of one node, and those that readers of a table share. */
-
 /**
- * Codes, scales and, unless symmetric, zero points, made of the weights when they are read. Of MatMulNBits: B [N, blocks, blockSize ·
+ * Makes codes, scales and, unless symmetric, zero points of the weights when they are read. Of MatMulNBits: B [N, blocks, blockSize ·
  * bits / 8], scales [N, blocks] and zero points [N, ⌈blocks · bits / 8⌉], the layout of the operator's specification.
  * @param dims of the codes
  */
@@ -209,7 +198,7 @@ function packedConstants(
   ];
 }
 
-/** Codes, scales and zero points of a table: the same for all that read it. */
+/** Makes codes, scales and zero points of a table: the same for all that read it. */
 function tableConstants(
   table: Value,
   { settings, constants }: Writer<BlockSettings>,

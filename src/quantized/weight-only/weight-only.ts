@@ -1,6 +1,7 @@
 /**
- * Weights in blocks of 2, 4 or 8 bits, activations in float: com.microsoft MatMulNBits and GatherBlockQuantized. For large
- * language models and whatever is bound by reading its weights. Needs no samples.
+ * Weight-only quantization: weights in blocks of 2, 4 or 8 bits, activations in float: com.microsoft MatMulNBits and GatherBlockQuantized. For large
+ * language models and whatever is bound by reading its weights. Needs no samples. To add an operator: write its rule in rules.ts and
+ * list it here.
  */
 import type { NodePlan } from '../../quantizable/plan.ts';
 import { emitNodes, planNodes, type NodeRule } from '../node-rules.ts';

@@ -1,8 +1,13 @@
-/** What integer kernels take for granted: scales along the output channels, a bias at (input scale × weight scale). */
+/**
+ * Rules for layers: what integer kernels take for granted. What fuses them looks at where quantizers stand, and hardly at what those
+ * say: kernels read the scales of a weight as those of the output channels, and add an int32 bias at (input scale × weight scale).
+ * onnxruntime computes a layer with scales on another axis wrongly, without a word; one with another bias scale it leaves float since
+ * 1.30 (beyond one per cent), while older versions and other runtimes add a wrong bias.
+ */
 import type { Node } from '../../../graph/node.ts';
 import type { Tensor } from '../../../onnx/tensor.ts';
 import { specOf } from '../../../ops/index.ts';
-import { tensorOf, type LintRule, type ConstantUse, listed } from '../rule.ts';
+import { listed, tensorOf, type ConstantUse, type LintRule } from '../rule.ts';
 
 export const weightAxis: LintRule = {
   id: 'weight-axis',
@@ -58,6 +63,7 @@ export const biasScale: LintRule = {
   },
 };
 
+/** A channel whose bias has the wrong scale. */
 interface Mismatch {
   readonly channels: number;
   readonly channel: number;
@@ -88,8 +94,7 @@ function sharers({ node }: ConstantUse): string[] {
   return [...new Set(layers)].map((layer) => `'${layer.label}'`);
 }
 
-/** Biases: int32 with a zero point, without one, or float. */
-
+/** What is demanded of a bias: int32 with a zero point, without one, or float. */
 const texts = {
   int32: undefined,
   'int32-without-zero-point': 'no zero point on a DequantizeLinear of int32 (a bias)',
@@ -114,13 +119,6 @@ export const bias: LintRule = {
     }
   },
 };
-
-/**
- * Layers as integer kernels will see them. What fuses them looks at where quantizers stand, and hardly at what those say: kernels read
- * the scales of a weight as those of the output channels, and add an int32 bias at (input scale × weight scale). onnxruntime computes
- * a layer with scales on another axis wrongly, without a word; one with another bias scale it leaves float since 1.30 (beyond one per
- * cent), while older versions and other runtimes add a wrong bias.
- */
 
 /** Operators whose integer kernels take weights. They write float too, unless they convolve. */
 const kernels: ReadonlyMap<string, { readonly floatOutput: boolean }> = new Map([

@@ -1,8 +1,11 @@
-/** Where quantizers stand, and who shares them. */
+/**
+ * Rules for where quantizers stand and who shares them, and for the model as a whole: its operator set, and the format it is written
+ * in.
+ */
 import type { TargetFormat } from '../../../backends/targets/target.ts';
 import type { Node } from '../../../graph/node.ts';
-import { listed, type LintRule, producerOf, tensorOf } from '../rule.ts';
 import { specOf } from '../../../ops/index.ts';
+import { listed, producerOf, tensorOf, type LintRule } from '../rule.ts';
 
 export const readers: LintRule = {
   id: 'own-quantizers',
@@ -95,8 +98,6 @@ export const operators: LintRule = {
   },
 };
 
-/** What concerns the model as a whole: its operator set, and the form it is written in. */
-
 export const opset: LintRule = {
   id: 'opset',
   text: ({ opset: { least, newest } }) => `operator set ${least} to ${newest}`,
@@ -122,12 +123,12 @@ export const format: LintRule = {
   id: 'format',
   text: ({ formats }) => `quantized in the form ${listed(formats)}`,
   *check({ model, target }) {
-    const told = new Set<TargetFormat>();
+    const seen = new Set<TargetFormat>();
     for (const node of model.allNodes()) {
       const found = formatOf(node);
-      if (!found || told.has(found) || target.formats.includes(found)) continue;
-      // A format that is not there at all may still spell a block of weights: one finding names the first node.
-      told.add(found);
+      if (!found || seen.has(found) || target.formats.includes(found)) continue;
+      // A format that is not there at all may still write a block of weights: one finding names the first node.
+      seen.add(found);
       yield {
         node: node.label,
         message: `${node.opType} belongs to the form ${found}`,

@@ -1,8 +1,11 @@
-/** Scales that no target can compute with. */
+/**
+ * Rules for scales: numbers that no target can compute with, ratios that onnxruntime's integer kernels cannot compute (they end the
+ * process, or write wrong codes), and outputs whose parameters the kernels of a target insist on.
+ */
 import type { ActivationType } from '../../../backends/targets/target.ts';
-import { tensorOf, short, type LintRule } from '../rule.ts';
-import { uncomputable } from '../../requantize.ts';
 import { badScales, describeBadScale } from '../../quant-params.ts';
+import { uncomputable } from '../../requantize.ts';
+import { short, tensorOf, type LintRule } from '../rule.ts';
 
 export const scales: LintRule = {
   id: 'scale',
@@ -18,8 +21,6 @@ export const scales: LintRule = {
     }
   },
 };
-
-/** Ratios of scales that onnxruntime's integer kernels cannot compute: they end the process, or write wrong codes. */
 
 export const scaleRatio: LintRule = {
   id: 'scale-ratio',
@@ -41,8 +42,6 @@ export const scaleRatio: LintRule = {
     }
   },
 };
-
-/** Outputs whose parameters the kernels of a target insist on. */
 
 export const fixedParameters: LintRule = {
   id: 'fixed-parameters',
