@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { commands, sections } from '../../src/cli/commands/index.ts';
 import { settings } from '../../src/settings/settings.ts';
 import { reportSchemaText } from '../../src/compare/report.ts';
-import { jsonSchema } from '../../src/settings/recipe-schema.ts';
+import { jsonSchema } from '../../src/settings/recipe.ts';
 
 writeFileSync('qdq.schema.json', jsonSchema(settings, sections));
 writeFileSync('report.schema.json', reportSchemaText());

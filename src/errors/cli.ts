@@ -1,8 +1,16 @@
 /** Errors of what was typed and of recipe files, which say the same in a file. All are usage errors, exit code 2. */
-import { didYouMean, usageError, type QdqError } from './qdq-error.ts';
+import { didYouMean, nearest, usageError, type QdqError } from './qdq-error.ts';
 
 /** Errors of the command line: what was typed does not fit a command. */
 export const cliErrors = {
+  /** @param names what the function takes @param others functions of the library that take the option */
+  unknownFunctionOption: (name: string, option: string, names: readonly string[], others: readonly string[]) => {
+    const near = others.length > 0 ? undefined : nearest(option, names);
+    const taken = others.length > 0 ? `it is an option of ${others.join(', ')}` : `it takes ${names.join(', ')}`;
+    const hint = near === undefined ? taken : `did you mean '${near}'?`;
+    return usageError('OPTION_UNKNOWN', `${name} has no option '${option}'`, hint);
+  },
+
   unknownCommand: (word: string, commands: readonly string[]): QdqError =>
     usageError(
       'CLI_UNKNOWN_COMMAND',

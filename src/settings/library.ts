@@ -3,7 +3,7 @@
  * have no compiler that tells them of a misspelled option, which would otherwise change nothing in silence.
  */
 import { availableParallelism } from 'node:os';
-import { nearest, usageError } from '../errors/qdq-error.ts';
+import { cliErrors } from '../errors/cli.ts';
 import type * as Options from './options.ts';
 import { namesOf, row, type Settings, type SettingName } from './settings.ts';
 import type { Stage } from './stages.ts';
@@ -96,12 +96,6 @@ function checkNames(name: LibraryFunction, options: object): void {
   const names = namesTaken(name);
   const unknown = Object.entries(options).find(([key, value]) => value !== undefined && !names.includes(key))?.[0];
   if (unknown === undefined) return;
-  const near = nearest(unknown, names);
   const others = (Object.keys(functions) as LibraryFunction[]).filter((other) => namesTaken(other).includes(unknown));
-  const elsewhere = others.length > 0 ? `it is an option of ${others.join(', ')}` : `it takes ${names.join(', ')}`;
-  throw usageError(
-    'OPTION_UNKNOWN',
-    `${name} has no option '${unknown}'`,
-    near === undefined || others.length > 0 ? elsewhere : `did you mean '${near}'?`,
-  );
+  throw cliErrors.unknownFunctionOption(name, unknown, names, others);
 }

@@ -1,8 +1,10 @@
 /**
- * Recipe files: `--config FILE`, or `qdq.config.*` in the current folder. A recipe is checked as a whole, the sections
+ * Reads recipe files: `--config FILE`, or `qdq.config.*` in the current folder. A recipe is checked as a whole, the sections
  * of other commands included, before anything of it is used. Paths in it are relative to the file, like those of a
  * tsconfig.
  */
+import * as z from 'zod';
+import { type Setting, type SettingTable, readValue } from './setting.ts';
 import { readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { dirname, extname, isAbsolute, join, relative, resolve } from 'node:path';
@@ -10,12 +12,10 @@ import { pathToFileURL } from 'node:url';
 import { LineCounter, parseDocument } from 'yaml';
 import { configErrors } from '../errors/cli.ts';
 import { withoutMark } from '../onnx/strings.ts';
-import { readValue, type SettingTable } from './setting.ts';
-import { recipeKeys, recipeSchema, type Sections } from './recipe-schema.ts';
 
-export const recipeExtensions = ['.json', '.yaml', '.yml', '.mjs'] as const;
+const recipeExtensions = ['.json', '.yaml', '.yml', '.mjs'] as const;
 
-export interface Recipe {
+interface Recipe {
   /** As the user gave it, or the bare name of a file that was found. */
   readonly file: string;
   /** True when nobody named it. */
@@ -147,4 +147,45 @@ function typeName(value: unknown): string {
 function rebase(value: string, base: string, folder: string): string {
   if (isAbsolute(value)) return value;
   return base === resolve(folder) ? value : relative(folder, join(base, value));
+}
+
+/** Which settings each command takes, by name. */
+export type Sections = Readonly<Record<string, readonly string[]>>;
+
+/** Settings that belong to the command line alone. */
+const flagOnly = new Set(['config']);
+
+function recipeKeys(table: SettingTable, keys: readonly string[] = Object.keys(table)): string[] {
+  return keys.filter((key) => !flagOnly.has(key));
+}
+
+/**
+ * The shape of a recipe: every key at the top level, for all commands, and a section per command with the keys that it takes. The
+ * published JSON Schema is made from the same object.
+ */
+function recipeSchema(table: SettingTable, sections: Sections): z.ZodType<Record<string, unknown>> {
+  const shape: Record<string, z.ZodType> = {
+    $schema: z.string().describe('where the JSON Schema of this file is').optional(),
+  };
+  for (const key of recipeKeys(table)) shape[key] = setting(table[key]!);
+  for (const [command, keys] of Object.entries(sections)) {
+    const own = Object.fromEntries(recipeKeys(table, keys).map((key) => [key, setting(table[key]!)]));
+    if (Object.keys(own).length === 0) continue;
+    shape[command] = z.strictObject(own).describe(`settings of 'qdq ${command}' alone`).optional();
+  }
+  return z.strictObject(shape);
+}
+
+/** The published schema, with a line end, as it stands in `qdq.schema.json`. */
+export function jsonSchema(table: SettingTable, sections: Sections): string {
+  const schema = z.toJSONSchema(recipeSchema(table, sections), { io: 'input', target: 'draft-7' });
+  return `${JSON.stringify({ title: 'qdq recipe', ...schema }, undefined, 2)}\n`;
+}
+
+function setting(setting: Setting): z.ZodType {
+  const meta = {
+    description: setting.describe,
+    ...(setting.default === undefined ? {} : { default: setting.default }),
+  };
+  return setting.schema.meta(meta).optional();
 }

@@ -57,6 +57,11 @@ type Made<T, S, D, F, O> = Omit<Setting<T>, 'stages' | 'formats' | 'option' | 'd
   readonly option?: O;
 } & ([D] extends [undefined] ? { readonly default?: undefined } : { readonly default: D });
 
+/** Nothing is known of a type parameter inside its function: that a row without a default is made without one is said here once. */
+function made<M>(row: object): M {
+  return row as M;
+}
+
 interface Limits {
   readonly min: number;
   readonly max?: number;
@@ -71,13 +76,13 @@ const nonEmpty = z.string().min(1);
 export function text<const S extends Stages, const F extends Formats = readonly [], const O extends Name = never>(
   row: Row<S, never, F, O> & { readonly expects: string },
 ): Made<string, S, undefined, F, O> {
-  return { kind: 'text', schema: nonEmpty, ...row } as Made<string, S, undefined, F, O>;
+  return made({ kind: 'text', schema: nonEmpty, ...row });
 }
 
 export function path<const S extends Stages, const O extends Name = never>(
   row: Row<S, never, readonly [], O> & { readonly words?: readonly string[] },
 ): Made<string, S, undefined, readonly [], O> {
-  return { kind: 'path', schema: nonEmpty, expects: 'a path', ...row } as Made<string, S, undefined, readonly [], O>;
+  return made({ kind: 'path', schema: nonEmpty, expects: 'a path', ...row });
 }
 
 /** A path, or false for "none at all". */
@@ -85,13 +90,7 @@ export function negatablePath<const S extends Stages>(
   row: Row<S, never, readonly [], never>,
 ): Made<string | false, S, undefined, readonly [], never> {
   const schema = z.union([nonEmpty, z.literal(false)]);
-  return { kind: 'path', schema, expects: 'a path', negatable: true, ...row } as Made<
-    string | false,
-    S,
-    undefined,
-    readonly [],
-    never
-  >;
+  return made({ kind: 'path', schema, expects: 'a path', negatable: true, ...row });
 }
 
 export function integer<
@@ -101,13 +100,7 @@ export function integer<
 >({ min, max, ...row }: Row<S, D, F, never> & Limits): Made<number, S, D, F, never> {
   const schema = z.int().min(min);
   const expects = max === undefined ? `a whole number of at least ${min}` : `a whole number from ${min} to ${max}`;
-  return { kind: 'integer', schema: max === undefined ? schema : schema.max(max), expects, ...row } as Made<
-    number,
-    S,
-    D,
-    F,
-    never
-  >;
+  return made({ kind: 'integer', schema: max === undefined ? schema : schema.max(max), expects, ...row });
 }
 
 /** A number that need not be whole; limits are included. */
@@ -118,13 +111,7 @@ export function real<const S extends Stages, const D extends number | undefined 
 }: Row<S, D, readonly [], never> & Limits): Made<number, S, D, readonly [], never> {
   const schema = z.number().min(min);
   const expects = max === undefined ? `a number of at least ${min}` : `a number from ${min} to ${max}`;
-  return { kind: 'real', schema: max === undefined ? schema : schema.max(max), expects, ...row } as Made<
-    number,
-    S,
-    D,
-    readonly [],
-    never
-  >;
+  return made({ kind: 'real', schema: max === undefined ? schema : schema.max(max), expects, ...row });
 }
 
 export function choice<
@@ -136,7 +123,7 @@ export function choice<
 >(choices: readonly C[], row: Row<S, D, F, O>): Made<C, S, D, F, O> {
   const expects = choices.length === 1 ? `'${choices[0]}'` : `one of ${choices.join(', ')}`;
   const schema = z.enum(choices as readonly [C, ...C[]]) as unknown as z.ZodType<C>;
-  return { kind: 'choice', choices, schema, expects, ...row } as Made<C, S, D, F, O>;
+  return made({ kind: 'choice', choices, schema, expects, ...row });
 }
 
 export function flag<
@@ -145,7 +132,7 @@ export function flag<
   const F extends Formats = readonly [],
   const O extends Name = never,
 >(row: Row<S, D, F, O>): Made<boolean, S, D, F, O> {
-  return { kind: 'flag', schema: z.boolean(), expects: 'true or false', ...row } as Made<boolean, S, D, F, O>;
+  return made({ kind: 'flag', schema: z.boolean(), expects: 'true or false', ...row });
 }
 
 /** Repeatable on the command line; a string or an array of strings in a recipe. */
@@ -153,7 +140,7 @@ export function list<const S extends Stages, const O extends Name = never>(
   row: Row<S, never, readonly [], O> & { readonly expects: string },
 ): Made<readonly string[], S, readonly string[], readonly [], O> {
   const schema = z.union([nonEmpty.transform((one): readonly string[] => [one]), z.array(nonEmpty)]);
-  return { kind: 'list', schema, ...row, default: [] } as Made<readonly string[], S, readonly string[], readonly [], O>;
+  return made({ kind: 'list', schema, ...row, default: [] });
 }
 
 export type Reading = { readonly value: unknown } | { readonly problem: string; readonly hint: string | undefined };

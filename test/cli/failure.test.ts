@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest';
-import { tellFailure } from '../../src/cli/failure.ts';
-import { main } from '../../src/cli/main.ts';
+import { tellFailure, main } from '../../src/cli/main.ts';
 import { dataError, QdqError } from '../../src/errors/qdq-error.ts';
 import { digits } from './run.ts';
 

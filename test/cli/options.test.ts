@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { commands, sections } from '../../src/cli/commands/index.ts';
 import { settings, type SettingName } from '../../src/settings/settings.ts';
 import { flagName, keyName, readValue, type Setting } from '../../src/settings/setting.ts';
-import { jsonSchema } from '../../src/settings/recipe-schema.ts';
+import { jsonSchema } from '../../src/settings/recipe.ts';
 import { run } from './run.ts';
 
 const rows = Object.entries(settings) as [SettingName, Setting][];

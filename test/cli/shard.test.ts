@@ -2,7 +2,7 @@
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { parseShard } from '../../src/cli/shard.ts';
+import { parseShard } from '../../src/cli/request.ts';
 import { digits, run, runCompiled, temporaryFolder } from './run.ts';
 
 const slurm = { SLURM_ARRAY_TASK_ID: '14', SLURM_ARRAY_TASK_MIN: '10', SLURM_ARRAY_TASK_COUNT: '8' };

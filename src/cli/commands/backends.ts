@@ -1,8 +1,12 @@
-/** `qdq backends`: the targets, and what this machine's onnxruntime really runs in few bits. */
-import type { Backends } from '../../machine/backends.ts';
+/** The commands about this machine: what its runtime does with few bits, and whether qdq can work here. */
+import { exitCodes } from '../../errors/qdq-error.ts';
 import { defineCommand } from '../command.ts';
+import { paint } from '../console.ts';
+import { plural } from '../../report/format.ts';
+import type { Backends } from '../../machine/backends.ts';
 import { columns, textOf } from '../text.ts';
 
+/** `qdq backends`: the targets, and what this machine's onnxruntime really runs in few bits. */
 export const backends = defineCommand({
   stages: ['backends'],
   summary: 'list the targets, and probe which few-bit kernels run here, and how fast',
@@ -56,3 +60,30 @@ function lines({ onnxruntime, cpu, targets, kernels, speeds }: Backends): string
     ),
   ];
 }
+
+const colors = { ok: 'green', warn: 'yellow', fail: 'red' } as const;
+
+/** `qdq doctor`: can qdq work here, and work well? Exit code 3 when it cannot. */
+export const doctor = defineCommand({
+  stages: ['doctor'],
+  summary: 'check the runtime, its int8 kernels, the CPU, memory and optional packages',
+  positionals: [],
+  examples: [['doctor', 'before the first run, and in bug reports']],
+  async run({ console }) {
+    const { examine } = await import('../../machine/doctor.ts');
+    const diagnosis = await examine();
+    console.result(diagnosis, () => {
+      const lines = diagnosis.findings.flatMap(({ check, status, detail, hint }) => [
+        `${paint(status.padEnd(4), colors[status], console.look.color)}  ${check.padEnd(16)}  ${detail}`,
+        ...(hint === undefined ? [] : [`${' '.repeat(24)}${hint}`]),
+      ]);
+      const broken = diagnosis.findings.filter(({ status }) => status === 'fail').length;
+      return [
+        `qdq ${diagnosis.version}`,
+        ...lines,
+        broken === 0 ? 'qdq can work here' : `${plural(broken, 'check')} failed`,
+      ].join('\n');
+    });
+    return diagnosis.healthy ? 0 : exitCodes.data;
+  },
+});

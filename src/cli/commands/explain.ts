@@ -4,7 +4,7 @@ import type { PairExplanation } from '../../inspect/explain-pair.ts';
 import type { RegionPlan } from '../../quantizable/plan.ts';
 import { milliseconds, plural } from '../../report/format.ts';
 import { defineCommand } from '../command.ts';
-import { runFlags } from '../run-flags.ts';
+import { runFlags } from '../request.ts';
 import { columns, someOf, textOf } from '../text.ts';
 
 export const explain = defineCommand({

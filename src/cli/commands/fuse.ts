@@ -1,8 +1,7 @@
 /** `qdq fuse`: fold and fuse a float model, proven equal on samples or generated inputs. */
 import type { FuseResult } from '../../pipeline/results.ts';
 import { defineCommand } from '../command.ts';
-import { shown } from '../paths.ts';
-import { runFlags } from '../run-flags.ts';
+import { shown, runFlags } from '../request.ts';
 import { digits, plural } from '../../report/format.ts';
 import { byFrequency, columns, groupBy, someOf, textOf } from '../text.ts';
 

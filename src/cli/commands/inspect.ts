@@ -1,9 +1,10 @@
-/** `qdq inspect`: what is in a model, what would fuse, what would run in int8. */
-import type { Inspection, PortInfo, Problem } from '../../inspect/inspect.ts';
+/** The commands that look at one model: `qdq inspect` at any, `qdq lint` at a quantized one. */
 import { defineCommand } from '../command.ts';
-import { bytes, plural } from '../../report/format.ts';
-import { byFrequency, columns, groupBy, grouped, someOf, textOf } from '../text.ts';
+import { plural, bytes } from '../../report/format.ts';
+import { columns, textOf, byFrequency, groupBy, grouped, someOf } from '../text.ts';
+import type { Inspection, PortInfo, Problem } from '../../inspect/inspect.ts';
 
+/** `qdq inspect`: what is in a model, what would fuse, what would run in int8. */
 export const inspect = defineCommand({
   stages: ['inspect'],
   summary: 'show what is in a model, what can be fused and what can be quantized',
@@ -94,3 +95,41 @@ function quantizationLines(quantization: Inspection['quantization']): string[] {
 function problemLines(what: string, { problem, hint }: Problem): string[] {
   return [`${what}: no, ${problem}`, ...(hint === undefined ? [] : [`  ${hint}`])];
 }
+
+/** `qdq lint`: a quantized model, whoever made it, against the rules of a target. Exit code 1 when it breaks one. */
+export const lint = defineCommand({
+  stages: ['lint'],
+  summary: 'check a quantized model against the rules of a target',
+  positionals: [{ name: 'MODEL', describe: 'a quantized model' }],
+  examples: [
+    ['lint model.int8.onnx --target tensorrt', 'will TensorRT take it? exit code 1 when a rule is broken'],
+    ['lint model.int8.onnx', "against this machine's target"],
+  ],
+  async run({ positionals, values, console }) {
+    const { lintModel } = await import('../../inspect/lint.ts');
+    const result = lintModel(positionals[0]!, values);
+    const { path, target, rules, findings } = result;
+    console.result(result, () =>
+      textOf([
+        findings.length === 0
+          ? `${path} keeps every rule of ${target}`
+          : `${path}: ${plural(findings.length, 'finding')} for ${target}`,
+        ...columns(
+          findings.map(({ rule, node, tensor, message, remedy }) => [
+            rule,
+            [node, tensor === node ? undefined : tensor].filter((word) => word !== undefined).join(' '),
+            message,
+            remedy,
+          ]),
+          [0, 1, 2, 3],
+        ),
+        `rules of ${target}`,
+        ...columns(
+          rules.map(({ id, text }) => [id, text]),
+          [0, 1],
+        ),
+      ]),
+    );
+    return findings.length === 0 ? 0 : 1;
+  },
+});

@@ -2,14 +2,12 @@
  * `qdq quantize`: the whole pipeline. Its result is the report; a failed gate is exit code 1, and the model stays
  * written.
  */
-import { cliErrors } from '../../errors/cli.ts';
 import { finetuneErrors } from '../../errors/finetune.ts';
-import { conclude } from '../conclude.ts';
+import { finishReport } from '../finish.ts';
 import { defineCommand } from '../command.ts';
 import type { Console } from '../console.ts';
-import { defaultOutput, defaultReport, shown } from '../paths.ts';
+import { checkWorkers, defaultOutput, defaultReport, runFlags, shown } from '../request.ts';
 import { flagOf, namesOf, row, type NamesOf, type Values } from '../../settings/settings.ts';
-import { runFlags } from '../run-flags.ts';
 import type { QuantizeResult } from '../../pipeline/results.ts';
 import { palette } from '../../report/ansi.ts';
 
@@ -57,7 +55,7 @@ export const quantize = defineCommand({
     const { renderTerminal } = await import('../../report/terminal.ts');
     const reportPath = result.reportPath === undefined ? {} : { reportPath: shown(result.reportPath) };
     console.result(result, () => renderTerminal(compared, { ...console.look, ...reportPath }));
-    return conclude(compared, values, console);
+    return finishReport(compared, values, console);
   },
 });
 
@@ -68,8 +66,7 @@ function checkMode(values: Values<NamesOf<'quantize' | 'quantizeFinetuned'>>): v
   );
   if (idle !== undefined && values.withFinetuning) throw finetuneErrors.notFinetuned(`--${flagOf(idle)}`);
   if (idle !== undefined) throw finetuneErrors.needsFinetune(`--${flagOf(idle)}`);
-  if (values.workers > 1 && values.threads !== undefined)
-    throw cliErrors.conflict('--threads', '--workers', 'each worker has one thread');
+  checkWorkers(values);
 }
 
 /** What there is to say about a model that was not compared: the counts, and under --quiet no more. */

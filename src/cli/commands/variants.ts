@@ -2,7 +2,7 @@
 import type { VariantRow } from '../../pipeline/variants/variants.ts';
 import { bytes, digits, percent } from '../../report/format.ts';
 import { defineCommand } from '../command.ts';
-import { runFlags } from '../run-flags.ts';
+import { runFlags } from '../request.ts';
 import { columns, textOf } from '../text.ts';
 
 export const variants = defineCommand({

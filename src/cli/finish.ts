@@ -1,4 +1,4 @@
-/** How commands that make a report end: forms for GitHub where they are wanted, each failed gate on stderr, the exit code. */
+/** Ends commands that make a report: forms for GitHub where they are wanted, each failed gate on stderr, the exit code. */
 import { appendFileSync } from 'node:fs';
 import type { Report } from '../compare/report.ts';
 import { reportErrors } from '../errors/compare.ts';
@@ -6,16 +6,16 @@ import { renderAnnotations } from '../report/annotations.ts';
 import { renderMarkdown } from '../report/markdown.ts';
 import { gateLine } from '../report/words.ts';
 import type { Console } from './console.ts';
-import { shown } from './paths.ts';
+import { shown } from './request.ts';
 
-export interface ConcludeFlags {
+export interface FinishFlags {
   readonly github: boolean;
   readonly baseline?: string;
   readonly updateBaseline: boolean;
 }
 
 /** 1 when the verdict is a failure, else 0. @throws SUMMARY_UNWRITABLE */
-export function conclude(report: Report, flags: ConcludeFlags, console: Console): number {
+export function finishReport(report: Report, flags: FinishFlags, console: Console): number {
   if (flags.github) tellGitHub(report, console);
   if (flags.updateBaseline && flags.baseline !== undefined) {
     const kept = report.verdict === 'fail';
