@@ -5,7 +5,7 @@ import type { Sample } from '../data/sample.ts';
 import { calibrateErrors } from '../errors/calibrate.ts';
 import type { Model } from '../graph/model.ts';
 import type { Value } from '../graph/value.ts';
-import { activationFinder } from './probe.ts';
+import { activationFinder } from './graph-outputs.ts';
 import type { Observer } from './observers/observer.ts';
 import type { Elements } from './statistics-reader.ts';
 

@@ -18,8 +18,8 @@ import { diagnose } from './diagnose.ts';
 import { foldOf } from './health.ts';
 import { observerOf, observerOptions } from './observers/index.ts';
 import type { ObserverOptions, ObserverState } from './observers/observer.ts';
-import { planProbes } from './plan.ts';
-import { activationFinder } from './probe.ts';
+import { planProbes } from './probes.ts';
+import { activationFinder } from './graph-outputs.ts';
 import type { CalibrationState } from './state.ts';
 import { hasOpenShapes } from './shapes.ts';
 import { StatisticsRun } from './statistics-run.ts';
@@ -87,10 +87,10 @@ export async function calibrate(
   const ids = createHash('sha256');
   const total = selected(dataset, selection);
   let samples = 0;
-  const { landing } = accumulator;
+  const { memory } = accumulator;
   const byChannel = planned.samples === 1;
   const statistics = await StatisticsRun.open({
-    ...{ model, probes, names, kept: state.outputs, byChannel, landing, options: sessionOptions },
+    ...{ model, probes, names, kept: state.outputs, byChannel, memory, options: sessionOptions },
     ...{ samples: rowsOf(planned, 1), open: hasOpenShapes(model, lone) },
   });
   let runs = planned;

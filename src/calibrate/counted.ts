@@ -6,8 +6,8 @@ import type { Model } from '../graph/model.ts';
 import type { Value } from '../graph/value.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import { infiniteValues } from '../ops/infinite.ts';
-import { guardedValues } from './guarded.ts';
-import { append } from './probe.ts';
+import { guardedValues } from './nan-flow.ts';
+import { append } from './graph-outputs.ts';
 import { Unmasked } from './unmasked.ts';
 
 export class Counted {

@@ -16,10 +16,10 @@ import { Tensor } from '../onnx/tensor.ts';
 import { infiniteValues } from '../ops/infinite.ts';
 import { unobservable } from '../quantizable/keep.ts';
 import { softmaxOnly } from '../quantizable/masked.ts';
-import { lift, reductions } from './lift.ts';
-import { guardedValues } from './guarded.ts';
-import { floatTypes } from './plan.ts';
-import { append, setOutputs } from './probe.ts';
+import { lift, reductions } from './reductions.ts';
+import { guardedValues } from './nan-flow.ts';
+import { floatTypes } from './probes.ts';
+import { append, setOutputs } from './graph-outputs.ts';
 
 export interface NamedFeeds {
   readonly id: string;

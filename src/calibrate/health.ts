@@ -10,43 +10,10 @@
  *
  * It is told of runs of one sample at a time only: a batch does not say which of its samples had an extreme.
  */
-import { hashOf } from './phase.ts';
-import { binsOf, decodeHistograms } from './histogram.ts';
+import { hashOf } from './element-positions.ts';
 import type { Accumulator, BatchStatistics, Observer, ObserverState } from './observers/observer.ts';
 
-/** What happened to some channels of a tensor. */
-export interface ChannelFinding {
-  readonly tensor: string;
-  /** Number of such channels, and of all. */
-  readonly channels: number;
-  readonly of: number;
-  /** Which they are, from 0. */
-  readonly which: number[];
-}
-
-export interface Health {
-  readonly samples: number;
-  /** Tensors of which the range was observed, and those of them whose channels were told apart. */
-  readonly tensors: number;
-  readonly byChannel: number;
-  /** By share, falling: the part of its range that a tenth of the samples adds. */
-  readonly growing: { tensor: string; share: number }[];
-  /**
-   * By ratio, falling: the largest magnitude over what is usual, the largest of the median fold or, where a histogram tells more,
-   * the 99.9th percentile.
-   */
-  readonly outliers: { tensor: string; ratio: number }[];
-  readonly dead: ChannelFinding[];
-  readonly constant: ChannelFinding[];
-}
-
-const folds = 10;
-/** Share of the range above which a tensor counts as growing: it would double the error of many a scale in ten times the samples. */
-const growingShare = 0.02;
-/** Above this ratio what is usual shares a quarter of the codes. */
-const outlierRatio = 4;
-/** Fewer samples leave folds empty and channels equal by chance. */
-const leastSamples = 20;
+export const folds = 10;
 
 const keys = {
   samples: 'health.samples',
@@ -56,7 +23,7 @@ const keys = {
   alike: 'health.alike',
 } as const;
 
-interface HealthState {
+export interface HealthState {
   /** One element: number of samples. */
   readonly samples: Float64Array;
   /** Extremes by tensor and fold. */
@@ -80,7 +47,7 @@ export function withHealth(observer: Observer): Observer {
       const inner = observer.start(count, options);
       const health = watch(count);
       return {
-        ...(inner.landing ? { landing: inner.landing } : {}),
+        ...(inner.memory ? { memory: inner.memory } : {}),
         add(batch) {
           inner.add(batch);
           health.add(batch);
@@ -175,7 +142,7 @@ function pack(health: HealthState | undefined): ObserverState {
   return Object.fromEntries(Object.entries(keys).map(([key, name]) => [name, health[key as keyof HealthState]]));
 }
 
-function unpack(arrays: ObserverState): HealthState | undefined {
+export function unpack(arrays: ObserverState): HealthState | undefined {
   const found = Object.fromEntries(Object.entries(keys).map(([key, name]) => [key, arrays[name]]));
   return Object.values(found).every((array) => array !== undefined) ? (found as unknown as HealthState) : undefined;
 }
@@ -204,86 +171,4 @@ function mergeHealth(a: HealthState | undefined, b: HealthState | undefined): He
     channels: a.channels,
     alike: a.alike.map((value, i) => (value === b.alike[i] ? value : NaN)),
   };
-}
-
-/**
- * The findings; undefined where nothing can be told: ranges of another tool, samples that ran in batches, or too few of them.
- * @param samples that the ranges are of
- */
-export function healthOf(tensors: readonly string[], arrays: ObserverState, samples: number): Health | undefined {
-  const state = unpack(arrays);
-  if (!state || state.samples[0] !== samples || samples < leastSamples) return undefined;
-  const byRatio = tensors.map((tensor, i) => ({ tensor, ratio: outlierRatioOf(arrays, state, tensors.length, i) }));
-  const byShare = tensors.map((tensor, i) => ({ tensor, share: shareOf(state, i) }));
-  const { dead, constant } = channelFindings(tensors, state);
-  return {
-    samples,
-    tensors: tensors.length,
-    byChannel: state.channels.filter((each) => each > 0).length,
-    growing: byShare.filter(({ share }) => share > growingShare).sort((a, b) => b.share - a.share),
-    outliers: byRatio.filter(({ ratio }) => ratio > outlierRatio).sort((a, b) => b.ratio - a.ratio),
-    dead,
-    constant,
-  };
-}
-
-/** The mean part of the range that is lost without one of the folds. */
-function shareOf({ min, max }: HealthState, tensor: number): number {
-  const held = filledFolds(max, tensor);
-  const widthOf = (among: readonly number[]): number =>
-    among.reduce((most, at) => Math.max(most, max[at]!), 0) - among.reduce((least, at) => Math.min(least, min[at]!), 0);
-  const whole = widthOf(held);
-  if (held.length < 2 || whole === 0) return 0;
-  const lost = held.map((fold) => 1 - widthOf(held.filter((other) => other !== fold)) / whole);
-  return lost.reduce((sum, each) => sum + each, 0) / held.length;
-}
-
-function filledFolds(max: Float32Array, tensor: number): number[] {
-  return Array.from({ length: folds }, (_, fold) => tensor * folds + fold).filter((at) => max[at]! > -Infinity);
-}
-
-function outlierRatioOf(arrays: ObserverState, { min, max }: HealthState, count: number, tensor: number): number {
-  const magnitudes = filledFolds(max, tensor).map((at) => Math.max(-min[at]!, max[at]!));
-  const largest = Math.max(0, ...magnitudes);
-  const histograms = decodeHistograms(arrays, count);
-  const usual = [
-    magnitudes.sort((a, b) => a - b)[magnitudes.length >> 1] ?? 0,
-    ...(histograms ? [percentileOfMagnitude(binsOf(histograms, tensor, -largest, largest), 0.999)] : []),
-  ];
-  const least = Math.min(...usual.filter((each) => each > 0));
-  return Number.isFinite(least) ? largest / least : 1;
-}
-
-/** Of |x|, to the width of a bin. */
-function percentileOfMagnitude({ low, high, count, total }: ReturnType<typeof binsOf>, fraction: number): number {
-  const ends = Array.from(count, (_, i) => Math.max(-low[i]!, high[i]!));
-  const order = [...count.keys()].sort((a, b) => ends[a]! - ends[b]!);
-  let before = 0;
-  for (const bin of order) if ((before += count[bin]!) >= fraction * total) return ends[bin]!;
-  return 0;
-}
-
-function channelFindings(
-  tensors: readonly string[],
-  { channels, alike, min, max }: HealthState,
-): Pick<Health, 'dead' | 'constant'> {
-  const found: Pick<Health, 'dead' | 'constant'> = { dead: [], constant: [] };
-  let begin = 0;
-  tensors.forEach((tensor, i) => {
-    const of = channels[i]!;
-    const at = begin;
-    begin += of;
-    // A limit that many channels reach in every sample, such as 6 of a Relu6, says nothing of any.
-    const held = filledFolds(max, i);
-    const top = Math.max(...held.map((at) => max[at]!));
-    const nonnegative = held.every((at) => min[at]! >= 0);
-    const same = Array.from({ length: of }, (_, c) => c).filter((c) => !Number.isNaN(alike[at + c]!));
-    const isDead = (c: number): boolean => alike[at + c] === 0 && nonnegative;
-    for (const [kind, which] of [
-      ['dead', same.filter(isDead)],
-      ['constant', same.filter((c) => !isDead(c) && (alike[at + c] !== top || of === 1))],
-    ] as const)
-      if (which.length > 0 && top > 0) found[kind].push({ tensor, channels: which.length, of, which });
-  });
-  return found;
 }

@@ -1,4 +1,6 @@
 /** What calibration is for: the interval that the values of each activation fill. */
+import { calibrateErrors } from '../errors/calibrate.ts';
+import { valueFinder, type Model } from '../graph/model.ts';
 
 /** In real units; contains zero, because zero must stay exact in int8 (padding, ReLU). */
 export interface Range {
@@ -17,3 +19,46 @@ export function widened(ranges: Ranges, least: number | undefined): Ranges {
 
 /** By tensor name, in the order in which the tensors were asked for. */
 export type Ranges = ReadonlyMap<string, Range>;
+
+/**
+ * `--range "NAME=LO,HI"`: a range that the user knows better than samples can tell, for one tensor or for all that the operators
+ * of a type give. It takes the place of what was observed. Functions whose values have limits (Sigmoid, Tanh, ...) need
+ * none: their operators say so themselves (ops/).
+ */
+
+const decimal = String.raw`[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?`;
+const syntax = new RegExp(`^(.+)=(${decimal}),(${decimal})$`, 'i');
+
+/**
+ * @param observed names of the tensors whose ranges samples would tell
+ * @throws CALIBRATE_RANGE_SYNTAX, CALIBRATE_RANGE for limits that are none, CALIBRATE_RANGE_TENSOR with the nearest name
+ */
+export function fixedRanges(texts: readonly string[], model: Model, observed: readonly string[]): Ranges {
+  const find = valueFinder(model);
+  const typeOf = (tensor: string): string | undefined => find(tensor)?.producer?.opType;
+  const [byName, byType] = [new Map<string, Range>(), new Map<string, Range>()];
+  for (const text of texts) {
+    const { name, range } = parse(text);
+    const named = observed.includes(name);
+    const tensors = named ? [name] : observed.filter((tensor) => typeOf(tensor) === name);
+    if (tensors.length === 0) {
+      const types = observed.map(typeOf).filter((type) => type !== undefined);
+      throw calibrateErrors.rangeTensor(name, find(name) !== undefined, [...observed, ...new Set(types)]);
+    }
+    if ((named ? byName : byType).has(tensors[0]!)) throw calibrateErrors.rangeTwice(name);
+    for (const tensor of tensors) (named ? byName : byType).set(tensor, range);
+  }
+  // What is said of one tensor is meant more than what is said of many.
+  return new Map([...byType, ...byName]);
+}
+
+function parse(text: string): { name: string; range: Range } {
+  const [, name, low, high] = syntax.exec(text.trim()) ?? [];
+  if (name === undefined) throw calibrateErrors.rangeSyntax(text);
+  const range = { min: Number(low), max: Number(high) };
+  // As float32 is what scales are stored in.
+  const width = Math.fround(range.max - range.min);
+  if (!(width > 0 && Number.isFinite(width) && range.min <= 0 && range.max >= 0))
+    throw calibrateErrors.rangeLimits(text);
+  return { name, range };
+}

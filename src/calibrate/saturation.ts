@@ -7,7 +7,7 @@ import type { Value } from '../graph/value.ts';
 import { specOf } from '../ops/index.ts';
 import type { Interval } from '../ops/op.ts';
 import type { BatchStatistics } from './observers/observer.ts';
-import type { Probe } from './statistics.ts';
+import type { Probe } from './augmented-graph.ts';
 
 const windows = ['Conv', 'MaxPool', 'AveragePool', 'GlobalAveragePool', 'GlobalMaxPool'] as const;
 

@@ -10,7 +10,7 @@ import { copyModel } from '../graph/from-proto.ts';
 import type { Model } from '../graph/model.ts';
 import type { DataTypeName, TensorValue } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
-import { activationFinder, append, setOutputs } from './probe.ts';
+import { activationFinder, append, setOutputs } from './graph-outputs.ts';
 
 export interface TracedTensor {
   readonly type: DataTypeName;

@@ -6,11 +6,12 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { calibrateErrors } from '../errors/calibrate.ts';
 import { skippedWarnings, type SkippedRecord } from '../data/skip-bad.ts';
+import { headerEnd, Malformed, parseHeader, encodeSafetensors, type Safetensors } from '../data/safetensors.ts';
+import { dataType, type TypedArray } from '../onnx/data-types.ts';
 import { writeWhole } from '../onnx/pending-file.ts';
 import { observerOf, observerOptions } from './observers/index.ts';
 import type { ObserverOptions, ObserverState } from './observers/observer.ts';
 import type { Ranges } from './ranges.ts';
-import { decodeSafetensors, encodeSafetensors } from './safetensors.ts';
 
 export interface CalibrationState {
   /** Of the file of the float model, in hex. */
@@ -104,7 +105,7 @@ export function writeState(path: string, state: CalibrationState): void {
  * @throws CALIBRATE_STATE_*: missing, unreadable, truncated, foreign, newer, of another model; CALIBRATE_OBSERVER
  */
 export function readState(path: string, modelSha256?: string): CalibrationState {
-  const { arrays, metadata } = decodeSafetensors(readBytes(path), path);
+  const { arrays, metadata } = decodeStateFile(readBytes(path), path);
   if (metadata['format'] !== format)
     throw calibrateErrors.stateForeign(path, 'it is a safetensors file of another kind');
   const { schema, ...fields } = parseRecord(metadata['state'], path);
@@ -158,4 +159,30 @@ function parseRecord(text: string | undefined, path: string): z.infer<typeof rec
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
   throw calibrateErrors.stateForeign(path, `its record is wrong at '${issue.path.join('.')}': ${issue.message}`);
+}
+
+/**
+ * @param path how errors call the file
+ * @throws CALIBRATE_STATE_TRUNCATED, CALIBRATE_STATE_FOREIGN
+ */
+export function decodeStateFile(bytes: Uint8Array, path: string): Safetensors {
+  const need = (length: number): void => {
+    if (bytes.length < length) throw calibrateErrors.stateTruncated(path, length, bytes.length);
+  };
+  try {
+    need(8);
+    const start = headerEnd(bytes);
+    need(start);
+    const header = parseHeader(bytes.subarray(8, start));
+    need(header.size);
+    const arrays: Record<string, TypedArray> = {};
+    for (const [name, { type, offset, byteLength }] of header.arrays) {
+      // A copy: a Buffer's slice would be a view of the whole file, and unaligned.
+      const copy = new Uint8Array(bytes.subarray(offset, offset + byteLength));
+      arrays[name] = new (dataType(type).array)(copy.buffer);
+    }
+    return { arrays, metadata: header.metadata };
+  } catch (error) {
+    throw error instanceof Malformed ? calibrateErrors.stateForeign(path, error.message) : error;
+  }
 }

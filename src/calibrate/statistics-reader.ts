@@ -1,9 +1,9 @@
 /** What the outputs of an augmented graph say, tensor by tensor. */
 import type { TensorValue } from '../onnx/data-types.ts';
 import type { Interval } from '../ops/op.ts';
-import type { BatchStatistics } from './observers/observer.ts';
-import type { Outlet, StatisticsGraph } from './statistics.ts';
-import { WholeReader, type Memory } from './whole.ts';
+import { series } from './kernels/counter.ts';
+import type { ElementMemory, BatchStatistics } from './observers/observer.ts';
+import type { WholeTensor, Outlet, AugmentedGraph } from './augmented-graph.ts';
 
 type Tensors = Readonly<Record<string, TensorValue>>;
 
@@ -36,14 +36,14 @@ export interface Elements {
  * @param known extremes that are not computed
  */
 export function statisticsReader(
-  { output, columns, elements: outlets }: StatisticsGraph,
+  { output, columns, elements: outlets }: AugmentedGraph,
   tensors: readonly string[],
   memory: Memory,
   known: ReadonlyMap<string, Interval> = new Map(),
 ): (results: Tensors) => Reading {
   const position = new Map(tensors.map((tensor, index) => [tensor, index]));
   const outletOf = tensors.map((tensor) => outlets.get(tensor));
-  const wholes = outletOf.map((each) => each?.whole && new WholeReader(each.whole, memory));
+  const wholes = outletOf.map((each) => each?.whole && new TensorReader(each.whole, memory));
   const channels = wholes.map((whole) => whole?.channels);
   for (const { tensor, column, length } of columns)
     if (column === 'max' && length > 1) channels[position.get(tensor)!] = new Float32Array(length);
@@ -113,7 +113,7 @@ function maximum(vector: Float32Array, at: number, channels: Float32Array | unde
 }
 
 /** By name; without elements, and without ties, whose values mean nothing. */
-export function statisticsByName({ output, columns }: StatisticsGraph, results: Tensors): Map<string, number> {
+export function statisticsByName({ output, columns }: AugmentedGraph, results: Tensors): Map<string, number> {
   const values = new Map<string, number>();
   const vector = output === undefined ? [] : results[output]!.data;
   let at = 0;
@@ -123,4 +123,49 @@ export function statisticsByName({ output, columns }: StatisticsGraph, results: 
     at += length;
   }
   return values;
+}
+
+/** The statistics of a tensor that left the graph whole, from its elements. */
+
+/** A memory whose kernels find extremes. */
+export type Memory = Pick<ElementMemory, 'extremes'>;
+
+/**
+ * Reads one tensor, run after run. What it finds stays in its fields, and numbers in variables of their own: objects and pairs would
+ * be garbage, tens of thousands of them in every run.
+ */
+export class TensorReader {
+  /** Of the last tensor, 0 for −0; NaN if there is one, Infinity and -Infinity without elements. */
+  min = Infinity;
+  max = -Infinity;
+  /** The largest value of each channel, if they are told apart. */
+  readonly channels: Float32Array | undefined;
+  readonly #memory: Memory;
+
+  constructor({ channels }: WholeTensor, memory: Memory) {
+    this.#memory = memory;
+    this.channels = channels === undefined ? undefined : new Float32Array(channels);
+  }
+
+  read({ dims, data }: TensorValue): void {
+    const { channels } = this;
+    // One list, or one for each channel of each image.
+    const each = channels?.length ?? 1;
+    const lists = channels ? (dims[0] ?? 1) * each : 1;
+    channels?.fill(-Infinity);
+    let min = Infinity;
+    let max = -Infinity;
+    const found = data.length > 0 ? this.#memory.extremes(data as Float32Array, lists) : (data as Float32Array);
+    for (let list = 0, at = 0; at < found.length; list++, at += 2 * series) {
+      const channel = list % each;
+      for (let i = 0; i < series; i++) {
+        const high = found[at + series + i]!;
+        min = Math.min(min, found[at + i]!);
+        max = Math.max(max, high);
+        if (channels && high > channels[channel]!) channels[channel] = high + 0;
+      }
+    }
+    this.min = min + 0;
+    this.max = max + 0;
+  }
 }

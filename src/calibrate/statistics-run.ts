@@ -9,13 +9,12 @@ import type { Model } from '../graph/model.ts';
 import type { TensorValue } from '../onnx/data-types.ts';
 import type { Interval } from '../ops/op.ts';
 import { Counter } from './kernels/counter.ts';
-import { LandingStrip } from './landing.ts';
-import type { Landing } from './observers/observer.ts';
-import { phasesOf } from './phase.ts';
+import { PreallocatedOutputs } from './preallocated-outputs.ts';
+import type { ElementMemory } from './observers/observer.ts';
+import { phasesOf } from './element-positions.ts';
 import { Saturation } from './saturation.ts';
-import { statisticsByName, statisticsReader, type Reading } from './statistics-reader.ts';
-import { buildStatistics, type Probe, type StatisticsGraph } from './statistics.ts';
-import type { Memory } from './whole.ts';
+import { statisticsByName, statisticsReader, type Reading, type Memory } from './statistics-reader.ts';
+import { augmentGraph, type Probe, type AugmentedGraph } from './augmented-graph.ts';
 
 type Tensors = Readonly<Record<string, TensorValue>>;
 
@@ -37,18 +36,18 @@ export interface RunPlan {
   readonly samples?: number;
   /** Whether shapes differ from sample to sample; default no. */
   readonly open?: boolean;
-  readonly landing: Landing | undefined;
+  readonly memory: ElementMemory | undefined;
   readonly options: SessionOptions;
 }
 
 export class StatisticsRun {
   readonly #plan: RunPlan;
-  readonly #strip: LandingStrip;
+  readonly #strip: PreallocatedOutputs;
   readonly #memory: Memory;
   /** By tensor: whether it may be left out one day. */
   readonly #limited: readonly boolean[];
   #saturation: Saturation | undefined;
-  #graph!: StatisticsGraph;
+  #graph!: AugmentedGraph;
   #session: Session | undefined;
   /** Of the samples of the last run. */
   #phases!: TensorValue;
@@ -59,10 +58,10 @@ export class StatisticsRun {
   #runs = 0;
 
   private constructor(plan: RunPlan) {
-    const { probes, names, landing } = plan;
+    const { probes, names, memory } = plan;
     this.#plan = plan;
-    this.#strip = new LandingStrip(landing);
-    this.#memory = landing ?? new Counter();
+    this.#strip = new PreallocatedOutputs(memory);
+    this.#memory = memory ?? new Counter();
     const limited = probes.filter(({ limits }) => limits);
     // The extremes of elements that leave anyway cost next to nothing.
     const reduced = limited.filter(({ elements }) => elements !== 'all');
@@ -130,16 +129,16 @@ export class StatisticsRun {
   }
 
   /** @param full what it leaves out */
-  #build(full: ReadonlyMap<string, Interval>): StatisticsGraph {
+  #build(full: ReadonlyMap<string, Interval>): AugmentedGraph {
     const { model, probes, kept, byChannel, samples = 1, open = false } = this.#plan;
     const left = probes.map((probe) =>
       full.has(probe.tensor) ? { ...probe, columns: probe.columns.filter((column) => column === 'nan') } : probe,
     );
-    return buildStatistics(model, left, { kept, byChannel, samples, open });
+    return augmentGraph(model, left, { kept, byChannel, samples, open });
   }
 
   /** @param known extremes that the graph does not compute */
-  async #open(graph: StatisticsGraph, known: ReadonlyMap<string, Interval>): Promise<void> {
+  async #open(graph: AugmentedGraph, known: ReadonlyMap<string, Interval>): Promise<void> {
     const start = performance.now();
     this.#session = await openSession(graph.model, this.#plan.options);
     this.#opening = performance.now() - start;

@@ -14,7 +14,7 @@ import type { Value } from '../graph/value.ts';
 import { dataType } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import { softmaxOnly, stepOf, type Step } from '../quantizable/masked.ts';
-import { append } from './probe.ts';
+import { append } from './graph-outputs.ts';
 
 /** Rows whose largest element lies this far below the largest of all rows are masked as a whole: masks begin at some thousands. */
 const wholeRow = 1000;

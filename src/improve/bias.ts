@@ -14,7 +14,7 @@
  * one pass. The result is a float model with other biases, which every format writes as it does any.
  */
 import { openSession } from '../backends/session.ts';
-import { setOutputs } from '../calibrate/probe.ts';
+import { setOutputs } from '../calibrate/graph-outputs.ts';
 import { copyModel } from '../graph/from-proto.ts';
 import { type Model, valueFinder } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';

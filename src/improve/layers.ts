@@ -2,7 +2,7 @@
  * The layers that a correction of means can reach: those with a constant bias, the activation behind each, and the nodes that compute
  * the mean of each channel behind it.
  */
-import { append, appendInts, appendReduction } from '../calibrate/probe.ts';
+import { append, appendInts, appendReduction } from '../calibrate/graph-outputs.ts';
 import type { Value } from '../graph/value.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import type { Node } from '../graph/node.ts';

@@ -3,7 +3,7 @@
  * next, on values that the steps before left. No node but a layer runs twice, whatever the depth; layers that do not depend on each
  * other share a step.
  */
-import { setOutputs } from '../calibrate/probe.ts';
+import { setOutputs } from '../calibrate/graph-outputs.ts';
 import { copyModel } from '../graph/from-proto.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Model } from '../graph/model.ts';

@@ -1,5 +1,5 @@
 /** What the stages give: plain data. Paths are as the user gave them; optional fields are left out, never null. */
-import type { Health } from '../calibrate/health.ts';
+import type { Health } from '../calibrate/health-findings.ts';
 import type { Improvement, Report, Sensitivity } from '../compare/report.ts';
 import type { Applied, Refused } from '../intrinsic/pass.ts';
 

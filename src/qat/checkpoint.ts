@@ -5,7 +5,8 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { decodeSafetensors, encodeSafetensors } from '../calibrate/safetensors.ts';
+import { encodeSafetensors } from '../data/safetensors.ts';
+import { decodeStateFile } from '../calibrate/state.ts';
 import { finetuneErrors } from '../errors/finetune.ts';
 import { onnxErrors } from '../errors/onnx.ts';
 import { writeWhole } from '../onnx/pending-file.ts';
@@ -104,7 +105,7 @@ export function readCheckpoint(
   if (!bytes) return undefined;
   let read;
   try {
-    read = decodeSafetensors(bytes, path);
+    read = decodeStateFile(bytes, path);
   } catch (cause) {
     throw finetuneErrors.checkpoint(path, (cause as Error).message);
   }

@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { release, writtenMark } from '../../src/backends/output-memory.ts';
 import * as releasing from '../../src/backends/output-memory.ts';
 import { openSession } from '../../src/backends/session.ts';
-import { setOutputs } from '../../src/calibrate/probe.ts';
+import { setOutputs } from '../../src/calibrate/graph-outputs.ts';
 import { copyModel } from '../../src/graph/from-proto.ts';
 import type { Model } from '../../src/graph/model.ts';
 import type { TensorValue } from '../../src/onnx/data-types.ts';

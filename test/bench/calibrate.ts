@@ -13,7 +13,7 @@ import { openSession } from '../../src/backends/session.ts';
 import { calibrate } from '../../src/calibrate/calibrate.ts';
 import { foldOf } from '../../src/calibrate/health.ts';
 import { observerOf, observers } from '../../src/calibrate/observers/index.ts';
-import { planProbes } from '../../src/calibrate/plan.ts';
+import { planProbes } from '../../src/calibrate/probes.ts';
 import { StatisticsRun } from '../../src/calibrate/statistics-run.ts';
 import { random } from '../../src/data/random.ts';
 import type { Dataset } from '../../src/data/sample.ts';
@@ -94,14 +94,14 @@ async function overInference(
   const probes = await planProbes(model, names, observer, feeds, {}, elements);
   const accumulator = observer.start(names.length, settings);
   const plain = await openSession(model);
-  const { landing } = accumulator;
+  const { memory } = accumulator;
   const statistics = await StatisticsRun.open({
     model,
     probes,
     names,
     kept: [],
     byChannel: true,
-    landing,
+    memory,
     options: { simulate: true },
   });
   let refined = false;

@@ -2,11 +2,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { calibrate, type CalibrateOptions } from '../../src/calibrate/calibrate.ts';
-import { confirmed } from '../../src/calibrate/confirm.ts';
-import { foldOf, healthOf } from '../../src/calibrate/health.ts';
+import { confirmed, healthOf } from '../../src/calibrate/health-findings.ts';
+import { foldOf } from '../../src/calibrate/health.ts';
 import { observerOf } from '../../src/calibrate/observers/index.ts';
 import type { BatchStatistics, ObserverState } from '../../src/calibrate/observers/observer.ts';
-import { encodeSafetensors } from '../../src/calibrate/safetensors.ts';
+import { encodeSafetensors } from '../../src/data/safetensors.ts';
 import type { Model } from '../../src/graph/model.ts';
 import { buildModel, f32, i64, node } from '../support/build.ts';
 import { datasetOf, floats, sha } from './samples.ts';

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { observerOf, observerOptions, observers } from '../../src/calibrate/observers/index.ts';
 import { minmax } from '../../src/calibrate/observers/minmax.ts';
-import { encodeSafetensors } from '../../src/calibrate/safetensors.ts';
+import { encodeSafetensors } from '../../src/data/safetensors.ts';
 import { settings as cliOptions } from '../../src/settings/settings.ts';
 import type { BatchStatistics, ObserverState } from '../../src/calibrate/observers/observer.ts';
 

@@ -4,7 +4,7 @@ import { calibrate } from '../../src/calibrate/calibrate.ts';
 import { mergeStates } from '../../src/calibrate/merge.ts';
 import { observerOf } from '../../src/calibrate/observers/index.ts';
 import type { Range } from '../../src/calibrate/ranges.ts';
-import { encodeSafetensors } from '../../src/calibrate/safetensors.ts';
+import { encodeSafetensors } from '../../src/data/safetensors.ts';
 import { rangesOf, type CalibrationState } from '../../src/calibrate/state.ts';
 import type { Sample } from '../../src/data/sample.ts';
 import type { Model } from '../../src/graph/model.ts';

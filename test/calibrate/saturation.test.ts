@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { calibrate } from '../../src/calibrate/calibrate.ts';
 import { observerOf } from '../../src/calibrate/observers/index.ts';
-import { planProbes } from '../../src/calibrate/plan.ts';
+import { planProbes } from '../../src/calibrate/probes.ts';
 import { saturationOf } from '../../src/calibrate/saturation.ts';
 import { StatisticsRun } from '../../src/calibrate/statistics-run.ts';
 import type { Elements } from '../../src/calibrate/statistics-reader.ts';
@@ -54,11 +54,11 @@ describe('StatisticsRun', () => {
     const observer = observerOf(id);
     const elements = observer.elements ? 'sampled' : 'none';
     const probes = await planProbes(model, tensors, observer, samples[0]!.inputs, {}, elements);
-    const { landing } = observer.start(tensors.length, {});
+    const { memory } = observer.start(tensors.length, {});
     const plan = { model, probes, names: tensors, kept: [], byChannel: true, options: { simulate: true } };
     const [whole, slim] = [
-      await StatisticsRun.open({ ...plan, landing: undefined }),
-      await StatisticsRun.open({ ...plan, landing }),
+      await StatisticsRun.open({ ...plan, memory: undefined }),
+      await StatisticsRun.open({ ...plan, memory }),
     ];
     const taken: boolean[] = [];
     // A range is what was seen so far: a tensor that was left out reports all of it.
@@ -85,7 +85,7 @@ describe('StatisticsRun', () => {
     const options = { simulate: true };
     const run = await StatisticsRun.open({
       ...{ model, probes, names: tensors, kept: [], byChannel: true, options },
-      ...{ landing: undefined },
+      ...{ memory: undefined },
     });
     for (const { inputs } of samples) {
       await run.run(inputs);

@@ -3,14 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeSafetensors, encodeSafetensors } from '../../src/calibrate/safetensors.ts';
+import { encodeSafetensors } from '../../src/data/safetensors.ts';
 import {
+  type CalibrationState,
+  decodeStateFile,
   notesOf,
   rangesOf,
   readState,
   stateSchema,
   writeState,
-  type CalibrationState,
 } from '../../src/calibrate/state.ts';
 import { sha } from './samples.ts';
 
@@ -43,7 +44,7 @@ function written(bytes: Uint8Array): string {
 function forged(change: (record: Record<string, unknown>) => void, arrays = state.arrays): string {
   const path = fresh();
   writeState(path, state);
-  const { metadata } = decodeSafetensors(readFileSync(path), path);
+  const { metadata } = decodeStateFile(readFileSync(path), path);
   const record = JSON.parse(metadata['state']!) as Record<string, unknown>;
   change(record);
   return written(encodeSafetensors({ arrays, metadata: { ...metadata, state: JSON.stringify(record) } }));
@@ -123,7 +124,7 @@ describe('safetensors', () => {
     const name = fc.string().filter((text) => text !== '__metadata__' && text !== '__proto__');
     fc.assert(
       fc.property(fc.dictionary(name, array), fc.dictionary(name, fc.string()), (arrays, metadata) => {
-        const back = decodeSafetensors(encodeSafetensors({ arrays, metadata }), 'x');
+        const back = decodeStateFile(encodeSafetensors({ arrays, metadata }), 'x');
         expect(back).toEqual({ arrays: { ...arrays }, metadata: { ...metadata } });
       }),
     );
@@ -136,7 +137,7 @@ describe('safetensors', () => {
         const bytes = seed.slice();
         for (const [at, byte] of changes) bytes[at] = byte;
         try {
-          decodeSafetensors(bytes, 'x');
+          decodeStateFile(bytes, 'x');
         } catch (error) {
           expect(error).toMatchObject({ name: 'QdqError' });
         }

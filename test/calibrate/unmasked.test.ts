@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { openSession } from '../../src/backends/session.ts';
 import { qnn } from '../../src/backends/targets/mobile.ts';
 import { calibrate } from '../../src/calibrate/calibrate.ts';
-import { setOutputs } from '../../src/calibrate/probe.ts';
+import { setOutputs } from '../../src/calibrate/graph-outputs.ts';
 import { copyModel } from '../../src/graph/from-proto.ts';
 import { rangesOf } from '../../src/calibrate/state.ts';
 import type { Sample } from '../../src/data/sample.ts';

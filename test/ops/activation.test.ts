@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { targets } from '../../src/backends/targets/index.ts';
 import { minmax } from '../../src/calibrate/observers/minmax.ts';
-import { planProbes } from '../../src/calibrate/plan.ts';
+import { planProbes } from '../../src/calibrate/probes.ts';
 import { findTarget } from '../../src/quantizable/scheme.ts';
 import { gaussian } from '../quantized/forms.ts';
 import { planFor, quantize, run } from '../quantized/support.ts';

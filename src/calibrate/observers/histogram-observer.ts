@@ -14,7 +14,7 @@ import {
 } from '../histogram.ts';
 import { Counter } from '../kernels/counter.ts';
 import type { Range } from '../ranges.ts';
-import { copyExtremes, decodeExtremes, mergeExtremes, noExtremes, widen, type Extremes } from './extremes.ts';
+import { copyExtremes, decodeExtremes, mergeExtremes, noExtremes, widen, type Extremes } from './minmax.ts';
 import type { Observer, ObserverOptions, ObserverState } from './observer.ts';
 import { decodePeaks, estimate, mergePeaks, PeakCounter, type Peaks } from './peaks.ts';
 
@@ -43,7 +43,7 @@ export function histogramObserver({ rangeOf, options: own, ...rest }: Definition
       const histograms = Array.from({ length: count }, () => new Histogram(counter));
       const peaks = new PeakCounter(count, counter);
       return {
-        landing: counter,
+        memory: counter,
         add(batch) {
           widen(extremes, batch);
           peaks.look(batch);

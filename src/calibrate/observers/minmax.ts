@@ -1,6 +1,5 @@
 /** The whole interval that was seen. Exact and cheap, but one outlier widens it. */
-import { copyExtremes, decodeExtremes, mergeExtremes, noExtremes, widen, type Extremes } from './extremes.ts';
-import type { Observer, ObserverState } from './observer.ts';
+import type { BatchStatistics, ObserverState, Observer } from './observer.ts';
 
 type State = ObserverState & Extremes;
 
@@ -30,3 +29,38 @@ export const minmax: Observer = {
     return extremes && { ...extremes };
   },
 };
+
+/** The smallest and largest value of each tensor: the state of minmax, and part of that of others. */
+
+export interface Extremes {
+  readonly min: Float32Array;
+  readonly max: Float32Array;
+}
+
+export function noExtremes(count: number): Extremes {
+  return { min: new Float32Array(count).fill(Infinity), max: new Float32Array(count).fill(-Infinity) };
+}
+
+/** Widens `extremes` in place. */
+export function widen({ min, max }: Extremes, by: BatchStatistics | Extremes): void {
+  for (let i = 0; i < min.length; i++) {
+    min[i] = Math.min(min[i]!, by.min[i]!);
+    max[i] = Math.max(max[i]!, by.max[i]!);
+  }
+}
+
+export function copyExtremes({ min, max }: Extremes): Extremes {
+  return { min: min.slice(), max: max.slice() };
+}
+
+export function mergeExtremes(a: Extremes, b: Extremes): Extremes {
+  const merged = copyExtremes(a);
+  widen(merged, b);
+  return merged;
+}
+
+/** The extremes of `count` tensors in arrays read from a file, or undefined when they are none. */
+export function decodeExtremes({ min, max }: ObserverState, count: number): Extremes | undefined {
+  const whole = (array: unknown): array is Float32Array => array instanceof Float32Array && array.length === count;
+  return whole(min) && whole(max) ? { min, max } : undefined;
+}

@@ -41,7 +41,7 @@ export interface ObserverOption {
 }
 
 /** A memory in which elements are read without copying them. */
-export interface Landing {
+export interface ElementMemory {
   /** The memory as it is now: allocating, and adding a batch, may put another in its place, of the same content. */
   readonly buffer: ArrayBuffer;
   /**
@@ -60,7 +60,7 @@ export interface Landing {
 /** Takes batches in. */
 export interface Accumulator {
   /** Where elements are best put; they may be anywhere. */
-  readonly landing?: Landing;
+  readonly memory?: ElementMemory;
   /** The arrays of the batch may be reused after the call. */
   add(batch: BatchStatistics): void;
   /** What was taken in so far; later batches do not change it. */

@@ -2,7 +2,7 @@
  * Which elements of a large tensor are looked at: a share of its blocks, another one for each sample, so that all have their
  * turn. They are cut out inside the graph: to bring whole activations out costs more than to make them.
  */
-import { append, setOutputs } from '../../calibrate/probe.ts';
+import { append, setOutputs } from '../../calibrate/graph-outputs.ts';
 import { copyModel } from '../../graph/from-proto.ts';
 import type { Graph } from '../../graph/graph.ts';
 import type { Model } from '../../graph/model.ts';

@@ -5,11 +5,10 @@
 import { cpuInfo } from '../../backends/cpu.ts';
 import { targetOf, targets } from '../../backends/targets/index.ts';
 import type { Target } from '../../backends/targets/target.ts';
-import { confirmed } from '../../calibrate/confirm.ts';
-import { healthOf } from '../../calibrate/health.ts';
+import { confirmed, healthOf } from '../../calibrate/health-findings.ts';
 import { observerOf } from '../../calibrate/observers/index.ts';
 import { notesOf, stateSchema, writeState, type CalibrationState } from '../../calibrate/state.ts';
-import { keyOf, readUnfinished, removeUnfinished, withPlaces, writeUnfinished } from '../../calibrate/unfinished.ts';
+import { keyOf, readCheckpoint, removeCheckpoint, withPlaces, writeCheckpoint } from '../../calibrate/checkpoint.ts';
 import type { Shard } from '../../data/selection.ts';
 import { mergeSkipped } from '../../data/skip-bad.ts';
 import { calibrateErrors } from '../../errors/calibrate.ts';
@@ -62,7 +61,7 @@ async function calibrateInto(options: CalibrateOptions): Promise<CalibrateResult
   const unfinished = `${options.output}.partial`;
   const key = keyOf({ ...commandOf(options, samples), ...common });
   const observer = observerOf(options.observer);
-  const found = readUnfinished(unfinished, key, observer, common.tensors.length);
+  const found = readCheckpoint(unfinished, key, observer, common.tensors.length);
   if (found === 'foreign') warnings.push(`${unfinished} is not of this command: starting anew, it is written over`);
   const before = found === 'foreign' ? undefined : found;
   const done = before === undefined ? 0 : before.taken.reduce((sum, taken) => sum + taken, 0);
@@ -77,7 +76,7 @@ async function calibrateInto(options: CalibrateOptions): Promise<CalibrateResult
     onProgress: (count) =>
       options.onProgress?.({ stage: 'calibrating', done: done + count, ...total, unit: 'samples' }),
     onState: (places, arrays) =>
-      writeUnfinished(unfinished, key, { taken: withPlaces(share.taken, places), arrays: merge(arrays) }),
+      writeCheckpoint(unfinished, key, { taken: withPlaces(share.taken, places), arrays: merge(arrays) }),
   });
   const states = observed.map(({ state }) => state).filter((state) => state !== undefined);
   if (states.length === 0) throw calibrateErrors.noSamples(samples.dataset.source);
@@ -95,7 +94,7 @@ async function calibrateInto(options: CalibrateOptions): Promise<CalibrateResult
     arrays: merge(states.map(({ arrays }) => arrays)),
   };
   writeState(options.output, state);
-  removeUnfinished(unfinished);
+  removeCheckpoint(unfinished);
   const notes = notesOf(state);
   for (const note of notes) options.onWarning?.(note);
   warnings.push(...notes);

@@ -7,8 +7,7 @@
  *
  * To add an operator: write its rule in rules.ts or recurrent.ts and list it here.
  */
-import { guardedValues } from '../../calibrate/guarded.ts';
-import { passesNaN } from '../../calibrate/nan-flow.ts';
+import { guardedValues, passesNaN } from '../../calibrate/nan-flow.ts';
 import { formatErrors } from '../../errors/quantized.ts';
 import { copyModel } from '../../graph/from-proto.ts';
 import type { Graph } from '../../graph/graph.ts';

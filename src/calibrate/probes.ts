@@ -1,20 +1,20 @@
 /** What to compute of which tensor: the statistics the observer needs, and a look for NaN wherever one could get lost. */
+import type { Node } from '../graph/node.ts';
+import type { Value } from '../graph/value.ts';
+import { specOf, limitsOf } from '../ops/index.ts';
 import type { SessionOptions } from '../backends/session-options.ts';
 import { calibrateErrors } from '../errors/calibrate.ts';
 import { copyModel } from '../graph/from-proto.ts';
 import type { Model } from '../graph/model.ts';
-import type { Value } from '../graph/value.ts';
 import type { DataTypeName, TensorValue } from '../onnx/data-types.ts';
 import { elementTypes } from '../graph/element-types.ts';
 import { unobservable } from '../quantizable/keep.ts';
-import { guardedValues, guardsBehind } from './guarded.ts';
-import { nanStops } from './nan-flow.ts';
-import { isNonnegative } from './nonnegative.ts';
+import { guardedValues, guardsBehind, nanStops } from './nan-flow.ts';
 import type { Observer } from './observers/observer.ts';
-import { activationFinder, outermostOwner, setOutputs } from './probe.ts';
+import { activationFinder, outermostOwner, setOutputs } from './graph-outputs.ts';
 import { saturationOf } from './saturation.ts';
 import { traceTensors } from './shapes.ts';
-import type { Probe } from './statistics.ts';
+import type { Probe } from './augmented-graph.ts';
 
 /** bfloat16 is not among them: onnxruntime-node cannot even name its type. */
 export const floatTypes: ReadonlySet<DataTypeName> = new Set(['float32', 'float64', 'float16']);
@@ -71,4 +71,62 @@ function nanStopsOf(model: Model, tensors: readonly string[]): Set<string> {
   const graphs = [...copy.graph.graphs()].filter((graph) => !unobservable(graph));
   const stops = graphs.flatMap((graph) => nanStops(graph));
   return new Set(stops.filter((value) => !guarded.has(value)).map(({ name }) => name));
+}
+
+/** Which activations cannot be negative, so that their minimum need not be looked for: a range includes zero anyway. */
+
+/** Their result is not negative when no float input is. */
+const keepsSign = new Set([
+  ...['Add', 'Mul', 'Sum', 'Mean', 'Max', 'Concat', 'Identity', 'Relu', 'LeakyRelu', 'PRelu'],
+  ...['MaxPool', 'AveragePool', 'GlobalAveragePool', 'GlobalMaxPool', 'ReduceMean', 'ReduceSum', 'ReduceMax'],
+]);
+/** The same for operators whose other inputs are shapes, axes or indices. */
+const movesFirst = new Set([
+  'Reshape',
+  'Flatten',
+  'Transpose',
+  'Squeeze',
+  'Unsqueeze',
+  'Slice',
+  'Split',
+  'Gather',
+  'Expand',
+  'Tile',
+]);
+
+/** `known` remembers the answers of one graph, whose nodes must be in dependency order. */
+export function isNonnegative(value: Value, known: Map<Value, boolean>): boolean {
+  // An explicit stack: real graphs are deeper than the call stack.
+  const stack = [value];
+  while (stack.length > 0) {
+    const top = stack[stack.length - 1]!;
+    const node = top.producer;
+    const sources = known.has(top) || !node ? [] : inherits(node);
+    const open = sources.filter((source) => !known.has(source));
+    if (open.length > 0) {
+      stack.push(...open);
+      continue;
+    }
+    stack.pop();
+    if (known.has(top)) continue;
+    known.set(
+      top,
+      node !== undefined && (clampsNegative(node) || (sources.length > 0 && sources.every((each) => known.get(each)))),
+    );
+  }
+  return known.get(value)!;
+}
+
+/** The activations from which the node's output inherits its sign. */
+function inherits(node: Node): Value[] {
+  if (node.domain !== '' || clampsNegative(node)) return [];
+  if (movesFirst.has(node.opType)) return node.inputs.slice(0, 1).filter((input) => input !== null);
+  return keepsSign.has(node.opType) ? node.inputs.filter((input) => input !== null) : [];
+}
+
+function clampsNegative(node: Node): boolean {
+  const clamp = specOf(node)?.clamp?.(node);
+  if (clamp) return clamp.min >= 0;
+  const limits = limitsOf(node);
+  return limits !== undefined && limits.min >= 0;
 }

@@ -1,11 +1,10 @@
 /** Sampled elements against the fetched tensor, by their positions. */
 import { describe, expect, it } from 'vitest';
 import { openSession, type Session } from '../../src/backends/session.ts';
-import { hashOf, phasesOf } from '../../src/calibrate/phase.ts';
-import { setOutputs } from '../../src/calibrate/probe.ts';
+import { hashOf, phasesOf, budget, strideOf } from '../../src/calibrate/element-positions.ts';
+import { setOutputs } from '../../src/calibrate/graph-outputs.ts';
 import { copyModel } from '../../src/graph/from-proto.ts';
-import { Sampler, type Shapes } from '../../src/calibrate/sample.ts';
-import { budget, strideOf } from '../../src/calibrate/stride.ts';
+import { Sampler, type Shapes } from '../../src/calibrate/element-sampler.ts';
 import type { TensorValue } from '../../src/onnx/data-types.ts';
 import { buildModel, node } from '../support/build.ts';
 import { floats } from './samples.ts';

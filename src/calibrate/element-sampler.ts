@@ -12,9 +12,8 @@ import type { Graph } from '../graph/graph.ts';
 import type { Value } from '../graph/value.ts';
 import { dataType, elementCount } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
-import { phaseInput } from './phase.ts';
-import { append } from './probe.ts';
-import { budget, strideOf, strides } from './stride.ts';
+import { phaseInput, budget, strideOf, strides } from './element-positions.ts';
+import { append } from './graph-outputs.ts';
 
 /** The first operator set whose Slice has a stride; and the first that can work out a stride or gather by row. */
 const slices = 10;

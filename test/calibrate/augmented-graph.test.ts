@@ -3,13 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { openSession } from '../../src/backends/session.ts';
 import { Counter } from '../../src/calibrate/kernels/counter.ts';
 import { minmax } from '../../src/calibrate/observers/minmax.ts';
-import { phasesOf } from '../../src/calibrate/phase.ts';
-import { planProbes } from '../../src/calibrate/plan.ts';
-import { setOutputs } from '../../src/calibrate/probe.ts';
+import { phasesOf } from '../../src/calibrate/element-positions.ts';
+import { planProbes } from '../../src/calibrate/probes.ts';
+import { setOutputs } from '../../src/calibrate/graph-outputs.ts';
 import { copyModel } from '../../src/graph/from-proto.ts';
 import { StatisticsRun } from '../../src/calibrate/statistics-run.ts';
 import { statisticsReader } from '../../src/calibrate/statistics-reader.ts';
-import { buildStatistics } from '../../src/calibrate/statistics.ts';
+import { augmentGraph } from '../../src/calibrate/augmented-graph.ts';
 import type { Model } from '../../src/graph/model.ts';
 import { checkModel } from '../../src/graph/spec.ts';
 import { modelToProto } from '../../src/graph/to-proto.ts';
@@ -22,7 +22,7 @@ import { floats } from './samples.ts';
 type Feeds = Record<string, TensorValue>;
 
 async function observe(model: Model, tensors: readonly string[], feeds: Feeds, traced = feeds) {
-  const graph = buildStatistics(model, await planProbes(model, tensors, minmax, traced, {}));
+  const graph = augmentGraph(model, await planProbes(model, tensors, minmax, traced, {}));
   checkModel(graph.model);
   const session = await openSession(graph.model, { simulate: true });
   const results = await session.run(feeds);
@@ -116,7 +116,7 @@ describe('buildStatistics', () => {
     const model = mobilenet({ width: 0.5, size: 160, classes: 10 });
     const tensors = quantizedActivations(model);
     const feeds = { input: floats([1, 3, 160, 160], (i) => Math.sin(i * 1.37)) };
-    const graph = buildStatistics(model, await planProbes(model, tensors, minmax, feeds, {}, elements));
+    const graph = augmentGraph(model, await planProbes(model, tensors, minmax, feeds, {}, elements));
     checkModel(graph.model);
     expect(graph.elements.size).toBe(tensors.length);
     // Elements that are all there tell the statistics.
@@ -170,8 +170,8 @@ describe('buildStatistics', () => {
     const plan = { model, probes, names, kept: [], byChannel: true, options: { simulate: true } };
     for (const later of [sample(5, 12), sample(5, 200), sample(7, 9)]) {
       const runs = [
-        await StatisticsRun.open({ ...plan, landing: new Counter() }),
-        await StatisticsRun.open({ ...plan, landing: undefined }),
+        await StatisticsRun.open({ ...plan, memory: new Counter() }),
+        await StatisticsRun.open({ ...plan, memory: undefined }),
       ];
       const found: unknown[] = [];
       for (const feeds of [first, later, first, first]) {

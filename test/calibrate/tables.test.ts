@@ -3,11 +3,9 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { tableFormatOf, tableFormats } from '../../../src/calibrate/tables/index.ts';
-import { ort } from '../../../src/calibrate/tables/ort.ts';
-import { tensorrt } from '../../../src/calibrate/tables/tensorrt.ts';
+import { tableFormatOf, tableFormats, ort, tensorrt } from '../../src/calibrate/tables.ts';
 
-const golden = readFileSync(resolve(import.meta.dirname, 'ort.golden.json'), 'utf8');
+const golden = readFileSync(resolve(import.meta.dirname, 'golden/ort-table.json'), 'utf8');
 /** From the description of TensorRT's sampleINT8. */
 const mnist = 'TRT-7000-EntropyCalibration2\ndata: 3c008912\nconv1: 3c88edfc\nprob: 3c010a14\n';
 

@@ -6,7 +6,7 @@
 import { release } from '../backends/output-memory.ts';
 import type { Session } from '../backends/session.ts';
 import { elementCount, type TensorValue, type TypedArray } from '../onnx/data-types.ts';
-import type { Landing } from './observers/observer.ts';
+import type { ElementMemory } from './observers/observer.ts';
 
 type Tensors = Readonly<Record<string, TensorValue>>;
 
@@ -23,8 +23,8 @@ interface Place {
   readonly address: number;
 }
 
-export class LandingStrip {
-  readonly #landing: Landing | undefined;
+export class PreallocatedOutputs {
+  readonly #memory: ElementMemory | undefined;
   /** What was allocated so far, and serves every session in turn. */
   #region = { address: 0, bytes: 0 };
   /** Dimensions of the inputs for which the places hold. */
@@ -42,15 +42,15 @@ export class LandingStrip {
   #loose: TensorValue[] = [];
   #looseBytes = 0;
 
-  /** @param landing undefined where outputs are few numbers, which are sooner copied than landed */
-  constructor(landing: Landing | undefined) {
-    this.#landing = landing;
+  /** @param memory undefined where outputs are few numbers, which are sooner copied than landed */
+  constructor(memory: ElementMemory | undefined) {
+    this.#memory = memory;
     this.renew();
   }
 
   /** For another session, whose outputs have other shapes. */
   renew(): void {
-    this.#state = this.#landing ? 'new' : 'off';
+    this.#state = this.#memory ? 'new' : 'off';
   }
 
   /**
@@ -98,7 +98,7 @@ export class LandingStrip {
     this.#state = 'off';
     if (bytes === 0 || bytes > most) return;
     try {
-      if (bytes > this.#region.bytes) this.#region = { address: this.#landing!.allocate(bytes), bytes };
+      if (bytes > this.#region.bytes) this.#region = { address: this.#memory!.allocate(bytes), bytes };
     } catch (error) {
       // Without the memory it takes longer, and no more.
       if (error instanceof RangeError) return;
@@ -113,7 +113,7 @@ export class LandingStrip {
 
   /** The same ones run after run, until the memory has grown: then they are cut off from it. */
   #arrays(): Tensors {
-    const { buffer } = this.#landing!;
+    const { buffer } = this.#memory!;
     if (!this.#into || this.#seen !== buffer) {
       this.#seen = buffer;
       this.#landed = this.#places.map(({ dims, address }) => {

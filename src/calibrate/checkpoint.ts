@@ -5,10 +5,11 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';
 import { writeWhole } from '../onnx/pending-file.ts';
+import { encodeSafetensors } from '../data/safetensors.ts';
 import type { Observer, ObserverState } from './observers/observer.ts';
-import { decodeSafetensors, encodeSafetensors } from './safetensors.ts';
+import { decodeStateFile } from './state.ts';
 
-export interface Unfinished {
+export interface CalibrationCheckpoint {
   /** By place in the selection: 1 for a sample that was taken in. Places past the end were not. */
   readonly taken: Uint8Array;
   readonly arrays: ObserverState;
@@ -24,18 +25,18 @@ export function keyOf(command: Readonly<Record<string, unknown>>): string {
 }
 
 /** Replaces the file of before at once: a kill at any moment leaves the one or the other. */
-export function writeUnfinished(path: string, key: string, { taken, arrays }: Unfinished): void {
+export function writeCheckpoint(path: string, key: string, { taken, arrays }: CalibrationCheckpoint): void {
   const bytes = encodeSafetensors({ arrays: { ...arrays, [takenName]: taken }, metadata: { format, key } });
   writeWhole(path, bytes);
 }
 
 /** Undefined when there is none; 'foreign' when it is damaged or another command's. */
-export function readUnfinished(
+export function readCheckpoint(
   path: string,
   key: string,
   observer: Observer,
   tensors: number,
-): Unfinished | 'foreign' | undefined {
+): CalibrationCheckpoint | 'foreign' | undefined {
   let bytes: Uint8Array;
   try {
     bytes = readFileSync(path);
@@ -43,7 +44,7 @@ export function readUnfinished(
     return (cause as NodeJS.ErrnoException).code === 'ENOENT' ? undefined : 'foreign';
   }
   try {
-    const { arrays: all, metadata } = decodeSafetensors(bytes, path);
+    const { arrays: all, metadata } = decodeStateFile(bytes, path);
     const { [takenName]: taken, ...rest } = all;
     const arrays = observer.decode(rest, tensors);
     const ours = metadata['format'] === format && metadata['key'] === key;
@@ -53,7 +54,7 @@ export function readUnfinished(
   }
 }
 
-export function removeUnfinished(path: string): void {
+export function removeCheckpoint(path: string): void {
   rmSync(path, { force: true });
 }
 

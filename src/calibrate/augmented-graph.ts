@@ -18,14 +18,23 @@ import { copyModel } from '../graph/from-proto.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Model } from '../graph/model.ts';
 import type { Value } from '../graph/value.ts';
-import { dataType } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import type { Interval } from '../ops/op.ts';
 import type { Statistic } from './observers/observer.ts';
 import { Counted } from './counted.ts';
-import { lift, reductions } from './lift.ts';
-import { Sampler, type Shapes } from './sample.ts';
-import { activationFinder, append, appendReduction, outermostOwner, setOutputs } from './probe.ts';
+import {
+  asFloat32,
+  cast,
+  channelMaxima,
+  channelsOf,
+  isPooled,
+  lift,
+  reduce,
+  reductionOf,
+  type Reduced,
+} from './reductions.ts';
+import { Sampler, type Shapes } from './element-sampler.ts';
+import { activationFinder, append, outermostOwner, setOutputs } from './graph-outputs.ts';
 import type { TracedTensor } from './shapes.ts';
 
 /**
@@ -68,7 +77,7 @@ export interface WholeTensor {
   readonly channels?: number | undefined;
 }
 
-export interface StatisticsGraph {
+export interface AugmentedGraph {
   readonly model: Model;
   /** The output of all columns, float32, one after the other; undefined when there are none. */
   readonly output: string | undefined;
@@ -86,17 +95,11 @@ export interface StatisticsForm extends Partial<Shapes> {
   readonly byChannel?: boolean;
 }
 
-/** Columns that are reductions. */
-type Reduced = Exclude<Column, 'stride'>;
-
-const pools = { max: 'GlobalMaxPool', nan: 'GlobalAveragePool', min: undefined, tie: undefined } as const;
-const reductionOf = { max: reductions.max, min: reductions.min, nan: reductions.sum, tie: reductions.max } as const;
-
-export function buildStatistics(
+export function augmentGraph(
   model: Model,
   probes: readonly Probe[],
   { kept = [], byChannel = false, samples = 1, open = false }: StatisticsForm = {},
-): StatisticsGraph {
+): AugmentedGraph {
   const copy = copyModel(model);
   const { graph } = copy;
   const find = activationFinder(copy);
@@ -184,73 +187,4 @@ function lastLayerFirst(graph: Graph, probes: readonly Probe[], find: (name: str
     return node ? position.get(node)! : -1;
   };
   return [...probes].sort((a, b) => depth(b) - depth(a));
-}
-
-/** One element, of the rank of the tensor, in its graph. */
-function reduce(tensor: Value, probe: Probe, column: Reduced): Value {
-  const { graph } = tensor;
-  let value = asFloat32(tensor, probe);
-  const pool = isPooled(value, probe) ? pools[column] : undefined;
-  if (pool) value = append(graph, pool, [value]);
-  return append(graph, reductionOf[column].op, [value]);
-}
-
-/** Whether pools see it best. Where the minimum forces the copy out of the blocked layout, the rest is quicker on the copy. */
-function isPooled(value: Value, { traced, columns }: Probe): boolean {
-  const image = traced?.dims.length === 4 && !traced.dims.includes(0);
-  return image && !columns.includes('min') && isBlocked(value);
-}
-
-/**
- * How many channels have maxima of their own, for health: the images of convolutions have always the same number of them. What may
- * be left out later (saturation.ts) has no health: it would depend on when.
- */
-function channelsOf(tensor: Value, { traced, limits }: Probe): number | undefined {
-  const dims = traced?.dims;
-  const image = dims?.length === 4 && dims[0] === 1 && !dims.includes(0);
-  return image && !limits && isBlocked(tensor) ? dims[1] : undefined;
-}
-
-/** [1, C, 1, 1], whatever the number of images: no dearer than the maximum of the whole, of which it is the first half. */
-function channelMaxima(tensor: Value, probe: Probe, opset: number): Value {
-  const { graph } = tensor;
-  const value = asFloat32(tensor, probe);
-  const pooled = isPooled(value, probe);
-  const source = pooled ? append(graph, pools.max, [value]) : value;
-  return appendReduction(source, reductionOf.max.op, pooled ? [0] : [0, 2, 3], opset);
-}
-
-function asFloat32(tensor: Value, { traced }: Probe): Value {
-  return traced?.type === 'float32' ? tensor : cast(tensor);
-}
-
-function cast(value: Value): Value {
-  const float = append(value.graph, 'Cast', [value]);
-  float.producer!.setInt('to', dataType('float32').code);
-  return float;
-}
-
-/** Operators that take the blocked layout from their inputs. */
-const keepsLayout = new Set([
-  'Relu',
-  'Clip',
-  'Sigmoid',
-  'Add',
-  'Sum',
-  'Mul',
-  'Concat',
-  'MaxPool',
-  'AveragePool',
-  'GlobalAveragePool',
-]);
-
-/** Whether the value lives in the blocked layout: it comes from a convolution, at most a few operators back. */
-function isBlocked({ producer }: Value, reach = 3): boolean {
-  if (!producer || producer.domain !== '') return false;
-  if (producer.opType === 'Conv') return true;
-  return (
-    reach > 0 &&
-    keepsLayout.has(producer.opType) &&
-    producer.inputs.some((input) => input && isBlocked(input, reach - 1))
-  );
 }

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Counter } from '../../src/calibrate/kernels/counter.ts';
-import { WholeReader } from '../../src/calibrate/whole.ts';
+import { TensorReader } from '../../src/calibrate/statistics-reader.ts';
 
 const counter = new Counter();
 
@@ -17,7 +17,7 @@ describe('whole tensors', () => {
           const channels = dims[1]!;
           const length = dims.reduce((a, b) => a * b);
           const values = Float32Array.from({ length }, (_, i) => Math.fround(Math.sin(seed + i * i)));
-          const reader = new WholeReader({ negative: true, ...(byChannel && { channels }) }, counter);
+          const reader = new TensorReader({ negative: true, ...(byChannel && { channels }) }, counter);
           reader.read({ type: 'float32', dims, data: values });
           expect({ min: reader.min, max: reader.max }).toEqual({ min: Math.min(...values), max: Math.max(...values) });
           const plane = dims[2]! * dims[3]!;
@@ -32,7 +32,7 @@ describe('whole tensors', () => {
 
   it('report NaN, 0 for -0, and infinities of the wrong order where there is nothing', () => {
     const of = (...numbers: number[]) => {
-      const reader = new WholeReader({ negative: true }, counter);
+      const reader = new TensorReader({ negative: true }, counter);
       reader.read({ type: 'float32', dims: [numbers.length], data: Float32Array.from(numbers) });
       return { min: reader.min, max: reader.max };
     };

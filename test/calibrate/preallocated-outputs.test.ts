@@ -2,9 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { openSession, type Session } from '../../src/backends/session.ts';
 import { Counter } from '../../src/calibrate/kernels/counter.ts';
-import { LandingStrip } from '../../src/calibrate/landing.ts';
+import { PreallocatedOutputs } from '../../src/calibrate/preallocated-outputs.ts';
 import { observers } from '../../src/calibrate/observers/index.ts';
-import type { Landing } from '../../src/calibrate/observers/observer.ts';
+import type { ElementMemory } from '../../src/calibrate/observers/observer.ts';
 import type { TensorValue } from '../../src/onnx/data-types.ts';
 import { buildModel, node, scalar } from '../support/build.ts';
 import { floats } from './samples.ts';
@@ -15,14 +15,19 @@ const negation = buildModel({
   outputs: ['y', 'z'],
 });
 
-async function runs(landing: Landing | undefined, feeds: readonly TensorValue[], model = negation, watch?: () => void) {
+async function runs(
+  memory: ElementMemory | undefined,
+  feeds: readonly TensorValue[],
+  model = negation,
+  watch?: () => void,
+) {
   const session: Session = await openSession(model);
-  const strip = new LandingStrip(landing);
+  const strip = new PreallocatedOutputs(memory);
   const found: { values: number[]; inside: boolean }[] = [];
   for (const x of feeds) {
     const { data, dims } = (await strip.run(session, { x }))['y']!;
     expect(dims[0]).toBe(data.length / (dims[1] ?? 1));
-    found.push({ values: Array.from(data, Number), inside: data.buffer === landing?.buffer });
+    found.push({ values: Array.from(data, Number), inside: data.buffer === memory?.buffer });
     watch?.();
   }
   await session.dispose();
@@ -33,7 +38,7 @@ const rows = (count: number, shift: number): TensorValue => floats([count, 3], (
 
 describe('LandingStrip', () => {
   it.each(observers)('has a memory to land in where elements are read: $id', ({ elements, start }) => {
-    expect(start(1, {}).landing !== undefined).toBe(elements);
+    expect(start(1, {}).memory !== undefined).toBe(elements);
   });
 
   it('lands in the memory from the second run on, elsewhere when the inputs have other shapes', async () => {
@@ -48,7 +53,7 @@ describe('LandingStrip', () => {
   it('leaves alone what someone holds on to', async () => {
     const session = await openSession(negation);
     const counter = new Counter();
-    const strip = new LandingStrip(counter);
+    const strip = new PreallocatedOutputs(counter);
     const found: TensorValue[] = [];
     for (const shift of [0, 10, 20]) {
       const { y, z } = await strip.run(session, { x: rows(1, shift) }, ['z']);
@@ -66,7 +71,7 @@ describe('LandingStrip', () => {
       ...session,
       run: async (feeds, fetch, into) => (into ? into : session.run(feeds, fetch)),
     };
-    const strip = new LandingStrip(counter);
+    const strip = new PreallocatedOutputs(counter);
     for (const shift of [1, 10, 20]) {
       const { y } = await strip.run(forgetful, { x: rows(1, shift) });
       expect([...y!.data].map(Number)).toEqual([-shift, -shift - 1, -shift - 2]);
@@ -75,9 +80,9 @@ describe('LandingStrip', () => {
     await session.dispose();
   });
 
-  it.each([new Counter(), undefined])('gives back what did not land, once it is much: %o', async (landing) => {
+  it.each([new Counter(), undefined])('gives back what did not land, once it is much: %o', async (memory) => {
     const session = await openSession(negation);
-    const strip = new LandingStrip(landing);
+    const strip = new PreallocatedOutputs(memory);
     const results: Readonly<Record<string, TensorValue>>[] = [];
     const many = 2 ** 18;
     for (const count of [1, many, many + 1, 1]) results.push(await strip.run(session, { x: rows(count, 0) }, ['z']));
@@ -107,14 +112,14 @@ describe('LandingStrip', () => {
       [1, 2, 3],
       [1, 2],
     ]);
-    const full: Landing = {
+    const full: ElementMemory = {
       buffer: new ArrayBuffer(0),
       allocate: () => {
         throw new RangeError('full');
       },
       extremes: () => new Float32Array(),
     };
-    for (const landing of [full, undefined])
-      expect((await runs(landing, [rows(1, 1), rows(1, 5)])).map(({ values }) => values[0])).toEqual([-1, -5]);
+    for (const memory of [full, undefined])
+      expect((await runs(memory, [rows(1, 1), rows(1, 5)])).map(({ values }) => values[0])).toEqual([-1, -5]);
   });
 });
