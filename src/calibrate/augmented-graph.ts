@@ -1,17 +1,19 @@
 /**
- * The augmented graph: a copy of the model that returns one number per statistic instead of its outputs, and for histograms the
- * elements of its tensors. Form and order of the added nodes were measured: min/max then cost a few per cent of an inference.
+ * The augmented graph: a copy of the model that returns one small vector of statistics instead of its outputs, and for histograms the
+ * elements of its tensors. Statistics are computed inside the graph, each right after the producer of its tensor: that costs little more than
+ * plain inference, and memory does not grow with the number of samples. Form and order of the added nodes were measured; min and max then cost
+ * a few per cent of an inference.
  *
- * - After convolutions: GlobalMaxPool and GlobalAveragePool first, where they do. They run in onnxruntime's blocked layout of
- *   convolutions; a reduction of the whole tensor forces a copy out of it, and there is no GlobalMinPool. Elsewhere the plain
- *   reduction is up to twice as fast.
+ * - Reductions are pools after convolutions (reductions.ts), and are lifted out of the bodies of If, Loop and Scan.
  * - Statistics of the last layer are appended first, because onnxruntime walks backwards from the leaves: each then runs right
  *   after its producer, while the tensor is in cache, and the tensor is freed at once.
  * - Everything is joined by one Concat: a second one would run all of its statistics after those of the first, unless the two
  *   share no layer.
- * - The elements of each tensor are an output of their own, written where they are read (in-place.ts). Of a sample (sample.ts) the
- *   maximum goes into the Concat, which ties it, too, to the moment after its producer. A tensor that leaves whole has no statistics
- *   in the graph: its elements tell them (whole.ts).
+ * - The elements of each tensor are an output of their own, written where they are read (backends/output-memory.ts). Of a sample of them
+ *   (element-sampler.ts) the maximum goes into the Concat, which ties it, too, to the moment after its producer. With `--exact` a tensor leaves
+ *   whole and has no statistics in the graph: its elements tell them (statistics-reader.ts).
+ * - onnxruntime's reductions lose NaN; a sum wherever NaN could stop shows it (nan-flow.ts), and diagnose.ts then names the tensor, the
+ *   node and the sample.
  */
 import { writtenMark } from '../backends/output-memory.ts';
 import { copyModel } from '../graph/from-proto.ts';
@@ -38,11 +40,12 @@ import { activationFinder, append, outermostOwner, setOutputs } from './graph-ou
 import type { TracedTensor } from './shapes.ts';
 
 /**
- * `nan` is a sum: NaN when any element is NaN; its value means nothing else. `tie` means nothing, but fixes the order. `stride`: for
+ * What one column of the vector holds. `nan` is a sum: NaN when any element is NaN; its value means nothing else. `tie` means nothing, but fixes the order. `stride`: for
  * how many elements each of the sample stands.
  */
 export type Column = Statistic | 'nan' | 'tie' | 'stride';
 
+/** What is to be computed of one tensor. */
 export interface Probe {
   readonly tensor: string;
   /** Undefined inside a body, where a run cannot tell them: its branch may not be taken. */
@@ -54,6 +57,7 @@ export interface Probe {
   readonly elements: 'none' | 'sampled' | 'all';
 }
 
+/** A part of the vector. */
 export interface StatisticsColumn {
   readonly tensor: string;
   readonly column: Column;
@@ -70,6 +74,7 @@ export interface Outlet {
   readonly whole?: WholeTensor;
 }
 
+/** What the elements of a whole tensor have to tell. */
 export interface WholeTensor {
   /** Whether it can have negative elements. */
   readonly negative: boolean;
@@ -77,6 +82,7 @@ export interface WholeTensor {
   readonly channels?: number | undefined;
 }
 
+/** The augmented graph, and how its outputs are read. */
 export interface AugmentedGraph {
   readonly model: Model;
   /** The output of all columns, float32, one after the other; undefined when there are none. */
@@ -84,7 +90,7 @@ export interface AugmentedGraph {
   readonly columns: readonly StatisticsColumn[];
   /** By tensor. */
   readonly elements: ReadonlyMap<string, Outlet>;
-  /** The input that says where samples of elements begin (phase.ts), if there is one. */
+  /** The input that says where samples of elements begin (element-positions.ts), if there is one. */
   readonly phase?: string | undefined;
 }
 
@@ -95,6 +101,7 @@ export interface StatisticsForm extends Partial<Shapes> {
   readonly byChannel?: boolean;
 }
 
+/** Augments a copy of the model. */
 export function augmentGraph(
   model: Model,
   probes: readonly Probe[],
@@ -174,6 +181,7 @@ export function augmentGraph(
   return { model: copy, output: all?.name, columns, elements, phase: sampler.phase };
 }
 
+/** The most frequent number, the first of several. */
 function commonest(numbers: readonly number[]): number {
   const count = (wanted: number): number => numbers.filter((number) => number === wanted).length;
   return numbers.reduce((best, number) => (count(number) > count(best) ? number : best), numbers[0] ?? 1);

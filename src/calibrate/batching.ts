@@ -1,4 +1,4 @@
-/** How a calibration runs its samples, and what of a filled-up run is told by the real ones. */
+/** How a calibration runs its samples (data/runs.ts), and which elements of a run that is filled up are those of the real ones. */
 import { inputsOf } from '../data/model-inputs.ts';
 import { repeatedAxis, oneAtATime, planRuns, rowsOf, type Runs, type Side } from '../data/runs.ts';
 import type { Sample } from '../data/sample.ts';
@@ -15,6 +15,7 @@ export interface Batching {
 }
 
 /**
+ * Decides how samples share runs, and what is to be said of it.
  * @param sample one of the samples to come
  * @param asked samples per run, as wanted
  * @param observer one that wants each sample by itself gets it: of a fixed batch only where that is more than a matter of style, because

@@ -1,6 +1,7 @@
 /**
- * Float model + samples → calibration state. Statistics are computed inside the graph, so that one small vector leaves
- * onnxruntime per batch, and for histograms a sample of each tensor: memory does not grow with the number of samples.
+ * Calibrates: runs a float model on samples and gathers statistics of its activations into a calibration state. Statistics are computed inside
+ * the graph (augmented-graph.ts), so that one small vector leaves onnxruntime per batch, and for histograms a sample of each tensor or all of it,
+ * counted by a WebAssembly kernel where onnxruntime wrote it: memory does not grow with the number of samples.
  */
 import { createHash } from 'node:crypto';
 import type { SessionOptions } from '../backends/session-options.ts';
@@ -45,6 +46,7 @@ export interface CalibrateOptions {
 }
 
 /**
+ * Observes tensors of a model on samples.
  * @param model float, usually fused
  * @param tensors names of activations, graph inputs and those inside bodies allowed
  * @throws CALIBRATE_*: a tensor that cannot be observed, no samples, NaN or infinity (with tensor, node and samples)
@@ -60,11 +62,11 @@ export async function calibrate(
   const settings = observerOptions(observer, options.observerOptions ?? {});
   const names = [...new Set(tensors)];
   if (names.length === 0) throw calibrateErrors.noTensors();
-  const retreats = new Set<string>();
+  const fallbacks = new Set<string>();
   const sessionOptions: SessionOptions = {
     threads: options.threads ?? 1,
     simulate: true,
-    onFallback: (told) => retreats.add(told),
+    onFallback: (warning) => fallbacks.add(warning),
   };
 
   const sample = await firstSample(dataset, selection);
@@ -158,7 +160,7 @@ export async function calibrate(
     ].filter((note) => note !== undefined),
     remarks: [
       note,
-      ...retreats,
+      ...fallbacks,
       oneByOne && asked > 1 && planned.samples === 1
         ? `${observer.oneByOne ? `observer '${observer.id}'` : 'a masked Softmax'} takes 1 sample at a time`
         : undefined,

@@ -1,5 +1,5 @@
 /**
- * The file of a calibration under way: what the samples so far came to and which they were, so that a run that was stopped
+ * The checkpoint of a calibration under way: what the samples so far came to and which they were, so that a run that was stopped
  * goes on from there. It counts for the command that wrote it and no other.
  */
 import { createHash } from 'node:crypto';
@@ -9,6 +9,7 @@ import { encodeSafetensors } from '../data/safetensors.ts';
 import type { Observer, ObserverState } from './observers/observer.ts';
 import { decodeStateFile } from './state.ts';
 
+/** What a checkpoint holds. */
 export interface CalibrationCheckpoint {
   /** By place in the selection: 1 for a sample that was taken in. Places past the end were not. */
   readonly taken: Uint8Array;
@@ -18,19 +19,19 @@ export interface CalibrationCheckpoint {
 const format = 'qdq calibration under way';
 const takenName = '.taken';
 
-/** Equal for commands that calibrate the same: whatever changes a byte of the result must be in here. */
+/** The key of a command, equal for commands that calibrate the same: whatever changes a byte of the result must be in here. */
 export function keyOf(command: Readonly<Record<string, unknown>>): string {
   const sorted = Object.entries(command).sort(([a], [b]) => (a < b ? -1 : 1));
   return createHash('sha256').update(JSON.stringify(sorted)).digest('hex');
 }
 
-/** Replaces the file of before at once: a kill at any moment leaves the one or the other. */
+/** Writes a checkpoint, which replaces the file of before at once: a kill at any moment leaves the one or the other. */
 export function writeCheckpoint(path: string, key: string, { taken, arrays }: CalibrationCheckpoint): void {
   const bytes = encodeSafetensors({ arrays: { ...arrays, [takenName]: taken }, metadata: { format, key } });
   writeWhole(path, bytes);
 }
 
-/** Undefined when there is none; 'foreign' when it is damaged or another command's. */
+/** Reads a checkpoint; undefined when there is none, 'foreign' when it is damaged or another command's. */
 export function readCheckpoint(
   path: string,
   key: string,

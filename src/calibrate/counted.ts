@@ -1,6 +1,7 @@
 /**
- * Which elements of a tensor count for its range: all but those that are masked before a Softmax (unmasked.ts), infinities that are
- * meant (ops/infinite.ts), and NaN that is guarded away (guarded.ts). The others count as a value that the tensor has anyway.
+ * Which elements of a tensor count for its range: all but those that are masked before a Softmax (unmasked.ts; the bounds are found from the
+ * rows of each sample, so that such samples run one by one), infinities that a constant of the model holds on purpose (ops/infinite.ts), and NaN
+ * that a guard removes (nan-flow.ts). They are cut in the graph, before any statistic, and count as a value that the tensor has anyway.
  */
 import type { Model } from '../graph/model.ts';
 import type { Value } from '../graph/value.ts';

@@ -1,5 +1,5 @@
 /**
- * After a statistic was not finite: which tensor is the first, which node makes it, which sample. Slow and exact: the samples
+ * Diagnosis after a statistic was not finite: which tensor is the first, which node makes it, which sample. Slow and exact: the samples
  * of the batch run one by one, unoptimized, and every float tensor is read.
  */
 import type { SessionOptions } from '../backends/session-options.ts';

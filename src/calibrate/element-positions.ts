@@ -1,7 +1,9 @@
 /**
- * How far apart the elements of a sample stand in the flat tensor (sample.ts): a prime that does not divide the number of elements,
- * and so has no common divisor with any dimension. Whichever of them are the channels, each has its turn: a stride of 2 would pass
- * over half of 768.
+ * Which elements a sample of a tensor takes (element-sampler.ts): every s-th of the flat tensor, from a place that the phase tells.
+ *
+ * The stride s is a prime that does not divide the number of elements, and so has no common divisor with any dimension. Whichever of them
+ * are the channels, each has its turn: a stride of 2 would pass over half of 768. The phase follows from the id of the sample of data
+ * alone, so that it is the same in any batch, worker, shard and resumed run, and another one for the next sample.
  */
 import type { TensorValue } from '../onnx/data-types.ts';
 
@@ -16,7 +18,7 @@ const choice = 8;
 /** Row n: the primes from n on; where everything is taken, ones. */
 export const strides: readonly (readonly number[])[] = strideRows();
 
-/** @param elements per sample of data */
+/** The stride for so many elements. @param elements per sample of data */
 export function strideOf(elements: number): number {
   const row = strides[Math.min(Math.ceil(elements / budget), largestStride)]!;
   return row.find((stride) => elements % stride !== 0) ?? row[0]!;
@@ -34,11 +36,6 @@ function strideRows(): number[][] {
   });
 }
 
-/**
- * Where the sample of a tensor begins (sample.ts). It follows from the id of the sample of data alone, so that it is the same in
- * any batch, worker, shard and resumed run, and another one for the next sample.
- */
-
 /** The graph input that holds one number per sample of a run. */
 export const phaseInput = 'sample_phase';
 
@@ -50,6 +47,7 @@ export function hashOf(id: string): number {
 }
 
 /**
+ * The phases of a run: int64 [1], or [count, 1] of several samples.
  * @param ids of the samples of a run
  * @param count how many the run takes: it is filled up with the last one
  */
@@ -58,7 +56,7 @@ export function phasesOf(ids: readonly string[], count: number): TensorValue {
   return { type: 'int64', dims: count === 1 ? [1] : [count, 1], data: phases };
 }
 
-/** The ids of neighbours differ in their last characters, and so do their hashes in a few bits: here all of them get a say. */
+/** MurmurHash3's finalizer: the ids of neighbours differ in their last characters, and their hashes in a few bits, of which all get a say here. */
 function mixBits(hash: number): number {
   let mixed = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);

@@ -1,4 +1,4 @@
-/** Copies of a model that compute something about its tensors instead of its outputs. The model itself is never changed. */
+/** Nodes and outputs added to copies of a model, which compute something about its tensors instead of its outputs. The model itself is never changed. */
 import { calibrateErrors } from '../errors/calibrate.ts';
 import type { Graph } from '../graph/graph.ts';
 import { valueFinder, type Model } from '../graph/model.ts';
@@ -7,12 +7,12 @@ import type { Value } from '../graph/value.ts';
 import { removeDead } from '../graph/walk.ts';
 import { Tensor } from '../onnx/tensor.ts';
 
-/** The result of a new node at the end of the graph. */
+/** Appends a node to the graph and returns its result. */
 export function append(graph: Graph, opType: string, inputs: readonly Value[]): Value {
   return graph.append(graph.makeNode(opType, inputs)).output()!;
 }
 
-/** A reduction over these axes, which are an input from opset 18 on. */
+/** Appends a reduction over these axes, which are an input from opset 18 on. */
 export function appendReduction(value: Value, opType: string, axes: readonly number[], opset: number): Value {
   const { graph } = value;
   if (opset < 18) {
@@ -23,7 +23,7 @@ export function appendReduction(value: Value, opType: string, axes: readonly num
   return append(graph, opType, [value, appendInts(graph, `${value.name}_axes`, axes)]);
 }
 
-/** A 1-D int64 constant: shapes, axes. */
+/** Adds a 1-D int64 constant: shapes, axes. */
 export function appendInts(graph: Graph, name: string, content: readonly number[]): Value {
   return graph.addInitializer(Tensor.of(name, 'int64', [content.length], BigInt64Array.from(content, BigInt)));
 }

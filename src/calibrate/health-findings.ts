@@ -1,4 +1,10 @@
-/** What the health of a calibration says. */
+/**
+ * Findings about a calibration, from the health in its state (health.ts): ranges that still grow, outliers, dead and constant channels.
+ *
+ * Constant channels are looked at once more: that a channel's maximum is the same in every sample may be the doing of its border,
+ * where zeros are padded, or of a limit; one sample in which the channel varies tells. That is one inference, and only where there is
+ * something to confirm.
+ */
 import type { SessionOptions } from '../backends/session-options.ts';
 import { openSession } from '../backends/session.ts';
 import { feedsOfOne } from '../data/batch.ts';
@@ -22,6 +28,7 @@ interface ChannelFinding {
   readonly which: number[];
 }
 
+/** All findings. */
 export interface Health {
   readonly samples: number;
   /** Tensors of which the range was observed, and those of them whose channels were told apart. */
@@ -46,7 +53,7 @@ const outlierRatio = 4;
 const leastSamples = 20;
 
 /**
- * The findings; undefined where nothing can be told: ranges of another tool, samples that ran in batches, or too few of them.
+ * Reads the findings from a state; undefined where nothing can be told: ranges of another tool, samples that ran in batches, or too few of them.
  * @param samples that the ranges are of
  */
 export function healthOf(tensors: readonly string[], arrays: ObserverState, samples: number): Health | undefined {
@@ -127,13 +134,7 @@ function channelFindings(
   return found;
 }
 
-/**
- * Constant channels, looked at once more. That a channel's maximum is the same in every sample may be the doing of its border,
- * where zeros are padded, or of a limit; one sample in which the channel varies tells. One inference, and only where there is
- * something to confirm.
- */
-
-/** @param model of which `health` is; the samples are its own, or others */
+/** The findings without constant channels that vary in one more sample. @param model of which `health` is; the samples are its own, or others */
 export async function confirmed(
   health: Health | undefined,
   model: Model,
@@ -164,7 +165,7 @@ export async function confirmed(
   return health;
 }
 
-/** @param value [N, C, H, W] */
+/** Whether all elements of a channel of the first image are equal. @param value [N, C, H, W] */
 function isConstant({ dims, data }: TensorValue, channel: number): boolean {
   const area = dims[2]! * dims[3]!;
   const plane = (data as Float32Array).subarray(channel * area, (channel + 1) * area);

@@ -1,18 +1,19 @@
 /**
- * What a calibration tells of itself: whether there were enough samples, whether single ones stretch a range, and which channels
+ * The health of a calibration, as it is gathered: whether there were enough samples, whether single ones stretch a range, and which channels
  * never change. It travels in the arrays of every observer, so that it merges, resumes and shards as they do: exactly and in any
- * order.
+ * order. What follows from it: health-findings.ts.
  *
  * - Samples fall into ten folds by a hash of their id. Had the samples of one fold been the last to come, they would have added
  *   what the range loses without them: the mean over the folds is how much the last tenth adds, whatever the order.
- * - A channel whose largest value is the same in every sample, to the bit, may be constant (confirm.ts looks closer); where
- *   nothing is negative and that value is 0 it is dead.
+ * - A channel whose largest value is the same in every sample, to the bit, may be constant; where nothing is negative and that value is
+ *   0 it is dead.
  *
  * It is told of runs of one sample at a time only: a batch does not say which of its samples had an extreme.
  */
 import { hashOf } from './element-positions.ts';
 import type { Accumulator, BatchStatistics, Observer, ObserverState } from './observers/observer.ts';
 
+/** Parts of the samples. */
 export const folds = 10;
 
 const keys = {
@@ -23,6 +24,7 @@ const keys = {
   alike: 'health.alike',
 } as const;
 
+/** What the arrays of a state hold, by the names in `keys`. */
 export interface HealthState {
   /** One element: number of samples. */
   readonly samples: Float64Array;
@@ -35,6 +37,7 @@ export interface HealthState {
   readonly alike: Float32Array;
 }
 
+/** The fold of a sample. */
 export function foldOf(id: string): number {
   return hashOf(id) % folds;
 }
@@ -72,6 +75,7 @@ function unsigned(value: number): number {
   return value + 0;
 }
 
+/** Gathers the health of `count` tensors. */
 function watch(count: number): Accumulator {
   const samples = new Float64Array(1);
   const min = new Float32Array(count * folds).fill(Infinity);
@@ -142,6 +146,7 @@ function pack(health: HealthState | undefined): ObserverState {
   return Object.fromEntries(Object.entries(keys).map(([key, name]) => [name, health[key as keyof HealthState]]));
 }
 
+/** The health in the arrays of a state, if all of it is there. */
 export function unpack(arrays: ObserverState): HealthState | undefined {
   const found = Object.fromEntries(Object.entries(keys).map(([key, name]) => [key, arrays[name]]));
   return Object.values(found).every((array) => array !== undefined) ? (found as unknown as HealthState) : undefined;

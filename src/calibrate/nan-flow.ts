@@ -1,7 +1,12 @@
 /**
- * Where a NaN must be looked for. onnxruntime's ReduceMin, ReduceMax and GlobalMaxPool lose a NaN in almost every position, so
- * min and max do not show it; a sum does. One sum per tensor would be dear and is not needed: NaN passes through most
- * operators, so the sums stand only where it could stop, and every NaN ends in one of them.
+ * The way of NaN through a graph: where it must be looked for, and where it is meant to be.
+ *
+ * onnxruntime's ReduceMin, ReduceMax and GlobalMaxPool lose a NaN in almost every position, so min and max do not show it; a sum does.
+ * One sum per tensor would be dear and is not needed: NaN passes through most operators, so the sums stand only where it could stop,
+ * and every NaN ends in one of them.
+ *
+ * Tensors may hold NaN that a guard removes: a row in which everything is masked gives NaN in Softmax, and a Where behind it, often fed by
+ * IsNaN, puts something else in its place. Such NaN is meant. Whether it is all gone behind the guard is looked at there.
  */
 import type { Graph } from '../graph/graph.ts';
 import type { Node } from '../graph/node.ts';
@@ -75,14 +80,10 @@ export function nanStops(graph: Graph): Value[] {
   return [...inputs, ...made].filter((value) => value.useCount > 0 && stops(value));
 }
 
-/**
- * Tensors whose NaN a guard removes: a row in which everything is masked gives NaN in Softmax, and a Where behind it, often fed by
- * IsNaN, puts something else in its place. Such NaN is meant. Whether it is all gone behind the guard is looked at there.
- */
-
-/** They hand NaN on, if not all of it: what they leave out is lost for a reason. */
+/** Operators that hand NaN on, if not all of it: what they leave out is lost for a reason. */
 const selects = new Set(['Slice', 'Split', 'Gather', 'GatherElements', 'GatherND', 'Expand', 'Tile', 'Pad', 'Cast']);
 
+/** Whether a node puts something else in the place of NaN at this input. */
 function guards(node: Node, index: number): boolean {
   return node.is('IsNaN', 'IsInf') || (node.is('Where') && index > 0);
 }

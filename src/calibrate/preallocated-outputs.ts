@@ -1,7 +1,8 @@
 /**
- * Where outputs of a run land: in arrays of the accumulator's own memory, made once, so that their elements are read where
- * onnxruntime wrote them. The first run tells their shapes. A run whose inputs have other shapes lands anywhere, and so do all
- * from the first on whose outputs did not fit although its inputs did: their shapes depend on the data.
+ * Preallocated outputs: onnxruntime writes the outputs of a run into arrays of the accumulator's own memory, made once, so that their
+ * elements are counted where they were written (backends/output-memory.ts says how, and what copies it saves). The first run tells their
+ * shapes. Outputs of a run whose inputs have other shapes lie anywhere and are copied, and so do all from the first run on whose outputs did not fit
+ * although its inputs did: their shapes depend on the data.
  */
 import { release } from '../backends/output-memory.ts';
 import type { Session } from '../backends/session.ts';
@@ -10,8 +11,8 @@ import type { ElementMemory } from './observers/observer.ts';
 
 type Tensors = Readonly<Record<string, TensorValue>>;
 
-/** Larger outputs together would crowd a memory of 4 GiB. */
-const most = 2 ** 31;
+/** Bytes; larger outputs together would crowd a memory of 4 GiB. */
+const mostBytes = 2 ** 31;
 /** Bytes of garbage that are not worth the trouble to give them back. */
 const mostLoose = 2 ** 21;
 /** Stands at both ends of every array before a run: what of it is left afterwards was not written. */
@@ -23,6 +24,7 @@ interface Place {
   readonly address: number;
 }
 
+/** The outputs of one session after the other. */
 export class PreallocatedOutputs {
   readonly #memory: ElementMemory | undefined;
   /** What was allocated so far, and serves every session in turn. */
@@ -34,15 +36,15 @@ export class PreallocatedOutputs {
   #kept: readonly (readonly [string, TensorValue])[] = [];
   #into: Tensors | undefined;
   /** Those of them that are in the memory. */
-  #landed: readonly (TensorValue & { readonly data: Float32Array })[] = [];
+  #written: readonly (TensorValue & { readonly data: Float32Array })[] = [];
   /** The memory when they were made. */
   #seen: ArrayBuffer | undefined;
   #state!: 'new' | 'ready' | 'off';
-  /** What runs returned that did not land, and its bytes. */
+  /** What runs returned elsewhere, and its bytes. */
   #loose: TensorValue[] = [];
   #looseBytes = 0;
 
-  /** @param memory undefined where outputs are few numbers, which are sooner copied than landed */
+  /** @param memory undefined where outputs are few numbers, which are sooner copied */
   constructor(memory: ElementMemory | undefined) {
     this.#memory = memory;
     this.renew();
@@ -66,9 +68,9 @@ export class PreallocatedOutputs {
     if (this.#state === 'ready' && dimsOf(feeds) === this.#inputs) {
       try {
         const into = this.#arrays();
-        for (const { data } of this.#landed) data[0] = data[data.length - 1] = unwritten;
+        for (const { data } of this.#written) data[0] = data[data.length - 1] = unwritten;
         const results = await session.run(feeds, undefined, into);
-        if (!this.#landed.some(({ data }) => data[0] === unwritten || data[data.length - 1] === unwritten))
+        if (!this.#written.some(({ data }) => data[0] === unwritten || data[data.length - 1] === unwritten))
           return results;
       } catch {
         // Whatever it was, it shows again without them.
@@ -96,7 +98,7 @@ export class PreallocatedOutputs {
         return { output, dims, address };
       });
     this.#state = 'off';
-    if (bytes === 0 || bytes > most) return;
+    if (bytes === 0 || bytes > mostBytes) return;
     try {
       if (bytes > this.#region.bytes) this.#region = { address: this.#memory!.allocate(bytes), bytes };
     } catch (error) {
@@ -116,10 +118,10 @@ export class PreallocatedOutputs {
     const { buffer } = this.#memory!;
     if (!this.#into || this.#seen !== buffer) {
       this.#seen = buffer;
-      this.#landed = this.#places.map(({ dims, address }) => {
+      this.#written = this.#places.map(({ dims, address }) => {
         return { type: 'float32', dims, data: new Float32Array(buffer, address, elementCount(dims)) };
       });
-      this.#into = Object.fromEntries(this.#places.map(({ output }, i) => [output, this.#landed[i]!]));
+      this.#into = Object.fromEntries(this.#places.map(({ output }, i) => [output, this.#written[i]!]));
     }
     return this.#kept.length > 0 ? { ...this.#into, ...Object.fromEntries(this.#kept.map(fresh)) } : this.#into;
   }

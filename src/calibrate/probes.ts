@@ -1,4 +1,7 @@
-/** What to compute of which tensor: the statistics the observer needs, and a look for NaN wherever one could get lost. */
+/**
+ * What to compute of which tensor: the statistics the observer needs, and a look for NaN wherever one could get lost. The minimum of a tensor
+ * that cannot be negative is not looked for: a range includes zero anyway.
+ */
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { specOf, limitsOf } from '../ops/index.ts';
@@ -20,6 +23,7 @@ import type { Probe } from './augmented-graph.ts';
 export const floatTypes: ReadonlySet<DataTypeName> = new Set(['float32', 'float64', 'float16']);
 
 /**
+ * Plans the probes of these tensors.
  * @param feeds one run's inputs, to find ranks and types
  * @param elements which elements of the tensors to bring out; none of those inside bodies
  * @throws CALIBRATE_UNKNOWN_TENSOR, CALIBRATE_CONSTANT, CALIBRATE_BODY_TENSOR, CALIBRATE_NOT_FLOAT
@@ -59,7 +63,7 @@ export async function planProbes(
 }
 
 /**
- * In the part of the model that the observed tensors need, and behind the guards that remove NaN from them. A body is needed whole.
+ * Where NaN must be looked for: in the part of the model that the observed tensors need, and behind the guards that remove NaN from them. A body is needed whole.
  */
 function nanStopsOf(model: Model, tensors: readonly string[]): Set<string> {
   const copy = copyModel(model);
@@ -73,9 +77,7 @@ function nanStopsOf(model: Model, tensors: readonly string[]): Set<string> {
   return new Set(stops.filter((value) => !guarded.has(value)).map(({ name }) => name));
 }
 
-/** Which activations cannot be negative, so that their minimum need not be looked for: a range includes zero anyway. */
-
-/** Their result is not negative when no float input is. */
+/** Operators whose result is not negative when no float input is. */
 const keepsSign = new Set([
   ...['Add', 'Mul', 'Sum', 'Mean', 'Max', 'Concat', 'Identity', 'Relu', 'LeakyRelu', 'PRelu'],
   ...['MaxPool', 'AveragePool', 'GlobalAveragePool', 'GlobalMaxPool', 'ReduceMean', 'ReduceSum', 'ReduceMax'],
@@ -94,7 +96,7 @@ const movesFirst = new Set([
   'Tile',
 ]);
 
-/** `known` remembers the answers of one graph, whose nodes must be in dependency order. */
+/** Whether no element can be negative. `known` remembers the answers of one graph, whose nodes must be in dependency order. */
 export function isNonnegative(value: Value, known: Map<Value, boolean>): boolean {
   // An explicit stack: real graphs are deeper than the call stack.
   const stack = [value];

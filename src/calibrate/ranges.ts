@@ -1,4 +1,11 @@
-/** What calibration is for: the interval that the values of each activation fill. */
+/**
+ * Ranges: what calibration is for, the interval that the values of each activation fill; one for each tensor, because no kernel takes a scale
+ * per channel of what it sums over.
+ *
+ * `--range "NAME=LO,HI"` gives a range that the user knows better than samples can tell, for one tensor or for all that the operators
+ * of a type give. It takes the place of what was observed after the state is read, so one state serves with and without. Functions whose values
+ * have limits (Sigmoid, Tanh, ...) need none: their operators say so themselves (ops/).
+ */
 import { calibrateErrors } from '../errors/calibrate.ts';
 import { valueFinder, type Model } from '../graph/model.ts';
 
@@ -9,7 +16,7 @@ export interface Range {
 }
 
 /**
- * No range narrower than `least`: the upper end moves up, as MinimumRealRange of onnxruntime.quantization has it. Some accelerators
+ * Ranges of which none is narrower than `least`: the upper end moves up, as MinimumRealRange of onnxruntime.quantization has it. Some accelerators
  * cannot take the tiny scale of a tensor that is nearly constant.
  */
 export function widened(ranges: Ranges, least: number | undefined): Ranges {
@@ -20,16 +27,11 @@ export function widened(ranges: Ranges, least: number | undefined): Ranges {
 /** By tensor name, in the order in which the tensors were asked for. */
 export type Ranges = ReadonlyMap<string, Range>;
 
-/**
- * `--range "NAME=LO,HI"`: a range that the user knows better than samples can tell, for one tensor or for all that the operators
- * of a type give. It takes the place of what was observed. Functions whose values have limits (Sigmoid, Tanh, ...) need
- * none: their operators say so themselves (ops/).
- */
-
 const decimal = String.raw`[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?`;
 const syntax = new RegExp(`^(.+)=(${decimal}),(${decimal})$`, 'i');
 
 /**
+ * Reads `--range`.
  * @param observed names of the tensors whose ranges samples would tell
  * @throws CALIBRATE_RANGE_SYNTAX, CALIBRATE_RANGE for limits that are none, CALIBRATE_RANGE_TENSOR with the nearest name
  */

@@ -1,7 +1,9 @@
 /**
- * Tensors behind a Clip whose range already fills its limits: no sample can widen it, so that looking is a waste, and in networks
- * with ReLU6 they are most of what there is to look at. They are left out where the rest is certain not to notice: with a
- * convolution on one side, of which the Clip becomes a part, and windows on the other, no fusion of onnxruntime reaches across.
+ * Saturated tensors: those behind a Clip whose range already fills its limits. No sample can widen it, so that looking is a waste, and in
+ * networks with ReLU6 they are most of what there is to look at. Once at least half of those are full and enough samples are left, a session
+ * without them takes over, if it gives the very same bits for all others (statistics-run.ts). Only those are left out where the rest is
+ * certain not to notice: with a convolution on one side, of which the Clip becomes a part, and windows on the other, no fusion of
+ * onnxruntime reaches across.
  */
 import type { Value } from '../graph/value.ts';
 import { specOf } from '../ops/index.ts';
@@ -9,6 +11,7 @@ import type { Interval } from '../ops/op.ts';
 import type { BatchStatistics } from './observers/observer.ts';
 import type { Probe } from './augmented-graph.ts';
 
+/** Operators that read windows. */
 const windows = ['Conv', 'MaxPool', 'AveragePool', 'GlobalAveragePool', 'GlobalMaxPool'] as const;
 
 /** The limits of a tensor that may be left out once it fills them. */

@@ -1,5 +1,5 @@
 /**
- * The real shapes and types of tensors, found by running one sample: onnxruntime works them out, whatever shape inference
+ * Tracing: the real shapes and types of tensors, found by running one sample: onnxruntime works them out, whatever shape inference
  * could or could not say. Only shapes leave the graph, so tracing costs one inference and no memory.
  */
 import { narrowedFor } from '../backends/float32-ports.ts';

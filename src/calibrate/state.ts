@@ -13,6 +13,7 @@ import { observerOf, observerOptions } from './observers/index.ts';
 import type { ObserverOptions, ObserverState } from './observers/observer.ts';
 import type { Ranges } from './ranges.ts';
 
+/** A state. */
 export interface CalibrationState {
   /** Of the file of the float model, in hex. */
   readonly modelSha256: string;
@@ -91,7 +92,7 @@ const record = z.strictObject({
   tensors: z.array(z.string()),
 });
 
-/** @throws ONNX_OUTPUT_FOLDER, ONNX_OUTPUT_NOT_A_FILE, ONNX_UNWRITABLE, ONNX_DISK_FULL: the same for every file qdq writes */
+/** Writes a state. @throws ONNX_OUTPUT_FOLDER, ONNX_OUTPUT_NOT_A_FILE, ONNX_UNWRITABLE, ONNX_DISK_FULL: the same for every file qdq writes */
 export function writeState(path: string, state: CalibrationState): void {
   const { arrays, remarks: _, ...rest } = state;
   // The schema fixes the order of the keys, so that equal states make equal bytes.
@@ -101,6 +102,7 @@ export function writeState(path: string, state: CalibrationState): void {
 }
 
 /**
+ * Reads a state.
  * @param modelSha256 of the model the state is wanted for
  * @throws CALIBRATE_STATE_*: missing, unreadable, truncated, foreign, newer, of another model; CALIBRATE_OBSERVER
  */
@@ -123,7 +125,7 @@ export function notesOf({ notes, remarks = [], skipped }: CalibrationState): str
 }
 
 /**
- * One range per tensor.
+ * What the observer makes of the arrays: one range per tensor.
  * @param bits of the quantizer, for observers to which that makes a difference
  */
 export function rangesOf(
@@ -162,6 +164,7 @@ function parseRecord(text: string | undefined, path: string): z.infer<typeof rec
 }
 
 /**
+ * The arrays and texts of a safetensors file that is read whole; what is wrong with it is an error of states.
  * @param path how errors call the file
  * @throws CALIBRATE_STATE_TRUNCATED, CALIBRATE_STATE_FOREIGN
  */

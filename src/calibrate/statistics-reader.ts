@@ -1,4 +1,7 @@
-/** What the outputs of an augmented graph say, tensor by tensor. */
+/**
+ * What the outputs of an augmented graph say, tensor by tensor: the vector of statistics, the elements, and the statistics of tensors that left
+ * the graph whole, which their elements tell.
+ */
 import type { TensorValue } from '../onnx/data-types.ts';
 import type { Interval } from '../ops/op.ts';
 import { series } from './kernels/counter.ts';
@@ -7,6 +10,7 @@ import type { WholeTensor, Outlet, AugmentedGraph } from './augmented-graph.ts';
 
 type Tensors = Readonly<Record<string, TensorValue>>;
 
+/** A statistic that is not finite. */
 export interface Suspect {
   readonly tensor: string;
   readonly value: number;
@@ -22,6 +26,7 @@ export interface Reading {
   readonly elements: readonly (Elements | undefined)[];
 }
 
+/** Elements of one tensor in one run. */
 export interface Elements {
   /** Of the batch axis; 1 without one. */
   readonly rows: number;
@@ -100,7 +105,7 @@ export function statisticsReader(
   };
 }
 
-/** NaN if one is. With channels, theirs are kept: the vector may lie in a memory that moves when it grows. */
+/** The maximum of a column, NaN if one is. With channels, theirs are kept: the vector may lie in a memory that moves when it grows. */
 function maximum(vector: Float32Array, at: number, channels: Float32Array | undefined): number {
   if (!channels) return vector[at]!;
   let most = -Infinity;
@@ -112,7 +117,7 @@ function maximum(vector: Float32Array, at: number, channels: Float32Array | unde
   return most;
 }
 
-/** By name; without elements, and without ties, whose values mean nothing. */
+/** The statistics by name; without elements, and without ties, whose values mean nothing. */
 export function statisticsByName({ output, columns }: AugmentedGraph, results: Tensors): Map<string, number> {
   const values = new Map<string, number>();
   const vector = output === undefined ? [] : results[output]!.data;
@@ -124,8 +129,6 @@ export function statisticsByName({ output, columns }: AugmentedGraph, results: T
   }
   return values;
 }
-
-/** The statistics of a tensor that left the graph whole, from its elements. */
 
 /** A memory whose kernels find extremes. */
 export type Memory = Pick<ElementMemory, 'extremes'>;

@@ -1,5 +1,5 @@
 /**
- * The augmented graph at work: a session, what it returns as statistics, and where its elements land. After a while another session
+ * The augmented graph at work: a session, what it returns as statistics, and where its elements are written. After a while another session
  * may go on with a cheaper graph, if it gives the very same for the samples at hand: one without the extremes of tensors that can grow no
  * further (saturation.ts).
  */
@@ -23,6 +23,7 @@ export interface RunStatistics extends Reading {
   readonly results: Tensors;
 }
 
+/** How the samples of a calibration are run. */
 export interface RunPlan {
   readonly model: Model;
   readonly probes: readonly Probe[];
@@ -40,9 +41,10 @@ export interface RunPlan {
   readonly options: SessionOptions;
 }
 
+/** Runs samples one after the other. */
 export class StatisticsRun {
   readonly #plan: RunPlan;
-  readonly #strip: PreallocatedOutputs;
+  readonly #outputs: PreallocatedOutputs;
   readonly #memory: Memory;
   /** By tensor: whether it may be left out one day. */
   readonly #limited: readonly boolean[];
@@ -60,7 +62,7 @@ export class StatisticsRun {
   private constructor(plan: RunPlan) {
     const { probes, names, memory } = plan;
     this.#plan = plan;
-    this.#strip = new PreallocatedOutputs(memory);
+    this.#outputs = new PreallocatedOutputs(memory);
     this.#memory = memory ?? new Counter();
     const limited = probes.filter(({ limits }) => limits);
     // The extremes of elements that leave anyway cost next to nothing.
@@ -88,7 +90,7 @@ export class StatisticsRun {
   async run(feeds: Tensors, ids: readonly string[] = []): Promise<RunStatistics> {
     this.#phases = phasesOf(ids, this.#plan.samples ?? 1);
     const start = performance.now();
-    const results = await this.#land(feeds);
+    const results = await this.#compute(feeds);
     this.#running += performance.now() - start;
     this.#runs++;
     const reading = this.#read(results);
@@ -105,11 +107,11 @@ export class StatisticsRun {
   async refine(feeds: Tensors, left: number): Promise<boolean> {
     const full = this.#saturation?.due((this.#opening * this.#runs) / this.#running, left);
     if (!full) return false;
-    const before = statisticsByName(this.#graph, await this.#land(feeds));
+    const before = statisticsByName(this.#graph, await this.#compute(feeds));
     // Later finds do not belong to this session.
     const known = new Map(full);
     await this.#reopen(known);
-    const after = statisticsByName(this.#graph, await this.#land(feeds));
+    const after = statisticsByName(this.#graph, await this.#compute(feeds));
     if ([...after].every(([name, value]) => Object.is(value, before.get(name)))) return true;
     this.#saturation = undefined;
     await this.#reopen(new Map());
@@ -143,13 +145,13 @@ export class StatisticsRun {
     this.#session = await openSession(graph.model, this.#plan.options);
     this.#opening = performance.now() - start;
     this.#graph = graph;
-    this.#strip.renew();
+    this.#outputs.renew();
     this.#read = statisticsReader(graph, this.#plan.names, this.#memory, known);
   }
 
-  #land(feeds: Tensors): Promise<Tensors> {
+  #compute(feeds: Tensors): Promise<Tensors> {
     const { phase } = this.#graph;
     const all = phase === undefined ? feeds : { ...feeds, [phase]: this.#phases };
-    return this.#strip.run(this.#session!, all, this.#plan.kept);
+    return this.#outputs.run(this.#session!, all, this.#plan.kept);
   }
 }

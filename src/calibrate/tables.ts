@@ -1,8 +1,16 @@
-/** The contract of a calibration table of another tool: ranges by tensor name, as text. One file per format, listed in index.ts. */
+/**
+ * Calibration tables of other tools: ranges by tensor name, as text. Every format is listed in `tableFormats`; to add one, write it here and list it.
+ *
+ * - onnxruntime.quantization (`calibration_cache_path`, TensorsData in calibrate.py): JSON with the lowest and highest value per tensor.
+ *   Histograms, where there are any, have become those two already.
+ * - TensorRT (IInt8Calibrator, `trtexec --calib`): a line with version and algorithm, then per tensor its name and, in hexadecimal, the
+ *   bits of a float32: the largest magnitude divided by 127.
+ */
 import { z } from 'zod';
 import { tableErrors } from '../errors/calibrate.ts';
 import type { Range } from './ranges.ts';
 
+/** What a table says. */
 interface Table {
   /** How the tool came to its ranges, in its own words. */
   readonly method: string;
@@ -12,6 +20,7 @@ interface Table {
   readonly symmetric: boolean;
 }
 
+/** A format of tables. */
 export interface TableFormat {
   /** What `qdq export --as` names. */
   readonly id: string;
@@ -27,11 +36,6 @@ export interface TableFormat {
   decode(text: string, path: string): Table;
 }
 
-/**
- * The calibration cache of onnxruntime.quantization (`calibration_cache_path`, TensorsData in calibrate.py): JSON with the lowest and
- * highest value per tensor. Histograms, where there are any, have become those two already.
- */
-
 const ortName = "onnxruntime's calibration cache";
 
 /** A number stands alone, or as a numpy array of one element. */
@@ -43,6 +47,7 @@ const cacheFile = z.object({
   calibration_method: z.object({ value: z.string() }),
 });
 
+/** onnxruntime's. */
 export const ort: TableFormat = {
   id: 'ort-json',
   name: ortName,
@@ -79,7 +84,7 @@ export const ort: TableFormat = {
   },
 };
 
-/** onnxruntime makes float32 of numpy arrays alone in every version. */
+/** A numpy array of one float32: onnxruntime makes float32 of those alone in every version. */
 function toNumpy(data: number): unknown {
   return { data, dtype: 'float32', CLS: 'numpy.array' };
 }
@@ -99,16 +104,12 @@ function parseJson(text: string, path: string): unknown {
   }
 }
 
-/**
- * TensorRT's calibration cache (IInt8Calibrator, `trtexec --calib`): a line with version and algorithm, then per tensor its name and,
- * in hexadecimal, the bits of a float32: the largest magnitude divided by 127.
- */
-
 const tensorrtName = "TensorRT's calibration cache";
 /** TensorRT takes a cache of its own version only; whoever has another one changes this line of the file. */
 const tensorrtHeader = 'TRT-8601-EntropyCalibration2';
 const levels = 127;
 
+/** TensorRT's. */
 export const tensorrt: TableFormat = {
   id: 'tensorrt',
   name: tensorrtName,
@@ -150,8 +151,7 @@ function floatOf(bits: number): number {
   return new Float32Array(Uint32Array.of(bits).buffer)[0]!;
 }
 
-/** Every table of another tool. To add one: write its file and list it here. */
-
+/** Every format of tables. */
 export const tableFormats = [ort, tensorrt] as const satisfies readonly TableFormat[];
 
 /** The format of a file, by its first bytes; undefined for a state of qdq and anything else. */

@@ -1,5 +1,5 @@
 /**
- * What of a tensor counts on its way to a Softmax (quantizable/masked.ts): of each row what lies at most K below its largest element.
+ * Masks before a Softmax: what of a tensor counts on its way there (quantizable/masked.ts): of each row what lies at most K below its largest element.
  * All n elements of a row that lie lower have together less than n·e^-K of its sum; K = ln(2·255·n) makes that half a step of the
  * 8 bits in which the result is read. So what is masked, by -100 or by minus infinity, counts as row maximum - K: the codes saturate
  * there and the result is the same. A row in which everything is masked has nothing to say.
@@ -37,6 +37,7 @@ interface Rows {
   readonly floor: Value;
 }
 
+/** Cuts what is masked out of tensors of one graph. */
 export class Unmasked {
   readonly #graph: Graph;
   readonly #opset: number;

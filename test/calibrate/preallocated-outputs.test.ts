@@ -36,7 +36,7 @@ async function runs(
 
 const rows = (count: number, shift: number): TensorValue => floats([count, 3], (i) => i + shift);
 
-describe('LandingStrip', () => {
+describe('PreallocatedOutputs', () => {
   it.each(observers)('has a memory to land in where elements are read: $id', ({ elements, start }) => {
     expect(start(1, {}).memory !== undefined).toBe(elements);
   });

@@ -93,7 +93,7 @@ export class Counter {
     this.#blocks(values, (address, length) => this.#kernels.count(address, length));
   }
 
-  /** See `Landing`. Nothing moves: the arrays in this memory stay. */
+  /** See `ElementMemory`. Nothing moves: the arrays in this memory stay. */
   extremes(values: Float32Array, lists: number): Float32Array {
     if (this.#found.length < listFloats * lists) this.#found = new Float32Array(listFloats * lists);
     const places = this.locate(values);

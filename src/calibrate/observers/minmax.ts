@@ -1,4 +1,7 @@
-/** The whole interval that was seen. Exact and cheap, but one outlier widens it. */
+/**
+ * The smallest and largest value of each tensor: the observer minmax, and part of the state of others. The range is the whole interval that was
+ * seen: exact and cheap, but one outlier widens it.
+ */
 import type { BatchStatistics, ObserverState, Observer } from './observer.ts';
 
 type State = ObserverState & Extremes;
@@ -30,13 +33,13 @@ export const minmax: Observer = {
   },
 };
 
-/** The smallest and largest value of each tensor: the state of minmax, and part of that of others. */
-
+/** Indexed by tensor. */
 export interface Extremes {
   readonly min: Float32Array;
   readonly max: Float32Array;
 }
 
+/** The extremes before the first batch. */
 export function noExtremes(count: number): Extremes {
   return { min: new Float32Array(count).fill(Infinity), max: new Float32Array(count).fill(-Infinity) };
 }
@@ -53,6 +56,7 @@ export function copyExtremes({ min, max }: Extremes): Extremes {
   return { min: min.slice(), max: max.slice() };
 }
 
+/** The extremes of both. */
 export function mergeExtremes(a: Extremes, b: Extremes): Extremes {
   const merged = copyExtremes(a);
   widen(merged, b);

@@ -1,12 +1,13 @@
 /**
  * The contract of an observer: how the statistics of many batches become one range per tensor. One file per observer, listed
  * in index.ts. A state covers all tensors at once, as typed arrays indexed by tensor, and merges exactly and in any order,
- * so that batch size, worker count and shard order never change a range.
+ * so that batch size, worker count and shard order never change a range. There is no observer by channel: no kernel takes a scale per channel of
+ * what it sums over.
  */
 import type { TypedArray } from '../../onnx/data-types.ts';
 import type { Range } from '../ranges.ts';
 
-/** What the augmented graph can compute per tensor and batch (see statistics.ts). */
+/** What the augmented graph can compute per tensor and batch (see augmented-graph.ts). */
 export type Statistic = 'min' | 'max';
 
 /**
@@ -40,7 +41,7 @@ export interface ObserverOption {
   readonly describe: string;
 }
 
-/** A memory in which elements are read without copying them. */
+/** A memory in which elements are counted without copying them. */
 export interface ElementMemory {
   /** The memory as it is now: allocating, and adding a batch, may put another in its place, of the same content. */
   readonly buffer: ArrayBuffer;
