@@ -23,7 +23,7 @@ import type { Value } from '../graph/value.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import type { Interval } from '../ops/op.ts';
 import type { Statistic } from './observers/observer.ts';
-import { Counted } from './counted.ts';
+import { Counted } from './counted-elements.ts';
 import {
   asFloat32,
   cast,

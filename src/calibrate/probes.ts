@@ -15,7 +15,7 @@ import { unobservable } from '../quantizable/keep.ts';
 import { guardedValues, guardsBehind, nanStops } from './nan-flow.ts';
 import type { Observer } from './observers/observer.ts';
 import { activationFinder, outermostOwner, setOutputs } from './graph-outputs.ts';
-import { saturationOf } from './saturation.ts';
+import { saturationOf } from './statistics-run.ts';
 import { traceTensors } from './shapes.ts';
 import type { Probe } from './augmented-graph.ts';
 

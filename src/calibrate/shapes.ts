@@ -2,7 +2,7 @@
  * Tracing: the real shapes and types of tensors, found by running one sample: onnxruntime works them out, whatever shape inference
  * could or could not say. Only shapes leave the graph, so tracing costs one inference and no memory.
  */
-import { narrowedFor } from '../backends/float32-ports.ts';
+import { narrowedFor } from '../backends/other-forms.ts';
 import type { SessionOptions } from '../backends/session-options.ts';
 import { openSession } from '../backends/session.ts';
 import { calibrateErrors } from '../errors/calibrate.ts';

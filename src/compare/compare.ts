@@ -6,7 +6,7 @@
  */
 import { release } from 'node:os';
 import { cpuInfo } from '../backends/cpu.ts';
-import { withFloat32Ports } from '../backends/float32-ports.ts';
+import { withFloat32Ports } from '../backends/other-forms.ts';
 import { openSession, type Session } from '../backends/session.ts';
 import { loadRuntime } from '../backends/runtime.ts';
 import type { Dataset, Selection } from '../data/sample.ts';

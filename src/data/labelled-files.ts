@@ -4,8 +4,7 @@
  */
 import { dataErrors } from '../errors/data.ts';
 import { withoutMark } from '../onnx/strings.ts';
-import type { Names } from './names.ts';
-import type { FileTree } from './file-tree.ts';
+import type { Names, FileTree } from './file-tree.ts';
 
 const splitNames = new Set(['train', 'training', 'val', 'valid', 'validation', 'test', 'testing', 'eval']);
 

@@ -3,7 +3,6 @@
  * to the ear, and its logarithm. The definitions are those of librosa (`filters.mel`, `feature.melspectrogram`), which PyTorch's
  * torchaudio and Whisper share up to the options. Sums are in float64, rounded once.
  */
-import { realTransform } from './fft.ts';
 
 export const windows = ['hann', 'hamming', 'none'] as const;
 export const centers = ['reflect', 'zero', 'none'] as const;
@@ -58,7 +57,7 @@ export function samplesFor(windows: number, { fft, hop, center, last }: Framing)
   return center === 'none' ? room + fft : room + fft - 2 * (fft >> 1);
 }
 
-export type Spectrogram = (clip: Float32Array) => Float32Array;
+type Spectrogram = (clip: Float32Array) => Float32Array;
 
 /** What turns clips into [mel, windows], band by band. */
 export function logMel(options: MelOptions): Spectrogram {
@@ -152,4 +151,72 @@ function compress(energies: Float64Array, { log, floor, mean, std }: MelOptions)
     energies.forEach((value, i) => (energies[i] = (Math.max(value, top - 8) + 4) / 4));
   }
   return Float32Array.from(energies, (value) => (value - mean) / std);
+}
+
+/**
+ * The discrete Fourier transform of real numbers, of any length: mixed radix (Cooley and Tukey 1965), a plain sum over each prime
+ * factor. The windows of speech models are often no power of two (Whisper's are 400), but have small factors. Sums are in float64.
+ */
+
+interface Transform {
+  /** |X_k|² for k = 0 … floor(n / 2) of the n numbers given, into `power`. */
+  powers(values: Float64Array, power: Float64Array): void;
+}
+
+export function realTransform(n: number): Transform {
+  const [cos, sin] = [Math.cos, Math.sin].map((f) =>
+    Float64Array.from({ length: n }, (_, k) => f((-2 * Math.PI * k) / n)),
+  );
+  const factors = primeFactors(n);
+  const [re, im] = [new Float64Array(n), new Float64Array(n)];
+  const largest = Math.max(1, ...factors);
+  const [partRe, partIm] = [new Float64Array(largest), new Float64Array(largest)];
+
+  /** The transform of every `step`-th value from `first` on, into the places from `to` on. */
+  const transform = (values: Float64Array, first: number, step: number, to: number, level: number): void => {
+    const length = n / step;
+    if (length === 1) {
+      re[to] = values[first]!;
+      im[to] = 0;
+      return;
+    }
+    const radix = factors[level]!;
+    const part = length / radix;
+    for (let r = 0; r < radix; r++) transform(values, first + r * step, step * radix, to + r * part, level + 1);
+    for (let k = 0; k < part; k++) {
+      for (let r = 0; r < radix; r++) {
+        const [x, y, turn] = [re[to + r * part + k]!, im[to + r * part + k]!, r * k * step];
+        partRe[r] = x * cos![turn]! - y * sin![turn]!;
+        partIm[r] = x * sin![turn]! + y * cos![turn]!;
+      }
+      for (let q = 0; q < radix; q++) {
+        let [sumRe, sumIm] = [partRe[0]!, partIm[0]!];
+        for (let r = 1; r < radix; r++) {
+          const turn = (q * r * part * step) % n;
+          sumRe += partRe[r]! * cos![turn]! - partIm[r]! * sin![turn]!;
+          sumIm += partRe[r]! * sin![turn]! + partIm[r]! * cos![turn]!;
+        }
+        re[to + q * part + k] = sumRe;
+        im[to + q * part + k] = sumIm;
+      }
+    }
+  };
+  return {
+    powers(values, power) {
+      transform(values, 0, 1, 0, 0);
+      for (let k = 0; k < power.length; k++) power[k] = re[k]! ** 2 + im[k]! ** 2;
+    },
+  };
+}
+
+function primeFactors(n: number): number[] {
+  const factors: number[] = [];
+  let left = n;
+  for (let divisor = 2; left > 1; divisor++) {
+    while (left % divisor === 0) {
+      factors.push(divisor);
+      left /= divisor;
+    }
+  }
+  return factors;
 }

@@ -4,7 +4,7 @@ import { opendir, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { nearest } from '../errors/qdq-error.ts';
 import { dataErrors } from '../errors/data.ts';
-import type { Format, Target } from './formats/format.ts';
+import type { Format, Target } from './dataset.ts';
 import { imageFolder } from './formats/image-folder.ts';
 import { npy, npz } from './formats/numpy.ts';
 import { random } from './formats/random.ts';
@@ -13,8 +13,7 @@ import { safetensors } from './formats/safetensors.ts';
 import { tensorProto } from './formats/tensor-proto.ts';
 import { text } from './formats/text.ts';
 import { wav } from './formats/wav.ts';
-import { entriesAtOnce } from './file-tree.ts';
-import { NameCollector, Names } from './names.ts';
+import { entriesAtOnce, NameCollector, Names } from './file-tree.ts';
 import type { Dataset, InputInfo } from './sample.ts';
 import { skippingBad } from './skip-bad.ts';
 

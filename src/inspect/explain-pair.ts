@@ -2,7 +2,7 @@
  * The placement of a float model and of the one quantized from it, side by side: what became of each node, which conversions are
  * left, and the time of each operator in both, measured on one sample in sessions that write a profile.
  */
-import { withFloat32Ports } from '../backends/float32-ports.ts';
+import { withFloat32Ports } from '../backends/other-forms.ts';
 import { openSession, type Session } from '../backends/session.ts';
 import { pairTensors } from '../compare/layers/pairing.ts';
 import { openModel, type OpenedModel } from '../compare/models.ts';

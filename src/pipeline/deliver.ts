@@ -5,7 +5,7 @@
  */
 import { mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { withFloat32Ports } from '../backends/float32-ports.ts';
+import { withFloat32Ports } from '../backends/other-forms.ts';
 import { openSession } from '../backends/session.ts';
 import { QdqError } from '../errors/qdq-error.ts';
 import { backendErrors } from '../errors/backends.ts';

@@ -2,7 +2,7 @@
  * Which of the two models is at fault: a float model that cannot be run is said to be so, before the work of quantizing it where that
  * is long, and not blamed on what was made of it.
  */
-import { withFloat32Ports } from '../backends/float32-ports.ts';
+import { withFloat32Ports } from '../backends/other-forms.ts';
 import { openSession } from '../backends/session.ts';
 import { openModel } from '../compare/models.ts';
 import { QdqError } from '../errors/qdq-error.ts';

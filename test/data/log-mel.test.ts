@@ -3,8 +3,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { resolveAudio, canonicalAudio } from '../../src/data/audio-preprocess.ts';
-import { realTransform } from '../../src/data/fft.ts';
-import { logMel, samplesFor, windowCount, type MelOptions } from '../../src/data/log-mel.ts';
+import { realTransform, logMel, samplesFor, windowCount, type MelOptions } from '../../src/data/log-mel.ts';
 import { input } from './helpers.ts';
 
 interface Golden {

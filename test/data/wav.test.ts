@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openData } from '../../src/data/open.ts';
-import { audioResampler } from '../../src/data/resample-audio.ts';
+import { audioResampler } from '../../src/data/audio.ts';
 import { failure, input, readAll, temporaryFolder } from './helpers.ts';
 
 interface Form {

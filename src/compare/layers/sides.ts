@@ -2,7 +2,7 @@
  * The two models side by side: each in a session whose outputs are the tensors to compare, whole or, where they are large and alike in
  * both, as the windows that will be looked at.
  */
-import { withFloat32Ports } from '../../backends/float32-ports.ts';
+import { withFloat32Ports } from '../../backends/other-forms.ts';
 import type { SessionOptions } from '../../backends/session-options.ts';
 import { release } from '../../backends/output-memory.ts';
 import { openSession, type Session } from '../../backends/session.ts';

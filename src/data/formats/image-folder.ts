@@ -1,7 +1,7 @@
 /** Images in a folder or a zip archive, with labels from class folders, from labels.csv, or without. */
 import { dataErrors } from '../../errors/data.ts';
 import { fits } from '../model-inputs.ts';
-import { indexedDataset } from '../dataset.ts';
+import { indexedDataset, type Format } from '../dataset.ts';
 import { folderTree, zipTree } from '../file-tree.ts';
 import { decodeImage, fixedSize, imageTransform, loadDecoder } from '../image.ts';
 import { listFiles } from '../labelled-files.ts';
@@ -14,7 +14,6 @@ import {
   type Preprocess,
 } from '../image-preprocess.ts';
 import type { InputInfo } from '../sample.ts';
-import type { Format } from './format.ts';
 
 const imageName = /\.(jpe?g|png|webp)$/i;
 

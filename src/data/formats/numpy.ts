@@ -14,7 +14,7 @@ import { own } from '../../graph/names.ts';
 import { arrayDataset, checkLabels, pairArrays, type Column } from '../arrays.ts';
 import type { Dataset } from '../sample.ts';
 import { openEntry, readZipDirectory, type ZipEntry } from '../zip.ts';
-import type { Format, OpenRequest } from './format.ts';
+import type { Format, OpenRequest } from '../dataset.ts';
 
 /** One .npy array. */
 export const npy: Format = {

@@ -3,10 +3,9 @@ import { elementCount, type DataTypeName, type TensorValue, type TypedArray } fr
 import { textNumbers } from '../../onnx/strings.ts';
 import { float32ToFloat16 } from '../../onnx/narrow-types.ts';
 import { dataErrors } from '../../errors/data.ts';
-import { indexedDataset } from '../dataset.ts';
+import { indexedDataset, type Format } from '../dataset.ts';
 import { random as generator, type Random } from '../random.ts';
 import type { InputInfo } from '../sample.ts';
-import type { Format } from './format.ts';
 
 /**
  * Floats are about standard normal, integers and booleans are zero, which every index accepts. A free batch axis is 1.

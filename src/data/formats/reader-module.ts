@@ -13,8 +13,7 @@ import { checkNames, flatDims } from '../model-inputs.ts';
 import { convert, convertible } from '../convert.ts';
 import type { InputInfo, Sample } from '../sample.ts';
 import { QdqError } from '../../errors/qdq-error.ts';
-import { firstIsLabelled, indexedDataset, streamDataset } from '../dataset.ts';
-import type { Format } from './format.ts';
+import { firstIsLabelled, indexedDataset, streamDataset, type Format } from '../dataset.ts';
 
 /** What a function is called with, once per pass over the data. */
 interface ReaderContext {

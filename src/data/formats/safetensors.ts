@@ -6,7 +6,7 @@ import { arrayDataset, checkLabels, pairArrays } from '../arrays.ts';
 import { openFile, type RandomAccess } from '../random-access.ts';
 import { headerEnd, Malformed, parseHeader, type SafetensorsArray, type SafetensorsHeader } from '../safetensors.ts';
 import type { Dataset } from '../sample.ts';
-import type { Format, OpenRequest } from './format.ts';
+import type { Format, OpenRequest } from '../dataset.ts';
 
 export const safetensors: Format = {
   name: 'safetensors',

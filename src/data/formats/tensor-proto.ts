@@ -11,10 +11,9 @@ import { SourceReader } from '../../onnx/reader.ts';
 import { codec } from '../../onnx/schema.ts';
 import { textNumbers } from '../../onnx/strings.ts';
 import { Tensor } from '../../onnx/tensor.ts';
-import { indexedDataset } from '../dataset.ts';
-import type { Names } from '../names.ts';
+import { indexedDataset, type Format } from '../dataset.ts';
+import type { Names } from '../file-tree.ts';
 import type { InputInfo } from '../sample.ts';
-import type { Format } from './format.ts';
 
 const setName = /^test_data_set_(\d+)$/;
 const inputName = /^input_(\d+)\.pb$/;

@@ -10,11 +10,10 @@ import { withoutMark } from '../../onnx/strings.ts';
 import { openFile, type RandomAccess } from '../random-access.ts';
 import { checkNames, flatDims, withBatchAxis } from '../model-inputs.ts';
 import { convert, convertible } from '../convert.ts';
-import { firstIsLabelled, indexedDataset } from '../dataset.ts';
+import { firstIsLabelled, indexedDataset, type Format, type OpenRequest } from '../dataset.ts';
 import type { Dataset, InputInfo, Sample } from '../sample.ts';
 import { canonicalText, resolveText } from '../text-preprocess.ts';
 import { loadTokenizer, type Encode } from '../tokenizer.ts';
-import type { Format, OpenRequest } from './format.ts';
 
 const chunkBytes = 1 << 20;
 const lineFeed = 10;

@@ -5,14 +5,12 @@ import type { TensorValue } from '../../onnx/data-types.ts';
 import { canonicalAudio, resolveAudio, type AudioPreprocess } from '../audio-preprocess.ts';
 import { openFile } from '../random-access.ts';
 import { convert } from '../convert.ts';
-import { indexedDataset } from '../dataset.ts';
+import { indexedDataset, type Format, type OpenRequest } from '../dataset.ts';
 import { folderTree } from '../file-tree.ts';
 import { type LabelledFile, listFiles, type FileList } from '../labelled-files.ts';
 import { logMel } from '../log-mel.ts';
-import { audioResampler } from '../resample-audio.ts';
+import { audioResampler, readWav, readWavHeader, type WavHeader } from '../audio.ts';
 import type { Dataset, InputInfo } from '../sample.ts';
-import { readWav, readWavHeader, type WavHeader } from '../wav.ts';
-import type { Format, OpenRequest } from './format.ts';
 
 const soundName = /\.wav$/i;
 const isSound = (name: string): boolean => soundName.test(name);

@@ -3,7 +3,7 @@
  * input. For transformers and recurrent nets; a CNN runs faster in QDQ.
  *
  * NaN before a quantizer that finds its scale at run time takes the scale away from the whole tensor. Where the model removes NaN
- * behind the product (calibrate/guarded.ts), it is removed before it as well: rows in which everything is masked give NaN in Softmax.
+ * behind the product (calibrate/nan-flow.ts), it is removed before it as well: rows in which everything is masked give NaN in Softmax.
  *
  * To add an operator: write its rule in rules.ts or recurrent.ts and list it here.
  */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { openSession } from '../../../src/backends/session.ts';
-import { withFloat32Ports } from '../../../src/backends/float32-ports.ts';
+import { withFloat32Ports } from '../../../src/backends/other-forms.ts';
 import { modelFromProto } from '../../../src/graph/from-proto.ts';
 import type { Model } from '../../../src/graph/model.ts';
 import { checkModel } from '../../../src/graph/spec.ts';

@@ -2,9 +2,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { folderTree } from '../../src/data/file-tree.ts';
+import { folderTree, NameCollector, type Names } from '../../src/data/file-tree.ts';
 import { listFiles } from '../../src/data/labelled-files.ts';
-import { NameCollector, type Names } from '../../src/data/names.ts';
 import { temporaryFolder } from './helpers.ts';
 
 function namesOf(list: readonly string[]): Names {

@@ -1,4 +1,55 @@
 /**
+ * Which elements of a tensor count for its range: all but those that are masked before a Softmax (unmasked.ts; the bounds are found from the
+ * rows of each sample, so that such samples run one by one), infinities that a constant of the model holds on purpose (ops/infinite.ts), and NaN
+ * that a guard removes (nan-flow.ts). They are cut in the graph, before any statistic, and count as a value that the tensor has anyway.
+ */
+import type { Graph } from '../graph/graph.ts';
+import type { Model } from '../graph/model.ts';
+import type { Node } from '../graph/node.ts';
+import type { Value } from '../graph/value.ts';
+import { Tensor } from '../onnx/tensor.ts';
+import { softmaxOnly, stepOf, type Step } from '../quantizable/masked.ts';
+import { infiniteValues } from '../ops/infinite.ts';
+import { append, appendReduction } from './graph-outputs.ts';
+import { cast } from './reductions.ts';
+import { guardedValues } from './nan-flow.ts';
+
+export class Counted {
+  readonly #model: Model;
+  readonly #guarded: ReadonlySet<Value>;
+  readonly #infinite: ReturnType<typeof infiniteValues>;
+  readonly #unmasked: Unmasked;
+  #zero: Value | undefined;
+
+  /** @param model to whose main graph statistics will be added, as it was before */
+  constructor(model: Model) {
+    this.#model = model;
+    this.#guarded = guardedValues(model.graph);
+    this.#infinite = infiniteValues(model);
+    this.#unmasked = new Unmasked(model);
+  }
+
+  /**
+   * @param float32 the tensor as float32
+   * @returns float32 where not all of it counts, else the tensor itself
+   */
+  of(value: Value, float32: Value): Value {
+    if (value.graph !== this.#model.graph) return value;
+    const masked = this.#unmasked.has(value);
+    let counts = value;
+    if (this.#guarded.has(value)) counts = this.#without('IsNaN', float32);
+    if (masked) return this.#unmasked.cut(value, counts === value ? float32 : counts);
+    return this.#infinite.has(value) ? this.#without('IsInf', counts === value ? float32 : counts) : counts;
+  }
+
+  #without(what: 'IsNaN' | 'IsInf', value: Value): Value {
+    const { graph } = this.#model;
+    this.#zero ??= graph.addInitializer(Tensor.of('counted_zero', 'float32', [], Float32Array.of(0)));
+    return append(graph, 'Where', [append(graph, what, [value]), this.#zero, value]);
+  }
+}
+
+/**
  * Masks before a Softmax: what of a tensor counts on its way there (quantizable/masked.ts): of each row what lies at most K below its largest element.
  * All n elements of a row that lie lower have together less than n·e^-K of its sum; K = ln(2·255·n) makes that half a step of the
  * 8 bits in which the result is read. So what is masked, by -100 or by minus infinity, counts as row maximum - K: the codes saturate
@@ -7,14 +58,6 @@
  * Before the Softmax, bounds are single numbers, found from the operands of the sample at hand: where a scores + mask lies below its
  * bound, so does it for any mask below bound - max(scores).
  */
-import type { Graph } from '../graph/graph.ts';
-import type { Model } from '../graph/model.ts';
-import type { Node } from '../graph/node.ts';
-import type { Value } from '../graph/value.ts';
-import { dataType } from '../onnx/data-types.ts';
-import { Tensor } from '../onnx/tensor.ts';
-import { softmaxOnly, stepOf, type Step } from '../quantizable/masked.ts';
-import { append } from './graph-outputs.ts';
 
 /** Rows whose largest element lies this far below the largest of all rows are masked as a whole: masks begin at some thousands. */
 const wholeRow = 1000;
@@ -32,19 +75,19 @@ interface Bound {
 }
 
 /** By row, of the input of one Softmax: whether it counts, and its floor. */
-interface Rows {
+interface CountedRows {
   readonly counts: Value;
   readonly floor: Value;
 }
 
 /** Cuts what is masked out of tensors of one graph. */
-export class Unmasked {
+class Unmasked {
   readonly #graph: Graph;
   readonly #opset: number;
   /** Of every tensor that has bounds, as the graph was before anything was added to it. */
   readonly #readers: ReadonlyMap<Value, readonly Reader[]>;
   readonly #bounds = new Map<Value, Bound>();
-  readonly #rows = new Map<Node, Rows>();
+  readonly #rows = new Map<Node, CountedRows>();
   readonly #made = new Map<string, Value>();
 
   /** @param model to whose main graph statistics will be added */
@@ -89,20 +132,12 @@ export class Unmasked {
     const known = this.#bounds.get(value);
     if (known) return known;
     const all = this.#readers.get(value)!.flatMap(({ node, step }) => this.#boundsBefore(node, step));
-    const join = (op: 'Min' | 'Max', of: readonly (Value | undefined)[]): Value | undefined => {
+    const join = (op: 'Min' | 'Max', end: keyof Bound): Value | undefined => {
+      const of = all.map((each) => each[end]);
       if (of.length === 0 || of.includes(undefined)) return undefined;
-      return (of as Value[]).reduce((a, b) => (a === b ? a : this.#op(op, a, b)));
+      return (of as Value[]).reduce((x, y) => (x === y ? x : this.#op(op, x, y)));
     };
-    const bound = {
-      floor: join(
-        'Min',
-        all.map(({ floor }) => floor),
-      ),
-      ceiling: join(
-        'Max',
-        all.map(({ ceiling }) => ceiling),
-      ),
-    };
+    const bound = { floor: join('Min', 'floor'), ceiling: join('Max', 'ceiling') };
     this.#bounds.set(value, bound);
     return bound;
   }
@@ -153,32 +188,25 @@ export class Unmasked {
     }));
   }
 
-  #rowsOf(softmax: Node, axis: number): Rows {
+  #rowsOf(softmax: Node, axis: number): CountedRows {
     const known = this.#rows.get(softmax);
     if (known) return known;
-    const scores = this.#float32(softmax.input(0)!);
-    const top = this.#reduce('ReduceMax', scores, axis);
+    const scores = cast(softmax.input(0)!);
+    const top = appendReduction(scores, 'ReduceMax', [axis], this.#opset);
     const least = this.#op('Sub', this.#extreme('ReduceMax', top), this.#number(wholeRow));
     const counts = this.#op('Greater', top, this.#op('Max', least, this.#number(lowest)));
-    const length = this.#op('Gather', this.#op('Shape', scores), this.#whole(axis, []));
-    const elements = this.#op('Cast', length);
-    elements.producer!.setInt('to', dataType('float32').code);
+    const length = this.#op('Gather', this.#op('Shape', scores), this.#axis(axis));
+    const elements = cast(length);
     const reach = this.#op('Log', this.#op('Mul', elements, this.#number(2 * 255)));
     const rows = { counts, floor: this.#op('Sub', top, reach) };
     this.#rows.set(softmax, rows);
     return rows;
   }
 
-  #float32(value: Value): Value {
-    const cast = this.#op('Cast', value);
-    cast.producer!.setInt('to', dataType('float32').code);
-    return cast;
-  }
-
   /** Of an operand, as a scalar. */
   #extremeOf(op: 'ReduceMin' | 'ReduceMax', value: Value): Value {
     const key = `${op} ${value.name}`;
-    const made = this.#made.get(key) ?? this.#extreme(op, this.#float32(value));
+    const made = this.#made.get(key) ?? this.#extreme(op, cast(value));
     this.#made.set(key, made);
     return made;
   }
@@ -186,13 +214,6 @@ export class Unmasked {
   #extreme(op: 'ReduceMin' | 'ReduceMax', value: Value): Value {
     const made = this.#op(op, value);
     made.producer!.setInt('keepdims', 0);
-    return made;
-  }
-
-  #reduce(op: 'ReduceMax', value: Value, axis: number): Value {
-    if (this.#opset >= 18) return this.#op(op, value, this.#whole(axis, [1]));
-    const made = this.#op(op, value);
-    made.producer!.setInts('axes', [axis]);
     return made;
   }
 
@@ -210,9 +231,9 @@ export class Unmasked {
     );
   }
 
-  #whole(value: number, dims: readonly number[]): Value {
-    return this.#constant(`axis_${value}_${dims.length}`, () =>
-      Tensor.of('unmasked_axis', 'int64', dims, BigInt64Array.of(BigInt(value))),
+  #axis(axis: number): Value {
+    return this.#constant(`axis_${axis}`, () =>
+      Tensor.of('unmasked_axis', 'int64', [], BigInt64Array.of(BigInt(axis))),
     );
   }
 
