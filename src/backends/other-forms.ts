@@ -7,6 +7,8 @@
  * - Outputs that are no tensors: onnxruntime-node hands out tensors only. A model that gives sequences, optionals or maps gets, beside each of
  *   them, a tensor of what is in it, so that it can be run, proven and compared like any other; the model that is written keeps its outputs. A
  *   sequence becomes all its elements in a row, an optional what it holds or nothing, a map of ZipMap the scores it is made of.
+ * - Other float types at the border: a session whose float16 inputs and outputs are fed and read in float32, so that a model converted to
+ *   float16, inputs and all, is judged like the float model that it was made from.
  */
 import { convert } from '../data/convert.ts';
 import type { InputInfo } from '../data/sample.ts';
@@ -152,12 +154,7 @@ function attach(node: Node, name: string, value: Graph): void {
   node.attributes.set(name, { kind: 'graph', value });
 }
 
-/**
- * A session whose float16 inputs and outputs are spoken to in float32: a model converted to float16, ports and all, is fed and
- * judged like the float model that it was made from.
- */
-
-/** The session itself when it has no float16 ports. */
+/** A session with float32 in the place of float16 inputs and outputs. */
 export function withFloat32Ports(session: Session): Session {
   const isHalf = ({ type }: InputInfo): boolean => type === 'float16';
   const widened = (info: InputInfo): InputInfo => (isHalf(info) ? { ...info, type: 'float32' } : info);

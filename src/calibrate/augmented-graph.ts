@@ -51,7 +51,7 @@ export interface Probe {
   /** Undefined inside a body, where a run cannot tell them: its branch may not be taken. */
   readonly traced: TracedTensor | undefined;
   readonly columns: readonly (Statistic | 'nan')[];
-  /** Once its range fills these, its extremes may be left out (saturation.ts). */
+  /** Once its range fills these, its extremes may be left out (statistics-run.ts). */
   readonly limits?: Interval | undefined;
   /** Which elements leave the graph. */
   readonly elements: 'none' | 'sampled' | 'all';

@@ -170,7 +170,7 @@ export async function calibrate(
   };
 }
 
-/** Whether the range of one of the tensors leaves out what is masked (unmasked.ts). */
+/** Whether the range of one of the tensors leaves out what is masked (counted-elements.ts). */
 function hasMasks({ graph, opset }: Model, names: readonly string[]): boolean {
   const masks = softmaxOnly(graph, opset);
   return names.some((name) => masks.has(graph.values.get(name)!));

@@ -1,7 +1,17 @@
 /**
- * Which elements of a tensor count for its range: all but those that are masked before a Softmax (unmasked.ts; the bounds are found from the
- * rows of each sample, so that such samples run one by one), infinities that a constant of the model holds on purpose (ops/infinite.ts), and NaN
- * that a guard removes (nan-flow.ts). They are cut in the graph, before any statistic, and count as a value that the tensor has anyway.
+ * Which elements of a tensor count for its range: all but those that are masked before a Softmax, infinities that a constant of the model holds
+ * on purpose (ops/infinite.ts), and NaN that a guard removes (nan-flow.ts). They are cut in the graph, before any statistic, and count as
+ * a value that the tensor has anyway.
+ *
+ * Before a Softmax (quantizable/masked.ts), of each row of n elements those count that lie at most K below its largest:
+ *
+ *     K = ln(2 · 255 · n)
+ *
+ * All elements that lie lower have together less than n · e^-K = 1 / (2 · 255) of the row's sum, half a step of the 8 bits in which the result is
+ * read. So what is masked, by -100 or by minus infinity, counts as row maximum - K: the codes saturate there and the result is the same. A
+ * row in which everything is masked has nothing to say. In front of operators before the Softmax, bounds are single numbers, found from the operands
+ * of the sample at hand, so that such samples run one by one: where a scores + mask lies below its bound, so does it for any mask below
+ * bound - max(scores).
  */
 import type { Graph } from '../graph/graph.ts';
 import type { Model } from '../graph/model.ts';
@@ -14,6 +24,7 @@ import { append, appendReduction } from './graph-outputs.ts';
 import { cast } from './reductions.ts';
 import { guardedValues } from './nan-flow.ts';
 
+/** Cuts out of tensors of one model what does not count. */
 export class Counted {
   readonly #model: Model;
   readonly #guarded: ReadonlySet<Value>;
@@ -49,18 +60,9 @@ export class Counted {
   }
 }
 
-/**
- * Masks before a Softmax: what of a tensor counts on its way there (quantizable/masked.ts): of each row what lies at most K below its largest element.
- * All n elements of a row that lie lower have together less than n·e^-K of its sum; K = ln(2·255·n) makes that half a step of the
- * 8 bits in which the result is read. So what is masked, by -100 or by minus infinity, counts as row maximum - K: the codes saturate
- * there and the result is the same. A row in which everything is masked has nothing to say.
- *
- * Before the Softmax, bounds are single numbers, found from the operands of the sample at hand: where a scores + mask lies below its
- * bound, so does it for any mask below bound - max(scores).
- */
-
 /** Rows whose largest element lies this far below the largest of all rows are masked as a whole: masks begin at some thousands. */
 const wholeRow = 1000;
+/** Of float32. */
 const lowest = -3.4028234663852886e38;
 
 interface Reader {
@@ -68,13 +70,13 @@ interface Reader {
   readonly step: Step;
 }
 
-/** Scalars; absent where nothing is cut. */
+/** Bounds of a tensor, as scalars; absent where nothing is cut. */
 interface Bound {
   readonly floor?: Value | undefined;
   readonly ceiling?: Value | undefined;
 }
 
-/** By row, of the input of one Softmax: whether it counts, and its floor. */
+/** Of each row of the input of one Softmax: whether it counts, and its floor. */
 interface CountedRows {
   readonly counts: Value;
   readonly floor: Value;

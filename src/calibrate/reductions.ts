@@ -90,7 +90,7 @@ export function isPooled(value: Value, { traced, columns }: Probe): boolean {
 
 /**
  * How many channels have maxima of their own, for health: the images of convolutions have always the same number of them. What may
- * be left out later (saturation.ts) has no health: it would depend on when.
+ * be left out later (statistics-run.ts) has no health: it would depend on when.
  */
 export function channelsOf(tensor: Value, { traced, limits }: Probe): number | undefined {
   const dims = traced?.dims;

@@ -1,10 +1,17 @@
 /**
- * WAVE files (RIFF, and the extensible form of the Microsoft multimedia standards): a header of chunks, then interleaved
- * samples. Read to mono: the mean of the channels, integers divided by 2^(bits-1), so that full scale is -1 to 1.
+ * Clips of sound: WAVE files, read to mono float32, and clips at another rate.
+ *
+ * WAVE files (RIFF, and the extensible form of the Microsoft multimedia standards) are a header of chunks, then interleaved samples. A mono
+ * sample is the mean of the channels, integers divided by 2^(bits-1), so that full scale is -1 to 1.
+ *
+ * Resampling is a convolution with a windowed sinc, one set of coefficients per phase of the reduced ratio, sums in float64. 64 zero
+ * crossings to each side under a Kaiser window of 100 dB, cut off at 0.95 of the lower Nyquist frequency: flat up to 0.9 of it, silent above
+ * it. The first output sample lies on the first input sample; outside the clip there is silence.
  */
 import { dataErrors } from '../errors/data.ts';
 import type { RandomAccess } from './random-access.ts';
 
+/** What a WAVE file says of its samples. */
 export interface WavHeader {
   /** Samples per second. */
   readonly rate: number;
@@ -21,6 +28,7 @@ const wavFormats = { pcm: 1, float: 3, extensible: 0xfffe } as const;
 /** What writers to a pipe put where they do not know the size yet. */
 const unknownSize = 0xffffffff;
 
+/** Reads the chunks up to the samples. @throws DATA_WAV_* */
 export async function readWavHeader(file: RandomAccess): Promise<WavHeader> {
   if (file.size < 12) throw dataErrors.wavBroken(file.name, 'it is too short');
   const start = await file.read(0, 12);
@@ -86,18 +94,12 @@ function sampleReader(bytes: Buffer, bits: number, float: boolean): (at: number)
   return (at) => bytes.readIntLE(at, bits / 8) / full;
 }
 
-/**
- * Sound at another rate: convolution with a windowed sinc, one set of coefficients per phase of the reduced ratio, sums in
- * float64. 64 zero crossings to each side under a Kaiser window of 100 dB, cut off at 0.95 of the lower Nyquist frequency: flat
- * up to 0.9 of it, silent above it. The first output sample lies on the first input sample; outside the clip there is silence.
- */
-
 const zeroCrossings = 64;
 const rolloff = 0.95;
 /** Kaiser's formula for 100 dB: 0.1102 (100 - 8.7). */
 const beta = 10.06;
 
-/** What turns clips of rate `from` into clips of rate `to`, both in Hz; n samples become ceil(n · to / from). */
+/** Makes what turns clips of rate `from` into clips of rate `to`, both in Hz; n samples become ceil(n · to / from). */
 export function audioResampler(from: number, to: number): (clip: Float32Array) => Float32Array {
   if (from === to) return (clip) => clip;
   const divisor = gcd(from, to);

@@ -1,4 +1,7 @@
-/** The two kinds of dataset: samples that are reached by position, and a stream that is read from its start. */
+/**
+ * For data formats: what each declares of itself, and the two kinds of dataset that it can make: samples that are reached by position, and a
+ * stream that is read from its start. To add a format: a new file in formats/, and a line in open.ts.
+ */
 import { createHash } from 'node:crypto';
 import { QdqError } from '../errors/qdq-error.ts';
 import type { Names } from './file-tree.ts';
@@ -123,8 +126,6 @@ async function attempt(
     return [];
   }
 }
-
-/** What every data format declares of itself. Adding one is a new file here and a line in open.ts. */
 
 /** A `--data` argument, looked at once. */
 export interface Target {

@@ -1,4 +1,9 @@
-/** A folder or a zip archive as one thing: a sorted list of file names and a way to read each. Hidden files are left out. */
+/**
+ * A folder or a zip archive as one thing: a sorted list of file names and a way to read each. Hidden files are left out.
+ *
+ * The names of millions of files take little memory: their UTF-8 bytes in blocks of 1,024 names and a permutation that sorts them, some eight bytes
+ * a name beside its own; a string is made only when one is asked for. The order is that of JavaScript's sort (UTF-16 code units).
+ */
 import { opendir, readFile, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dataErrors } from '../errors/data.ts';
@@ -20,6 +25,7 @@ interface TreeReader {
   close(): Promise<void>;
 }
 
+/** The files below a folder. */
 export async function folderTree(path: string): Promise<FileTree> {
   const names = new NameCollector();
   await walk(path, '', names, []);
@@ -30,6 +36,7 @@ export async function folderTree(path: string): Promise<FileTree> {
   return { path, names: names.sorted(), open: () => Promise.resolve({ read, close: () => Promise.resolve() }) };
 }
 
+/** The files in an archive. */
 export async function zipTree(path: string): Promise<FileTree> {
   const archive = await openFile(path);
   try {
@@ -68,10 +75,7 @@ function isHidden(name: string): boolean {
   return name.startsWith('.') || name === '__MACOSX';
 }
 
-/**
- * Many file names in little memory: their UTF-8 bytes in blocks of 1,024 names and a permutation that sorts them, some eight bytes a name beside
- * its own; a string is made only when one is asked for. The order is that of JavaScript's sort (UTF-16 code units).
- */
+/** Names in a block. */
 const blockSize = 1024;
 
 interface Block {
@@ -106,6 +110,7 @@ export class NameCollector {
   }
 }
 
+/** A sorted list of names. */
 export class Names {
   static readonly none = new Names([], 0);
 

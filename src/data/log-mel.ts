@@ -2,6 +2,12 @@
  * Log-mel spectrograms, as speech models are fed with: windows of sound, their spectra, the energy in bands that are evenly spaced
  * to the ear, and its logarithm. The definitions are those of librosa (`filters.mel`, `feature.melspectrogram`), which PyTorch's
  * torchaudio and Whisper share up to the options. Sums are in float64, rounded once.
+ *
+ * The spectra are discrete Fourier transforms of real numbers, of any length n, because windows are often no power of two (Whisper's are 400):
+ *
+ *     X_k = Σ x_j · exp(-2πi · j · k / n), j = 0 … n - 1
+ *
+ * by mixed radix (Cooley and Tukey 1965), with a plain sum over each prime factor.
  */
 
 export const windows = ['hann', 'hamming', 'none'] as const;
@@ -45,7 +51,7 @@ export interface MelOptions {
 
 type Framing = Pick<MelOptions, 'fft' | 'hop' | 'center' | 'last'>;
 
-/** Windows in a clip of so many samples; below 1 there are none. */
+/** The number of windows in a clip of so many samples; below 1 there are none. */
 export function windowCount(length: number, { fft, hop, center, last }: Framing): number {
   const room = center === 'none' ? length - fft : length + 2 * (fft >> 1) - fft;
   return room < 0 ? 0 : Math.floor(room / hop) + (last === 'drop' ? 0 : 1);
@@ -59,7 +65,7 @@ export function samplesFor(windows: number, { fft, hop, center, last }: Framing)
 
 type Spectrogram = (clip: Float32Array) => Float32Array;
 
-/** What turns clips into [mel, windows], band by band. */
+/** Makes what turns clips into [mel, windows], band by band. */
 export function logMel(options: MelOptions): Spectrogram {
   const { mel, fft, hop, center, power } = options;
   const shape = windowOf(options);
@@ -153,16 +159,12 @@ function compress(energies: Float64Array, { log, floor, mean, std }: MelOptions)
   return Float32Array.from(energies, (value) => (value - mean) / std);
 }
 
-/**
- * The discrete Fourier transform of real numbers, of any length: mixed radix (Cooley and Tukey 1965), a plain sum over each prime
- * factor. The windows of speech models are often no power of two (Whisper's are 400), but have small factors. Sums are in float64.
- */
-
 interface Transform {
   /** |X_k|² for k = 0 … floor(n / 2) of the n numbers given, into `power`. */
   powers(values: Float64Array, power: Float64Array): void;
 }
 
+/** Makes the transform of n real numbers; its tables are made once. */
 export function realTransform(n: number): Transform {
   const [cos, sin] = [Math.cos, Math.sin].map((f) =>
     Float64Array.from({ length: n }, (_, k) => f((-2 * Math.PI * k) / n)),

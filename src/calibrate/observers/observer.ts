@@ -23,7 +23,7 @@ export interface BatchStatistics extends Readonly<Record<Statistic, Float32Array
   readonly fold?: number;
   /** With `fold`: the largest value of every channel, of the tensors whose channels are told apart. */
   readonly channels?: readonly (Float32Array | undefined)[];
-  /** Tensors that are observed only until they fill their limits (saturation.ts): health would depend on the order. */
+  /** Tensors that are observed only until they fill their limits (statistics-run.ts): health would depend on the order. */
   readonly limited?: readonly boolean[];
 }
 
