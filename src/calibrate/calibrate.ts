@@ -13,7 +13,7 @@ import { recordSkipped } from '../data/skip-bad.ts';
 import { calibrateErrors } from '../errors/calibrate.ts';
 import { dataErrors } from '../errors/data.ts';
 import type { Model } from '../graph/model.ts';
-import { softmaxOnly } from '../quantizable/masked.ts';
+import { softmaxOnly } from '../quantizable/attention.ts';
 import { planBatches, realElements, rowsFound, type Rows } from './batching.ts';
 import { diagnose } from './diagnose.ts';
 import { foldOf } from './health.ts';

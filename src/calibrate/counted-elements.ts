@@ -18,7 +18,7 @@ import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { Tensor } from '../onnx/tensor.ts';
-import { softmaxOnly, stepOf, type Step } from '../quantizable/masked.ts';
+import { softmaxOnly, stepOf, type Step } from '../quantizable/attention.ts';
 import { infiniteValues } from '../ops/infinite.ts';
 import { append, appendReduction } from './graph-outputs.ts';
 import { cast } from './reductions.ts';

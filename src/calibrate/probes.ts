@@ -11,7 +11,7 @@ import { copyModel } from '../graph/from-proto.ts';
 import type { Model } from '../graph/model.ts';
 import type { DataTypeName, TensorValue } from '../onnx/data-types.ts';
 import { elementTypes } from '../graph/element-types.ts';
-import { unobservable } from '../quantizable/keep.ts';
+import { unobservable } from '../quantizable/kept-nodes.ts';
 import { guardedValues, guardsBehind, nanStops } from './nan-flow.ts';
 import type { Observer } from './observers/observer.ts';
 import { activationFinder, outermostOwner, setOutputs } from './graph-outputs.ts';

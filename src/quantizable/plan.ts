@@ -13,7 +13,7 @@ import type {
 } from '../backends/targets/target.ts';
 import type { Node } from '../graph/node.ts';
 import type { Interval, WeightLayout } from '../ops/op.ts';
-import type { Reach } from './masked.ts';
+import type { Reach } from './attention.ts';
 
 /** What an override says of activations. */
 export interface ActivationScheme {

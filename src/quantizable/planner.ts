@@ -11,14 +11,11 @@ import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { topologicalDeep } from '../graph/walk.ts';
 import { specOf } from '../ops/index.ts';
-import { attentionNodes } from './attention.ts';
-import { findCandidates, type Candidate } from './candidates.ts';
-import { normalizingReasons } from './normalizing.ts';
-import { decide, demands } from './decide.ts';
-import { keeperOf } from './keep.ts';
-import { masksOf, type Masks, type Reach } from './masked.ts';
+import { attentionNodes, masksOf, type Masks, type Reach } from './attention.ts';
+import { findCandidates, type Candidate, decide, demands } from './candidates.ts';
+import { normalizingReasons, keepStems } from './float-for-accuracy.ts';
+import { keeperOf } from './kept-nodes.ts';
 import { keepEnds, storedWeights, type Goal } from './optimize.ts';
-import { keepStems } from './stem.ts';
 import {
   weightKey,
   type ActivationScheme,

@@ -9,8 +9,7 @@ import type { Value } from '../graph/value.ts';
 import { dataType } from '../onnx/data-types.ts';
 import { cannotOpen, recurrentActivations, recurrentCells } from '../ops/recurrent.ts';
 import { planErrors } from '../errors/quantizable.ts';
-import { gate, gruCell, lstmCell, type Cell } from './recurrent-cells.ts';
-import { ScanBuilder } from './scan-builder.ts';
+import { gate, gruCell, lstmCell, type Cell, ScanBuilder } from './recurrent-cells.ts';
 import { selectNodes, type SelectionRequest } from './selection.ts';
 
 /**

@@ -3,7 +3,7 @@ import type { Scheme } from '../backends/targets/target.ts';
 import { planErrors } from '../errors/quantizable.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
-import { isQuantizedAlready } from './keep.ts';
+import { isQuantizedAlready } from './kept-nodes.ts';
 import type { PlannedFloat } from './plan.ts';
 
 export interface SelectionRequest {

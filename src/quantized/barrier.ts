@@ -10,7 +10,7 @@ import { valueFinder, type Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { specOf } from '../ops/index.ts';
-import { isQuantizedAlready } from '../quantizable/keep.ts';
+import { isQuantizedAlready } from '../quantizable/kept-nodes.ts';
 import type { QdqPlan } from '../quantizable/plan.ts';
 
 export interface Guarded {

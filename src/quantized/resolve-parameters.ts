@@ -3,7 +3,7 @@ import { quantizedErrors } from '../errors/quantized.ts';
 import type { Value } from '../graph/value.ts';
 import type { Tensor } from '../onnx/tensor.ts';
 import type { Interval } from '../ops/op.ts';
-import { limitsOf } from '../quantizable/masked.ts';
+import { limitsOf } from '../quantizable/attention.ts';
 import {
   activationScheme,
   quantizerKey,

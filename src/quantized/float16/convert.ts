@@ -12,7 +12,7 @@ import { dataType } from '../../onnx/data-types.ts';
 import { float32ToFloat16, fromFloat32 } from '../../onnx/narrow-types.ts';
 import { Tensor } from '../../onnx/tensor.ts';
 import { narrowed } from '../../onnx/widened.ts';
-import { unobservable } from '../../quantizable/keep.ts';
+import { unobservable } from '../../quantizable/kept-nodes.ts';
 import { floatValues, isFixedInput, maskInHalf, reasonForFloat } from './precision.ts';
 
 const half = dataType('float16').code;

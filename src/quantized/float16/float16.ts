@@ -7,7 +7,7 @@ import { createFacts } from '../../graph/facts.ts';
 import { valueFinder, type Model } from '../../graph/model.ts';
 import { topologicalDeep } from '../../graph/walk.ts';
 import type { Interval } from '../../ops/op.ts';
-import { unobservable } from '../../quantizable/keep.ts';
+import { unobservable } from '../../quantizable/kept-nodes.ts';
 import { loneRegion, type Float16Plan, type PlannedFloat, type RegionPlan } from '../../quantizable/plan.ts';
 import type { PlanRequest } from '../../quantizable/planner.ts';
 import { plannedFloat, selectNodes } from '../../quantizable/selection.ts';

@@ -12,8 +12,8 @@ import { own } from '../../graph/names.ts';
 import { integersOf } from '../../graph/shapes/size.ts';
 import type { Value } from '../../graph/value.ts';
 import type { Interval } from '../../ops/op.ts';
-import { unobservable } from '../../quantizable/keep.ts';
-import { softmaxOnly } from '../../quantizable/masked.ts';
+import { unobservable } from '../../quantizable/kept-nodes.ts';
+import { softmaxOnly } from '../../quantizable/attention.ts';
 import type { NodeSelection } from '../../quantizable/selection.ts';
 
 /** The largest finite float16. */

@@ -1,7 +1,7 @@
 /** What no sample changes is computed in float: codes would cost accuracy there, and no sample could show it. */
 import { expect, it } from 'vitest';
 import { ortCpuX64 } from '../../src/backends/targets/onnxruntime-cpu.ts';
-import { fixedValues } from '../../src/quantizable/fixed.ts';
+import { fixedValues } from '../../src/quantizable/kept-nodes.ts';
 import { planQuantization } from '../../src/quantizable/planner.ts';
 import { buildModel, f32, i64, node, type ModelSpec } from '../support/build.ts';
 

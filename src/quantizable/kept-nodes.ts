@@ -8,10 +8,11 @@ import type { Graph } from '../graph/graph.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
+import { topologicalDeep } from '../graph/walk.ts';
+import { isRandom } from '../ops/index.ts';
 import { infiniteValues } from '../ops/infinite.ts';
+import type { Masks } from './attention.ts';
 import type { Candidate } from './candidates.ts';
-import { fixedValues } from './fixed.ts';
-import type { Masks } from './masked.ts';
 
 export interface Keeper {
   /** Why the node is kept whatever its operator says, or undefined. */
@@ -87,4 +88,23 @@ function onlyQuantized({ users, isOutput }: Value): boolean {
 /** The graph knows of a sparse initializer no more than its name. */
 function isSparse({ producer, isInput, initializer }: Value): boolean {
   return !producer && !isInput && !initializer;
+}
+
+/** Values that hold the same whatever the samples hold: made of constants, and of the shape of something, alone. */
+
+/** Results of such nodes. Random numbers vary, and what has a body is taken to. */
+export function fixedValues(model: Model): ReadonlySet<Value> {
+  const fixed = new Set<Value>();
+  const holds = (value: Value | null): boolean => value === null || value.isConstant || fixed.has(value);
+  const isFixed = (node: Node): boolean => {
+    if (node.is('Shape', 'Size')) return true;
+    if (isRandom(node)) return false;
+    const { inputs } = node;
+    return inputs.some((value) => value !== null) && inputs.every(holds) && node.subgraphs().length === 0;
+  };
+  for (const node of topologicalDeep(model.graph)) {
+    if (!isFixed(node)) continue;
+    for (const output of node.outputs) if (output) fixed.add(output);
+  }
+  return fixed;
 }
