@@ -2,6 +2,10 @@
  * Attention as it is written: a product of queries and keys, a scale (Mul, Div, or the square root of it on both sides before), masks
  * added or chosen, Softmax, a guard for rows without anything, a product with the values. Where its Softmax stays float, so does what
  * stands between the two products, all for one reason.
+ *
+ * Scores and the masks that are laid over them end in a Softmax and nowhere else. Where Softmax gives 0 it gives 0 for anything lower
+ * too, so that of such a tensor only the range counts in which it does not (calibrate/unmasked.ts), and a mask of -1e4 or minus infinity
+ * takes no codes away. Here: through which operators a bound goes, and which tensors have one.
  */
 import type { Graph } from '../graph/graph.ts';
 import type { Model } from '../graph/model.ts';
@@ -9,6 +13,8 @@ import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { topological } from '../graph/walk.ts';
 import type { Interval } from '../ops/op.ts';
+import type { Candidate } from './candidates.ts';
+import type { NodeSelection } from './selection.ts';
 
 /** What exporters put between the Softmax and the values. */
 const behind = ['Where', 'IsNaN', 'Not', 'Cast', 'Identity', 'Dropout', 'Mul', 'Slice', 'Reshape', 'Transpose'];
@@ -17,8 +23,8 @@ function isProduct(node: Node | undefined): boolean {
   return node?.is('MatMul') === true && node.inputs.every((value) => value && !value.isConstant);
 }
 
-/** The Softmax of each node that stands between the products of an attention, that of the Softmax itself among them. */
-export function attentionNodes(order: readonly Node[], masks: Masks): ReadonlyMap<Node, Node> {
+/** Maps each node to its Softmax, for those that stand between the products of an attention, the Softmax itself among them. */
+function attentionNodes(order: readonly Node[], masks: Masks): ReadonlyMap<Node, Node> {
   const found = new Map<Node, Node>();
   for (const softmax of order) {
     if (!softmax.is('Softmax')) continue;
@@ -59,12 +65,6 @@ function walk(
   return { nodes, product };
 }
 
-/**
- * Tensors that end in a Softmax and nowhere else: scores, and the masks that are laid over them. Where Softmax gives 0 it gives 0
- * for anything lower too, so that of such a tensor only the range counts in which it does not (calibrate/unmasked.ts), and a mask of
- * -1e4 or minus infinity takes no codes away. Here: through which operators a bound goes, and which tensors have one.
- */
-
 /** What one reader makes of a tensor on its way to a Softmax. */
 export type Step =
   /** It is the Softmax; `axis` may be negative. */
@@ -76,15 +76,16 @@ export type Step =
   /** The product with another operand, or the quotient by it. */
   | { readonly kind: 'scale'; readonly by: Value; readonly divided: boolean };
 
-/** Of their first input. */
+/** Operators that move, select or limit elements of their first input. */
 const movers = new Set([
   ...['Identity', 'Cast', 'Dropout', 'Reshape', 'Flatten', 'Transpose', 'Squeeze', 'Unsqueeze', 'Expand', 'Tile'],
   ...['Slice', 'Split', 'Gather', 'Clip', 'Trilu'],
 ]);
-/** Of any input. */
+/** Operators that select elements of any input. */
 const selectors = new Set(['Concat', 'Max', 'Min']);
 
 /**
+ * Says what a node makes of a tensor on its way to a Softmax.
  * @param index the position at which the node reads the tensor
  * @returns undefined where no bound goes through: what lies low before it may matter behind it
  */
@@ -108,7 +109,7 @@ export function stepOf(node: Node, index: number, opset: number): Step | undefin
   return undefined;
 }
 
-/** The activations and constants of a graph all of whose readers lead to a Softmax of the same graph. */
+/** Finds the activations and constants of a graph all of whose readers lead to a Softmax of the same graph. */
 export function softmaxOnly(graph: Graph, opset: number): ReadonlySet<Value> {
   const found = new Set<Value>();
   const look = (value: Value): void => {
@@ -148,7 +149,7 @@ function reachOf(node: Node, index: number, opset: number, result: string): Reac
   return { result, other: step.other.name, form };
 }
 
-/** Beyond these limits the codes of the result saturate, whatever the other operand is. */
+/** The limits of a constant beyond which the codes of the result saturate, whatever the other operand is. */
 export function limitsOf({ form }: Reach, result: Interval, other: Interval): Interval {
   switch (form) {
     case 'same':
@@ -162,7 +163,7 @@ export function limitsOf({ form }: Reach, result: Interval, other: Interval): In
   }
 }
 
-/** What of a plan's model is scores and masks. */
+/** The scores and masks of a model. */
 export interface Masks {
   /** Whether the range of the tensor leaves out what is masked. */
   has(value: Value): boolean;
@@ -171,7 +172,10 @@ export interface Masks {
   reach(node: Node, index: number, result: string): Reach | undefined;
 }
 
-/** @param edges whether int8 nodes write codes, whose limits bound the constants among the masks */
+/**
+ * Finds them.
+ * @param edges whether int8 nodes write codes, whose limits bound the constants among the masks
+ */
 export function masksOf(model: Model, edges: boolean): Masks {
   const found = [...model.graph.graphs()].map((graph) => softmaxOnly(graph, model.opset));
   const has = (value: Value): boolean => found.some((each) => each.has(value));
@@ -192,3 +196,27 @@ export function masksOf(model: Model, edges: boolean): Masks {
     reach,
   };
 }
+
+/** Adds to the reasons that the nodes of an attention whose Softmax stays float have one. What the user or the model itself says goes before. */
+export function attentionReasons(
+  order: readonly Node[],
+  int8: ReadonlyMap<Node, Candidate>,
+  masks: Masks,
+  reasons: ReadonlyMap<Node, string>,
+  selection: NodeSelection,
+): ReadonlyMap<Node, string> {
+  const all = new Map(reasons);
+  for (const [node, softmax] of attentionNodes(order, masks)) {
+    const reason = reasons.get(softmax);
+    const own = reasons.get(node);
+    const kept = selection.reason(node) ?? selection.reason(softmax);
+    if (int8.has(node) || int8.has(softmax) || kept !== undefined) continue;
+    if (reason === undefined || followsSoftmax.test(reason)) continue;
+    if (own === undefined || node === softmax || followsSoftmax.test(own)) all.set(node, `attention: ${reason}`);
+  }
+  return all;
+}
+
+/** What is said of a node only because of its neighbours or its operator. */
+const followsSoftmax =
+  /^(no int8 node feeds it|its result is only read in float|qdq has no int8 form of|onnxruntime has no int8)/;

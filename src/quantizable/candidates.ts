@@ -1,4 +1,8 @@
-/** First step of planning: each node by itself. Which could run in int8, and which limiting activations it takes in. */
+/**
+ * Which nodes run in int8, in two steps. First each node by itself: which could, and which limiting activations it takes in. Then by
+ * neighbours: a node between anchors follows when an int8 node feeds it and an int8 node wants its result; the wants are found
+ * backwards, the feeds forwards.
+ */
 import type { Placement, Target } from '../backends/targets/target.ts';
 import { own } from '../graph/names.ts';
 import type { Node } from '../graph/node.ts';
@@ -10,6 +14,7 @@ import { spectralReason } from './float-for-accuracy.ts';
 import type { Keeper } from './kept-nodes.ts';
 import type { NodeSelection } from './selection.ts';
 
+/** A node that could run in int8. */
 export interface Candidate {
   readonly node: Node;
   readonly rule: QuantizeRule;
@@ -19,6 +24,7 @@ export interface Candidate {
   readonly outputs: readonly Value[];
 }
 
+/** The candidates of a model. */
 interface Candidates {
   readonly byNode: Map<Node, Candidate>;
   /** Clamps that belong to another node's region. */
@@ -28,6 +34,7 @@ interface Candidates {
 }
 
 /**
+ * Finds the nodes that could run in int8.
  * @param nodes in dependency order
  * @param better why nodes are better left float than run in int8
  */
@@ -60,6 +67,7 @@ export function findCandidates(
   return { byNode, absorbed, reasons };
 }
 
+/** The node's int8 form, or why it has none. */
 function ruleOf(
   node: Node,
   target: Target,
@@ -84,7 +92,7 @@ function ruleOf(
   return spec.quantize(node);
 }
 
-/** Limiting activations that are the only reader of what stands before them. */
+/** Finds the limiting activations behind a node that are the only reader of what stands before them. */
 function clampsBehind(node: Node, selection: NodeSelection): Node[] {
   const clamps: Node[] = [];
   let value = node.output();
@@ -98,12 +106,7 @@ function clampsBehind(node: Node, selection: NodeSelection): Node[] {
   return clamps;
 }
 
-/**
- * Which candidates run in int8. A node between anchors follows when an int8 node feeds it and an int8 node wants its result:
- * first backwards for the wants, then forwards for the feeds.
- */
-
-/** Values that some node would read as codes if it runs in int8: found backwards, through nodes that only follow. */
+/** Finds backwards the values that some node would read as codes if it runs in int8, through nodes that only follow. */
 export function demands(
   order: readonly Node[],
   byNode: ReadonlyMap<Node, Candidate>,
@@ -122,7 +125,7 @@ export function demands(
 }
 
 /**
- * Forwards: anchors are int8; followers are when an int8 node feeds them and their result is wanted, or everywhere.
+ * Decides forwards: anchors are int8; followers are when an int8 node feeds them and their result is wanted, or everywhere.
  * Adds to `reasons` why the others are not.
  */
 export function decide(

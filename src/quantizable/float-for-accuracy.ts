@@ -1,7 +1,15 @@
 /**
- * Short-time Fourier transforms written as operators: a convolution (or product) with sines and cosines, then the magnitude
- * of the complex result, √(re² + im²). A spectrum spans more orders of magnitude than 8 bits with one scale resolve, and
- * squaring doubles the relative error before it: speech models lose most of their accuracy in these few nodes.
+ * Nodes that have an int8 form and are better left float, because they would cost more accuracy than they are worth:
+ *
+ * - Short-time Fourier transforms written as operators: a convolution (or product) with sines and cosines, then the magnitude of the
+ *   complex result, √(re² + im²). A spectrum spans more orders of magnitude than 8 bits with one scale resolve, and squaring doubles
+ *   the relative error before it: speech models lose most of their accuracy in these few nodes.
+ * - Normalizations that are written out and that no fusion makes one operator of, over the channels of images, say. Differences and
+ *   quotients would run between quantizers, where what stands around them does; a mean and a variance need more than 8 bits.
+ * - The stem of a float stream: a first convolution whose result no int8 node reads, but a normalization does, as that which cuts an
+ *   image into patches for a transformer or a ConvNeXt. Its int8 kernel cannot write float, so that the whole stream, which is float
+ *   from there on, would begin with 256 steps (26 dB in Swin, where the rest of the network adds less than that). It is a few per cent
+ *   of the work.
  */
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
@@ -12,7 +20,7 @@ import type { Candidate } from './candidates.ts';
 import { firstWeighted } from './optimize.ts';
 import type { NodeSelection } from './selection.ts';
 
-/** Why this node, which multiplies weights, is better left float; or undefined. */
+/** Why this node, which multiplies weights, belongs to a spectrum; or undefined. */
 export function spectralReason(node: Node): string | undefined {
   const output = node.output();
   if (output && onlySquared(output)) return 'its result is only squared, which doubles the error that 8 bits make';
@@ -53,7 +61,7 @@ function isSquare(node: Node | undefined): boolean {
   return exponent?.size === 1 && exponent.floats()[0] === 2;
 }
 
-/** re² + im² or its root, moved, or kept away from zero by a constant. */
+/** Whether a value is re² + im² or its root, moved, or kept away from zero by a constant. */
 function isSpectrum({ producer }: Value): boolean {
   if (!producer) return false;
   const inputs = producer.inputs.filter((value) => value !== null);
@@ -64,12 +72,7 @@ function isSpectrum({ producer }: Value): boolean {
   return passesOn && inputs[0] !== undefined && isSpectrum(inputs[0]);
 }
 
-/**
- * Normalizations that are written out and that no fusion makes one operator of, over the channels of images, say. Differences and
- * quotients would run between quantizers, where what stands around them does; a mean and a variance need more than 8 bits.
- */
-
-/** Why the nodes of such normalizations are better left float. */
+/** Why the nodes of normalizations that are written out are better left float. */
 export function normalizingReasons(nodes: readonly Node[]): ReadonlyMap<Node, string> {
   const reasons = new Map<Node, string>();
   for (const node of nodes) {
@@ -81,14 +84,7 @@ export function normalizingReasons(nodes: readonly Node[]): ReadonlyMap<Node, st
   return reasons;
 }
 
-/**
- * The stem of a float stream: a first convolution whose result no int8 node reads, but a normalization does, as that which cuts an image
- * into patches for a transformer or a ConvNeXt. Its int8 kernel cannot write float, so that the whole stream, which is float from
- * there on, would begin with 256 steps (26 dB in Swin, where the rest of the network adds less than that). It is a few per cent of the
- * work.
- */
-
-const reason =
+const stemReason =
   'it is the first operator with weights, and a float stream begins with its result: 256 steps would limit all that follows';
 
 /**
@@ -114,12 +110,12 @@ export function keepStems(
   if (stems.length === 0 || stems.length === anchors) return false;
   for (const node of stems) {
     byNode.delete(node);
-    reasons.set(node, reason);
+    reasons.set(node, stemReason);
   }
   return true;
 }
 
-/** Directly, or through operators that only follow their neighbours: a Reshape, a sum with positions, a class token joined. */
+/** Whether a normalization reads the value, directly or through operators that only follow their neighbours: a Reshape, a sum with positions, a class token joined. */
 function feedsNormalization(value: Value): boolean {
   const seen = new Set<Value>();
   const pending = [value];

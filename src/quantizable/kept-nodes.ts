@@ -14,6 +14,7 @@ import { infiniteValues } from '../ops/infinite.ts';
 import type { Masks } from './attention.ts';
 import type { Candidate } from './candidates.ts';
 
+/** Says which nodes are kept. */
 export interface Keeper {
   /** Why the node is kept whatever its operator says, or undefined. */
   node(node: Node): string | undefined;
@@ -22,6 +23,7 @@ export interface Keeper {
 }
 
 /**
+ * Makes the keeper of a model.
  * @param unranged names of tensors for which the samples gave no range
  * @param masks tensors whose range leaves out what is masked: infinity is among that
  */
@@ -85,14 +87,15 @@ function onlyQuantized({ users, isOutput }: Value): boolean {
   return !isOutput && users.size > 0 && [...users.keys()].every((user) => user.is('QuantizeLinear'));
 }
 
-/** The graph knows of a sparse initializer no more than its name. */
+/** Whether the constant is stored sparse: the graph knows no more than its name then. */
 function isSparse({ producer, isInput, initializer }: Value): boolean {
   return !producer && !isInput && !initializer;
 }
 
-/** Values that hold the same whatever the samples hold: made of constants, and of the shape of something, alone. */
-
-/** Results of such nodes. Random numbers vary, and what has a body is taken to. */
+/**
+ * Finds values that are the same whatever the samples hold: made of constants, and of the shape of something, alone. Random numbers
+ * vary, and what has a body is taken to.
+ */
 export function fixedValues(model: Model): ReadonlySet<Value> {
   const fixed = new Set<Value>();
   const holds = (value: Value | null): boolean => value === null || value.isConstant || fixed.has(value);

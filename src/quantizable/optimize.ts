@@ -11,6 +11,7 @@ import type { Candidate } from './candidates.ts';
 import type { StoredWeight } from './plan.ts';
 import type { NodeSelection } from './selection.ts';
 
+/** What --optimize may be. */
 export type Goal = 'latency' | 'accuracy' | 'size';
 
 const kept = {
@@ -20,7 +21,7 @@ const kept = {
 
 const weighted = (node: Node): boolean => specOf(node)?.weight !== undefined;
 
-/** Operators with weights before which there is none. @param order nodes in dependency order */
+/** Finds the operators with weights before which there is none. @param order nodes in dependency order */
 export function firstWeighted(order: readonly Node[]): Set<Node> {
   const behind = new Set<Value>();
   const first = new Set<Node>();
@@ -61,7 +62,7 @@ export function keepEnds(
 /** Below this a scale per channel and a node cost what the codes save. */
 const leastStored = 1024;
 
-/** Weights of nodes that stay float for another reason than the user's own choice. */
+/** Finds the weights of nodes that stay float for another reason than the user's own choice. */
 export function storedWeights(
   order: readonly Node[],
   int8: ReadonlyMap<Node, Candidate>,

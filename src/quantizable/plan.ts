@@ -15,13 +15,13 @@ import type { Node } from '../graph/node.ts';
 import type { Interval, WeightLayout } from '../ops/op.ts';
 import type { Reach } from './attention.ts';
 
-/** What an override says of activations. */
+/** How an activation is quantized. */
 export interface ActivationScheme {
   readonly type: ActivationType;
   readonly symmetric: boolean;
 }
 
-/** What an override says of a weight; whether it has a scale per channel, its axis says. */
+/** How a weight is quantized; whether it has a scale per channel, its axis says. */
 export interface WeightScheme {
   readonly type: WeightType;
   readonly range: WeightRange;
@@ -49,6 +49,7 @@ export interface TensorPlan {
   readonly int8Producer: boolean;
 }
 
+/** A quantized weight. */
 export interface WeightPlan {
   readonly name: string;
   /** Axis with one scale per channel; absent: one scale. */
@@ -100,13 +101,14 @@ export interface StoredWeight {
   readonly weight: WeightPlan;
 }
 
+/** A node that stays float, as files and users are told. */
 export interface FloatNode {
   readonly node: string;
   readonly op: string;
   readonly reason: string;
 }
 
-/** With what is needed to see to it that it really stays float. */
+/** The same with what is needed to see to it that it really stays float. */
 export interface PlannedFloat extends FloatNode {
   /** Name of its first output; absent where the node was quantized already, by whoever made the model. */
   readonly tensor?: string;
@@ -161,6 +163,7 @@ export interface MixedPlan extends CommonPlan {
   readonly parts: readonly { readonly key: string; readonly plan: Plan }[];
 }
 
+/** A plan of any format. */
 export type Plan = QdqPlan | NodePlan | Float16Plan | Bfloat16Plan | MixedPlan;
 
 /** The tensors that a plan of any kind looks at: quantized, or only observed. */
@@ -191,9 +194,10 @@ export function loneRegion(node: Node, weight?: RegionPlan['weight']): RegionPla
   };
 }
 
-/** What files and users are told of it. */
+/** Reduces it to what files and users are told. */
 export const toFloatNode = ({ node, op, reason }: PlannedFloat): FloatNode => ({ node, op, reason });
 
+/** The scheme of a tensor: its own, or that of the plan. */
 export function activationScheme(
   { scheme }: Pick<Plan, 'scheme'>,
   { as }: { readonly as?: ActivationScheme },

@@ -1,7 +1,13 @@
 /**
- * Fused float graph + scheme → plan. Anchors (Conv, Gemm, MatMul) run in int8 by themselves. The nodes between them follow
- * when an int8 node feeds them and an int8 node wants their result; a node that only reads or writes float stays float,
- * because a quantizer there would cost accuracy and time and win nothing.
+ * Fused float graph + scheme → plan. An operator's rule (ops/op.ts) speaks only of its own inputs and output; the planner decides by
+ * neighbours. Anchors (Conv, Gemm, MatMul) run in int8 by themselves. The nodes between them follow when an int8 node feeds them and
+ * an int8 node wants their result; a node that only reads or writes float stays float, because a quantizer there would cost accuracy
+ * and time and win nothing. A Relu or Clip behind a region belongs to it and vanishes when the output codes cannot leave its limits
+ * anyway. Quantizers stand on the edges of regions only; the last Gemm writes float. Bodies of If, Loop and Scan are planned with the
+ * main graph.
+ *
+ * What has an int8 form and stays float all the same: ranged.ts (no range in any sample), float-for-accuracy.ts, kept-nodes.ts,
+ * attention.ts, optimize.ts.
  */
 import type { Scheme, Target } from '../backends/targets/target.ts';
 import type { QdqError } from '../errors/qdq-error.ts';
@@ -11,7 +17,8 @@ import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { topologicalDeep } from '../graph/walk.ts';
 import { specOf } from '../ops/index.ts';
-import { attentionNodes, masksOf, type Masks, type Reach } from './attention.ts';
+import { activationsOf, ownActivations, ownWeights, sameActivations, takesChannels } from './scheme.ts';
+import { attentionReasons, masksOf, type Reach } from './attention.ts';
 import { findCandidates, type Candidate, decide, demands } from './candidates.ts';
 import { normalizingReasons, keepStems } from './float-for-accuracy.ts';
 import { keeperOf } from './kept-nodes.ts';
@@ -25,10 +32,10 @@ import {
   type RegionPlan,
   type TensorPlan,
   type WeightPlan,
-  type WeightScheme,
 } from './plan.ts';
 import { plannedFloat, selectNodes, type NodeSelection, type SelectionRequest } from './selection.ts';
 
+/** What is to be planned. */
 export interface PlanRequest extends SelectionRequest {
   readonly target: Target;
   readonly scheme: Scheme;
@@ -41,7 +48,7 @@ export interface PlanRequest extends SelectionRequest {
 /**
  * Plans the main graph and every body as one: a body's nodes stand before the node that owns it, as do the nodes whose values
  * the body captures. Names of tensors must be unique in the model.
- * Throws when a pattern matches nothing, or nothing can be quantized.
+ * @throws PLAN_NO_MATCH, PLAN_BAD_PATTERN, PLAN_NOTHING
  */
 export function planQuantization(model: Model, request: PlanRequest): QdqPlan {
   const selection = selectNodes(model, request);
@@ -81,16 +88,17 @@ export function planQuantization(model: Model, request: PlanRequest): QdqPlan {
     const planned = tensors.get(name);
     if (!planned && !regionOfOutput.has(value)) {
       const source = value.isConstant ? 'constant' : 'observe';
-      tensors.set(name, { name, source, ...apart(wanted, scheme), int8Producer: false });
+      tensors.set(name, { name, source, ...ownActivations(wanted, scheme), int8Producer: false });
     }
     if (reach) {
       const plan = tensors.get(name)!;
       tensors.set(name, { ...plan, reach: [...(plan.reach ?? []), reach] });
     }
-    const own = planned && !same(planned.as ?? usual(scheme), wanted) ? tensors.get(name)! : undefined;
+    const own =
+      planned && !sameActivations(planned.as ?? activationsOf(scheme), wanted) ? tensors.get(name)! : undefined;
     if (!own) return { tensor: name, input };
     const { conversions = [] } = own;
-    if (!conversions.some((each) => same(each, wanted)))
+    if (!conversions.some((each) => sameActivations(each, wanted)))
       tensors.set(name, { ...own, conversions: [...conversions, wanted] });
     return { tensor: name, input, as: wanted };
   };
@@ -106,7 +114,7 @@ export function planQuantization(model: Model, request: PlanRequest): QdqPlan {
       if (operand.role === 'activation') {
         if (floatBranch.get(node) === operand.index) continue;
         const reach = value.isConstant ? masks.reach(node, operand.index, outputs[0]!.name) : undefined;
-        activations.push(operandOf(value, operand.index, usual(schemeOf(node)), reach));
+        activations.push(operandOf(value, operand.index, activationsOf(schemeOf(node)), reach));
       } else if (operand.role === 'weight') {
         const own = schemeOf(node);
         const axis = takesChannels(target, own, node) ? operand.axis : undefined;
@@ -114,7 +122,7 @@ export function planQuantization(model: Model, request: PlanRequest): QdqPlan {
           name: value.name,
           ...(axis === undefined ? {} : { axis }),
           ...(operand.layout === undefined ? {} : { layout: operand.layout }),
-          ...weightApart(own, scheme),
+          ...ownWeights(own, scheme),
         };
         weights.set(weightKey(plan), plan);
         weight = { ...plan, input: operand.index };
@@ -158,37 +166,13 @@ export function planQuantization(model: Model, request: PlanRequest): QdqPlan {
   };
 }
 
-const usual = ({ activationType: type, activationSymmetric: symmetric }: Scheme): ActivationScheme => ({
-  type,
-  symmetric,
-});
-
-const same = (a: ActivationScheme, b: ActivationScheme): boolean => a.type === b.type && a.symmetric === b.symmetric;
-
-/** The scheme as a plan says it: nothing where it is that of the plan. */
-function apart(own: ActivationScheme, scheme: Scheme): { as?: ActivationScheme } {
-  return same(own, usual(scheme)) ? {} : { as: own };
-}
-
-function weightApart(
-  { weightType: type, weightRange: range, weightObserver: observer }: Scheme,
-  scheme: Scheme,
-): { as?: WeightScheme } {
-  if (type === scheme.weightType && range === scheme.weightRange && observer === scheme.weightObserver) return {};
-  return { as: { type, range, ...(observer === undefined ? {} : { observer }) } };
-}
-
+/** Whether the node works on the codes themselves: see OpSpec.moveCodes. */
 function movesCodes(opset: number, target: Target, scheme: Scheme, { node, rule }: Candidate): boolean {
   const { since = Infinity } = specOf(node)?.moveCodes ?? {};
   return target.movesCodes && scheme.activationType.endsWith('int8') && rule.output.kind === 'share' && opset >= since;
 }
 
-/** Whether the weights of this node may have one scale per channel. */
-function takesChannels({ perChannel, perChannelTypes }: Target, scheme: Scheme, { opType }: Node): boolean {
-  return scheme.perChannel && perChannelTypes.includes(scheme.weightType) && (perChannel?.includes(opType) ?? true);
-}
-
-/** Of each int8 sum the operand that an operator with weights makes for it alone: the sum is added inside that kernel. */
+/** Finds of each int8 sum the operand that an operator with weights makes for it alone: the sum is added inside that kernel. */
 function floatBranches(
   int8: ReadonlyMap<Node, Candidate>,
   regionOfOutput: ReadonlyMap<Value, Candidate>,
@@ -205,6 +189,7 @@ function floatBranches(
   return branches;
 }
 
+/** Plans the quantizer of an output. */
 function outputPlan(
   { node, rule }: Candidate,
   output: Value,
@@ -213,7 +198,7 @@ function outputPlan(
   activations: readonly Operand[],
 ): TensorPlan {
   const int8Producer = target.placement.activations === 'edges';
-  const base = { name: output.name, ...apart(usual(own), scheme), int8Producer };
+  const base = { name: output.name, ...ownActivations(activationsOf(own), scheme), int8Producer };
   const parameters = target.fixed[node.opType]?.[own.activationType];
   if (parameters) return { ...base, source: 'fixed', parameters };
   switch (rule.output.kind) {
@@ -234,42 +219,14 @@ function isQuantizer(node: Node): boolean {
   return node.is('QuantizeLinear', 'DequantizeLinear');
 }
 
+/** Why there is nothing to quantize. */
 function nothingToDo(order: readonly Node[], reasons: ReadonlyMap<Node, string>): QdqError {
   const quantizer = order.find(isQuantizer);
   if (quantizer) return planErrors.alreadyQuantized(quantizer.label);
   return planErrors.nothing([...new Set(reasons.values())].slice(0, 3));
 }
 
-/** The reasons, where those of an attention whose Softmax stays float are one. What the user or the model itself says goes before. */
-function attentionReasons(
-  order: readonly Node[],
-  int8: ReadonlyMap<Node, Candidate>,
-  masks: Masks,
-  reasons: ReadonlyMap<Node, string>,
-  selection: NodeSelection,
-): ReadonlyMap<Node, string> {
-  const all = new Map(reasons);
-  for (const [node, softmax] of attentionNodes(order, masks)) {
-    const reason = reasons.get(softmax);
-    const own = reasons.get(node);
-    const kept = selection.reason(node) ?? selection.reason(softmax);
-    if (
-      int8.has(node) ||
-      int8.has(softmax) ||
-      reason === undefined ||
-      followsSoftmax.test(reason) ||
-      kept !== undefined
-    )
-      continue;
-    if (own === undefined || node === softmax || followsSoftmax.test(own)) all.set(node, `attention: ${reason}`);
-  }
-  return all;
-}
-
-/** What is said of a node only because of its neighbours or its operator. */
-const followsSoftmax =
-  /^(no int8 node feeds it|its result is only read in float|qdq has no int8 form of|onnxruntime has no int8)/;
-
+/** The nodes that stay float, each with the first reason that holds. */
 function floatNodes(
   order: readonly Node[],
   int8: ReadonlyMap<Node, Candidate>,

@@ -9,6 +9,7 @@ import { observedTensors, type QdqPlan } from './plan.ts';
 import { planQuantization, type PlanRequest } from './planner.ts';
 
 /**
+ * Refines a plan by the ranges that calibration found.
  * @param plan made with the same request, before calibration
  * @param ranges of the tensors that it observes; one that is missing is left for the emission to complain about
  */

@@ -1,10 +1,16 @@
-/** One step of LSTM and GRU, as operators in the body of a Scan. */
+/**
+ * What a recurrent operator is opened to: products, and a Scan whose body is one step of LSTM or GRU.
+ *
+ *   LSTM  c' = σ(f)·c + σ(i)·tanh(g),  h' = σ(o)·tanh(c'),  from the gates i, o, f, g side by side
+ *   GRU   h' = h~ + z·(h − h~),  z, r = σ(…),  h~ = tanh(p + r·(R h + b)), or tanh(p + R (r·h)) when the reset comes first
+ */
 import { Graph } from '../graph/graph.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { dataType, type DataTypeName, type TypedArray } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
 
+/** One step in the body of a Scan. */
 export interface Cell {
   readonly body: ScanBuilder;
   readonly hidden: number;
@@ -16,14 +22,14 @@ export interface Cell {
   readonly clip: number | undefined;
 }
 
-/** An activation of a gate. onnxruntime clips the inputs of these, and not what an LSTM's cell state goes through. */
+/** Appends the activation of a gate. onnxruntime clips the inputs of these, and not what an LSTM's cell state goes through. */
 export function gate({ body, activations, clip }: Cell, index: number, value: Value): Value {
   const bound = (name: string, limit: number): Value => body.constant(name, 'float32', [], Float32Array.of(limit));
   const limited = clip === undefined ? value : body.one('Clip', value, bound('least', -clip), bound('most', clip));
   return body.one(activations[index]!, limited);
 }
 
-/** c' = σ(f)·c + σ(i)·tanh(g), h' = σ(o)·tanh(c'), from the gates i, o, f, g side by side. */
+/** Appends a step of LSTM to the state and the gates of this step; returns h' and c'. */
 export function lstmCell(own: Cell, cell: Value, gates: Value): Value[] {
   const { body, hidden, activations } = own;
   // One function for the three that lie together.
@@ -38,7 +44,7 @@ export function lstmCell(own: Cell, cell: Value, gates: Value): Value[] {
   return [body.one('Mul', output, body.one(activations[2]!, next)), next];
 }
 
-/** h' = h~ + z·(h - h~) with z, r = σ(…), h~ = tanh(p + r·(R h + b)), or tanh(p + R (r·h)) when the reset comes first. */
+/** Appends a step of GRU; returns h'. @param candidateBias b, when the reset gate comes after the product with R */
 export function gruCell(
   cell: Cell,
   state: Value,
@@ -68,8 +74,6 @@ export function gruCell(
   const made = gate(cell, 1, one(add, part(step, zr, all), candidate(reset)));
   return one('Add', made, one('Mul', update, one('Sub', state, made)));
 }
-
-/** Builds what a recurrent operator is opened to: products, and a Scan whose body is one step. */
 
 /** Makes nodes in one graph, before an anchor or at its end, all named after the node that is opened. */
 export class ScanBuilder {

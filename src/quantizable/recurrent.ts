@@ -1,7 +1,7 @@
 /**
  * LSTM, GRU and RNN opened up: one product of the whole sequence with W, then a Scan whose body multiplies the state with R and
- * computes the gates. Equal in value; the products are MatMuls with constant weights, which have integer kernels in static form
- * too, as the operators themselves have not. (In dynamic form LSTM has a kernel of its own: DynamicQuantizeLSTM.)
+ * computes the gates. Equal in value; the products are MatMuls with constant weights, which have integer kernels in static
+ * quantization too, as the operators themselves have not. (In dynamic quantization LSTM has a kernel of its own: DynamicQuantizeLSTM.)
  */
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
@@ -99,6 +99,7 @@ function aliveSteps(build: ScanBuilder, sequence: Value, lengths: Value): Value 
   return build.one('Unsqueeze', build.one('Less', before, build.one('Unsqueeze', wide.output()!, axis(0))), axis(2));
 }
 
+/** What one direction of the operator is opened with. */
 interface Direction {
   readonly hidden: number;
   readonly reverse: boolean;

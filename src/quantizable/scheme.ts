@@ -1,7 +1,9 @@
-/** From flags and target to one scheme: which integer types, symmetric or not, per channel or not. */
+/** Flags and target → one scheme: which integer types, symmetric or not, per channel or not. */
 import { targets } from '../backends/targets/index.ts';
 import type { ActivationType, Scheme, Target, TargetFormat, WeightType } from '../backends/targets/target.ts';
 import { planErrors } from '../errors/quantizable.ts';
+import type { Node } from '../graph/node.ts';
+import type { ActivationScheme, WeightScheme } from './plan.ts';
 
 /** What a user may ask for; everything left out is the target's choice. */
 export interface SchemeRequest {
@@ -13,6 +15,7 @@ export interface SchemeRequest {
   readonly weightObserver?: string | undefined;
 }
 
+/** Finds a target by its name. @throws PLAN_TARGET */
 export function findTarget(name: string): Target {
   const target = targets.find((t) => t.name === name);
   if (!target)
@@ -24,6 +27,7 @@ export function findTarget(name: string): Target {
 }
 
 /**
+ * Resolves what the user asked for against the target's defaults.
  * @throws PLAN_TYPES for a pair of types that no kernel multiplies, PLAN_TARGET_TYPES, PLAN_TARGET_SYMMETRY and
  * PLAN_TARGET_CHANNELS for what the target does not take
  */
@@ -58,7 +62,7 @@ export function resolveScheme(target: Target, request: SchemeRequest): Scheme {
   };
 }
 
-/** @throws PLAN_TARGET_FORMAT */
+/** Checks that the target runs the format. @throws PLAN_TARGET_FORMAT */
 export function checkFormat(target: Target, format: TargetFormat): void {
   if (!target.formats.includes(format)) throw planErrors.targetFormat(target, format);
 }
@@ -69,7 +73,7 @@ export function leastOpset({ activationType, weightType, perChannel }: Scheme, t
   return Math.max(wide ? 21 : perChannel ? 13 : 10, target?.opset.least ?? 0);
 }
 
-/** "u8 activations, s8 weights per channel" */
+/** Describes the scheme: "u8 activations, s8 weights per channel". */
 export function describeScheme(scheme: Scheme): string {
   const short = (type: string): string => type.replace('uint', 'u').replace('int', 's');
   const range = { full: '', reduced: ' in 7 bits', pairs: ' kept from saturating' }[scheme.weightRange];
@@ -88,4 +92,32 @@ function weightRange(
 ): Scheme['weightRange'] {
   if (reduceRange !== undefined) return reduceRange ? 'reduced' : 'full';
   return activationType === 'uint8' && weightType === 'int8' ? base.weightRange : 'full';
+}
+
+/** What a scheme says of activations. */
+export const activationsOf = ({ activationType: type, activationSymmetric: symmetric }: Scheme): ActivationScheme => ({
+  type,
+  symmetric,
+});
+
+export const sameActivations = (a: ActivationScheme, b: ActivationScheme): boolean =>
+  a.type === b.type && a.symmetric === b.symmetric;
+
+/** How a plan says the scheme of an activation: nothing where it is that of the plan. */
+export function ownActivations(own: ActivationScheme, scheme: Scheme): { as?: ActivationScheme } {
+  return sameActivations(own, activationsOf(scheme)) ? {} : { as: own };
+}
+
+/** How a plan says the scheme of a weight: nothing where it is that of the plan. */
+export function ownWeights(
+  { weightType: type, weightRange: range, weightObserver: observer }: Scheme,
+  scheme: Scheme,
+): { as?: WeightScheme } {
+  if (type === scheme.weightType && range === scheme.weightRange && observer === scheme.weightObserver) return {};
+  return { as: { type, range, ...(observer === undefined ? {} : { observer }) } };
+}
+
+/** Whether the weights of this node may have one scale per channel. */
+export function takesChannels({ perChannel, perChannelTypes }: Target, scheme: Scheme, { opType }: Node): boolean {
+  return scheme.perChannel && perChannelTypes.includes(scheme.weightType) && (perChannel?.includes(opType) ?? true);
 }

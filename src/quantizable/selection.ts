@@ -6,6 +6,7 @@ import type { Node } from '../graph/node.ts';
 import { isQuantizedAlready } from './kept-nodes.ts';
 import type { PlannedFloat } from './plan.ts';
 
+/** Which nodes the user names, and what overrides say. */
 export interface SelectionRequest {
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];
@@ -28,6 +29,7 @@ export interface NodeOverrides {
   scheme(node: Node): Scheme | undefined;
 }
 
+/** What the selection says of single nodes. */
 export interface NodeSelection {
   /** Undefined when selected, else why not. */
   reason(node: Node): string | undefined;
@@ -41,7 +43,7 @@ export interface NodeSelection {
   apart(node: Node, host: Node): boolean;
 }
 
-/** What a plan says of a node that it leaves float. */
+/** Makes the plan's entry for a node that it leaves float. */
 export function plannedFloat(node: Node, reason: string, selection: NodeSelection): PlannedFloat {
   const tensor = isQuantizedAlready(node) ? undefined : node.outputs.find((value) => value !== null)?.name;
   return {
@@ -55,7 +57,7 @@ export function plannedFloat(node: Node, reason: string, selection: NodeSelectio
 
 export type NodeTest = (node: Node) => boolean;
 
-/** Throws when a pattern matches nothing, with the nearest name. */
+/** Compiles a selection. @throws PLAN_NO_MATCH for a pattern that matches nothing, with the nearest name; PLAN_BAD_PATTERN */
 export function selectNodes(model: Model, request: SelectionRequest): NodeSelection {
   const include = compilePatterns(model, 'include', request.include ?? [], request.fused);
   const exclude = compilePatterns(model, 'exclude', request.exclude ?? [], request.fused);
@@ -80,7 +82,7 @@ export function selectNodes(model: Model, request: SelectionRequest): NodeSelect
 
 type PatternFlag = 'include' | 'exclude' | 'override';
 
-/** @throws PLAN_NO_MATCH, PLAN_BAD_PATTERN */
+/** Compiles patterns to tests of nodes. @throws PLAN_NO_MATCH, PLAN_BAD_PATTERN */
 export function compilePatterns(
   model: Model,
   flag: PatternFlag,

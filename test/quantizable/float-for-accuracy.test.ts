@@ -1,10 +1,11 @@
-/** A convolution with sines and cosines, some way to the magnitude, and a convolution that reads it. */
+/** What stays float because int8 would cost too much accuracy there: spectra, normalizations that are written out, stems. */
 import { describe, expect, it } from 'vitest';
 import { ortCpuX64 } from '../../src/backends/targets/onnxruntime-cpu.ts';
 import type { NodeProto } from '../../src/onnx/messages.ts';
 import { planQuantization, type PlanRequest } from '../../src/quantizable/planner.ts';
 import { buildModel, f32, i64, node, scalar, type ModelSpec } from '../support/build.ts';
 
+/** A convolution with sines and cosines, some way to the magnitude, and a convolution that reads it. */
 function frontEnd(middle: readonly NodeProto[], more: Partial<PlanRequest> = {}): Record<string, string> {
   const model = buildModel({
     inputs: { x: [1, 1, 64] },
@@ -110,8 +111,6 @@ describe('a normalization that is written out', () => {
   });
 });
 
-/** A first convolution that begins a float stream stays float; one that an int8 node reads does not. */
-
 const patches = node('Conv', ['x', 'w'], ['c'], { kernel_shape: [2, 2], strides: [2, 2] }, { name: 'patches' });
 const base: ModelSpec = {
   opset: 17,
@@ -141,16 +140,18 @@ const plan = (spec: ModelSpec, include: string[] = []) => {
   return { int8: regions.map((region) => region.node), reason: float.find((each) => each.node === 'patches')?.reason };
 };
 
-it('stays float before a normalization, through what only follows, and says why', () => {
-  expect(plan(base)).toEqual({ int8: ['product'], reason: expect.stringContaining('a float stream begins') });
-});
+describe('the stem of a float stream', () => {
+  it('stays float before a normalization, through what only follows, and says why', () => {
+    expect(plan(base)).toEqual({ int8: ['product'], reason: expect.stringContaining('a float stream begins') });
+  });
 
-it('is int8 where the user names it, or where nothing else would be', () => {
-  expect(plan(base, ['Conv', 'MatMul']).int8).toContain('patches');
-  expect(plan({ ...base, nodes: base.nodes.slice(0, -1), outputs: ['n'] }).int8).toEqual(['patches']);
-});
+  it('is int8 where the user names it, or where nothing else would be', () => {
+    expect(plan(base, ['Conv', 'MatMul']).int8).toContain('patches');
+    expect(plan({ ...base, nodes: base.nodes.slice(0, -1), outputs: ['n'] }).int8).toEqual(['patches']);
+  });
 
-it('is int8 where another convolution reads it, too', () => {
-  const both = [...base.nodes, node('Conv', ['c', 'k'], ['z'], {}, { name: 'second' })];
-  expect(plan({ ...base, nodes: both, outputs: ['y', 'z'] }).int8).toContain('patches');
+  it('is int8 where another convolution reads it, too', () => {
+    const both = [...base.nodes, node('Conv', ['c', 'k'], ['z'], {}, { name: 'second' })];
+    expect(plan({ ...base, nodes: both, outputs: ['y', 'z'] }).int8).toContain('patches');
+  });
 });
