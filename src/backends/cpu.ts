@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 
+/** The CPU of this machine. */
 export interface CpuInfo {
   readonly model: string;
   /** As Node names it: x64, arm64, ... */
@@ -21,6 +22,7 @@ export interface CpuInfo {
 
 let cached: CpuInfo | undefined;
 
+/** Describes the CPU, once per process. */
 export function cpuInfo(): CpuInfo {
   return (cached ??= describe(cpus()[0]?.model.trim() ?? 'unknown', readFeatures()));
 }

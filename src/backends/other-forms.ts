@@ -43,6 +43,7 @@ export function otherForm(source: string | Model): OtherForm | undefined {
   return { model, ...(widened && { widened }), ...(turned.length > 0 && { turned }) };
 }
 
+/** A model with tensors beside the outputs that are none. */
 export interface TensorForm {
   readonly model: Model;
   /** Names of the outputs that are no tensors → the tensors that stand for them. */

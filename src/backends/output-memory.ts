@@ -19,7 +19,7 @@ import type { Value } from '../graph/value.ts';
 /** The first operator set that has sequences. */
 const sequences = 11;
 const markName = 'qdq_written';
-/** Of the error with which the binding ends at a sequence. */
+/** Words of the error with which the binding ends at a sequence. */
 const sequenceError = 'Non tensor type is temporarily not supported';
 
 /** Appends the empty sequence that is to be the first output of the graph; undefined where its operator set has no sequences. */

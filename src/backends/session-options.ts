@@ -43,7 +43,7 @@ interface Fallback {
 
 const levels = ['all', 'extended', 'basic', 'disabled'] as const;
 
-/** In this order. A single fusion that is known to fail comes first: without it, the rest of the optimizer may well do its work. */
+/** Tried in this order. A single fusion that is known to fail comes first: without it, the rest of the optimizer may well do its work. */
 const fallbacks: readonly Fallback[] = [
   { options: { without: ['ReshapeFusion'] }, words: 'without ReshapeFusion' },
   { options: { level: 'extended' }, words: "at optimization level 'extended'" },

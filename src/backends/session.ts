@@ -17,6 +17,7 @@ import { serializeModel, type SerializedModel } from './serialized-model.ts';
 
 type Tensors = Readonly<Record<string, TensorValue>>;
 
+/** A model that is open for running. */
 export interface Session {
   readonly inputs: readonly InputInfo[];
   readonly outputs: readonly InputInfo[];

@@ -94,6 +94,7 @@ export interface AugmentedGraph {
   readonly phase?: string | undefined;
 }
 
+/** How the graph is to be augmented. */
 export interface StatisticsForm extends Partial<Shapes> {
   /** Outputs of the model that the copy returns as well. */
   readonly kept?: readonly string[];

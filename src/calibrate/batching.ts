@@ -9,6 +9,7 @@ import { activationFinder } from './graph-outputs.ts';
 import type { Observer } from './observers/observer.ts';
 import type { Elements } from './statistics-reader.ts';
 
+/** How samples share runs, and what the user should know of it. */
 export interface Batching {
   readonly runs: Runs;
   readonly note: string | undefined;

@@ -26,6 +26,7 @@ import { hasOpenShapes } from './shapes.ts';
 import { StatisticsRun } from './statistics-run.ts';
 import type { Suspect } from './statistics-reader.ts';
 
+/** Options of a calibration. */
 export interface CalibrateOptions {
   /** Hash of the model's file: the state is refused for any other. */
   readonly modelSha256: string;

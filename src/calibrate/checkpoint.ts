@@ -55,11 +55,12 @@ export function readCheckpoint(
   }
 }
 
+/** Removes a checkpoint, if there is one. */
 export function removeCheckpoint(path: string): void {
   rmSync(path, { force: true });
 }
 
-/** With the samples at these places taken in too. */
+/** Adds samples to those that were taken in: `taken` with 1 at these places of the selection. */
 export function withPlaces(taken: Uint8Array, places: readonly number[]): Uint8Array {
   const last = places.reduce((most, place) => Math.max(most, place), taken.length - 1);
   const all = new Uint8Array(last + 1);

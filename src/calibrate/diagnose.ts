@@ -21,6 +21,7 @@ import { guardedValues } from './nan-flow.ts';
 import { floatTypes } from './probes.ts';
 import { append, setOutputs } from './graph-outputs.ts';
 
+/** The inputs of one sample. */
 export interface NamedFeeds {
   readonly id: string;
   readonly inputs: Readonly<Record<string, TensorValue>>;

@@ -21,12 +21,13 @@ import { append } from './graph-outputs.ts';
 /** The first operator set whose Slice has a stride; and the first that can work out a stride or gather by row. */
 const slices = 10;
 const gathers = 11;
-/** Beyond every end. */
+/** A place beyond the end of every tensor. */
 const far = 2n ** 62n;
 
 /** Budgets that are brought out of the blocked layout, for a sample of them. */
 const spare = 4;
 
+/** What is known of the shapes of a run. */
 export interface Shapes {
   /** Samples of data in a run. */
   readonly samples: number;
@@ -34,6 +35,7 @@ export interface Shapes {
   readonly open: boolean;
 }
 
+/** The sampled elements of a tensor. */
 export interface Taken {
   /** float32; the value itself where all of it is taken. */
   readonly value: Value;
@@ -51,6 +53,7 @@ interface Steps {
   readonly sign: Value;
 }
 
+/** Appends the nodes that sample tensors to one graph; constants and steps are shared. */
 export class Sampler {
   readonly #graph: Graph;
   readonly #opset: number;

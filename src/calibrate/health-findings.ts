@@ -47,7 +47,7 @@ export interface Health {
 
 /** Share of the range above which a tensor counts as growing: it would double the error of many a scale in ten times the samples. */
 const growingShare = 0.02;
-/** Above this ratio what is usual shares a quarter of the codes. */
+/** Largest over usual magnitude above which a tensor has outliers: usual values then share a quarter of the codes. */
 const outlierRatio = 4;
 /** Fewer samples leave folds empty and channels equal by chance. */
 const leastSamples = 20;
@@ -73,7 +73,10 @@ export function healthOf(tensors: readonly string[], arrays: ObserverState, samp
   };
 }
 
-/** The mean part of the range that is lost without one of the folds. */
+/**
+ * The mean part of the range that is lost without one of the folds: mean over the folds f of 1 - w_f / w, where w is the width of the range,
+ * zero included, and w_f its width without the samples of f.
+ */
 function shareOf({ min, max }: HealthState, tensor: number): number {
   const held = filledFolds(max, tensor);
   const widthOf = (among: readonly number[]): number =>
@@ -100,7 +103,7 @@ function outlierRatioOf(arrays: ObserverState, { min, max }: HealthState, count:
   return Number.isFinite(least) ? largest / least : 1;
 }
 
-/** Of |x|, to the width of a bin. */
+/** A percentile of |x|, to the width of a bin. */
 function percentileOfMagnitude({ low, high, count, total }: ReturnType<typeof binsOf>, fraction: number): number {
   const ends = Array.from(count, (_, i) => Math.max(-low[i]!, high[i]!));
   const order = [...count.keys()].sort((a, b) => ends[a]! - ends[b]!);

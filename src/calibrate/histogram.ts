@@ -1,6 +1,10 @@
 /**
- * Histograms whose bins are the floats' own leading bits: sign, exponent and eight bits of mantissa, so that a bin is at most
- * 0.4 % of its value wide. They need no range beforehand, however far an outlier lies, and merge by addition. Counts are kept in
+ * Histograms whose bins are the floats' own leading bits: sign, exponent and eight bits of mantissa. The bin of a positive normal number x with
+ * exponent e and leading mantissa bits m holds
+ *
+ *     2^e · (1 + m / 256) ≤ x < 2^e · (1 + (m + 1) / 256)
+ *
+ * so that it is at most 0.4 % of its value wide. They need no range beforehand, however far an outlier lies, and merge by addition. Counts are kept in
  * pages of one sign and exponent each, of which a tensor fills a few dozen; sorted by page they are a canonical form.
  */
 import type { TypedArray } from '../onnx/data-types.ts';
@@ -9,7 +13,7 @@ import { Counter, pageBins, pagesEach, partsOf, type Floats } from './kernels/co
 const exponentShift = 23;
 const mantissaShift = exponentShift - Math.log2(pageBins);
 const signBit = 256;
-/** Of infinity and NaN. */
+/** The exponent of infinity and NaN. */
 const lastExponent = 255;
 
 const float = new Float32Array(1);
@@ -73,6 +77,7 @@ export interface Histograms {
   readonly counts: Float64Array;
 }
 
+/** The histograms of many tensors in one canonical form. */
 export function joinHistograms(histograms: readonly Histogram[]): Histograms {
   return ofPages(
     histograms.flatMap((histogram, tensor) =>
@@ -94,7 +99,7 @@ export function mergeHistograms(a: Histograms, b: Histograms): Histograms {
   return ofPages([...parts].map(([page, counts]) => ({ page, counts })).sort((x, y) => x.page - y.page));
 }
 
-/** How much each of `count` tensors counts in all. */
+/** Sums the counts of each of `count` tensors. */
 export function pageSums({ pages, counts }: Histograms, count: number): Float64Array {
   const sums = new Float64Array(count);
   pages.forEach((page, at) => {
@@ -104,7 +109,7 @@ export function pageSums({ pages, counts }: Histograms, count: number): Float64A
   return sums;
 }
 
-/** With the counts of each tensor multiplied. */
+/** Multiplies the counts of each tensor by a number of its own. */
 export function scaleHistograms({ pages, counts }: Histograms, by: Float64Array): Histograms {
   return {
     pages,

@@ -7,6 +7,7 @@ import { mergeErrors } from '../errors/merge.ts';
 import { observerOf } from './observers/index.ts';
 import type { CalibrationState, ShardPart } from './state.ts';
 
+/** A state and where it is from. */
 export interface NamedState {
   /** How errors call it. */
   readonly path: string;
@@ -14,6 +15,7 @@ export interface NamedState {
 }
 
 /**
+ * Merges shards.
  * @param states shards of one calibration, or what a partial merge made of them; at least one
  * @param partial a result from which shards are missing is wanted all the same
  * @throws MERGE_*

@@ -9,7 +9,7 @@
 import { calibrateErrors } from '../errors/calibrate.ts';
 import { valueFinder, type Model } from '../graph/model.ts';
 
-/** In real units; contains zero, because zero must stay exact in int8 (padding, ReLU). */
+/** An interval in real units; contains zero, because zero must stay exact in int8 (padding, ReLU). */
 export interface Range {
   readonly min: number;
   readonly max: number;
@@ -24,7 +24,7 @@ export function widened(ranges: Ranges, least: number | undefined): Ranges {
   return new Map([...ranges].map(([tensor, { min, max }]) => [tensor, { min, max: Math.max(max, min + least) }]));
 }
 
-/** By tensor name, in the order in which the tensors were asked for. */
+/** Ranges by tensor name, in the order in which the tensors were asked for. */
 export type Ranges = ReadonlyMap<string, Range>;
 
 const decimal = String.raw`[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?`;

@@ -22,6 +22,7 @@ export const reductions = {
   sum: { op: 'ReduceSum', neutral: 0 },
 } as const;
 
+/** One of them. */
 export type Reduction = (typeof reductions)[keyof typeof reductions];
 
 /**
@@ -66,6 +67,7 @@ function constant(graph: Graph, value: number, dims: readonly number[]): Value {
 export type Reduced = Exclude<Column, 'stride'>;
 
 const pools = { max: 'GlobalMaxPool', nan: 'GlobalAveragePool', min: undefined, tie: undefined } as const;
+/** The reduction of each column. */
 export const reductionOf = {
   max: reductions.max,
   min: reductions.min,
@@ -112,6 +114,7 @@ export function asFloat32(tensor: Value, { traced }: Probe): Value {
   return traced?.type === 'float32' ? tensor : cast(tensor);
 }
 
+/** Appends a Cast to float32. */
 export function cast(value: Value): Value {
   const float = append(value.graph, 'Cast', [value]);
   float.producer!.setInt('to', dataType('float32').code);

@@ -12,6 +12,7 @@ import type { DataTypeName, TensorValue } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import { activationFinder, append, setOutputs } from './graph-outputs.ts';
 
+/** What a run tells of a tensor. */
 export interface TracedTensor {
   readonly type: DataTypeName;
   readonly dims: readonly number[];

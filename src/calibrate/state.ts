@@ -49,6 +49,7 @@ export interface Shards {
   readonly parts: readonly ShardPart[];
 }
 
+/** One shard of those that a state holds. */
 export interface ShardPart {
   /** From 1. */
   readonly index: number;

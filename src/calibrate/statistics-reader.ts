@@ -18,6 +18,7 @@ export interface Suspect {
   readonly certain: boolean;
 }
 
+/** What one run tells. */
 export interface Reading {
   readonly values: BatchStatistics & Required<Pick<BatchStatistics, 'channels'>>;
   /** A statistic that is not finite, one that proves something is wrong if there is any. */

@@ -1,4 +1,4 @@
-/** Arrays with samples along their first axis → a dataset; what .npy, .npz and .safetensors have in common. */
+/** Datasets of arrays with samples along their first axis: what .npy, .npz and .safetensors have in common. */
 import type { DataTypeName, TensorValue, TypedArray } from '../onnx/data-types.ts';
 import { dataErrors } from '../errors/data.ts';
 import { checkNames, fits, withBatchAxis } from './model-inputs.ts';
@@ -6,6 +6,7 @@ import { convert, convertible } from './convert.ts';
 import { indexedDataset } from './dataset.ts';
 import type { Dataset, InputInfo } from './sample.ts';
 
+/** Type and shape of an array. */
 export interface ArrayHeader {
   readonly type: DataTypeName;
   readonly shape: readonly number[];
@@ -18,12 +19,14 @@ export interface Column {
   readonly input: InputInfo;
 }
 
+/** The arrays of one file, open. */
 export interface ArrayReader {
   /** The elements of one row of the array called `name`. */
   row(name: string, position: number): Promise<TypedArray>;
   close(): Promise<void>;
 }
 
+/** What a dataset of arrays is made of. */
 export interface ArrayOptions {
   readonly source: string;
   readonly format: string;
@@ -36,6 +39,7 @@ export interface ArrayOptions {
 
 const labelNames = ['labels', 'y'];
 
+/** Which array feeds which input. */
 export interface ArrayPairs {
   /** Name of an array and the input that it feeds. */
   readonly pairs: readonly (readonly [string, InputInfo])[];
@@ -43,7 +47,7 @@ export interface ArrayPairs {
   readonly labels: string | undefined;
 }
 
-/** By name; a single array feeds a single input whatever it is called. */
+/** Pairs arrays and inputs by name; a single array feeds a single input whatever it is called. */
 export function pairArrays(names: readonly string[], inputs: readonly InputInfo[], path: string): ArrayPairs {
   const labels = labelNames.find((name) => names.includes(name) && !inputs.some((input) => input.name === name));
   const rest = names.filter((name) => name !== labels);
@@ -55,11 +59,12 @@ export function pairArrays(names: readonly string[], inputs: readonly InputInfo[
   return { pairs: inputs.map((input) => [input.name, input] as const), labels };
 }
 
-/** One integer per sample. */
+/** Refuses labels that are not one integer per sample. */
 export function checkLabels({ type, shape }: ArrayHeader, path: string): void {
   if (!/^u?int\d+$/.test(type) || shape.length !== 1) throw dataErrors.labelsArray(path, type, shape);
 }
 
+/** Makes a dataset whose samples are the rows of arrays. */
 export function arrayDataset({ source, format, columns, labels, idBase, open }: ArrayOptions): Dataset {
   const shapes = new Map(columns.map((column) => [column.name, sampleDims(column)]));
   const [first] = columns;

@@ -10,6 +10,7 @@ import { forOne } from './model-inputs.ts';
 import { centers, logs, norms, samplesFor, scales, windowCount, windows, type MelOptions } from './log-mel.ts';
 import type { InputInfo } from './sample.ts';
 
+/** What is done to sound, with everything decided. */
 export interface AudioPreprocess {
   /** Undefined: that of the files, which must agree. */
   readonly rate: number | undefined;
@@ -64,7 +65,7 @@ type Key = keyof typeof rules;
 const keys = Object.keys(rules) as Key[];
 type Said = Partial<Record<Key, string>>;
 
-/** What the text leaves open is decided by the input. @throws PREPROCESS_*, DATA_NOT_AUDIO */
+/** Reads a text; what it leaves open is decided by the input. @throws PREPROCESS_*, DATA_NOT_AUDIO */
 export function resolveAudio(text: string | undefined, input: InputInfo): AudioPreprocess {
   const said = parse(text ?? '');
   return said.mel === undefined ? resolveSound(said, input) : resolveMel(said, input);
@@ -132,7 +133,7 @@ function resolveMel(said: Said, input: InputInfo): AudioPreprocess {
   return { rate, length, frames: undefined, mel: { ...options, layout } };
 }
 
-/** One text per meaning. */
+/** The canonical text: one per meaning. */
 export function canonicalAudio({ rate, length, frames, mel }: AudioPreprocess): string {
   const words: string[] = [];
   if (rate !== undefined) words.push(`rate=${rate}`);

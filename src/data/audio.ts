@@ -28,7 +28,7 @@ const wavFormats = { pcm: 1, float: 3, extensible: 0xfffe } as const;
 /** What writers to a pipe put where they do not know the size yet. */
 const unknownSize = 0xffffffff;
 
-/** Reads the chunks up to the samples. @throws DATA_WAV_* */
+/** Reads the chunks up to the samples. @throws DATA_WAV */
 export async function readWavHeader(file: RandomAccess): Promise<WavHeader> {
   if (file.size < 12) throw dataErrors.wavBroken(file.name, 'it is too short');
   const start = await file.read(0, 12);

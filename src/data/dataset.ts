@@ -31,6 +31,7 @@ interface IndexedOptions {
   readonly ahead?: number;
 }
 
+/** Makes a dataset of samples that are reached by position. */
 export function indexedDataset(options: IndexedOptions): Dataset {
   const { source, format, inputs, count, labelled, preprocess, synthetic = false, sequences, ahead = 0 } = options;
   return {
@@ -140,6 +141,7 @@ export interface Target {
   readonly below: Names;
 }
 
+/** What a format opens. */
 export interface OpenRequest {
   readonly target: Target;
   readonly inputs: readonly InputInfo[];
@@ -149,6 +151,7 @@ export interface OpenRequest {
   readonly count: number;
 }
 
+/** A data format. */
 export interface Format {
   readonly name: string;
   /** What a user has to give, for the error that lists the formats. */

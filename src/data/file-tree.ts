@@ -13,6 +13,7 @@ import { readEntry, readZipDirectory } from './zip.ts';
 /** A folder is read in portions, so that a large one is never in memory as objects. */
 export const entriesAtOnce = 256;
 
+/** Files below one root. */
 export interface FileTree {
   readonly path: string;
   /** Relative to the root, separated by '/', in code unit order: the same on every machine. */

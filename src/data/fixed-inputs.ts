@@ -70,7 +70,7 @@ export function withFixed(dataset: Dataset, { tensors, carry, words }: FixedInpu
   };
 }
 
-/** At the last sign, so that names may hold one. */
+/** Splits at the last sign, so that names may hold one. */
 function split(words: string): [string, string] | undefined {
   const at = words.lastIndexOf('=');
   return at <= 0 || at === words.length - 1 ? undefined : [words.slice(0, at), words.slice(at + 1)];

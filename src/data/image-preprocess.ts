@@ -1,5 +1,5 @@
 /**
- * The preprocessing language of `--preprocess`: a text becomes a spec (what the user said), a spec and a model input
+ * The preprocessing language of `--preprocess` for images: a text becomes a spec (what the user said), a spec and a model input
  * become a Preprocess (everything decided), and that has one canonical text for reports and state files.
  * The steps run in one order, whatever order they are written in:
  * decode → resize → crop → channels → ×scale → −mean → /std → layout.
@@ -11,8 +11,11 @@ import type { InputInfo } from './sample.ts';
 
 /** `shortest`: keep the aspect ratio and cover width × height. `stretch`: exactly width × height. */
 export type Fit = 'shortest' | 'stretch';
+/** Colours and their order. */
 export type Channels = 'rgb' | 'bgr' | 'gray';
+/** The order of axes. */
 export type Layout = 'nchw' | 'nhwc';
+/** The element type of the tensor. */
 export type PixelType = 'float32' | 'float16' | 'uint8';
 
 interface Size {
@@ -20,6 +23,7 @@ interface Size {
   readonly height: number;
 }
 
+/** What is done to images, with everything decided. */
 export interface Preprocess {
   readonly resize: (Size & { readonly fit: Fit; readonly kernel: Kernel }) | undefined;
   /** Cut from the centre; an odd margin has its larger half at the right and bottom. */
@@ -153,6 +157,7 @@ export function isAssumed(preprocess: string | undefined): boolean {
   return preprocess?.endsWith(assumedMark) ?? false;
 }
 
+/** The number of channels. */
 export function channelCount(channels: Channels): number {
   return channels === 'gray' ? 1 : 3;
 }

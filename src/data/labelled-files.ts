@@ -96,6 +96,7 @@ async function readText(tree: FileTree, name: string): Promise<string> {
 
 const labelsFile = 'labels.csv';
 
+/** A file and its label. */
 export interface LabelledFile {
   readonly name: string;
   readonly label: number | undefined;

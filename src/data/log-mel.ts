@@ -10,12 +10,14 @@
  * by mixed radix (Cooley and Tukey 1965), with a plain sum over each prime factor.
  */
 
+/** The choices of the options below, as users write them. */
 export const windows = ['hann', 'hamming', 'none'] as const;
 export const centers = ['reflect', 'zero', 'none'] as const;
 export const scales = ['slaney', 'htk'] as const;
 export const norms = ['slaney', 'none'] as const;
 export const logs = ['ln', 'log10', 'db', 'whisper', 'none'] as const;
 
+/** How a spectrogram is made. */
 export interface MelOptions {
   /** Hz. */
   readonly rate: number;
@@ -101,7 +103,9 @@ function at(clip: Float32Array, position: number, center: MelOptions['center']):
   return clip[folded < clip.length ? folded : period - folded]!;
 }
 
-/** In the middle of `fft` samples. */
+/**
+ * The window in the middle of `fft` samples: a - (1 - a) · cos(2πi / win) at sample i, with a = 0.5 (Hann), 0.54 (Hamming) or 1 (none).
+ */
 function windowOf({ window, win, fft }: MelOptions): Float64Array {
   const shape = new Float64Array(fft);
   const begin = (fft - win) >> 1;

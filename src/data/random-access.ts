@@ -2,6 +2,7 @@
 import { open } from 'node:fs/promises';
 import { dataErrors } from '../errors/data.ts';
 
+/** Bytes that can be read anywhere. */
 export interface RandomAccess {
   /** For error messages. */
   readonly name: string;
@@ -10,6 +11,7 @@ export interface RandomAccess {
   read(offset: number, length: number): Promise<Buffer>;
 }
 
+/** A file that is open. */
 export interface OpenFile extends RandomAccess {
   close(): Promise<void>;
 }

@@ -4,6 +4,7 @@
  * only, so that one seed gives the same numbers for ever, on every machine. Not for cryptography.
  */
 
+/** A generator. */
 export interface Random {
   /** Uniform in [0, 2^32). */
   uint32(): number;

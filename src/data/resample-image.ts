@@ -1,5 +1,5 @@
 /**
- * Image resizing with Pillow's arithmetic, to the bit: a filter widened by the reduction factor (antialiased), two
+ * Image resampling with Pillow's arithmetic, to the bit: a filter widened by the reduction factor (antialiased), two
  * separable passes, coefficients in 22-bit fixed point, 8-bit pixels in between. Published accuracies were measured
  * behind Pillow; libvips' nearest relative of its bilinear filter differs from it by 1.5 levels on average.
  */
@@ -12,6 +12,7 @@ export interface Pixels {
   readonly data: Uint8Array;
 }
 
+/** A part of an image, in pixels. */
 export interface Box {
   readonly left: number;
   readonly top: number;
@@ -39,6 +40,7 @@ const filters = {
   lanczos: { support: 3, weight: (x) => (Math.abs(x) < 3 ? sinc(x) * sinc(x / 3) : 0) },
 } satisfies Record<string, Filter>;
 
+/** Filters, by the names that users write. */
 export type Kernel = keyof typeof filters | 'nearest';
 export const kernels: readonly Kernel[] = ['bilinear', 'bicubic', 'nearest', 'lanczos'];
 

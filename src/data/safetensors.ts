@@ -5,6 +5,7 @@
  */
 import { dataType, elementCount, type DataTypeName, type TypedArray } from '../onnx/data-types.ts';
 
+/** An array and where it lies. */
 export interface SafetensorsArray {
   readonly type: DataTypeName;
   readonly shape: readonly number[];
@@ -13,6 +14,7 @@ export interface SafetensorsArray {
   readonly byteLength: number;
 }
 
+/** What the header says. */
 export interface SafetensorsHeader {
   /** In file order. */
   readonly arrays: ReadonlyMap<string, SafetensorsArray>;
@@ -60,7 +62,7 @@ export function headerEnd(start: Uint8Array): number {
   return 8 + length;
 }
 
-/** @param text the bytes from 8 to headerEnd @throws Malformed */
+/** Reads the header. @param text the bytes from 8 to headerEnd @throws Malformed */
 export function parseHeader(text: Uint8Array): SafetensorsHeader {
   const start = 8 + text.length;
   const { [metadataKey]: metadata, ...entries } = parseJson(text);
@@ -81,7 +83,7 @@ export function parseHeader(text: Uint8Array): SafetensorsHeader {
   return { arrays, metadata: (metadata ?? {}) as Record<string, string>, size };
 }
 
-/** A file of one-dimensional arrays; its bytes depend on the content alone. */
+/** Encodes a file of one-dimensional arrays; its bytes depend on the content alone. */
 export function encodeSafetensors({ arrays, metadata }: Safetensors): Uint8Array {
   const header: Record<string, unknown> = { [metadataKey]: metadata };
   let end = 0;

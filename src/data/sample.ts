@@ -11,6 +11,7 @@ export interface InputInfo {
   readonly batchAxis?: number;
 }
 
+/** What is fed to a model at once, and its label. */
 export interface Sample {
   /** Stable identity: file name relative to the data folder, or `name#row`. */
   readonly id: string;
@@ -22,6 +23,7 @@ export interface Sample {
   readonly sequence?: string;
 }
 
+/** Samples that share a run. */
 export interface Batch {
   readonly ids: readonly string[];
   /** As the model takes them: filled up where it takes no fewer. */
@@ -48,6 +50,7 @@ export interface Carry {
 /** Position in the dataset, and what is wrong. */
 export type OnBad = (position: number, error: QdqError) => void;
 
+/** A sample that was left out. */
 export interface Skipped {
   readonly position: number;
   /** One line that names the sample. */

@@ -10,6 +10,7 @@ import { createHash } from 'node:crypto';
 import type { Dataset, Selection } from './sample.ts';
 import { random } from './random.ts';
 
+/** Samples that were drawn. */
 export interface Choice {
   readonly chosen: Selection;
   /** What the choice leaves over; may be empty. */
@@ -92,12 +93,13 @@ export interface Shard {
   readonly count: number;
 }
 
-/** How many samples, and the sha256 over their ids, each followed by a line feed. */
+/** The number of samples, and the sha256 over their ids, each followed by a line feed. */
 interface Tally {
   readonly samples: number;
   readonly idsHash: string;
 }
 
+/** A part of a selection, to be read. */
 export interface Part {
   /** To be read with `selection`; yields the samples of the part. */
   readonly dataset: Dataset;

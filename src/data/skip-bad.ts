@@ -28,7 +28,7 @@ export interface SkippedRecord {
 /** Reasons that are kept and reported. */
 const mostReasons = 3;
 
-/** Undefined when nothing was left out. */
+/** Records what was left out; undefined when nothing was. */
 export function recordSkipped(skipped: readonly Skipped[]): SkippedRecord | undefined {
   if (skipped.length === 0) return undefined;
   const sorted = [...skipped].sort((a, b) => a.position - b.position);

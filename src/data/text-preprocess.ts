@@ -11,8 +11,10 @@ type Key = (typeof keys)[number];
 
 /** What token ids feed, by the names that every export of a transformer uses. */
 export const textInputs = ['input_ids', 'attention_mask', 'token_type_ids', 'position_ids'] as const;
+/** One of them. */
 export type TextInput = (typeof textInputs)[number];
 
+/** What is done to texts, with everything decided. */
 export interface TextPreprocess {
   readonly tokenizer: string;
   /** Tokens of every sample; undefined: a sample is as long as its text. */
@@ -23,7 +25,7 @@ export interface TextPreprocess {
   readonly pair: string | undefined;
 }
 
-/** What the text leaves open is decided by the inputs. @throws PREPROCESS_*, DATA_NOT_TEXT */
+/** Reads a text; what it leaves open is decided by the inputs. @throws PREPROCESS_*, DATA_NOT_TEXT */
 export function resolveText(text: string, inputs: readonly InputInfo[]): TextPreprocess {
   const said = parse(text);
   const tokenizer = said.get('tokenizer');
@@ -45,7 +47,7 @@ export function roleOf(input: InputInfo, inputs: readonly InputInfo[]): TextInpu
   return textInputs.find((name) => name === input.name) ?? (inputs.length === 1 ? 'input_ids' : undefined);
 }
 
-/** One text per meaning; `identity` stands for the tokenizer, which may lie elsewhere on another machine. */
+/** The canonical text, one per meaning; `identity` stands for the tokenizer, which may lie elsewhere on another machine. */
 export function canonicalText({ length, pad, field, pair }: TextPreprocess, identity: string): string {
   const words = [`tokenizer=${identity}`];
   if (length !== undefined) words.push(`max-length=${length}`);

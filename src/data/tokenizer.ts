@@ -32,7 +32,7 @@ interface Tokens {
   readonly types: readonly number[];
 }
 
-/** @param spec as resolved for `inputs`. @returns the encoder, and what identifies the tokenizer wherever it lies. */
+/** Loads a tokenizer. @param spec as resolved for `inputs`. @returns the encoder, and what identifies the tokenizer wherever it lies. */
 export async function loadTokenizer(
   spec: TextPreprocess,
   inputs: readonly InputInfo[],
@@ -90,7 +90,7 @@ interface PostProcessed {
   readonly types: readonly number[];
 }
 
-/** With special tokens. The package's own result differs from the Python tokenizers' in two ways, which are put right here. */
+/** Adds special tokens. The package's own result differs from the Python tokenizers' in two ways, which are put right here. */
 function finished({ post_processor: processor }: Tokenizer, first: string[], second: string[] | null): PostProcessed {
   const made = processor?.post_process(first, second, true) ?? { tokens: first, tokens_pair: second ?? [] };
   const zeros = made.tokens.map(() => 0);

@@ -9,6 +9,7 @@ import { inMemory, slice, type RandomAccess } from './random-access.ts';
 
 const inflate = promisify(inflateRaw);
 
+/** A file of an archive. */
 export interface ZipEntry {
   readonly name: string;
   /** 0 stored, 8 deflated. */

@@ -19,6 +19,7 @@ interface Waiting<Reply> {
   reject(error: Error): void;
 }
 
+/** The asking side: `inits.length` workers, numbered from 0. */
 export class WorkerPool<Init, Request, Reply> {
   readonly #workers: readonly Worker[];
   readonly #waiting: Waiting<Reply>[][];

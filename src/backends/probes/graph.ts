@@ -6,6 +6,7 @@ import type { Value } from '../../graph/value.ts';
 import { dataType, elementCount, type DataTypeName, type TensorValue, type TypedArray } from '../../onnx/data-types.ts';
 import { Tensor } from '../../onnx/tensor.ts';
 
+/** A graph that runs as it is, with its feeds. */
 export interface ProbeModel {
   readonly model: Model;
   readonly feeds: Readonly<Record<string, TensorValue>>;
@@ -16,6 +17,7 @@ type Attribute = number | string | readonly number[] | { readonly float: number 
 /** Bit patterns of 1 in the types whose arrays hold patterns. */
 const ones: Partial<Record<DataTypeName, number>> = { float16: 0x3c00, bfloat16: 0x3f80, float8e4m3fn: 0x38 };
 
+/** Builds a graph of a few nodes. */
 export class ProbeGraph {
   readonly #graph = new Graph('probe', new Names());
   readonly #feeds: Record<string, TensorValue> = {};

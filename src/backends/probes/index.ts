@@ -5,6 +5,7 @@
 import type { DataTypeName } from '../../onnx/data-types.ts';
 import { ProbeGraph, type ProbeModel } from './graph.ts';
 
+/** One kernel that is tried. */
 export interface Probe {
   /** Operator and types: "QLinearConv u8 x s8". */
   readonly id: string;
@@ -208,6 +209,7 @@ const gemm: Probe = {
   },
 };
 
+/** Every probe; to add one, list it here. */
 export const probes: readonly Probe[] = [
   ...(['uint8', 'int8', 'uint16', 'int16', 'uint4', 'int4', 'float8e4m3fn'] as const).map(roundTrip),
   ...pairs.map(convolution),

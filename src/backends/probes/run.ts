@@ -1,10 +1,11 @@
-/** Loads and runs every probe, and times a few kernels against their float form. */
+/** Loads and runs every probe, and holds what comes out against what is expected. */
 import { QdqError } from '../../errors/qdq-error.ts';
 import { bfloat16ToFloat32, float16ToFloat32 } from '../../onnx/narrow-types.ts';
 import type { TensorValue } from '../../onnx/data-types.ts';
 import { openSession } from '../session.ts';
 import { probes, type Probe } from './index.ts';
 
+/** What came of a probe. */
 export interface ProbeResult {
   readonly id: string;
   readonly format: Probe['format'];
@@ -14,6 +15,7 @@ export interface ProbeResult {
   readonly detail?: string;
 }
 
+/** Runs probes one after the other; a refusal is a result. */
 export async function runProbes(list: readonly Probe[] = probes): Promise<ProbeResult[]> {
   const results: ProbeResult[] = [];
   for (const probe of list) results.push({ id: probe.id, format: probe.format, ...(await runProbe(probe)) });

@@ -2,6 +2,7 @@
 import type { DataTypeName } from '../../onnx/data-types.ts';
 import { ProbeGraph, type ProbeModel } from './graph.ts';
 
+/** A layer in float and in one few-bit form. */
 export interface SpeedCase {
   /** Layer and form: "Conv 3x3 64 -> 64, 28x28: QLinearConv u8 x s8". */
   readonly layer: string;
@@ -23,7 +24,7 @@ function floatConv(): ProbeModel {
   );
 }
 
-/** On codes alone, as between int8 neighbours. */
+/** The convolution that reads and writes codes, as between int8 neighbours. */
 const intConv = (x: DataTypeName, w: DataTypeName) => (): ProbeModel => {
   const g = new ProbeGraph(13);
   const [one, zx, zw] = [g.constant('float32', []), g.constant(x, [], 0), g.constant(w, [], 0)];
@@ -63,6 +64,7 @@ const blockMatMul = (rows: number) => (): ProbeModel => {
 
 const conv = 'Conv 3x3, 64 -> 64, 28x28';
 
+/** Every pair that `qdq backends` times. */
 export const speedCases: readonly SpeedCase[] = [
   { layer: conv, form: 'QLinearConv u8 x s8', float: floatConv, quantized: intConv('uint8', 'int8') },
   { layer: conv, form: 'QLinearConv u8 x u8', float: floatConv, quantized: intConv('uint8', 'uint8') },

@@ -4,6 +4,7 @@ import { openVino, tensorRt } from './toolkits.ts';
 import { ortCpuArm64, ortCpuX64, ortCpuX64Avx2, ortWeb, ortWebGpu } from './onnxruntime-cpu.ts';
 import type { Target } from './target.ts';
 
+/** Every target, in the order in which they are listed to users. */
 export const targets: readonly Target[] = [
   ortCpuX64,
   ortCpuX64Avx2,

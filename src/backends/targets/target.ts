@@ -3,6 +3,7 @@
  * better in float. All of it is data: the planner and the emission ask for it, and `lint` holds a finished model against it.
  */
 
+/** Types of the codes of activations and of weights. */
 export type ActivationType = 'uint8' | 'int8' | 'uint16' | 'int16';
 export type WeightType = 'int8' | 'uint8' | 'int16' | 'uint16' | 'int4' | 'uint4';
 
@@ -12,6 +13,7 @@ export type WeightType = 'int8' | 'uint8' | 'int16' | 'uint16' | 'int4' | 'uint4
  */
 export type WeightRange = 'full' | 'reduced' | 'pairs';
 
+/** Types and granularity of the codes. */
 export interface Scheme {
   readonly activationType: ActivationType;
   readonly activationSymmetric: boolean;
@@ -48,6 +50,7 @@ export interface Placement {
   readonly followers: 'between' | 'everywhere';
 }
 
+/** Parameters of a quantizer. */
 export interface FixedParameters {
   readonly scale: number;
   readonly zeroPoint: number;
@@ -56,6 +59,7 @@ export interface FixedParameters {
 /** What --format may be. */
 export type TargetFormat = 'qdq' | 'qoperator' | 'dynamic' | 'weight-only' | 'fp16' | 'bf16';
 
+/** What a runtime on a kind of machine takes, and what it runs best. */
 export interface Target {
   readonly name: string;
   readonly summary: string;

@@ -41,6 +41,7 @@ interface Kernels {
 /** Floats in the memory of a counter, or anywhere else. */
 export type Floats = { readonly address: number; readonly length: number } | Float32Array;
 
+/** A memory, and the kernels that count and find extremes in it. */
 export class Counter {
   readonly #memory = new WebAssembly.Memory({ initial: Math.ceil(free / memoryPage), maximum: memoryPage });
   readonly #kernels: Kernels;
@@ -159,7 +160,7 @@ export class Counter {
 
 const simd = compile();
 
-/** Undefined where there is no WebAssembly SIMD. */
+/** Compiles the kernels; undefined where there is no WebAssembly SIMD. */
 function compile(): WebAssembly.Module | undefined {
   try {
     return new WebAssembly.Module(Buffer.from(wasm, 'base64'));
@@ -168,7 +169,7 @@ function compile(): WebAssembly.Module | undefined {
   }
 }
 
-/** At most `mostCounted` of them at a time. */
+/** Cuts values into parts of at most `mostCounted`. */
 export function* partsOf(values: Floats): Generator<Floats> {
   for (let from = 0; from < values.length; from += mostCounted) {
     const length = Math.min(mostCounted, values.length - from);
@@ -178,7 +179,7 @@ export function* partsOf(values: Floats): Generator<Floats> {
   }
 }
 
-/** The same in JavaScript. */
+/** The kernels in JavaScript. */
 function scalarKernels(memory: WebAssembly.Memory): Kernels {
   return {
     count(from, length) {

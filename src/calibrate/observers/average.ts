@@ -1,7 +1,11 @@
 /**
- * The mean of the smallest and of the largest values of the samples. A running average would depend on their order; this one
- * does not even in the last bit: the mantissas of float32 numbers are integers, and their sums are kept apart by exponent, which
- * is exact in float64 up to 2^29 samples.
+ * The range between the mean of the samples' smallest values and the mean of their largest. A running average would depend on the order of
+ * samples; this one does not even in the last bit. A float32 number is
+ *
+ *     ± M · 2^(max(E, 1) - 150)
+ *
+ * with an integer mantissa M below 2^24 and an exponent field E from 0 to 254. The M are summed separately for each E, which is exact in
+ * float64 up to 2^29 samples.
  */
 import type { Observer, ObserverState } from './observer.ts';
 
@@ -18,6 +22,7 @@ interface State extends ObserverState {
 
 const keys = ['samples', 'min', 'max'] as const;
 
+/** The observer `average`. */
 export const average: Observer = {
   id: 'average',
   summary: 'mean over the samples of the smallest and of the largest value',

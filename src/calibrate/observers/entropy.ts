@@ -1,8 +1,15 @@
 /**
- * The threshold on |x| at which the distribution of 8-bit codes tells least falsely of the distribution of values: the least
- * Kullback-Leibler divergence, as TensorRT calibrates (Migacz 2017). Two things are done otherwise. Every candidate threshold is
- * divided into equally many cells, eight or more per code, so that a far outlier neither blurs the search nor leaves a single
- * candidate. And exact zeros are left out: zero has a code of its own, and quantizing it loses nothing.
+ * The range [-T, T] at which the distribution of 8-bit codes differs least from the distribution of values: the threshold T with the least
+ * Kullback-Leibler divergence, as TensorRT calibrates (Migacz 2017),
+ *
+ *     D(T) = Σ p_i · ln(p_i / q_i)
+ *
+ * over the cells i of [0, T], where p_i is the part of all |x| in the cell (what lies above T counts in the last one), and q_i what the codes
+ * tell of it: the elements of each code, of those within T, spread evenly over those of its cells that hold any.
+ *
+ * Two things are done otherwise than there. Every candidate threshold is divided into equally many cells, eight or more per code, so that a far
+ * outlier neither blurs the search nor leaves a single candidate. And exact zeros are left out: zero has a code of its own, and quantizing
+ * it loses nothing.
  */
 import type { Bins } from '../histogram.ts';
 import { histogramObserver } from './histogram-observer.ts';
@@ -13,6 +20,7 @@ const perOctave = 16;
 /** No candidate clips more of the elements. */
 const mostClipped = 0.1;
 
+/** The observer `entropy`. */
 export const entropy = histogramObserver({
   id: 'entropy',
   summary: 'clips where the divergence between values and their 8-bit codes is least',
@@ -70,8 +78,7 @@ function spread({ low, high, count }: Bins, threshold: number): { inside: Float6
 }
 
 /**
- * From the values, clipped to the threshold, to what their codes tell: each code's elements spread evenly over those of its
- * cells that hold any. Infinite when values are clipped to a code that has none of its own.
+ * The divergence D of one threshold. Infinite when values are clipped to a code that has none of its own.
  */
 function divergenceOf(inside: Float64Array, outside: number, codes: number): number {
   const width = cells / codes;

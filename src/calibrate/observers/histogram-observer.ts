@@ -25,6 +25,7 @@ type Definition = Pick<Observer, 'id' | 'summary' | 'options'> & {
   rangeOf(bins: Bins, extremes: Range, options: ObserverOptions): Range;
 };
 
+/** Makes an observer of what turns a histogram into a range. */
 export function histogramObserver({ rangeOf, options: own, ...rest }: Definition): Observer {
   return {
     ...rest,
@@ -85,7 +86,7 @@ export function histogramObserver({ rangeOf, options: own, ...rest }: Definition
   };
 }
 
-/** With one element at least at either end; zero is in every range anyway. */
+/** The bins with one element at least at either end of the values seen; zero is in every range anyway. */
 function withEnds(bins: Bins, min: number, max: number): Bins {
   const before = min < bins.low[0]! && min !== 0 ? [min] : [];
   const behind = max > bins.high.at(-1)! && max !== 0 ? [max] : [];

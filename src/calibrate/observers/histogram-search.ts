@@ -13,6 +13,7 @@ const codes = 256;
 /** Part of the elements by which an end moves. */
 const stride = 1e-5;
 
+/** The observer `histogram`. */
 export const histogramSearch = histogramObserver({
   id: 'histogram',
   summary: "PyTorch's search: clips from the outside in while the squared error falls",

@@ -9,6 +9,7 @@ import { mse } from './mse.ts';
 import type { Observer, ObserverOptions } from './observer.ts';
 import { percentile } from './percentile.ts';
 
+/** Every observer, in the order in which help lists them. */
 export const observers: readonly Observer[] = [minmax, percentile, entropy, mse, histogramSearch, average];
 
 const carrying = new Map(observers.map((observer) => [observer.id, withHealth(observer)]));

@@ -6,6 +6,7 @@ import type { BatchStatistics, ObserverState, Observer } from './observer.ts';
 
 type State = ObserverState & Extremes;
 
+/** The observer `minmax`. */
 export const minmax: Observer = {
   id: 'minmax',
   summary: 'smallest and largest value seen',
@@ -52,6 +53,7 @@ export function widen({ min, max }: Extremes, by: BatchStatistics | Extremes): v
   }
 }
 
+/** A copy, which later batches do not change. */
 export function copyExtremes({ min, max }: Extremes): Extremes {
   return { min: min.slice(), max: max.slice() };
 }

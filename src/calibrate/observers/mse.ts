@@ -1,6 +1,10 @@
 /**
- * The interval with the least expected quantization error |x - q(x)|^p in a number of bits; p = 2 is the squared error. The error
- * of a bin is integrated in closed form over the steps of the quantizer, its elements evenly spread. Both ends are searched for
+ * The range with the least expected quantization error in a number of bits,
+ *
+ *     E(min, max) = Σ n_b · 1/|b| · ∫_b w(x) · |x - q(x)|^p dx
+ *
+ * over the bins b of the histogram, of n_b elements that are evenly spread over a width of |b|. q(x) is the nearest of the 2^bits codes; w(x) is 1
+ * between the outermost codes and `clip` beyond them; p = 2 is the squared error. The integral is taken in closed form over the steps of the quantizer. Both ends are searched for
  * jointly, because they share the step: clipping one end alone may win nothing where clipping both does. The grid is even in
  * the logarithm, so that far outliers do not coarsen it, and its first round looks at wider bins.
  *
@@ -23,6 +27,7 @@ const finest = 2 ** -16;
 /** In each round bins are joined up to this part of their own value: a few steps at first, over which errors average. */
 const blurred = [1 / 32, 1 / 128, 0] as const;
 
+/** The observer `mse`. */
 export const mse = histogramObserver({
   id: 'mse',
   summary: 'clips where the expected quantization error is least',

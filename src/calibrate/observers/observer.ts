@@ -33,6 +33,7 @@ export type ObserverState = Readonly<Record<string, TypedArray>>;
 /** Every option of an observer, with its value. */
 export type ObserverOptions = Readonly<Record<string, number>>;
 
+/** A number that an observer can be told. */
 export interface ObserverOption {
   readonly default: number;
   readonly min: number;
@@ -68,6 +69,7 @@ export interface Accumulator {
   state(): ObserverState;
 }
 
+/** How batches become a state, states one state, and a state ranges. */
 export interface Observer {
   /** Unique: what `--observer` names and state files hold. */
   readonly id: string;

@@ -16,7 +16,7 @@ import {
 import { type Counter, series } from '../kernels/counter.ts';
 import type { BatchStatistics, ObserverState } from './observer.ts';
 
-/** What a state holds of them. States of earlier releases have none. */
+/** The peaks in a state. States of earlier releases have none. */
 export interface Peaks {
   readonly peakPages: Uint32Array;
   readonly peakCounts: Float64Array;
@@ -24,7 +24,7 @@ export interface Peaks {
   readonly seen: Float64Array;
 }
 
-/** Takes samples in. */
+/** Counts the peaks of one sample after the other. */
 export class PeakCounter {
   readonly #counter: Counter;
   readonly #peaks: readonly Histogram[];
@@ -84,14 +84,14 @@ export class PeakCounter {
   }
 }
 
-/** The sum, or nothing where one of the two has none. */
+/** The peaks of both, or nothing where one of the two has none. */
 export function mergePeaks(a: Partial<Peaks>, b: Partial<Peaks>): Partial<Peaks> {
   if (!has(a) || !has(b)) return {};
   const { pages, counts } = mergeHistograms(peaksOf(a), peaksOf(b));
   return { peakPages: pages, peakCounts: counts, seen: a.seen.map((count, i) => count + b.seen[i]!) };
 }
 
-/** In arrays read from a file, of `count` tensors: nothing where there are none, undefined where they are something else. */
+/** The peaks in arrays read from a file, of `count` tensors: nothing where there are none, undefined where they are something else. */
 export function decodePeaks(arrays: ObserverState, count: number): Partial<Peaks> | undefined {
   const { peakPages, peakCounts, seen } = arrays;
   if (!peakPages && !peakCounts && !seen) return {};
@@ -101,7 +101,10 @@ export function decodePeaks(arrays: ObserverState, count: number): Partial<Peaks
   return { peakPages: peaks.pages, peakCounts: peaks.counts, seen };
 }
 
-/** How many elements there are of each size, as far as is known. */
+/**
+ * Estimates how many elements there are of each size: the peaks as they are, and each sampled element as often as
+ * (all elements - peaks) / sampled elements of its tensor.
+ */
 export function estimate(histograms: Histograms, peaks: Partial<Peaks>): Histograms {
   if (!has(peaks)) return histograms;
   const known = peaksOf(peaks);

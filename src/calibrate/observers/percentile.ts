@@ -1,10 +1,12 @@
 /**
- * The interval between two percentiles: the same fraction of elements is clipped at either end. Ranks and interpolation are
- * those of numpy.percentile; an element counts as evenly spread over its bin.
+ * The interval between two percentiles: the same fraction of elements is clipped at either end. Of n elements, the quantile f has the rank
+ * (n - 1) · f and is interpolated between the elements of the ranks next to it, as numpy.percentile does; an element counts as evenly spread
+ * over its bin.
  */
 import type { Bins } from '../histogram.ts';
 import { histogramObserver } from './histogram-observer.ts';
 
+/** The observer `percentile`. */
 export const percentile = histogramObserver({
   id: 'percentile',
   summary: 'all but the outermost elements on each side',
@@ -24,7 +26,7 @@ function quantile(bins: Bins, fraction: number): number {
   return a + (b - a) * (rank - below);
 }
 
-/** About the element of this rank, from 0. */
+/** The element of this rank, from 0, as far as its bin tells. */
 function orderStatistic({ low, high, count }: Bins, rank: number): number {
   let bin = 0;
   let before = 0;

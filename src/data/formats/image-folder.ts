@@ -20,6 +20,7 @@ const imageName = /\.(jpe?g|png|webp)$/i;
 /** Decodes in flight beside the one in use: they run on libuv's threads while a model runs. */
 const ahead = 4;
 
+/** Images in a folder or an archive. */
 export const imageFolder: Format = {
   name: 'image-folder',
   accepts: 'a folder or .zip of jpg, png or webp images (class subfolders, or labels.csv, or flat)',

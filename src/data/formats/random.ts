@@ -45,7 +45,7 @@ function dimsOf(input: InputInfo): number[] {
   });
 }
 
-/** Of one tensor. */
+/** Elements of one tensor. */
 const mostElements = 2 ** 31;
 
 type Generate = (length: number, numbers: Random) => TypedArray;

@@ -26,6 +26,7 @@ interface Indexed {
   get(position: number): unknown;
 }
 
+/** A module that yields samples. */
 export const readerModule: Format = {
   name: 'reader',
   accepts: 'a reader module (.mjs, .js or .cjs)',

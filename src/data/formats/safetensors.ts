@@ -8,6 +8,7 @@ import { headerEnd, Malformed, parseHeader, type SafetensorsArray, type Safetens
 import type { Dataset } from '../sample.ts';
 import type { Format, OpenRequest } from '../dataset.ts';
 
+/** A file of named arrays. */
 export const safetensors: Format = {
   name: 'safetensors',
   accepts: 'a .safetensors with arrays named after the inputs, and labels if any',

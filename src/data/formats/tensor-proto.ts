@@ -18,6 +18,7 @@ import type { InputInfo } from '../sample.ts';
 const setName = /^test_data_set_(\d+)$/;
 const inputName = /^input_(\d+)\.pb$/;
 
+/** A folder of TensorProto files. */
 export const tensorProto: Format = {
   name: 'tensor-proto',
   accepts: 'a folder of TensorProto sets (test_data_set_*/input_*.pb)',

@@ -18,6 +18,7 @@ import { loadTokenizer, type Encode } from '../tokenizer.ts';
 const chunkBytes = 1 << 20;
 const lineFeed = 10;
 
+/** Lines of numbers or words. */
 export const text: Format = {
   name: 'text',
   accepts:

@@ -15,6 +15,7 @@ import type { Dataset, InputInfo } from '../sample.ts';
 const soundName = /\.wav$/i;
 const isSound = (name: string): boolean => soundName.test(name);
 
+/** A WAVE file or a folder of them. */
 export const wav: Format = {
   name: 'wav',
   accepts: 'a .wav file or a folder of them (class subfolders, or labels.csv, or flat)',
@@ -92,7 +93,7 @@ async function headerOf(path: string): Promise<WavHeader> {
   return readWavHeader(file).finally(() => file.close());
 }
 
-/** Of a file that cannot be read: one, whose turn brings the error. */
+/** The number of frames in a file. Of one that cannot be read: one, whose turn brings the error. */
 async function frameCount(path: string, { rate, frames }: AudioPreprocess): Promise<number> {
   const header = await headerOf(path).catch(() => undefined);
   if (!header) return 1;
