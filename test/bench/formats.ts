@@ -8,7 +8,7 @@ import type { Model } from '../../src/graph/model.ts';
 import type { TensorValue } from '../../src/onnx/data-types.ts';
 import { measureLatency } from '../../src/compare/latency.ts';
 import { fuse } from '../../src/intrinsic/run.ts';
-import { feed, gaussian, make, type Settings } from '../quantized/forms.ts';
+import { feed, gaussian, make, type Settings } from '../quantized/make-quantized.ts';
 import { sqnr, type Feeds } from '../quantized/support.ts';
 import { transformer } from '../quantized/transformer.ts';
 import { buildModel, f32, node } from '../support/build.ts';

@@ -11,7 +11,7 @@ import type { Model } from '../../src/graph/model.ts';
 import { checkModel } from '../../src/graph/spec.ts';
 import { observedTensors } from '../../src/quantizable/plan.ts';
 import { emitQdq } from '../../src/quantized/qdq.ts';
-import { gaussian } from '../quantized/forms.ts';
+import { gaussian } from '../quantized/make-quantized.ts';
 import { planFor, run, sqnr } from '../quantized/support.ts';
 import { attention } from '../support/attention.ts';
 import { masks } from '../support/masks.ts';

@@ -5,7 +5,7 @@ import { rangesOf } from '../../src/calibrate/state.ts';
 import type { Model } from '../../src/graph/model.ts';
 import { type TensorValue, elementCount } from '../../src/onnx/data-types.ts';
 import type { NodeProto } from '../../src/onnx/messages.ts';
-import { make } from '../quantized/forms.ts';
+import { make } from '../quantized/make-quantized.ts';
 import { run, sqnr } from '../quantized/support.ts';
 import { buildModel, f32, node, scalar, i64, type Constant } from '../support/build.ts';
 import { openSession } from '../../src/backends/session.ts';

@@ -5,7 +5,7 @@ import type { Executor, Model } from '../../src/graph/model.ts';
 import { fuse } from '../../src/intrinsic/run.ts';
 import type { TensorValue } from '../../src/onnx/data-types.ts';
 import { body, buildModel, constant, f32, float, i64, node, scalar, type ModelSpec } from '../support/build.ts';
-import { gaussian } from '../quantized/forms.ts';
+import { gaussian } from '../quantized/make-quantized.ts';
 import { expectRefusal, feed, fuseChecked } from './fuse.ts';
 
 const feeds = feed({ x: [4] });

@@ -3,7 +3,7 @@ import { createExecutor } from '../../src/backends/session.ts';
 import type { Model } from '../../src/graph/model.ts';
 import { fuse } from '../../src/intrinsic/run.ts';
 import { body, buildModel, f32, node, scalar, type ModelSpec } from '../support/build.ts';
-import { gaussian } from '../quantized/forms.ts';
+import { gaussian } from '../quantized/make-quantized.ts';
 import { fuseChecked } from './fuse.ts';
 
 const [rows, cols] = [64, 32];

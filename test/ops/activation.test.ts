@@ -4,7 +4,7 @@ import { targets } from '../../src/backends/targets/index.ts';
 import { minmax } from '../../src/calibrate/observers/minmax.ts';
 import { planProbes } from '../../src/calibrate/probes.ts';
 import { findTarget } from '../../src/quantizable/scheme.ts';
-import { gaussian } from '../quantized/forms.ts';
+import { gaussian } from '../quantized/make-quantized.ts';
 import { planFor, quantize, run } from '../quantized/support.ts';
 import { attention } from '../support/attention.ts';
 import { node, scalar } from '../support/build.ts';

@@ -1,7 +1,7 @@
 /** Infinity in constants: where it goes, what it keeps float, and that every format keeps it. */
 import { describe, expect, it } from 'vitest';
 import { infiniteValues } from '../../src/ops/infinite.ts';
-import { gaussian, make } from '../quantized/forms.ts';
+import { gaussian, make } from '../quantized/make-quantized.ts';
 import { planFor, run } from '../quantized/support.ts';
 import { buildModel, f32, i64, node, scalar } from '../support/build.ts';
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ortCpuX64 } from '../../src/backends/targets/onnxruntime-cpu.ts';
 import type { NodeProto } from '../../src/onnx/messages.ts';
 import { planQuantization } from '../../src/quantizable/planner.ts';
-import { feed } from '../quantized/forms.ts';
+import { feed } from '../quantized/make-quantized.ts';
 import { planFor, quantize, run, sqnr, type Feeds } from '../quantized/support.ts';
 import { buildModel, f32, float, node, scalar, type Constant, type ModelSpec } from '../support/build.ts';
 

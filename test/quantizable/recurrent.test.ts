@@ -11,7 +11,7 @@ import { observedTensors } from '../../src/quantizable/plan.ts';
 import { planQuantization } from '../../src/quantizable/planner.ts';
 import { emitQdq } from '../../src/quantized/qdq.ts';
 import { datasetOf, sha } from '../calibrate/samples.ts';
-import { feed, gaussian } from '../quantized/forms.ts';
+import { feed, gaussian } from '../quantized/make-quantized.ts';
 import { anyCpu, run, sqnr } from '../quantized/support.ts';
 
 const [steps, batch, input, hidden] = [4, 2, 6, 5];

@@ -8,7 +8,7 @@ import type { Model } from '../../src/graph/model.ts';
 import { fuse } from '../../src/intrinsic/run.ts';
 import type { NodeProto } from '../../src/onnx/messages.ts';
 import { buildModel, f32, float, node, type Constant } from '../support/build.ts';
-import { feed, gaussian, make } from './forms.ts';
+import { feed, gaussian, make } from './make-quantized.ts';
 import { anyCpu, run, sqnr } from './support.ts';
 
 const weight = (rows: number, columns: number, seed: number): Constant =>

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { TensorValue } from '../../src/onnx/data-types.ts';
 import { buildModel, f32, node } from '../support/build.ts';
-import { feed, gaussian, make } from './forms.ts';
+import { feed, gaussian, make } from './make-quantized.ts';
 import { anyCpu, run, sqnr, type Feeds } from './support.ts';
 import { transformer } from './transformer.ts';
 

@@ -9,7 +9,7 @@ import { lint } from '../../src/quantized/lint/index.ts';
 import { writeProvenance } from '../../src/quantized/provenance.ts';
 import { asLoaded } from '../../src/quantized/dequantize.ts';
 import { buildModel, body, f32, node, type ModelSpec } from '../support/build.ts';
-import { gaussian, make } from './forms.ts';
+import { gaussian, make } from './make-quantized.ts';
 import { run, sqnr, type Feeds } from './support.ts';
 
 const [rows, cols] = [768, 48];

@@ -1,7 +1,7 @@
 /** A generated transformer encoder, from primitives: embedding, attention as MatMul - Softmax - MatMul, LayerNormalization, Gelu. */
 import type { NodeProto } from '../../src/onnx/messages.ts';
 import { f32, float, i64, node, scalar, type Constant, type ModelSpec } from '../support/build.ts';
-import { gaussian } from './forms.ts';
+import { gaussian } from './make-quantized.ts';
 
 export interface TransformerOptions {
   readonly layers: number;

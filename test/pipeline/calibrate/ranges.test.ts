@@ -8,7 +8,7 @@ import { parseOverride } from '../../../src/quantizable/overrides.ts';
 import { observedTensors } from '../../../src/quantizable/plan.ts';
 import { datasetOf, sha } from '../../calibrate/samples.ts';
 import { buildModel, f32, node } from '../../support/build.ts';
-import { gaussian } from '../../quantized/forms.ts';
+import { gaussian } from '../../quantized/make-quantized.ts';
 import type { ObserverFlags } from '../../../src/settings/options.ts';
 
 const settings = (observer: ObserverFlags['observer'], observerOption: readonly string[] = [], exact = false) =>

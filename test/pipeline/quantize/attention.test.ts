@@ -7,7 +7,7 @@ import { modelToProto } from '../../../src/graph/to-proto.ts';
 import type { Model } from '../../../src/graph/model.ts';
 import { encodeModel } from '../../../src/onnx/model-file.ts';
 import { npyFile, temporaryFolder, zipFile } from '../../data/helpers.ts';
-import { gaussian } from '../../quantized/forms.ts';
+import { gaussian } from '../../quantized/make-quantized.ts';
 import { attention } from '../../support/attention.ts';
 import { masks } from '../../support/masks.ts';
 

@@ -9,7 +9,7 @@ import type { DataTypeName } from '../../../src/onnx/data-types.ts';
 import { float32ToBfloat16, float32ToFloat16, fromFloat32 } from '../../../src/onnx/narrow-types.ts';
 import { encodeModel } from '../../../src/onnx/model-file.ts';
 import { buildProto, f32, node, type Constant, type ModelSpec } from '../../support/build.ts';
-import { gaussian } from '../../quantized/forms.ts';
+import { gaussian } from '../../quantized/make-quantized.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'qdq-test-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

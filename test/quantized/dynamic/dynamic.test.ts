@@ -1,7 +1,7 @@
 /** Each rule: the kernel that onnxruntime really runs, and an error within what 8 bits on either side explain. */
 import { describe, expect, it } from 'vitest';
 import { anyCpu, run, sqnr, type Feeds } from '../support.ts';
-import { feed, gaussian, make } from '../forms.ts';
+import { feed, gaussian, make } from '../make-quantized.ts';
 import { buildModel, f32, node, type ModelSpec } from '../../support/build.ts';
 
 const target = anyCpu;

@@ -10,7 +10,7 @@ import { configureFormat } from '../../../src/quantized/formats/index.ts';
 import { body, buildModel, constant, f32, float, i64, node, scalar, type ModelSpec } from '../../support/build.ts';
 import { attention } from '../../support/attention.ts';
 import { masks } from '../../support/masks.ts';
-import { feed, gaussian, make } from '../forms.ts';
+import { feed, gaussian, make } from '../make-quantized.ts';
 import { rangesFor, run, sqnr, type Feeds } from '../support.ts';
 
 async function convert(model: Model, feeds: Feeds, keepIo = true) {

@@ -8,7 +8,7 @@ import { observedTensors, plannedTensors, type Plan } from '../../../src/quantiz
 import type { FormatFlags } from '../../../src/quantized/format.ts';
 import { configureWithOverrides } from '../../../src/quantized/formats/index.ts';
 import { buildModel, constant, node } from '../../support/build.ts';
-import { feed, gaussian } from '../forms.ts';
+import { feed, gaussian } from '../make-quantized.ts';
 import { anyCpu, rangesFor, run, sqnr } from '../support.ts';
 
 const weight = (dims: number[], seed: number) =>

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { ortCpuX64 } from '../../../src/backends/targets/onnxruntime-cpu.ts';
 import { configureFormat } from '../../../src/quantized/formats/index.ts';
 import { buildModel, f32, i64, node } from '../../support/build.ts';
-import { make } from '../forms.ts';
+import { make } from '../make-quantized.ts';
 import { build, cases, x } from '../operator-cases.ts';
 import { anyCpu, run, steps } from '../support.ts';
 

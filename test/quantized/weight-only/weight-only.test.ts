@@ -16,7 +16,7 @@ import {
 } from '../../../src/quantized/weight-only/blocks.ts';
 import { quantizeBlocksHqq } from '../../../src/quantized/weight-only/hqq.ts';
 import { buildModel, f32, node, type ModelSpec } from '../../support/build.ts';
-import { feed, gaussian, make } from '../forms.ts';
+import { feed, gaussian, make } from '../make-quantized.ts';
 import { run, sqnr, type Feeds } from '../support.ts';
 
 const bitsChoices: readonly BlockBits[] = [2, 4, 8];

@@ -1,14 +1,14 @@
 /** The registry of formats, what it refuses, and the integer types of QDQ. */
 import { describe, expect, it } from 'vitest';
-import { ortCpuX64 } from '../../src/backends/targets/onnxruntime-cpu.ts';
-import type { Scheme } from '../../src/backends/targets/target.ts';
-import { settings } from '../../src/settings/settings.ts';
-import type { FormatFlags } from '../../src/quantized/format.ts';
-import { configureFormat, formats } from '../../src/quantized/formats/index.ts';
-import { schemeRequest } from '../../src/pipeline/scheme.ts';
-import { build, cases, x } from './operator-cases.ts';
-import { make } from './forms.ts';
-import { anyCpu, run, sqnr } from './support.ts';
+import { ortCpuX64 } from '../../../src/backends/targets/onnxruntime-cpu.ts';
+import type { Scheme } from '../../../src/backends/targets/target.ts';
+import { settings } from '../../../src/settings/settings.ts';
+import type { FormatFlags } from '../../../src/quantized/format.ts';
+import { configureFormat, formats } from '../../../src/quantized/formats/index.ts';
+import { schemeRequest } from '../../../src/pipeline/scheme.ts';
+import { build, cases, x } from '../operator-cases.ts';
+import { make } from '../make-quantized.ts';
+import { anyCpu, run, sqnr } from '../support.ts';
 
 describe('the registry of formats', () => {
   it('is what --format takes', () => {

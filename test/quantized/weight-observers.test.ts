@@ -1,16 +1,16 @@
 /** Weight observers against a brute force that gathers each group by itself and quantizes it code by code. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { settings as cliOptions } from '../../../src/settings/settings.ts';
-import { Tensor } from '../../../src/onnx/tensor.ts';
+import { settings as cliOptions } from '../../src/settings/settings.ts';
+import { Tensor } from '../../src/onnx/tensor.ts';
 import {
   weightObserverOf,
   weightObservers,
   blockGroups,
   channelGroups,
   type Groups,
-} from '../../../src/quantized/weight-observers.ts';
-import { quantizeWeights, weightScales } from '../../../src/quantized/weights.ts';
+} from '../../src/quantized/weight-observers.ts';
+import { quantizeWeights, weightScales } from '../../src/quantized/weights.ts';
 
 const dims = fc.tuple(
   fc.integer({ min: 1, max: 4 }),

@@ -8,7 +8,7 @@ import { parseOverride } from '../../../src/quantizable/overrides.ts';
 import { configureWithOverrides } from '../../../src/quantized/formats/index.ts';
 import { lint } from '../../../src/quantized/lint/index.ts';
 import { buildModel, f32, node, scalar } from '../../support/build.ts';
-import { feed, gaussian } from '../forms.ts';
+import { feed, gaussian } from '../make-quantized.ts';
 import { rangesFor, run, sqnr } from '../support.ts';
 
 const weights = (rows: number, columns: number, seed: number) =>

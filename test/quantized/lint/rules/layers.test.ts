@@ -1,10 +1,11 @@
 /** What integer kernels take for granted of a layer: lint says where a model says otherwise, and onnxruntime then computes it wrongly. */
 import { describe, expect, it } from 'vitest';
-import { ortCpuX64 } from '../../../src/backends/targets/onnxruntime-cpu.ts';
-import type { Model } from '../../../src/graph/model.ts';
-import { lint } from '../../../src/quantized/lint/index.ts';
-import { buildModel, constant, f32, node, scalar, type Constant } from '../../support/build.ts';
-import { run, sqnr, type Feeds } from '../support.ts';
+import { ortCpuX64, ortCpuX64Avx2 } from '../../../../src/backends/targets/onnxruntime-cpu.ts';
+import type { Model } from '../../../../src/graph/model.ts';
+import { lint } from '../../../../src/quantized/lint/index.ts';
+import { Network, scalesOf, weights } from '../../../qat/foreign-models.ts';
+import { buildModel, constant, f32, node, scalar, type Constant } from '../../../support/build.ts';
+import { run, sqnr, type Feeds } from '../../support.ts';
 
 const findings = (model: Model) =>
   lint(model, ortCpuX64).map(({ rule, node: at, message, remedy }) => `${rule} ${at}: ${message}; ${remedy}`);
@@ -150,4 +151,20 @@ describe('bias-scale', () => {
     expect(rest).toEqual([]);
     expect(only).toMatch(/^bias-scale n_h: .*; 'n_f' and 'n_h' share it; give each layer a bias of its own/);
   });
+});
+
+/** A weight axis that integer kernels read otherwise is found behind a pair too, as QAT models have it, without any declared shapes. */
+
+it.each([
+  [0, 0],
+  [1, 1],
+])('scales along axis %d: %d findings', (axis, count) => {
+  const network = new Network();
+  const x = network.act('x', 0.03);
+  const w = weights([4, 4, 3, 3], axis);
+  network.constant('w', w);
+  const y = network.add('Conv', [x, network.pair('w', { scale: scalesOf(w, axis), axis })], 'y');
+  const out = network.act(network.add('Relu', [y], 'r'), 0.02, 'positive');
+  const { model } = network.done([1, 4, 8, 8], out, [1, 4, 6, 6]);
+  expect(lint(model, ortCpuX64Avx2).filter(({ rule }) => rule === 'weight-axis')).toHaveLength(count);
 });
