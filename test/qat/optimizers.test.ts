@@ -1,4 +1,7 @@
-/** Optimizers and losses against torch.optim and torch.nn.functional (golden/optimizers.py). */
+/**
+ * Optimizers and losses against torch.optim and torch.nn.functional (golden/optimizers.py); learning rates over time and the order of
+ * samples, both pure functions of the step.
+ */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -124,8 +127,6 @@ describe('a loss', () => {
     expect(() => targetsOf([{ id: 'x', inputs: {} }], request)).toThrow(/'x' has no label/);
   });
 });
-
-/** Learning rates over time, and the order of samples: both pure functions of the step. */
 
 describe('the learning rate', () => {
   it('falls along a cosine from 1 to 0', () => {

@@ -73,11 +73,6 @@ describe('fitScales', () => {
   });
 });
 
-/**
- * Channels whose weights are all 0 (pruned) or tiny beside their bias (a BatchNormalization that shut them) give their bias on every
- * target, as codes or in float, which onnxruntime quantizes by itself. Held against the float model, run as users run it.
- */
-
 const channels = 8;
 /** Of every four channels along the axis one is 0, one tiny; `inner` elements lie behind one position along it. */
 function pruned(dims: readonly number[], axis: number): Constant {
@@ -144,6 +139,10 @@ async function agreement(name: string, target: Target, perChannel = target.schem
   return sqnr(float.outputs['y']!, ran.outputs['y']!);
 }
 
+/**
+ * Channels whose weights are all 0 (pruned) or tiny beside their bias (a BatchNormalization that shut them) give their bias on every
+ * target, as codes or in float, which onnxruntime quantizes by itself. Held against the float model, run as users run it.
+ */
 describe('silent channels', () => {
   const able = targets.filter(({ activationTypes }) => activationTypes.length > 0);
   it.each(able.map((target) => [target.name, target] as const))('%s: keep their bias', async (_, target) => {

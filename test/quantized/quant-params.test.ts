@@ -101,8 +101,6 @@ describe('quantizeTensor', () => {
   });
 });
 
-/** Scales that are no scales: found wherever they stand, and named. */
-
 const modelWith = (x: number, w: readonly number[]): Model =>
   buildModel({
     inputs: { x: [1, 3, 4, 4] },
@@ -123,19 +121,22 @@ const modelWith = (x: number, w: readonly number[]): Model =>
     ],
   });
 
-it.each([
-  ['a weight: NaN in one channel', modelWith(0.1, [0.1, NaN]), "n_wq its scale 'ws' holds NaN at [1]"],
-  ['a weight: 0 in one channel', modelWith(0.1, [0, 0.1]), "n_wq its scale 'ws' holds 0 at [0]"],
-  ['a weight: negative', modelWith(0.1, [-0.5]), "n_wq its scale 'ws' is -0.5"],
-  ['a weight: infinite', modelWith(0.1, [Infinity]), "n_wq its scale 'ws' is Infinity"],
-  ['an activation: NaN', modelWith(NaN, [0.1]), "n_xq its scale 'xs' is NaN"],
-  ['an activation: 0', modelWith(0, [0.1]), "n_xq its scale 'xs' is 0"],
-])('%s', (_, model, words) => {
-  expect(badScales(model).map((bad) => `${bad.node.label} ${describeBadScale(bad)}`)).toEqual([words]);
-  const found = lint(model, ortCpuX64Avx2).filter(({ rule }) => rule === 'scale');
-  expect(found.map(({ node: label, message }) => `${label!} ${message}`)).toEqual([words]);
-});
+/** Scales that are no scales: found wherever they stand, and named. */
+describe('badScales', () => {
+  it.each([
+    ['a weight: NaN in one channel', modelWith(0.1, [0.1, NaN]), "n_wq its scale 'ws' holds NaN at [1]"],
+    ['a weight: 0 in one channel', modelWith(0.1, [0, 0.1]), "n_wq its scale 'ws' holds 0 at [0]"],
+    ['a weight: negative', modelWith(0.1, [-0.5]), "n_wq its scale 'ws' is -0.5"],
+    ['a weight: infinite', modelWith(0.1, [Infinity]), "n_wq its scale 'ws' is Infinity"],
+    ['an activation: NaN', modelWith(NaN, [0.1]), "n_xq its scale 'xs' is NaN"],
+    ['an activation: 0', modelWith(0, [0.1]), "n_xq its scale 'xs' is 0"],
+  ])('%s', (_, model, words) => {
+    expect(badScales(model).map((bad) => `${bad.node.label} ${describeBadScale(bad)}`)).toEqual([words]);
+    const found = lint(model, ortCpuX64Avx2).filter(({ rule }) => rule === 'scale');
+    expect(found.map(({ node: label, message }) => `${label!} ${message}`)).toEqual([words]);
+  });
 
-it('nothing is wrong with small ones', () => {
-  expect(badScales(modelWith(1e-30, [1e-38, 3]))).toEqual([]);
+  it('nothing is wrong with small ones', () => {
+    expect(badScales(modelWith(1e-30, [1e-38, 3]))).toEqual([]);
+  });
 });
