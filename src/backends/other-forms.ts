@@ -1,12 +1,12 @@
 /**
- * Forms in which a model is opened where onnxruntime does not take it as it is, or does not hand out all of its outputs. The session says so
- * (`widened`, `turned`, `unread`); `asItIs` forbids both.
+ * Forms in which a model is opened where onnxruntime does not take it as it is, or does not hand out all of its outputs. The session says
+ * so (`widened`, `turned`, `unread`); `asItIs` forbids both.
  *
- * - Without kernels: a model that onnxruntime refuses, because of a float type or a layout, in an equal form that it has kernels for: widened
- *   to float32, or with the batch behind the steps in recurrent nodes.
- * - Outputs that are no tensors: onnxruntime-node hands out tensors only. A model that gives sequences, optionals or maps gets, beside each of
- *   them, a tensor of what is in it, so that it can be run, proven and compared like any other; the model that is written keeps its outputs. A
- *   sequence becomes all its elements in a row, an optional what it holds or nothing, a map of ZipMap the scores it is made of.
+ * - Without kernels: a model that onnxruntime refuses, because of a float type or a layout, in an equal form that it has kernels for:
+ *   widened to float32, or with the batch behind the steps in recurrent nodes.
+ * - Outputs that are no tensors: onnxruntime-node hands out tensors only. A model that gives sequences, optionals or maps gets, beside each
+ *   of them, a tensor of what is in it, so that it can be run, proven and compared like any other; the model that is written keeps its
+ *   outputs. A sequence becomes all its elements in a row, an optional what it holds or nothing, a map of ZipMap the scores it is made of.
  * - Other float types at the border: a session whose float16 inputs and outputs are fed and read in float32, so that a model converted to
  *   float16, inputs and all, is judged like the float model that it was made from.
  */
@@ -50,7 +50,10 @@ export interface TensorForm {
   readonly twins: ReadonlyMap<string, string>;
 }
 
-/** A copy with tensors beside outputs. @param names of the outputs that are no tensors; those of which no tensor can be made have no twin */
+/**
+ * A copy with tensors beside outputs.
+ * @param names of the outputs that are no tensors; those of which no tensor can be made have no twin
+ */
 export function tensorForm(source: string | Model, names: readonly string[]): TensorForm {
   const model = typeof source === 'string' ? modelFromFile(loadModel(source)) : copyModel(source);
   const { graph } = model;

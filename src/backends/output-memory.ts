@@ -1,15 +1,15 @@
 /**
  * The memory of a run's outputs: how onnxruntime is made to write them where they are wanted, and how fetched ones are freed at once.
  *
- * Written in place. onnxruntime writes into arrays that a run is given, but its binding for Node.js copies each of them for the result
- * all the same: of a ResNet-50's activations 67 MB per run, in memory that comes fresh from the system, which costs as much as the
- * inference. The binding goes through the outputs in the order of the graph, once all are written, and gives up at a sequence. With an
- * empty sequence as the first output a run ends there, by an error of known words: everything is written and nothing copied. A
- * release whose binding returns sequences would make the copies again, and the numbers stay the same.
+ * Written in place. onnxruntime writes into arrays that a run is given, but its binding for Node.js copies each of them for the result all
+ * the same: of a ResNet-50's activations 67 MB per run, in memory that comes fresh from the system, which costs as much as the inference.
+ * The binding goes through the outputs in the order of the graph, once all are written, and gives up at a sequence. With an empty sequence
+ * as the first output a run ends there, by an error of known words: everything is written and nothing copied. A release whose binding
+ * returns sequences would make the copies again, and the numbers stay the same.
  *
  * Freed at once. Each run makes new arrays for its outputs, and V8, which sees only their small heads, lets tens of megabytes gather before
- * it collects them. A buffer that is transferred to a port which nobody reads is gone with the message (on Node 22 `buffer.transfer(0)` would
- * say it more plainly; Node 20 has no such method).
+ * it collects them. A buffer that is transferred to a port which nobody reads is gone with the message (on Node 22 `buffer.transfer(0)`
+ * would say it more plainly; Node 20 has no such method).
  */
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { TensorValue } from '../onnx/data-types.ts';

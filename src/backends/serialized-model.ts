@@ -1,11 +1,11 @@
 /**
- * A model in the form that onnxruntime opens fastest: a buffer of some kilobytes, and large constants beside it as external data. That saves a
- * copy and a decoding of all weights in every session.
+ * A model in the form that onnxruntime opens fastest: a buffer of some kilobytes, and large constants beside it as external data. That
+ * saves a copy and a decoding of all weights in every session.
  *
  * Constants that lie unchanged in the file they were read from are pointed at there: nothing is copied, onnxruntime maps the file, and
- * single files above its 2 GiB limit run; the other constants then travel in the buffer, because onnxruntime looks in one of the two
- * places alone. Where more bytes are in memory than in the file, all are passed as they lie in memory, without being encoded and decoded, and
- * the limit holds for each of them, not for all. onnxruntime follows links and refuses what they lead to outside its folder: so the folder is
+ * single files above its 2 GiB limit run; the other constants then travel in the buffer, because onnxruntime looks in one of the two places
+ * alone. Where more bytes are in memory than in the file, all are passed as they lie in memory, without being encoded and decoded, and the
+ * limit holds for each of them, not for all. onnxruntime follows links and refuses what they lead to outside its folder: so the folder is
  * that of the files themselves (a model downloaded by Hugging Face's tools is a link into a folder of blobs).
  */
 import { realpathSync } from 'node:fs';

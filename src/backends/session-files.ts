@@ -1,6 +1,6 @@
 /**
- * Temporary files of sessions: the folders that hold them, what is said when there can be none, and the one that matters most: the graph that
- * onnxruntime makes of a model and really runs, which a session writes into a file for a while and which is read back from there.
+ * Temporary files of sessions: the folders that hold them, what is said when there can be none, and the one that matters most: the graph
+ * that onnxruntime makes of a model and really runs, which a session writes into a file for a while and which is read back from there.
  */
 import { rmSync, mkdtempSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';

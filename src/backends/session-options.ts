@@ -1,7 +1,7 @@
 /**
- * The options of a session, and what is tried where onnxruntime's graph optimizer fails on a model that it takes without: some fusions forget
- * a value that is a graph output now, as tensors inside are when they are observed or compared. Then less of the optimizer is asked for, step by
- * step, and what was left out is reported; an error that no step mends is the model's own.
+ * The options of a session, and what is tried where onnxruntime's graph optimizer fails on a model that it takes without: some fusions
+ * forget a value that is a graph output now, as tensors inside are when they are observed or compared. Then less of the optimizer is asked
+ * for, step by step, and what was left out is reported; an error that no step mends is the model's own.
  */
 import { QdqError } from '../errors/qdq-error.ts';
 

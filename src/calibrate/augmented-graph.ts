@@ -1,17 +1,17 @@
 /**
  * The augmented graph: a copy of the model that returns one small vector of statistics instead of its outputs, and for histograms the
- * elements of its tensors. Statistics are computed inside the graph, each right after the producer of its tensor: that costs little more than
- * plain inference, and memory does not grow with the number of samples. Form and order of the added nodes were measured; min and max then cost
- * a few per cent of an inference.
+ * elements of its tensors. Statistics are computed inside the graph, each right after the producer of its tensor: that costs little more
+ * than plain inference, and memory does not grow with the number of samples. Form and order of the added nodes were measured; min and max
+ * then cost a few per cent of an inference.
  *
  * - Reductions are pools after convolutions (reductions.ts), and are lifted out of the bodies of If, Loop and Scan.
- * - Statistics of the last layer are appended first, because onnxruntime walks backwards from the leaves: each then runs right
- *   after its producer, while the tensor is in cache, and the tensor is freed at once.
- * - Everything is joined by one Concat: a second one would run all of its statistics after those of the first, unless the two
- *   share no layer.
+ * - Statistics of the last layer are appended first, because onnxruntime walks backwards from the leaves: each then runs right after its
+ *   producer, while the tensor is in cache, and the tensor is freed at once.
+ * - Everything is joined by one Concat: a second one would run all of its statistics after those of the first, unless the two share no
+ *   layer.
  * - The elements of each tensor are an output of their own, written where they are read (backends/output-memory.ts). Of a sample of them
- *   (element-sampler.ts) the maximum goes into the Concat, which ties it, too, to the moment after its producer. With `--exact` a tensor leaves
- *   whole and has no statistics in the graph: its elements tell them (statistics-reader.ts).
+ *   (element-sampler.ts) the maximum goes into the Concat, which ties it, too, to the moment after its producer. With `--exact` a tensor
+ *   leaves whole and has no statistics in the graph: its elements tell them (statistics-reader.ts).
  * - onnxruntime's reductions lose NaN; a sum wherever NaN could stop shows it (nan-flow.ts), and diagnose.ts then names the tensor, the
  *   node and the sample.
  */
@@ -40,8 +40,8 @@ import { activationFinder, append, outermostOwner, setOutputs } from './graph-ou
 import type { TracedTensor } from './shapes.ts';
 
 /**
- * What one column of the vector holds. `nan` is a sum: NaN when any element is NaN; its value means nothing else. `tie` means nothing, but fixes the order. `stride`: for
- * how many elements each of the sample stands.
+ * What one column of the vector holds. `nan` is a sum: NaN when any element is NaN; its value means nothing else. `tie` means nothing, but
+ * fixes the order. `stride`: for how many elements each of the sample stands.
  */
 export type Column = Statistic | 'nan' | 'tie' | 'stride';
 

@@ -1,7 +1,7 @@
 /**
- * Calibrates: runs a float model on samples and gathers statistics of its activations into a calibration state. Statistics are computed inside
- * the graph (augmented-graph.ts), so that one small vector leaves onnxruntime per batch, and for histograms a sample of each tensor or all of it,
- * counted by a WebAssembly kernel where onnxruntime wrote it: memory does not grow with the number of samples.
+ * Calibrates: runs a float model on samples and gathers statistics of its activations into a calibration state. Statistics are computed
+ * inside the graph (augmented-graph.ts), so that one small vector leaves onnxruntime per batch, and for histograms a sample of each tensor
+ * or all of it, counted by a WebAssembly kernel where onnxruntime wrote it: memory does not grow with the number of samples.
  */
 import { createHash } from 'node:crypto';
 import type { SessionOptions } from '../backends/session-options.ts';

@@ -1,17 +1,17 @@
 /**
- * Which elements of a tensor count for its range: all but those that are masked before a Softmax, infinities that a constant of the model holds
- * on purpose (ops/infinite.ts), and NaN that a guard removes (nan-flow.ts). They are cut in the graph, before any statistic, and count as
- * a value that the tensor has anyway.
+ * Which elements of a tensor count for its range: all but those that are masked before a Softmax, infinities that a constant of the model
+ * holds on purpose (ops/infinite.ts), and NaN that a guard removes (nan-flow.ts). They are cut in the graph, before any statistic, and
+ * count as a value that the tensor has anyway.
  *
  * Before a Softmax (quantizable/masked.ts), of each row of n elements those count that lie at most K below its largest:
  *
  *     K = ln(2 · 255 · n)
  *
- * All elements that lie lower have together less than n · e^-K = 1 / (2 · 255) of the row's sum, half a step of the 8 bits in which the result is
- * read. So what is masked, by -100 or by minus infinity, counts as row maximum - K: the codes saturate there and the result is the same. A
- * row in which everything is masked has nothing to say. In front of operators before the Softmax, bounds are single numbers, found from the operands
- * of the sample at hand, so that such samples run one by one: where a scores + mask lies below its bound, so does it for any mask below
- * bound - max(scores).
+ * All elements that lie lower have together less than n · e^-K = 1 / (2 · 255) of the row's sum, half a step of the 8 bits in which the
+ * result is read. So what is masked, by -100 or by minus infinity, counts as row maximum - K: the codes saturate there and the result is
+ * the same. A row in which everything is masked has nothing to say. In front of operators before the Softmax, bounds are single numbers,
+ * found from the operands of the sample at hand, so that such samples run one by one: where a scores + mask lies below its bound, so does
+ * it for any mask below bound - max(scores).
  */
 import type { Graph } from '../graph/graph.ts';
 import type { Model } from '../graph/model.ts';

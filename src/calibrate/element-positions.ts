@@ -56,7 +56,10 @@ export function phasesOf(ids: readonly string[], count: number): TensorValue {
   return { type: 'int64', dims: count === 1 ? [1] : [count, 1], data: phases };
 }
 
-/** MurmurHash3's finalizer: the ids of neighbours differ in their last characters, and their hashes in a few bits, of which all get a say here. */
+/**
+ * MurmurHash3's finalizer: the ids of neighbours differ in their last characters, and their hashes in a few bits, of which all get a say
+ * here.
+ */
 function mixBits(hash: number): number {
   let mixed = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);

@@ -1,10 +1,11 @@
 /**
- * A sample of a tensor's elements, taken inside the graph: fetching whole activations would cost up to twice the inference. It is
- * every s-th element of the flat tensor (element-positions.ts), whatever its layout, and begins elsewhere in each sample of data, so
- * that what always stands at the same place has its turn.
+ * A sample of a tensor's elements, taken inside the graph: fetching whole activations would cost up to twice the inference. It is every
+ * s-th element of the flat tensor (element-positions.ts), whatever its layout, and begins elsewhere in each sample of data, so that what
+ * always stands at the same place has its turn.
  *
- * - From each place between 0 and s − 1 as many elements are taken, so that they fit where the last ones were written (preallocated-outputs.ts). Counted
- *   from the beginning that leaves out up to s − 1 of the last elements: half of the samples are counted from the end, backwards.
+ * - From each place between 0 and s − 1 as many elements are taken, so that they fit where the last ones were written
+ *   (preallocated-outputs.ts). Counted from the beginning that leaves out up to s − 1 of the last elements: half of the samples are counted
+ *   from the end, backwards.
  * - Where the shape is not known beforehand, the graph works out the stride: the sizes of the first sample would tell of the shard.
  * - Where several samples make up a run, each row begins at its own place.
  * - Images of convolutions are pooled first, in onnxruntime's blocked layout, where that leaves enough of them.

@@ -1,4 +1,7 @@
-/** Nodes and outputs added to copies of a model, which compute something about its tensors instead of its outputs. The model itself is never changed. */
+/**
+ * Nodes and outputs added to copies of a model, which compute something about its tensors instead of its outputs. The model itself is never
+ * changed.
+ */
 import { calibrateErrors } from '../errors/calibrate.ts';
 import type { Graph } from '../graph/graph.ts';
 import { valueFinder, type Model } from '../graph/model.ts';

@@ -53,7 +53,8 @@ const outlierRatio = 4;
 const leastSamples = 20;
 
 /**
- * Reads the findings from a state; undefined where nothing can be told: ranges of another tool, samples that ran in batches, or too few of them.
+ * Reads the findings from a state; undefined where nothing can be told: ranges of another tool, samples that ran in batches, or too few of
+ * them.
  * @param samples that the ranges are of
  */
 export function healthOf(tensors: readonly string[], arrays: ObserverState, samples: number): Health | undefined {
@@ -74,8 +75,8 @@ export function healthOf(tensors: readonly string[], arrays: ObserverState, samp
 }
 
 /**
- * The mean part of the range that is lost without one of the folds: mean over the folds f of 1 - w_f / w, where w is the width of the range,
- * zero included, and w_f its width without the samples of f.
+ * The mean part of the range that is lost without one of the folds: mean over the folds f of 1 - w_f / w, where w is the width of the
+ * range, zero included, and w_f its width without the samples of f.
  */
 function shareOf({ min, max }: HealthState, tensor: number): number {
   const held = filledFolds(max, tensor);
@@ -137,7 +138,10 @@ function channelFindings(
   return found;
 }
 
-/** The findings without constant channels that vary in one more sample. @param model of which `health` is; the samples are its own, or others */
+/**
+ * The findings without constant channels that vary in one more sample.
+ * @param model of which `health` is; the samples are its own, or others
+ */
 export async function confirmed(
   health: Health | undefined,
   model: Model,

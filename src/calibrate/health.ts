@@ -1,12 +1,12 @@
 /**
- * The health of a calibration, as it is gathered: whether there were enough samples, whether single ones stretch a range, and which channels
- * never change. It travels in the arrays of every observer, so that it merges, resumes and shards as they do: exactly and in any
+ * The health of a calibration, as it is gathered: whether there were enough samples, whether single ones stretch a range, and which
+ * channels never change. It travels in the arrays of every observer, so that it merges, resumes and shards as they do: exactly and in any
  * order. What follows from it: health-findings.ts.
  *
- * - Samples fall into ten folds by a hash of their id. Had the samples of one fold been the last to come, they would have added
- *   what the range loses without them: the mean over the folds is how much the last tenth adds, whatever the order.
- * - A channel whose largest value is the same in every sample, to the bit, may be constant; where nothing is negative and that value is
- *   0 it is dead.
+ * - Samples fall into ten folds by a hash of their id. Had the samples of one fold been the last to come, they would have added what the
+ *   range loses without them: the mean over the folds is how much the last tenth adds, whatever the order.
+ * - A channel whose largest value is the same in every sample, to the bit, may be constant; where nothing is negative and that value is 0
+ *   it is dead.
  *
  * It is told of runs of one sample at a time only: a batch does not say which of its samples had an extreme.
  */

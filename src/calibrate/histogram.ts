@@ -1,11 +1,11 @@
 /**
- * Histograms whose bins are the floats' own leading bits: sign, exponent and eight bits of mantissa. The bin of a positive normal number x with
- * exponent e and leading mantissa bits m holds
+ * Histograms whose bins are the floats' own leading bits: sign, exponent and eight bits of mantissa. The bin of a positive normal number x
+ * with exponent e and leading mantissa bits m holds
  *
  *     2^e · (1 + m / 256) ≤ x < 2^e · (1 + (m + 1) / 256)
  *
- * so that it is at most 0.4 % of its value wide. They need no range beforehand, however far an outlier lies, and merge by addition. Counts are kept in
- * pages of one sign and exponent each, of which a tensor fills a few dozen; sorted by page they are a canonical form.
+ * so that it is at most 0.4 % of its value wide. They need no range beforehand, however far an outlier lies, and merge by addition. Counts
+ * are kept in pages of one sign and exponent each, of which a tensor fills a few dozen; sorted by page they are a canonical form.
  */
 import type { TypedArray } from '../onnx/data-types.ts';
 import { Counter, pageBins, pagesEach, partsOf, type Floats } from './kernels/counter.ts';

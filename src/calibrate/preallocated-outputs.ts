@@ -1,8 +1,8 @@
 /**
  * Preallocated outputs: onnxruntime writes the outputs of a run into arrays of the accumulator's own memory, made once, so that their
  * elements are counted where they were written (backends/output-memory.ts says how, and what copies it saves). The first run tells their
- * shapes. Outputs of a run whose inputs have other shapes lie anywhere and are copied, and so do all from the first run on whose outputs did not fit
- * although its inputs did: their shapes depend on the data.
+ * shapes. Outputs of a run whose inputs have other shapes lie anywhere and are copied, and so do all from the first run on whose outputs
+ * did not fit although its inputs did: their shapes depend on the data.
  */
 import { release } from '../backends/output-memory.ts';
 import type { Session } from '../backends/session.ts';

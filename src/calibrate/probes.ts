@@ -1,6 +1,6 @@
 /**
- * What to compute of which tensor: the statistics the observer needs, and a look for NaN wherever one could get lost. The minimum of a tensor
- * that cannot be negative is not looked for: a range includes zero anyway.
+ * What to compute of which tensor: the statistics the observer needs, and a look for NaN wherever one could get lost. The minimum of a
+ * tensor that cannot be negative is not looked for: a range includes zero anyway.
  */
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
@@ -63,7 +63,8 @@ export async function planProbes(
 }
 
 /**
- * Where NaN must be looked for: in the part of the model that the observed tensors need, and behind the guards that remove NaN from them. A body is needed whole.
+ * Where NaN must be looked for: in the part of the model that the observed tensors need, and behind the guards that remove NaN from them. A
+ * body is needed whole.
  */
 function nanStopsOf(model: Model, tensors: readonly string[]): Set<string> {
   const copy = copyModel(model);

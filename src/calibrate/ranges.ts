@@ -1,9 +1,9 @@
 /**
- * Ranges: what calibration is for, the interval that the values of each activation fill; one for each tensor, because no kernel takes a scale
- * per channel of what it sums over.
+ * Ranges: what calibration is for, the interval that the values of each activation fill; one for each tensor, because no kernel takes a
+ * scale per channel of what it sums over.
  *
- * `--range "NAME=LO,HI"` gives a range that the user knows better than samples can tell, for one tensor or for all that the operators
- * of a type give. It takes the place of what was observed after the state is read, so one state serves with and without. Functions whose values
+ * `--range "NAME=LO,HI"` gives a range that the user knows better than samples can tell, for one tensor or for all that the operators of a
+ * type give. It takes the place of what was observed after the state is read, so one state serves with and without. Functions whose values
  * have limits (Sigmoid, Tanh, ...) need none: their operators say so themselves (ops/).
  */
 import { calibrateErrors } from '../errors/calibrate.ts';
@@ -16,8 +16,8 @@ export interface Range {
 }
 
 /**
- * Ranges of which none is narrower than `least`: the upper end moves up, as MinimumRealRange of onnxruntime.quantization has it. Some accelerators
- * cannot take the tiny scale of a tensor that is nearly constant.
+ * Ranges of which none is narrower than `least`: the upper end moves up, as MinimumRealRange of onnxruntime.quantization has it. Some
+ * accelerators cannot take the tiny scale of a tensor that is nearly constant.
  */
 export function widened(ranges: Ranges, least: number | undefined): Ranges {
   if (!least) return ranges;

@@ -100,7 +100,10 @@ export function channelsOf(tensor: Value, { traced, limits }: Probe): number | u
   return image && !limits && isBlocked(tensor) ? dims[1] : undefined;
 }
 
-/** The maximum of each channel, [1, C, 1, 1], whatever the number of images: no dearer than the maximum of the whole, of which it is the first half. */
+/**
+ * The maximum of each channel, [1, C, 1, 1], whatever the number of images: no dearer than the maximum of the whole, of which it is the
+ * first half.
+ */
 export function channelMaxima(tensor: Value, probe: Probe, opset: number): Value {
   const { graph } = tensor;
   const value = asFloat32(tensor, probe);

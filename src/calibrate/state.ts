@@ -93,7 +93,10 @@ const record = z.strictObject({
   tensors: z.array(z.string()),
 });
 
-/** Writes a state. @throws ONNX_OUTPUT_FOLDER, ONNX_OUTPUT_NOT_A_FILE, ONNX_UNWRITABLE, ONNX_DISK_FULL: the same for every file qdq writes */
+/**
+ * Writes a state.
+ * @throws ONNX_OUTPUT_FOLDER, ONNX_OUTPUT_NOT_A_FILE, ONNX_UNWRITABLE, ONNX_DISK_FULL: the same for every file qdq writes
+ */
 export function writeState(path: string, state: CalibrationState): void {
   const { arrays, remarks: _, ...rest } = state;
   // The schema fixes the order of the keys, so that equal states make equal bytes.

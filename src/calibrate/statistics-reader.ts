@@ -1,6 +1,6 @@
 /**
- * What the outputs of an augmented graph say, tensor by tensor: the vector of statistics, the elements, and the statistics of tensors that left
- * the graph whole, which their elements tell.
+ * What the outputs of an augmented graph say, tensor by tensor: the vector of statistics, the elements, and the statistics of tensors that
+ * left the graph whole, which their elements tell.
  */
 import type { TensorValue } from '../onnx/data-types.ts';
 import type { Interval } from '../ops/op.ts';

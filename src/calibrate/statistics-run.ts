@@ -1,11 +1,11 @@
 /**
  * The augmented graph at work: a session, what it returns as statistics, and where its elements are written.
  *
- * After a while another session may go on without the extremes of saturated tensors: those behind a Clip whose range already fills its limits.
- * No sample can widen it, so that looking is a waste, and in networks with ReLU6 they are most of what there is to look at. Once at least half
- * of those are full and enough samples are left, a session without them takes over, if it gives the very same bits for all others. Only those
- * are left out where the rest is certain not to notice: with a convolution on one side, of which the Clip becomes a part, and windows
- * on the other, no fusion of onnxruntime reaches across.
+ * After a while another session may go on without the extremes of saturated tensors: those behind a Clip whose range already fills its
+ * limits. No sample can widen it, so that looking is a waste, and in networks with ReLU6 they are most of what there is to look at. Once at
+ * least half of those are full and enough samples are left, a session without them takes over, if it gives the very same bits for all
+ * others. Only those are left out where the rest is certain not to notice: with a convolution on one side, of which the Clip becomes a
+ * part, and windows on the other, no fusion of onnxruntime reaches across.
  */
 import type { Value } from '../graph/value.ts';
 import { specOf } from '../ops/index.ts';

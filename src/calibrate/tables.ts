@@ -1,5 +1,6 @@
 /**
- * Calibration tables of other tools: ranges by tensor name, as text. Every format is listed in `tableFormats`; to add one, write it here and list it.
+ * Calibration tables of other tools: ranges by tensor name, as text. Every format is listed in `tableFormats`; to add one, write it here
+ * and list it.
  *
  * - onnxruntime.quantization (`calibration_cache_path`, TensorsData in calibrate.py): JSON with the lowest and highest value per tensor.
  *   Histograms, where there are any, have become those two already.

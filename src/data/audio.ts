@@ -5,8 +5,8 @@
  * sample is the mean of the channels, integers divided by 2^(bits-1), so that full scale is -1 to 1.
  *
  * Resampling is a convolution with a windowed sinc, one set of coefficients per phase of the reduced ratio, sums in float64. 64 zero
- * crossings to each side under a Kaiser window of 100 dB, cut off at 0.95 of the lower Nyquist frequency: flat up to 0.9 of it, silent above
- * it. The first output sample lies on the first input sample; outside the clip there is silence.
+ * crossings to each side under a Kaiser window of 100 dB, cut off at 0.95 of the lower Nyquist frequency: flat up to 0.9 of it, silent
+ * above it. The first output sample lies on the first input sample; outside the clip there is silence.
  */
 import { dataErrors } from '../errors/data.ts';
 import type { RandomAccess } from './random-access.ts';

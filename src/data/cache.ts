@@ -1,6 +1,6 @@
 /**
- * A cache of decoded samples: keeps those that were decoded once, up to a number of bytes. What is kept stays: in epochs that are shuffled anew, every sample
- * is as likely to come next as any other, and throwing one out for another wins nothing.
+ * A cache of decoded samples: keeps those that were decoded once, up to a number of bytes. What is kept stays: in epochs that are shuffled
+ * anew, every sample is as likely to come next as any other, and throwing one out for another wins nothing.
  */
 import type { Dataset, Sample } from './sample.ts';
 

@@ -1,6 +1,6 @@
 /**
- * For data formats: what each declares of itself, and the two kinds of dataset that it can make: samples that are reached by position, and a
- * stream that is read from its start. To add a format: a new file in formats/, and a line in open.ts.
+ * For data formats: what each declares of itself, and the two kinds of dataset that it can make: samples that are reached by position, and
+ * a stream that is read from its start. To add a format: a new file in formats/, and a line in open.ts.
  */
 import { createHash } from 'node:crypto';
 import { QdqError } from '../errors/qdq-error.ts';

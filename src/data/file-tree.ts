@@ -1,8 +1,9 @@
 /**
  * A folder or a zip archive as one thing: a sorted list of file names and a way to read each. Hidden files are left out.
  *
- * The names of millions of files take little memory: their UTF-8 bytes in blocks of 1,024 names and a permutation that sorts them, some eight bytes
- * a name beside its own; a string is made only when one is asked for. The order is that of JavaScript's sort (UTF-16 code units).
+ * The names of millions of files take little memory: their UTF-8 bytes in blocks of 1,024 names and a permutation that sorts them, some
+ * eight bytes a name beside its own; a string is made only when one is asked for. The order is that of JavaScript's sort (UTF-16 code
+ * units).
  */
 import { opendir, readFile, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';

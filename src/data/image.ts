@@ -136,8 +136,8 @@ function roundHalfEven(value: number): number {
 }
 
 /**
- * The number of components of a JPEG, undefined for other files, of which the decoder is asked. Reading the head of a file is all that photographs, which
- * have three, cost.
+ * The number of components of a JPEG, undefined for other files, of which the decoder is asked. Reading the head of a file is all that
+ * photographs, which have three, cost.
  */
 export function jpegComponents(bytes: Uint8Array): number | undefined {
   if (bytes[0] !== 0xff || bytes[1] !== 0xd8) return undefined;

@@ -1,6 +1,7 @@
 /**
  * The files of a folder or an archive that are samples (images, sounds), with their labels: from a labels.csv, from class folders, or none.
- * A folder may hold millions of files: they are kept as ranks among the sorted names (file-tree.ts) and as numbers, and strings are made on demand.
+ * A folder may hold millions of files: they are kept as ranks among the sorted names (file-tree.ts) and as numbers, and strings are made on
+ * demand.
  */
 import { dataErrors } from '../errors/data.ts';
 import { withoutMark } from '../onnx/strings.ts';

@@ -1,9 +1,10 @@
 /**
- * Log-mel spectrograms, as speech models are fed with: windows of sound, their spectra, the energy in bands that are evenly spaced
- * to the ear, and its logarithm. The definitions are those of librosa (`filters.mel`, `feature.melspectrogram`), which PyTorch's
- * torchaudio and Whisper share up to the options. Sums are in float64, rounded once.
+ * Log-mel spectrograms, as speech models are fed with: windows of sound, their spectra, the energy in bands that are evenly spaced to the
+ * ear, and its logarithm. The definitions are those of librosa (`filters.mel`, `feature.melspectrogram`), which PyTorch's torchaudio and
+ * Whisper share up to the options. Sums are in float64, rounded once.
  *
- * The spectra are discrete Fourier transforms of real numbers, of any length n, because windows are often no power of two (Whisper's are 400):
+ * The spectra are discrete Fourier transforms of real numbers, of any length n, because windows are often no power of two (Whisper's are
+ * 400):
  *
  *     X_k = Σ x_j · exp(-2πi · j · k / n), j = 0 … n - 1
  *

@@ -1,6 +1,6 @@
 /**
- * The inputs of a model: what samples have to bring for them, along which axis they lie side by side, and whether a sample fits. Every sample
- * is checked before anything runs, so that an error names the sample, not a kernel.
+ * The inputs of a model: what samples have to bring for them, along which axis they lie side by side, and whether a sample fits. Every
+ * sample is checked before anything runs, so that an error names the sample, not a kernel.
  */
 import { elementCount, type TensorValue, type TypedArray } from '../onnx/data-types.ts';
 import { dataErrors } from '../errors/data.ts';

@@ -1,4 +1,7 @@
-/** Opens data: what the user gave as `--data` or `--reader` becomes a Dataset for one model's inputs, read by one of the formats listed here. */
+/**
+ * Opens data: what the user gave as `--data` or `--reader` becomes a Dataset for one model's inputs, read by one of the formats listed
+ * here.
+ */
 import { statSync } from 'node:fs';
 import { opendir, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
@@ -32,7 +35,10 @@ interface DataOptions {
   readonly skipBad?: boolean;
 }
 
-/** Every data format, most specific first: the first that recognises the data opens it. To add one: write its file in formats/ and list it here. */
+/**
+ * Every data format, most specific first: the first that recognises the data opens it. To add one: write its file in formats/ and list it
+ * here.
+ */
 const formats: readonly Format[] = [random, tensorProto, npy, npz, safetensors, text, readerModule, wav, imageFolder];
 
 /** What is no path but the name of a generator. */

@@ -1,7 +1,7 @@
 /**
  * Tokenizing: a text becomes the token ids, masks and types that a transformer takes. The package '@huggingface/tokenizers' only cuts text
- * into tokens; truncation and padding, which it does not have, are done here as the Python tokenizers do: special tokens always stay, of two
- * texts the longer is cut first. In state files a tokenizer is its name and the hash of its files.
+ * into tokens; truncation and padding, which it does not have, are done here as the Python tokenizers do: special tokens always stay, of
+ * two texts the longer is cut first. In state files a tokenizer is its name and the hash of its files.
  */
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';

@@ -1,8 +1,8 @@
 /**
  * Worker threads that run one task each. Both sides are here: `runWorkers` starts a fresh worker for every task, hands messages on as they
  * are sent and returns the results in the order of the tasks; the worker's module calls `serve`. The first error ends all workers and is
- * thrown as it was, with its class and its stack; an interrupt ends them too. A worker that still runs is asked to stop first: onnxruntime may
- * crash when a thread that runs it, or just loads it, is torn down.
+ * thrown as it was, with its class and its stack; an interrupt ends them too. A worker that still runs is asked to stop first: onnxruntime
+ * may crash when a thread that runs it, or just loads it, is torn down.
  *
  * Workers that stay and answer many requests: worker-pool.ts.
  */

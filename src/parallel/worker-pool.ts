@@ -74,8 +74,8 @@ export class WorkerPool<Init, Request, Reply> {
 }
 
 /**
- * The worker's side: starts with the data of this worker, and then answers requests one after the other. A request that fails is answered with its
- * error.
+ * The worker's side: starts with the data of this worker, and then answers requests one after the other. A request that fails is answered
+ * with its error.
  */
 export async function answer<Init, Request, Reply>(
   start: (init: Init) => Promise<(request: Request) => Promise<Reply>>,

@@ -1,6 +1,6 @@
 /**
- * Targets that are execution providers of onnxruntime on phones and laptops: Qualcomm QNN, Android NNAPI and Apple Core ML. They are written
- * from documentation; none of them can be run here, so qdq plans and lints for them and runs such a model on the CPU.
+ * Targets that are execution providers of onnxruntime on phones and laptops: Qualcomm QNN, Android NNAPI and Apple Core ML. They are
+ * written from documentation; none of them can be run here, so qdq plans and lints for them and runs such a model on the CPU.
  */
 import { newestOpset, oldestOpset } from '../../opset/versions.ts';
 import { ortCpuX64 } from './onnxruntime-cpu.ts';

@@ -4,8 +4,9 @@
  *
  * x64 CPUs with VNNI multiply u8 × s8 exactly. Those with AVX2 alone add two such products in 16 bits, which saturate: full-range models
  * lose 10 to 15 dB there, and nothing says so. The target `ort-cpu-x64-avx2` therefore limits each pair of neighbouring weights (in the
- * kernel's own order) to a sum of 128 and picks the scale with the least squared error under that limit (quantized/pairs.ts): exact on every CPU,
- * at a fraction of what 7-bit weights lose. Full-range models can be judged on such a machine with exact arithmetic (`exactInt8`).
+ * kernel's own order) to a sum of 128 and picks the scale with the least squared error under that limit (quantized/pairs.ts): exact on
+ * every CPU, at a fraction of what 7-bit weights lose. Full-range models can be judged on such a machine with exact arithmetic
+ * (`exactInt8`).
  */
 import { newestOpset, oldestOpset } from '../../opset/versions.ts';
 import type { Target } from './target.ts';
@@ -66,8 +67,8 @@ export const ortCpuArm64: Target = {
 };
 
 /**
- * onnxruntime-web's WebAssembly build: the int8 kernels of the CPU build, exact in 16-bit pairs of bytes. Biases without zero points, so that
- * a model also loads where WebGPU is asked for.
+ * onnxruntime-web's WebAssembly build: the int8 kernels of the CPU build, exact in 16-bit pairs of bytes. Biases without zero points, so
+ * that a model also loads where WebGPU is asked for.
  */
 export const ortWeb: Target = {
   ...ortCpuX64,

@@ -1,6 +1,6 @@
 /**
- * Targets that are inference toolkits with compilers of their own, by themselves or as execution providers of onnxruntime: NVIDIA TensorRT and
- * Intel OpenVINO. Both want quantizers on the inputs of int8 layers alone, and float biases.
+ * Targets that are inference toolkits with compilers of their own, by themselves or as execution providers of onnxruntime: NVIDIA TensorRT
+ * and Intel OpenVINO. Both want quantizers on the inputs of int8 layers alone, and float biases.
  */
 import { newestOpset } from '../../opset/versions.ts';
 import type { Target } from './target.ts';

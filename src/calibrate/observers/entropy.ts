@@ -4,12 +4,12 @@
  *
  *     D(T) = Σ p_i · ln(p_i / q_i)
  *
- * over the cells i of [0, T], where p_i is the part of all |x| in the cell (what lies above T counts in the last one), and q_i what the codes
- * tell of it: the elements of each code, of those within T, spread evenly over those of its cells that hold any.
+ * over the cells i of [0, T], where p_i is the part of all |x| in the cell (what lies above T counts in the last one), and q_i what the
+ * codes tell of it: the elements of each code, of those within T, spread evenly over those of its cells that hold any.
  *
- * Two things are done otherwise than there. Every candidate threshold is divided into equally many cells, eight or more per code, so that a far
- * outlier neither blurs the search nor leaves a single candidate. And exact zeros are left out: zero has a code of its own, and quantizing
- * it loses nothing.
+ * Two things are done otherwise than there. Every candidate threshold is divided into equally many cells, eight or more per code, so that a
+ * far outlier neither blurs the search nor leaves a single candidate. And exact zeros are left out: zero has a code of its own, and
+ * quantizing it loses nothing.
  */
 import type { Bins } from '../histogram.ts';
 import { histogramObserver } from './histogram-observer.ts';

@@ -1,7 +1,7 @@
 /**
  * What percentile, entropy, mse and histogram share: the extremes and a histogram of each tensor. They differ only in how a histogram
- * becomes a range. The elements are a sample of each tensor (element-sampler.ts) unless all are asked for; the extremes of every sample of data
- * are exact and count among them (peaks.ts).
+ * becomes a range. The elements are a sample of each tensor (element-sampler.ts) unless all are asked for; the extremes of every sample of
+ * data are exact and count among them (peaks.ts).
  */
 import {
   binsOf,

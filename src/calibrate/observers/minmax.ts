@@ -1,6 +1,6 @@
 /**
- * The smallest and largest value of each tensor: the observer minmax, and part of the state of others. The range is the whole interval that was
- * seen: exact and cheap, but one outlier widens it.
+ * The smallest and largest value of each tensor: the observer minmax, and part of the state of others. The range is the whole interval that
+ * was seen: exact and cheap, but one outlier widens it.
  */
 import type { BatchStatistics, ObserverState, Observer } from './observer.ts';
 

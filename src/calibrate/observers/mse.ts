@@ -3,14 +3,14 @@
  *
  *     E(min, max) = Σ n_b · 1/|b| · ∫_b w(x) · |x - q(x)|^p dx
  *
- * over the bins b of the histogram, of n_b elements that are evenly spread over a width of |b|. q(x) is the nearest of the 2^bits codes; w(x) is 1
- * between the outermost codes and `clip` beyond them; p = 2 is the squared error. The integral is taken in closed form over the steps of the quantizer. Both ends are searched for
- * jointly, because they share the step: clipping one end alone may win nothing where clipping both does. The grid is even in
- * the logarithm, so that far outliers do not coarsen it, and its first round looks at wider bins.
+ * over the bins b of the histogram, of n_b elements that are evenly spread over a width of |b|. q(x) is the nearest of the 2^bits codes;
+ * w(x) is 1 between the outermost codes and `clip` beyond them; p = 2 is the squared error. The integral is taken in closed form over the
+ * steps of the quantizer. Both ends are searched for jointly, because they share the step: clipping one end alone may win nothing where
+ * clipping both does. The grid is even in the logarithm, so that far outliers do not coarsen it, and its first round looks at wider bins.
  *
- * What is clipped counts `clip` times. Rounding errors have both signs and cancel in the sums and means that follow; those of
- * clipping have one sign and add up, and samples show less of the tails than there is. Against the plain error (1) that wins up
- * to 3 dB in networks that 8 bits hardly carry and is neutral in the others; beyond 2, detectors lose what the rest wins.
+ * What is clipped counts `clip` times. Rounding errors have both signs and cancel in the sums and means that follow; those of clipping have
+ * one sign and add up, and samples show less of the tails than there is. Against the plain error (1) that wins up to 3 dB in networks that
+ * 8 bits hardly carry and is neutral in the others; beyond 2, detectors lose what the rest wins.
  */
 import type { Bins } from '../histogram.ts';
 import type { Range } from '../ranges.ts';

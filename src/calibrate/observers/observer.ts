@@ -1,8 +1,8 @@
 /**
- * The contract of an observer: how the statistics of many batches become one range per tensor. One file per observer, listed
- * in index.ts. A state covers all tensors at once, as typed arrays indexed by tensor, and merges exactly and in any order,
- * so that batch size, worker count and shard order never change a range. There is no observer by channel: no kernel takes a scale per channel of
- * what it sums over.
+ * The contract of an observer: how the statistics of many batches become one range per tensor. One file per observer, listed in index.ts. A
+ * state covers all tensors at once, as typed arrays indexed by tensor, and merges exactly and in any order, so that batch size, worker
+ * count and shard order never change a range. There is no observer by channel: no kernel takes a scale per channel of what it sums over;
+ * health (health.ts) and the weight observer `max` do look at channels.
  */
 import type { TypedArray } from '../../onnx/data-types.ts';
 import type { Range } from '../ranges.ts';

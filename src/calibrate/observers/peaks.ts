@@ -1,7 +1,7 @@
 /**
- * The extremes of single samples beside a histogram of sampled elements. They are exact: each is one element that is known to be
- * there, also where the sample passes over it, as it does over an outlier that stands at one place. What the other elements are
- * remains an estimate: each of the sample stands for as many as the sample leaves of all. So an outlier that the sample passes over weighs what it
+ * The extremes of single samples beside a histogram of sampled elements. They are exact: each is one element that is known to be there,
+ * also where the sample passes over it, as it does over an outlier that stands at one place. What the other elements are remains an
+ * estimate: each of the sample stands for as many as the sample leaves of all. So an outlier that the sample passes over weighs what it
  * weighs, no more and no less.
  */
 import {

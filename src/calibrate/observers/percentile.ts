@@ -1,7 +1,7 @@
 /**
  * The interval between two percentiles: the same fraction of elements is clipped at either end. Of n elements, the quantile f has the rank
- * (n - 1) · f and is interpolated between the elements of the ranks next to it, as numpy.percentile does; an element counts as evenly spread
- * over its bin.
+ * (n - 1) · f and is interpolated between the elements of the ranks next to it, as numpy.percentile does; an element counts as evenly
+ * spread over its bin.
  */
 import type { Bins } from '../histogram.ts';
 import { histogramObserver } from './histogram-observer.ts';

@@ -1,7 +1,7 @@
 /**
- * NumPy's files: one .npy array for a model with one input, and .npz archives with arrays named after the inputs, and `labels` (or `y`) if any.
- * Rows along the first axis are read where they lie, so that an array may be larger than memory. Stored members of an archive (numpy.savez) are
- * read in place, too; compressed ones are inflated into memory once.
+ * NumPy's files: one .npy array for a model with one input, and .npz archives with arrays named after the inputs, and `labels` (or `y`) if
+ * any. Rows along the first axis are read where they lie, so that an array may be larger than memory. Stored members of an archive
+ * (numpy.savez) are read in place, too; compressed ones are inflated into memory once.
  *
  * The .npy format is NEP 1, versions 1 to 3: a header, then the elements. Fortran order, which scatters rows, is loaded and reordered once.
  */

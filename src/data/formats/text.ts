@@ -1,7 +1,8 @@
 /**
- * Samples as lines of text. .jsonl: an object per line, keyed by input name, with numbers in nested arrays and `label` if any.
- * .csv and .txt: the numbers of a model's one input, between commas or blanks. With a tokenizer, words instead: a line of .txt is a
- * text, an object of .jsonl has one in a field. Only the places of the lines are kept in memory. Token ids and other integers are filled up with zeros where the model fixes a longer length.
+ * Samples as lines of text. .jsonl: an object per line, keyed by input name, with numbers in nested arrays and `label` if any. .csv and
+ * .txt: the numbers of a model's one input, between commas or blanks. With a tokenizer, words instead: a line of .txt is a text, an object
+ * of .jsonl has one in a field. Only the places of the lines are kept in memory. Token ids and other integers are filled up with zeros
+ * where the model fixes a longer length.
  */
 import { basename } from 'node:path';
 import { dataErrors } from '../../errors/data.ts';
