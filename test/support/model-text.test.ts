@@ -12,7 +12,7 @@ it('reads what a test would write as data', () => {
     int64[2] axes = {1, -2}
     c = Conv <pads = [1, 1, 1, 1], group = 1, auto_pad = "NOTSET"> (x, w)
     l = LeakyRelu <alpha = 1e-2> (c)
-    [scaled] s, "" = my.domain.Scale <by = [0.5, 2.0], then = ${body({ outputs: ['z'], nodes: [] })}> (l, "", axes)
+    [scaled] s, "" = my.domain.Scale <by = [0.5, 2.0], body = ${body({ outputs: ['z'], nodes: [] })}> (l, "", axes)
     y = Relu (s)
   `;
   expect(text).toEqual({
@@ -27,7 +27,7 @@ it('reads what a test would write as data', () => {
         'Scale',
         ['l', '', 'axes'],
         ['s', ''],
-        { by: floats(0.5, 2), then: body({ outputs: ['z'], nodes: [] }) },
+        { by: floats(0.5, 2), body: body({ outputs: ['z'], nodes: [] }) },
         { name: 'scaled', domain: 'my.domain' },
       ),
       node('Relu', ['s'], ['y']),
