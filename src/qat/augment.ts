@@ -12,7 +12,7 @@ import type { Augment } from './batches.ts';
 
 type Change = (image: Float32Array, shape: Shape, random: Random) => Float32Array;
 
-/** Of one image [1, C, H, W]. */
+/** The shape of one image [1, C, H, W]. */
 interface Shape {
   readonly channels: number;
   readonly height: number;
@@ -76,7 +76,7 @@ function unit(random: Random): number {
   return random.uint32() / 2 ** 32;
 }
 
-/** Left for right, with this probability. */
+/** Flips left for right, with this probability. */
 function flip(probability: number): Change {
   return (image, { channels, height, width }, random) => {
     if (unit(random) >= probability) return image;
@@ -88,7 +88,7 @@ function flip(probability: number): Change {
   };
 }
 
-/** By up to this many pixels each way. The border is repeated: it fits whatever the preprocessing made of black. */
+/** Shifts by up to this many pixels each way. The border is repeated: it fits whatever the preprocessing made of black. */
 function shift(pixels: number): Change {
   const most = Math.floor(pixels);
   return (image, { channels, height, width }, random) => {
@@ -107,7 +107,7 @@ function shift(pixels: number): Change {
   };
 }
 
-/** Brightness and contrast: x · (1 + a) + b of each channel, a up to this amount, b up to this part of the image's deviation. */
+/** Changes brightness and contrast: x · (1 + a) + b of each channel, a up to this amount, b up to this part of the image's deviation. */
 function colour(amount: number): Change {
   return (image, { channels, height, width }, random) => {
     const area = height * width;

@@ -22,6 +22,7 @@ export interface Evaluated {
   readonly value: number;
 }
 
+/** What a checkpoint holds. */
 export interface Checkpoint {
   readonly state: TrainingState;
   readonly progress: Progress;
@@ -49,6 +50,7 @@ const record = z.strictObject({
   evaluations: z.array(z.strictObject({ step: z.int(), name: z.string(), value: z.number() })),
 });
 
+/** The file in the folder of a run. */
 export function checkpointPath(folder: string): string {
   return join(folder, 'checkpoint.safetensors');
 }
@@ -62,7 +64,7 @@ export function prepareCheckpoints(folder: string): void {
   }
 }
 
-/** @throws ONNX_UNWRITABLE, ONNX_DISK_FULL */
+/** Writes a checkpoint in the place of the one before. @throws ONNX_UNWRITABLE, ONNX_DISK_FULL */
 export function writeCheckpoint(
   folder: string,
   settings: Settings,
@@ -138,6 +140,7 @@ export function readCheckpoint(
   };
 }
 
+/** Reads a file; undefined where there is none. */
 export function readOrNothing(path: string): Uint8Array | undefined {
   try {
     return readFileSync(path);

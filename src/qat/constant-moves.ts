@@ -11,7 +11,7 @@ import { dequantizeIn } from '../quantized/dequantize.ts';
 import { codes, codesTensor, type Codes } from '../quantized/quant-params.ts';
 import { findConstantQuants, type ConstantQuant } from './constant-quant.ts';
 
-/** Moves what can be moved. Two in a row are moved one after the other. */
+/** Moves every constant that can be moved. Two in a row are moved one after the other. */
 export function moveConstants(model: Model): void {
   for (let moved = true; moved;) {
     moved = false;

@@ -1,7 +1,8 @@
 /**
  * A quantized model cut at its quantizers: what each part makes of given values. Two models that hold the same quantizers can so be
  * compared part by part, each fed with the very same values, and what deviates is the part itself and not what came before. Cuts are
- * made in float, on either side of a whole pair, because onnxruntime's fusions look for pairs.
+ * made in float, on either side of a whole pair, because onnxruntime's fusions look for pairs. So it is proven that converting changes
+ * nothing: one step of the codes is all that a part may differ.
  */
 import { copyModel } from '../graph/from-proto.ts';
 import type { Model } from '../graph/model.ts';
@@ -9,13 +10,14 @@ import type { Node } from '../graph/node.ts';
 import type { Dim, Value } from '../graph/value.ts';
 import { dataType } from '../onnx/data-types.ts';
 
+/** Where a model can be cut. */
 export interface CutPoint {
   readonly quantize: Node;
   /** One of those that read the codes. */
   readonly dequantize: Node;
 }
 
-/** Codes of activations that a DequantizeLinear of the main graph reads, by name. */
+/** Finds the codes of activations that a DequantizeLinear of the main graph reads, by name. */
 export function cutPoints(model: Model): Map<string, CutPoint> {
   const points = new Map<string, CutPoint>();
   for (const node of model.graph.nodes()) {
@@ -34,7 +36,7 @@ function quantizerOf(codes: Value): Node | undefined {
   return producer?.is('QuantizeLinear') ? producer : undefined;
 }
 
-/** A copy that hands out what these codes stand for as well, and under which names. */
+/** Makes a copy that hands out what these codes stand for as well, and under which names. */
 export function showQuantized(source: Model): { model: Model; shown: Map<string, string> } {
   const model = copyModel(source);
   const shown = new Map<string, string>();
@@ -48,6 +50,7 @@ export function showQuantized(source: Model): { model: Model; shown: Map<string,
   return { model, shown };
 }
 
+/** A cut model. */
 export interface CutModel {
   readonly model: Model;
   /** Names of the inputs that stand for codes, and of the outputs that show what they stand for, by the name of the codes. */
@@ -55,7 +58,7 @@ export interface CutModel {
   readonly shown: ReadonlyMap<string, string>;
 }
 
-/** A copy in which whatever reads one of these codes reads those of an input of the graph, of these dimensions, quantized alike. */
+/** Makes a copy in which whatever reads one of these codes reads those of an input of the graph, of these dimensions, quantized alike. */
 export function cutModel(source: Model, dims: ReadonlyMap<string, readonly Dim[]>): CutModel {
   const model = copyModel(source);
   const [fed, shown] = [new Map<string, string>(), new Map<string, string>()];
@@ -82,7 +85,7 @@ export function cutModel(source: Model, dims: ReadonlyMap<string, readonly Dim[]
   return { model, fed, shown };
 }
 
-/** The nodes between quantizers that make this value: up to what comes from codes. */
+/** Finds the nodes between quantizers that make this value: up to what comes from codes. */
 export function partOf(value: Value): Node[] {
   const part = new Set<Node>();
   const waiting = [value];

@@ -1,7 +1,12 @@
 /**
  * Reverse-mode differentiation. The graph is walked from the loss back to the trained tensors; each operator's own rule
  * (`ops/op.ts`) appends standard operators that compute the gradients of its inputs. Only nodes on a path between a trained
- * tensor and the loss are touched. Comparisons, shapes, indices and all other integer tensors end a path.
+ * tensor and the loss are touched. Comparisons, shapes, indices and all other integer tensors end a path. Gradients are added up at
+ * fan-out. All nodes without a gradient are refused at once, with the graph put back as it was; a rule that leaves a wanted input without
+ * gradient is a refusal too, never a silent zero.
+ *
+ * QuantizeLinear → (Clip) → DequantizeLinear is differentiated as one unit, with the mask at the exact bounds (inclusive; PyTorch's is half
+ * a step wider) and the LSQ gradient of the scale, summed element by element because the two sums alone cancel.
  */
 import { qatErrors, type NotDifferentiable } from '../errors/qat.ts';
 import { Emitter } from '../graph/emitter.ts';
@@ -43,12 +48,13 @@ export function differentiate(
   }
 }
 
-/** Those of `values` on which the loss depends differentiably. */
+/** Picks those of `values` on which the loss depends differentiably. */
 export function influences(graph: Graph, loss: Value, values: readonly Value[]): Value[] {
   const path = pathsBetween(graph, values, loss);
   return values.filter((value) => path.values.has(value));
 }
 
+/** What lies between the trained tensors and the loss. */
 interface Path {
   /** In dependency order. */
   readonly nodes: readonly Node[];

@@ -1,7 +1,8 @@
 /**
  * Plan + ranges → fake-quantized model: weights and biases stay float, and a QuantizeLinear/DequantizeLinear pair stands on
  * every tensor that the plan quantizes, weights included. It runs everywhere, trains, and `convert` only lowers it. Codes
- * narrower than their container are clamped between the two, as PyTorch exports them: Q → Clip → DQ on the codes.
+ * narrower than their container are clamped between the two, as PyTorch exports them: Q → Clip → DQ on the codes. A tensor that a
+ * narrow layer and a sum read is quantized twice, wide and from there narrow (widths.ts). The plan is that of `quantize`.
  */
 import { copyModel } from '../graph/from-proto.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -33,7 +34,7 @@ import { clampCodes } from './fake-quant.ts';
 /** Calibrated ranges of all observed tensors, for quantizers of that many bits. */
 export type RangesAt = (bits: number) => ReadonlyMap<string, Interval>;
 
-/** The given model is left as it is. @throws QUANT_NO_RANGE, QUANT_BAD_RANGE when an observed tensor has no usable range */
+/** Writes the fake-quantized model; the given one is left as it is. @throws QUANT_NO_RANGE, QUANT_BAD_RANGE when an observed tensor has no usable range */
 export function emitFakeQuant(source: Model, plan: QdqPlan, widths: Widths, rangesAt: RangesAt): Model {
   const model = copyModel(source);
   const find = valueFinder(model);
@@ -76,6 +77,7 @@ export function emitFakeQuant(source: Model, plan: QdqPlan, widths: Widths, rang
   return model;
 }
 
+/** Puts a quantizer of some bits on a tensor, for these readers. */
 function quantizeValue(
   value: Value,
   int8Producer: boolean,
@@ -90,7 +92,7 @@ function quantizeValue(
   clampCodes(quantize!, params.type, activationLimits(params.type, scheme.activationSymmetric, bits));
 }
 
-/** Readers by what they read: in each graph, that graph's DequantizeLinear. */
+/** Groups readers by what they read: in each graph, that graph's DequantizeLinear. */
 function byValue(readers: readonly Reader[]): Map<Value, Reader[]> {
   const groups = new Map<Value, Reader[]>();
   for (const reader of readers) {
@@ -100,7 +102,7 @@ function byValue(readers: readonly Reader[]): Map<Value, Reader[]> {
   return groups;
 }
 
-/** Scale and zero point by tensor and width. Tensors that share a range get one object, and thereby one scale in the graph. */
+/** Finds scale and zero point by tensor and width. Tensors that share a range get one object, and thereby one scale in the graph. */
 function paramsFinder(
   plan: QdqPlan,
   find: (name: string) => Value | undefined,
@@ -127,7 +129,7 @@ function paramsFinder(
 
 const widthKey = ({ weight }: RegionPlan, bits: number): string => `${bits} ${weightKey(weight!)}`;
 
-/** Searched, and fitted to the biases of all layers that read the weight in that many bits: what is trained is what will run. */
+/** Searches the scales of weights, fitted to the biases of all layers that read the weight in that many bits: what is trained is what will run. */
 function weightScales(
   plan: QdqPlan,
   find: (name: string) => Value | undefined,
@@ -202,6 +204,7 @@ function placeWeightParameters(
   ];
 }
 
+/** Appends QuantizeLinear, limits on the codes where they are narrower, and DequantizeLinear. */
 function pairOn(
   graph: Graph,
   value: Value,

@@ -32,6 +32,7 @@ export interface Shard {
   readonly target?: TensorValue;
 }
 
+/** What a step gives beside gradients. */
 export interface StepResult {
   /** Sums over the shards. */
   readonly loss: number;
@@ -51,6 +52,7 @@ const trainingOptions: SessionOptions = {
   onFallback: () => undefined,
 };
 
+/** The sessions of one worker. */
 export class Engine {
   readonly #spec: EngineSpec;
   #training: { readonly phase: number; readonly session: Session } | undefined;

@@ -3,7 +3,8 @@
  * and the gain g = gamma / √(running variance + epsilon), as in PyTorch's intrinsic.qat.ConvBn2d:
  *   batch statistics:    y = BN_batch(conv(x, fakeQuantize(W · g)) / g)
  *   running statistics:  y = conv(x, fakeQuantize(W · g)) + (beta − running mean · g)
- * The second is the folded layer, so that what is trained is always what will run.
+ * The second is the folded layer, so that what is trained is always what will run. Statistics are parameters of their own kind at the end
+ * of the flat array, whose "gradient" is what the batch shows: checkpoints and workers hold them without knowing.
  */
 import { qatErrors } from '../errors/qat.ts';
 import { copyModel } from '../graph/from-proto.ts';
@@ -19,6 +20,7 @@ import { fakeQuantAt } from './fake-quant.ts';
 import type { NormRecord, NotLive } from './norm-record.ts';
 import { totalLength, type Parameter } from './parameters.ts';
 
+/** What a live BatchNormalization normalizes with. */
 export type Statistics = 'batch' | 'running';
 
 /** Names of what only training knows. */
@@ -137,7 +139,7 @@ export function enliven(graph: Graph, norms: readonly NormRecord[], statistics: 
   return seen;
 }
 
-/** conv → / gain → BatchNormalization over the batch. */
+/** Appends conv → / gain → BatchNormalization over the batch. */
 function normalizeBatch(
   layer: Node,
   { epsilon, gamma: { length: channels } }: NormRecord,
@@ -175,7 +177,7 @@ export interface PlacedNorm {
   readonly grid: Parameter;
 }
 
-/** Those of which everything is trained. */
+/** Finds the places of the live BatchNormalizations of which everything is trained. */
 export function placeNorms(model: Model, norms: readonly NormRecord[], parameters: readonly Parameter[]): PlacedNorm[] {
   const byName = new Map(parameters.map((parameter) => [parameter.name, parameter]));
   return norms.flatMap((record) => {

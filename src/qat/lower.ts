@@ -2,7 +2,8 @@
  * Fake-quantized model → int8 model: float weights become codes, biases int32 codes at (input scale × weight scale), and Relu or
  * Clip vanish where the quantizer behind them limits as much. What results is the layout that onnxruntime turns into integer
  * kernels (quantized/qdq.ts writes the same); activations keep the quantizers they have, learned or calibrated. A layer that those
- * kernels would compute otherwise than the model says stays float between its quantizers, with its weight as codes.
+ * kernels would compute otherwise than the model says stays float between its quantizers, with its weight as codes; weights become u8
+ * where only CPUs that saturate would compute otherwise (unsignActivations).
  */
 import { copyModel } from '../graph/from-proto.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -15,7 +16,7 @@ import { guardFloatNodes, keepFloat } from '../quantized/barrier.ts';
 import { quantizeBias } from '../quantized/bias.ts';
 import { dequantizeIn, placeCodes, type Placed } from '../quantized/dequantize.ts';
 import { codes, codesTensor } from '../quantized/quant-params.ts';
-import { moveCodes } from '../quantized/qdq.ts';
+import { moveCodes } from '../quantized/dequantize.ts';
 import { uncomputable } from '../quantized/requantize.ts';
 import { absorbClamps, fitWeights, type Origin, unsignActivations } from './lower-passes.ts';
 import {
@@ -31,6 +32,7 @@ import { moveConstants } from './constant-moves.ts';
 import { allFakeQuants, findFakeQuants, type FakeQuant } from './fake-quant.ts';
 import { storeFourBits } from './storage.ts';
 
+/** What lowering makes. */
 export interface Lowered {
   readonly model: Model;
   /** Constants that became integer codes, and biases that became int32. */
@@ -54,7 +56,7 @@ export interface LowerSettings {
   readonly unsigned?: boolean;
 }
 
-/** The given model is left as it is. Quantizers whose codes are used otherwise, or whose scales are computed, stay. */
+/** Lowers a model; the given one is left as it is. Quantizers whose codes are used otherwise, or whose scales are computed, stay. */
 export function lowerFakeQuant(source: Model, { float = new Set(), unsigned = false }: LowerSettings = {}): Lowered {
   const model = copyModel(source);
   // Looked up before any name moves.
@@ -108,7 +110,7 @@ export function lowerFakeQuant(source: Model, { float = new Set(), unsigned = fa
   };
 }
 
-/** One scale in a vector of length 1, as PyTorch writes it, becomes a scalar: integer kernels take nothing else. */
+/** Makes a scale in a vector of length 1, as PyTorch writes it, a scalar: integer kernels take nothing else. */
 export function makeScalars(model: Model): void {
   for (const node of model.allNodes()) {
     if (!node.is('QuantizeLinear', 'DequantizeLinear')) continue;
@@ -122,7 +124,7 @@ export function makeScalars(model: Model): void {
   }
 }
 
-/** Readers of each graph read the codes through a DequantizeLinear of their own graph. */
+/** Lets the readers of each graph read the codes through a DequantizeLinear of their own graph. */
 function replaceByCodes(fake: FakeQuant, sources: Map<string, Origin>): void {
   const { input, axis, block, type, zeroPoint, dequantize, limits } = fake;
   const values = input.constant!;
@@ -142,7 +144,7 @@ function replaceByCodes(fake: FakeQuant, sources: Map<string, Origin>): void {
   }
 }
 
-/** Biases in codes of any kind and scale become float again: kernels take them at one scale only, which `lowerBias` gives them. */
+/** Makes biases in codes of any kind and scale float again: kernels take them at one scale only, which `lowerBias` gives them. */
 function giveBiasesBack(model: Model): void {
   for (const node of model.allNodes()) {
     const before = specOf(node)?.weight ? node.input(2)?.producer : undefined;
@@ -163,7 +165,7 @@ function isRead({ weight: { scales, zeros, axis, block }, axis: read }: Layer<Co
   return scales.length === 1 || (block === undefined && axis === read);
 }
 
-/** A bias of another length (a grouped ConvTranspose has fewer scales than channels) stays float. */
+/** Whether each element of the bias has a scale: a bias of another length (a grouped ConvTranspose has fewer scales than channels) stays float. */
 function hasScaleFor({ node, weight: { scales }, bias }: Layer<ConstantQuant>): boolean {
   return scales.length === 1 || scales.length === node.constant(bias!)!.size;
 }
@@ -186,7 +188,7 @@ function makeUnsigned(weight: ConstantQuant): void {
   weight.input = recode(weight, moved, weight);
 }
 
-/** Four-bit codes in eight bits, which is what integer kernels read; they are stored in four all the same. */
+/** Widens four-bit codes to eight bits, which is what integer kernels read; they are stored in four all the same. */
 function widen(weight: ConstantQuant): Value | undefined {
   if (weight.type !== 'int4' && weight.type !== 'uint4') return undefined;
   const type = weight.type === 'int4' ? 'int8' : 'uint8';

@@ -27,12 +27,13 @@ export interface NormRecord {
   readonly variance: Float32Array;
 }
 
+/** The records of a model. */
 export interface NormRecords {
   readonly mode: NormMode;
   readonly norms: readonly NormRecord[];
 }
 
-/** Before it is folded. */
+/** A BatchNormalization before it is folded. */
 interface Found extends Omit<NormRecord, 'weight' | 'bias'> {
   readonly host: string;
   readonly label: string;
@@ -45,7 +46,7 @@ export interface NotLive {
   readonly reason: string;
 }
 
-/** Every BatchNormalization of the main graph that stands behind a layer with a constant weight, before fusion. */
+/** Finds every BatchNormalization of the main graph that stands behind a layer with a constant weight, before fusion. */
 export function findNorms(model: Model): Found[] {
   const found: Found[] = [];
   for (const node of model.graph.nodes()) {
@@ -71,7 +72,7 @@ export function findNorms(model: Model): Found[] {
 /** Fusion may sum more than a weight holds in its last digit; a map that was folded too changes all of them. */
 const foldTolerance = 1e-5;
 
-/** Their records once the model is fused, and those of which nothing but the fold is left. */
+/** Makes their records once the model is fused, and those of which nothing but the fold is left. */
 export function recordNorms(model: Model, found: readonly Found[]): { norms: NormRecord[]; folded: NotLive[] } {
   const byLabel = new Map([...model.graph.nodes()].map((node) => [node.label, node]));
   const norms: NormRecord[] = [];
@@ -148,6 +149,7 @@ const stored = z.strictObject({
   ),
 });
 
+/** Writes the records into the model's metadata. */
 export function writeNorms(model: Model, { mode, norms }: NormRecords): void {
   const text = ({ buffer, byteOffset, byteLength }: Float32Array): string =>
     Buffer.from(buffer, byteOffset, byteLength).toString('base64');
@@ -160,7 +162,7 @@ export function writeNorms(model: Model, { mode, norms }: NormRecords): void {
   model.metadata.set(key, JSON.stringify({ mode, norms: written }));
 }
 
-/** Undefined for a model in which nothing but the fold is left. @throws QAT_NORM_RECORD when they are damaged */
+/** Reads the records; undefined for a model in which nothing but the fold is left. @throws QAT_NORM_RECORD when they are damaged */
 export function readNorms(model: Model): NormRecords | undefined {
   const text = model.metadata.get(key);
   if (text === undefined) return undefined;
@@ -171,7 +173,7 @@ export function readNorms(model: Model): NormRecords | undefined {
   }
 }
 
-/** What is converted, or trained on as it is, needs them no longer. */
+/** Removes the records: what is converted, or trained on as it is, needs them no longer. */
 export function dropNorms(model: Model): void {
   model.metadata.delete(key);
 }

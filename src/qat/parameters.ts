@@ -13,6 +13,7 @@ import { findFakeQuants, type FakeQuant } from './fake-quant.ts';
  */
 export type ParameterKind = 'weight' | 'bias' | 'scale' | 'statistic';
 
+/** One trained tensor, and its place in the flat array. */
 export interface Parameter {
   readonly name: string;
   readonly kind: ParameterKind;
@@ -61,13 +62,14 @@ export function findParameters(model: Model, elementsOf: (value: Value) => numbe
   return found;
 }
 
-/** Their values in the model, in one array. */
+/** Reads their values in the model into one array. */
 export function gatherParameters(model: Model, parameters: readonly Parameter[]): Float32Array {
   const flat = new Float32Array(totalLength(parameters));
   for (const { name, offset } of parameters) flat.set(model.graph.values.get(name)!.initializer!.floats(), offset);
   return flat;
 }
 
+/** The length of the flat array. */
 export function totalLength(parameters: readonly Parameter[]): number {
   const last = parameters.at(-1);
   return last ? last.offset + last.length : 0;

@@ -18,6 +18,7 @@ const narrow: Partial<
   uint8: { type: 'uint4', min: 0, max: 15 },
 };
 
+/** What was stored. */
 export interface StoredFour {
   /** Constants that are stored in four bits now. */
   readonly stored: number;

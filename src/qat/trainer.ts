@@ -26,6 +26,7 @@ export interface Workers {
   ): Promise<StepResult>;
 }
 
+/** What evaluation finds. */
 export interface Metric {
   readonly name: string;
   readonly value: number;
@@ -42,6 +43,7 @@ export interface Point {
   readonly terms: readonly number[];
 }
 
+/** Settings of the loop. */
 export interface TrainOptions extends UpdateOptions {
   readonly lr: number;
   readonly schedule: Schedule;
@@ -63,19 +65,20 @@ export interface TrainOptions extends UpdateOptions {
 export interface Progress {
   best: { readonly step: number; readonly metric: Metric; readonly parameters: Float32Array } | undefined;
   sinceBest: number;
-  /** The loss before the first update, by which divergence is judged. */
+  /** The loss before the first update, by which divergence is recognized. */
   firstLoss: number | undefined;
 }
 
+/** What the loop calls. */
 export interface TrainHooks {
   onStep(point: Point): void;
-  /** Undefined without samples to judge by. */
+  /** Undefined without samples to evaluate on. */
   evaluate?(parameters: Float32Array): Promise<Metric>;
   onEvaluation?(step: number, metric: Metric): void;
   checkpoint?(state: TrainingState, progress: Progress): void;
 }
 
-/** A loss this many times larger than the first means that training has gone astray. */
+/** A loss this many times larger than the first means that training has diverged. */
 const diverged = 50;
 /** Below this a loss is as good as none, and its growth means nothing. */
 const negligible = 1e-3;
@@ -126,7 +129,7 @@ export async function train(
         statistics: !follows,
       });
       hooks.onStep({ step: state.step, lr, norm, ...point });
-      if (await judge(state, progress, view, options, hooks)) return true;
+      if (await evaluateAndSave(state, progress, view, options, hooks)) return true;
     }
     return false;
   } finally {
@@ -134,8 +137,8 @@ export async function train(
   }
 }
 
-/** Evaluation, then the checkpoint, which holds what it found. True when patience has ended. */
-async function judge(
+/** Evaluates, then writes the checkpoint, which holds what was found. True when patience has ended. */
+async function evaluateAndSave(
   state: TrainingState,
   progress: Progress,
   view: View,
@@ -162,6 +165,7 @@ async function judge(
   return ends;
 }
 
+/** The loss of a step and of its terms, means over the shards. */
 function reduce(
   results: readonly (StepResult | undefined)[],
   shards: number,
@@ -172,7 +176,7 @@ function reduce(
   return { loss: total / shards, terms };
 }
 
-/** In the order of the workers, in float64. */
+/** The mean gradient: the sums of the workers added up in their order, in float64. */
 function mean(sums: readonly Float32Array[], shards: number): Float32Array {
   const result = new Float32Array(sums[0]!.length);
   for (let i = 0; i < result.length; i++) {

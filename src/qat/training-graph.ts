@@ -1,7 +1,8 @@
 /**
  * Fake-quantized model + loss → one graph that computes, for one batch, the loss and the gradient of every parameter. The
  * parameters are inputs, so that one session serves all steps; so are what the loss compares with: the teacher's outputs, and
- * the targets made of labels.
+ * the targets made of labels. Shapes are static: one batch is traced. The loss `features` compares what the fake quantizers make with
+ * the teacher's values of the same names. There is one training graph per phase of live BatchNormalization.
  */
 import { finetuneErrors } from '../errors/finetune.ts';
 import { copyModel } from '../graph/from-proto.ts';
@@ -24,6 +25,7 @@ import { findParameters, gatherParameters, type Parameter } from './parameters.t
 import { resizeMaps } from './tracing.ts';
 import { unrollRecurrent } from './unroll.ts';
 
+/** A graph that computes loss and gradients of one batch. */
 export interface TrainingGraph {
   readonly model: Model;
   /** Those on which the loss depends. */
@@ -170,13 +172,14 @@ export async function buildTrainingGraph(
   };
 }
 
-/** The model as it is, its parameters being inputs: to evaluate them as they are trained. */
+/** Makes inputs of the parameters of the model, which is left as it is otherwise: to evaluate them as they are trained. */
 export function buildForwardGraph(source: Model, parameters: readonly Parameter[]): Model {
   const model = copyModel(source);
   asInputs(model.graph, parameters);
   return model;
 }
 
+/** Cuts the flat array into the inputs of the graph. */
 export function parameterFeeds(parameters: readonly Parameter[], flat: Float32Array): Record<string, TensorValue> {
   return Object.fromEntries(
     parameters.map(({ name, dims, offset, length }) => [
@@ -186,6 +189,7 @@ export function parameterFeeds(parameters: readonly Parameter[], flat: Float32Ar
   );
 }
 
+/** Makes the parameters inputs of the graph. */
 function asInputs(graph: Graph, parameters: readonly Parameter[]): void {
   for (const { name, dims } of parameters) {
     const value = graph.values.get(name)!;
@@ -196,7 +200,7 @@ function asInputs(graph: Graph, parameters: readonly Parameter[]): void {
   }
 }
 
-/** What the fake quantizers of activations make, by the name of what they quantize; inputs, which have no error to unlearn, apart. */
+/** Finds what the fake quantizers of activations make, by the name of what they quantize; inputs, which have no error to unlearn, apart. */
 export function quantizedActivations(model: Model): Map<string, Value> {
   const found = findFakeQuants(model).filter(
     ({ input, quantize }) => quantize.graph === model.graph && !input.isConstant && !input.isInput,

@@ -1,13 +1,15 @@
 /**
- * One update: mean gradients in, parameters moved. Scales are trained as LSQ does (their gradient times 1/√(elements × levels), so
- * that they move at the pace of the weights), in the logarithm, or not at all.
+ * One update of the parameters: mean gradients in, parameters moved. Scales are trained as LSQ does (their gradient times
+ * 1/√(elements × levels), so that they move at the pace of the weights), in the logarithm, or not at all.
  */
 import { finetuneErrors } from '../errors/finetune.ts';
 import type { Optimizer, OptimizerOptions } from './optimizers.ts';
 import { totalLength, type Parameter } from './parameters.ts';
 
+/** How scales are trained. */
 export type ScaleTraining = 'lsq' | 'log' | 'none';
 
+/** What holds for every step. */
 export interface UpdateOptions extends OptimizerOptions {
   readonly optimizer: Optimizer;
   readonly weightDecay: number;
@@ -35,6 +37,7 @@ export interface TrainingState {
   readonly slots: Readonly<Record<string, Float32Array>>;
 }
 
+/** The state before the first step. */
 export function initialState(parameters: Float32Array, optimizer: Optimizer): TrainingState {
   const slots = Object.fromEntries(optimizer.slots.map((slot) => [slot, new Float32Array(parameters.length)]));
   return { step: 0, parameters, slots };
@@ -100,7 +103,7 @@ export function update(
   return norm;
 }
 
-/** Running statistics move towards those of the batch; statistics stand behind all that is learned. */
+/** Moves running statistics towards those of the batch; statistics stand behind all that is learned. */
 function follow(
   { step, parameters: values }: TrainingState,
   seen: Float32Array,
@@ -153,7 +156,7 @@ function clip(
   }
 }
 
-/** The first tensor whose gradient is not finite. */
+/** Names the first tensor whose gradient is not finite. */
 function culprit(gradients: Float32Array, parameters: readonly Parameter[]): string {
   const found = parameters.find(({ offset, length }) =>
     gradients.subarray(offset, offset + length).some((value) => !Number.isFinite(value)),

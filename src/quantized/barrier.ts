@@ -4,6 +4,11 @@
  * dequantized operands in any case, and moves quantizers through what only moves values. That would undo every --exclude and every
  * preference of a target. A Sum of one operand is the identity, is no pattern of its optimizer, and runs in its blocked layout: put
  * between the node and the quantizer it breaks the pattern at next to no cost.
+ *
+ * These are the patterns that are known; pipeline's keep-float holds the graph that onnxruntime itself makes against the plan
+ * (compare/drawn.ts) and puts barriers until no float node is drawn into int8, or warns. What only moves codes may do so, unless the
+ * user named it. Between a MatMul and a float Add a barrier keeps the integer kernel: onnxruntime would make a float Gemm of the two.
+ * Pad it does not fuse: there the codes themselves are padded (`moveCodes`).
  */
 import type { Graph } from '../graph/graph.ts';
 import { valueFinder, type Model } from '../graph/model.ts';
@@ -20,7 +25,7 @@ export interface Guarded {
   readonly named?: ReadonlySet<Node>;
 }
 
-/** What is known of the nodes before quantizers are written; once they are, the barriers can be put. */
+/** Notes what is known of the nodes before quantizers are written; the function that it returns puts the barriers once they are. */
 export function guardOf(model: Model, plan: QdqPlan): (int8: Iterable<Node>) => void {
   const find = valueFinder(model);
   const before = [...model.allNodes()].filter(isQuantizedAlready);
@@ -88,7 +93,7 @@ function guardNamed(node: Node): boolean {
   return behind || before;
 }
 
-/** A barrier before the quantizers that onnxruntime could join to the node. False when there are none. */
+/** Puts a barrier before the quantizers that onnxruntime could join to the node. False when there are none. */
 function guardBehind(node: Node, readersOf: (value: Value) => readonly Node[] = onlyReader): boolean {
   const guarded = new Map<Value, Value>();
   for (const quantize of quantizersBehind(node, readersOf)) {
@@ -99,7 +104,7 @@ function guardBehind(node: Node, readersOf: (value: Value) => readonly Node[] = 
   return guarded.size > 0;
 }
 
-/** A barrier between the node and an operand that comes from codes: one float operand is enough. False when there is none. */
+/** Puts a barrier between the node and an operand that comes from codes: one float operand is enough. False when there is none. */
 function guardBefore(node: Node): boolean {
   const index = node.inputs.findIndex((value) => value !== null && comesFromCodes(value, node.graph!));
   if (index < 0) return false;
@@ -128,12 +133,12 @@ function hasFloatWeights(node: Node): boolean {
   );
 }
 
-/** It multiplies two operands that are computed: there is a kernel that writes float. */
+/** Whether it multiplies two operands that are computed: there is a kernel that writes float. */
 function isProduct(node: Node): boolean {
   return node.is('MatMul', 'Gemm') && node.constant(1) === undefined;
 }
 
-/** An operator that makes other values, all of whose computed operands come from codes. What only moves values loses nothing there. */
+/** Whether the operator makes other values, all of whose computed operands come from codes. What only moves values loses nothing there. */
 function hasIntegerKernel(node: Node): boolean {
   const rule = specOf(node)?.quantize?.(node);
   return rule !== undefined && typeof rule !== 'string' && rule.output.kind !== 'share' && operandsFromCodes(node);
@@ -146,7 +151,7 @@ function operandsFromCodes(node: Node): boolean {
   return computed.length > 0 && computed.every((value) => comesFromCodes(value, node.graph!));
 }
 
-/** A constant, its codes, or what is made of it by quantizers alone. */
+/** Whether it is a constant, its codes, or what is made of it by quantizers alone. */
 function isConstant({ isConstant: stored, producer }: Value): boolean {
   const quantizer = producer?.is('QuantizeLinear', 'DequantizeLinear', 'Clip') ? producer.input(0) : undefined;
   return stored || (quantizer !== undefined && isConstant(quantizer));
@@ -157,7 +162,7 @@ function movesValues(node: Node): boolean {
   return rule !== undefined && typeof rule !== 'string' && rule.output.kind === 'share';
 }
 
-/** From a DequantizeLinear of what was computed, directly or through what only moves values: there onnxruntime takes it forward. */
+/** Whether it comes from a DequantizeLinear of what was computed, directly or through what only moves values: there onnxruntime takes it forward. */
 function comesFromCodes({ producer }: Value, graph: Graph): boolean {
   if (!producer || producer.graph !== graph) return false;
   if (producer.is('DequantizeLinear')) return !isConstant(producer.output()!);

@@ -1,5 +1,9 @@
 /**
- * Bias → int32 at (input scale × weight scale), zero point 0, one scale per channel when the weight has one. The bias is exact only
+ * Bias → int32 at (input scale × weight scale), zero point 0, one scale per channel when the weight has one:
+ *
+ *   code = round(bias / (input scale · weight scale))
+ *
+ * The bias is exact only
  * where that step suits it, so the scales of weights are fitted to it first: enlarged where it would overflow (the channel's weights
  * are then so small beside it that their lost precision cannot be seen), and chosen for it where all weights of a channel are 0,
  * whose codes are 0 at any scale. A bias that is written in float needs it too: onnxruntime quantizes it by itself.
@@ -51,7 +55,7 @@ export function fitScales(
   return enlarged;
 }
 
-/** @returns int32 codes of shape [C] and their float32 scales (one, or one per channel) */
+/** Quantizes a bias. @returns int32 codes of shape [C] and their float32 scales (one, or one per channel) */
 export function quantizeBias(
   bias: Tensor,
   inputScale: number,

@@ -7,9 +7,10 @@ import type { Graph } from '../graph/graph.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
-import { makeConstant } from '../intrinsic/edit.ts';
+import { absorb, makeConstant } from '../intrinsic/edit.ts';
 import type { DataTypeName } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
+import { specOf } from '../ops/index.ts';
 import type { Constant } from './node-rules.ts';
 import { codesTensor, type Codes, type IntegerType } from './quant-params.ts';
 
@@ -144,6 +145,18 @@ function column(scale: Value): Value {
   const axes = shared(scale, 'axes', () => Tensor.of('', 'int64', [1], BigInt64Array.of(-1n)));
   const node = graph.makeNode('Unsqueeze', [scale, axes], { name: `${name}_Unsqueeze`, outputs: [`${name}_column`] });
   return graph.prepend(node).output()!;
+}
+
+/** Makes DequantizeLinear → node → QuantizeLinear with the same parameters the node alone, on codes: see OpSpec.moveCodes. */
+export function moveCodes(node: Node): void {
+  const before = node.input(0)?.producer;
+  const behind = node.output()?.soleUser;
+  if (!before?.is('DequantizeLinear') || !behind?.is('QuantizeLinear')) return;
+  const [scale, zero] = [behind.input(1)!, behind.input(2)!];
+  if (before.input(1) !== scale || before.input(2) !== zero || zero?.constant?.type.bits !== 8) return;
+  specOf(node)!.moveCodes!.apply(node, zero);
+  node.setInput(0, before.input(0)!);
+  absorb(node, behind);
 }
 
 /** Transposes the codes of a matrix [N, K], for kernels that want [K, N]. */

@@ -1,7 +1,10 @@
 /**
  * A format is a way to write a quantized model down: QDQ, QOperator, dynamic, weight-only, float16. It says which flags it
- * reads, what it plans and how it writes; shared code asks it and never branches on its name. A format whose plan observes no
- * tensor needs no samples to be made.
+ * reads, what it plans and how it writes; shared code asks it and never branches on its name. Configured with a scheme and flags, it
+ * plans a model, refines the plan once ranges are known, and emits. A format whose plan observes no tensor needs no samples to be made.
+ *
+ * To add one: write its file and list it in formats/index.ts. QOperator is a lowering of the QDQ model (qoperator/qoperator.ts); one
+ * that rewrites node by node is a list of rules (node-rules.ts).
  */
 import type { Scheme } from '../backends/targets/target.ts';
 import type { Model } from '../graph/model.ts';
@@ -12,6 +15,7 @@ import type { FormatSetting, ValueOf } from '../settings/settings.ts';
 import type { FormatName } from '../settings/stages.ts';
 import type { QuantParams } from './quant-params.ts';
 
+/** What a format writes. */
 export interface Quantized {
   readonly model: Model;
   /** Scale and zero point by activation tensor; empty where they are computed at run time. */
@@ -51,21 +55,22 @@ export interface ConfiguredFormat<P extends Plan = Plan> {
   plan(model: Model, request: PlanRequest): P;
   /** The plan refined: the one that holds now that the ranges of the tensors it observes are known. */
   refine(model: Model, request: PlanRequest, plan: P, ranges: ReadonlyMap<string, Interval>): P;
-  /** The given model is left as it is. @param ranges of the tensors that the plan observes */
+  /** Writes the model anew; the given one is left as it is. @param ranges of the tensors that the plan observes */
   emit(model: Model, plan: P, ranges: ReadonlyMap<string, Interval>): Quantized;
 }
 
+/** A format before its settings are known. */
 export interface Format {
   readonly name: FormatName;
   /** One line for help and errors. */
   readonly summary: string;
-  /** Its plan can follow a scheme of each node (SelectionRequest.overrides); others have one form for each scheme. */
+  /** Its plan can follow a scheme of each node (SelectionRequest.overrides); others are configured for each scheme. */
   readonly perNode?: true;
   /**
    * Nodes in it can stand beside nodes in other formats; absent: they cannot. Parts are written in this order: what keeps the
    * names of tensors first, what changes the types of tensors last. observes: it must know ranges.
    */
   readonly mixes?: { readonly order: number; readonly observes: boolean };
-  /** @throws usage errors for settings that contradict each other or that no kernel runs */
+  /** Reads the flags. @throws usage errors for settings that contradict each other or that no kernel runs */
   configure(scheme: Scheme, flags: FormatFlags): ConfiguredFormat;
 }

@@ -1,6 +1,6 @@
 /**
- * Formats that rewrite node by node (dynamic, weight-only): a rule per operator says why a node cannot take the form, and writes
- * it. No activation is observed, so a plan is a list of nodes.
+ * Formats that rewrite node by node (dynamic, weight-only): a rule per operator says why a node cannot be rewritten, and
+ * rewrites it. No activation is observed, so a plan is a list of nodes.
  */
 import { planErrors } from '../errors/quantizable.ts';
 import { copyModel } from '../graph/from-proto.ts';
@@ -19,6 +19,7 @@ import type { PlanRequest } from '../quantizable/planner.ts';
 import { plannedFloat, selectNodes } from '../quantizable/selection.ts';
 import type { Quantized } from './format.ts';
 
+/** How nodes of some operators are rewritten. */
 export interface NodeRule<Settings> {
   readonly types: readonly string[];
   /** Default: ai.onnx. */
@@ -45,6 +46,7 @@ export interface Writer<Settings> {
   constants(near: Value, keys: readonly string[], make: () => readonly (Constant | undefined)[]): (Value | null)[];
 }
 
+/** A constant to be written. */
 export interface Constant {
   readonly type: DataTypeName;
   readonly dims: readonly number[];
@@ -52,7 +54,7 @@ export interface Constant {
   readonly data: TypedArray | ByteSource;
 }
 
-/** @throws PLAN_NO_MATCH, PLAN_NOTHING */
+/** Plans the nodes that have a rule. @throws PLAN_NO_MATCH, PLAN_NOTHING */
 export function planNodes<Settings>(
   model: Model,
   request: PlanRequest,
@@ -99,7 +101,7 @@ export function planNodes<Settings>(
   return { kind: 'nodes', target: target.name, scheme, tables: target.encoding.tables, regions, float };
 }
 
-/** The given model is left as it is. */
+/** Rewrites the nodes of the plan, each by its rule. The given model is left as it is. */
 export function emitNodes<Settings>(
   source: Model,
   plan: NodePlan,

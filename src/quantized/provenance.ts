@@ -5,6 +5,7 @@
  */
 import type { Model } from '../graph/model.ts';
 
+/** Where a quantized model comes from. */
 export interface Provenance {
   /** sha256 of the float model's file. */
   readonly source: string;
@@ -15,12 +16,13 @@ export interface Provenance {
 const sourceKey = 'qdq.source';
 const tensorsKey = 'qdq.tensors';
 
+/** Writes the record into the model's metadata. */
 export function writeProvenance(model: Model, { source, tensors }: Provenance): void {
   model.metadata.set(sourceKey, source);
   model.metadata.set(tensorsKey, JSON.stringify(Object.fromEntries(tensors)));
 }
 
-/** Undefined for a model that carries no such record, or one that another tool has broken. */
+/** Reads the record; undefined for a model that carries none, or one that another tool has broken. */
 export function readProvenance(model: Model): Provenance | undefined {
   const source = model.metadata.get(sourceKey);
   const text = model.metadata.get(tensorsKey);

@@ -11,7 +11,6 @@ import type { Node } from '../graph/node.ts';
 import { bypass, forward } from '../graph/rewrite.ts';
 import type { Value } from '../graph/value.ts';
 import { removeDead, sortNodes } from '../graph/walk.ts';
-import { absorb } from '../intrinsic/edit.ts';
 import { dataType } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import { specOf } from '../ops/index.ts';
@@ -19,18 +18,19 @@ import type { Interval } from '../ops/op.ts';
 import { activationScheme, quantizerKey, weightKey, type QdqPlan, type RegionPlan } from '../quantizable/plan.ts';
 import { guardOf } from './barrier.ts';
 import { quantizeBias } from './bias.ts';
-import { dequantizeBehind, dequantizeIn, placeCodes, type Placed } from './dequantize.ts';
+import { dequantizeBehind, dequantizeIn, moveCodes, placeCodes, type Placed } from './dequantize.ts';
 import type { Quantized } from './format.ts';
 import { codes, quantizeTensor, representable, type QuantParams } from './quant-params.ts';
 import { resolveParameters, type Parameters } from './resolve-parameters.ts';
 import { weightWriter } from './weight-writer.ts';
 
+/** The QDQ model, and its int8 nodes. */
 export interface QuantizedQdq extends Quantized {
   /** The nodes in int8, by the name of their first output in the float model. */
   readonly nodes: ReadonlyMap<string, Node>;
 }
 
-/** The given model is left as it is. Throws when an observed tensor has no usable range. */
+/** Writes the model of a plan; the given one is left as it is. @throws QUANT_NO_RANGE, QUANT_BAD_RANGE */
 export function emitQdq(source: Model, plan: QdqPlan, ranges: ReadonlyMap<string, Interval>): QuantizedQdq {
   const model = copyModel(source);
   const find = valueFinder(model);
@@ -93,19 +93,7 @@ export interface Reader {
   readonly input: number;
 }
 
-/** DequantizeLinear → node → QuantizeLinear with the same parameters becomes the node alone, on codes. */
-export function moveCodes(node: Node): void {
-  const before = node.input(0)?.producer;
-  const behind = node.output()?.soleUser;
-  if (!before?.is('DequantizeLinear') || !behind?.is('QuantizeLinear')) return;
-  const [scale, zero] = [behind.input(1)!, behind.input(2)!];
-  if (before.input(1) !== scale || before.input(2) !== zero || zero?.constant?.type.bits !== 8) return;
-  specOf(node)!.moveCodes!.apply(node, zero);
-  node.setInput(0, before.input(0)!);
-  absorb(node, behind);
-}
-
-/** A bias shared by two nodes gets a quantized copy for each: its scale depends on the node's input. */
+/** Writes a bias. One that two nodes share gets a quantized copy for each: its scale depends on the node's input. */
 function emitBias(
   node: Node,
   { bias, weight, activations }: RegionPlan,
@@ -139,7 +127,7 @@ function absorbClamps(node: Node, region: RegionPlan, symmetric: boolean, parame
   }
 }
 
-/** Constant codes in the place of an activation. Returns their names. */
+/** Writes constant codes in the place of an activation. Returns their names. */
 function emitConstant(
   value: Value,
   params: QuantParams,
@@ -203,7 +191,7 @@ export function emitActivation(
 }
 
 /**
- * Readers that want the tensor in another scheme than its own. Behind an int8 producer they read what the tensor's quantizers let
+ * Quantizes a tensor for readers that want it in another scheme than its own. Behind an int8 producer they read what the tensor's quantizers let
  * through (DequantizeLinear → QuantizeLinear of the other type); a float value or a constant is quantized for them anew.
  */
 function convert(
@@ -223,7 +211,7 @@ function convert(
   for (const [read, some] of groups) emitActivation(read, false, params, some, written, plan.encoding.readers);
 }
 
-/** Each reader reads what is made for its graph or, unless they share, for itself. */
+/** Lets each reader read what is made for its graph or, unless they share, for itself. */
 function redirect(readers: readonly Reader[], share: boolean, dequantizeFor: (graph: Graph) => Value): void {
   const values = new Map<Graph, Value>();
   for (const { node, input } of readers) {
@@ -233,7 +221,7 @@ function redirect(readers: readonly Reader[], share: boolean, dequantizeFor: (gr
   }
 }
 
-/** Scale and zero point as constants; a tensor that shares parameters reads those of the other. */
+/** Writes scale and zero point as constants; a tensor that shares parameters reads those of the other. */
 function parameterValues(
   { name, graph }: Value,
   params: QuantParams,

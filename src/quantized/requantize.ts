@@ -4,6 +4,8 @@
  * QLinearAdd and QLinearMul round their result to int32 before they saturate it: what passes 2^31 becomes the lowest code instead of
  * the highest. Products and table look-ups have no such limits. Source: onnxruntime's MLAS (qlgavgpool, qladd, qlmul) and
  * contrib_ops/cpu/quantization/qlinear_pool, each of them run beyond its limits.
+ *
+ * Such ratios are not written (`limitScale`), are lint findings, and are refused before a session opens (`uncomputable`).
  */
 import type { Node } from '../graph/node.ts';
 import type { Dim, Value } from '../graph/value.ts';
@@ -46,6 +48,7 @@ export function limitScale(op: string, inputScales: readonly number[], params: Q
   return scale === params.scale ? params : { ...params, scale };
 }
 
+/** A ratio that a kernel cannot compute. */
 export interface Uncomputable {
   readonly inputScales: readonly number[];
   readonly outputScale: number;
@@ -53,7 +56,7 @@ export interface Uncomputable {
   readonly refused: boolean;
 }
 
-/** Of an operator between quantizers that onnxruntime will fuse, or one on codes: the ratio that its kernel cannot compute. */
+/** Finds the ratio that the kernel of an operator cannot compute, between quantizers that onnxruntime will fuse or on codes. */
 export function uncomputable(node: Node): Uncomputable | undefined {
   const found = node.domain === '' ? betweenQuantizers(node) : onCodes(node);
   if (!found) return undefined;

@@ -17,6 +17,7 @@ import { activationParams, representable, type QuantParams } from './quant-param
 import { limitScale } from './requantize.ts';
 import { weightScales, type WeightScales } from './weights.ts';
 
+/** Every scale and zero point of a model. */
 export interface Parameters {
   /** By quantizerKey: the tensor's own by its name, conversions by name and scheme. */
   readonly activations: ReadonlyMap<string, QuantParams>;
@@ -41,6 +42,7 @@ export function limiterOf(
   };
 }
 
+/** Resolves the parameters of all tensors and weights of a plan. @throws QUANT_NO_RANGE, QUANT_BAD_RANGE */
 export function resolveParameters(
   find: (name: string) => Value | undefined,
   plan: QdqPlan,
@@ -100,7 +102,7 @@ export function resolveParameters(
   return { activations, weights, repaired };
 }
 
-/** @throws QUANT_NO_RANGE, QUANT_BAD_RANGE */
+/** Finds the range of a planned tensor. @throws QUANT_NO_RANGE, QUANT_BAD_RANGE */
 export function rangeOf(
   tensor: TensorPlan,
   plan: Pick<QdqPlan, 'tensors' | 'scheme'>,
@@ -119,7 +121,7 @@ export function rangeOf(
   return range;
 }
 
-/** What of the content of a mask matters to those who read it. */
+/** The range of a mask's content that matters to those who read it. */
 function reached(
   { reach = [] }: TensorPlan,
   content: Interval,

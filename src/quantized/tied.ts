@@ -2,6 +2,11 @@
  * Tied tables: a matrix of the model that holds the rows of a table from which embeddings are picked, be it the very constant, a
  * copy or its transpose. Codes of the matrix, with a scale per row, do for both. A product needs them so; a table alone would have a
  * scale per column, for the sake of a few that are far larger than the rest: where its rows lose by sharing, it keeps codes of its own.
+ *
+ * intrinsic/tied-tables makes a head's copy of its embeddings a Transpose of them, so that nothing is folded into one of the two. fp16 and
+ * weight-only read through it (`keepsTied`); int8 formats get their constant back after the last round of fusing and find the table by
+ * its content, here: Gather picks rows of the codes and of the scales, and the product reads a Transpose of the codes, which onnxruntime
+ * computes when it loads the model.
  */
 import type { Value } from '../graph/value.ts';
 import type { Tensor } from '../onnx/tensor.ts';
@@ -26,7 +31,7 @@ export interface Tie {
   readonly matrices: ReadonlyMap<string, { readonly turned: boolean }>;
 }
 
-/** By key of the table. */
+/** Finds the tables that matrices share, by key of the table. */
 export function tiesOf(weights: readonly Written[]): Map<string, Tie> {
   const ties = new Map<string, Tie>();
   for (const table of weights) {
@@ -64,7 +69,7 @@ function holds(table: Tensor, matrix: Tensor, turned: boolean): boolean {
   return table.floats().every((value, i) => value === values[i]);
 }
 
-/** The scales of a matrix as those of the table's rows. */
+/** Turns the scales of a matrix into those of the table's rows. */
 function byRows(how: WeightScales): WeightScales {
   return { ...how, axis: how.axis === undefined ? undefined : 0, pairs: how.pairs && 'rows' };
 }

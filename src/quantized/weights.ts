@@ -13,6 +13,7 @@ import { kernelOrder, limitPairs, widenScale } from './pairs.ts';
 import { clamp, codeRange, codes, codesTensor, roundHalfEven } from './quant-params.ts';
 import { weightObserverOf, channelGroups, silentGroups } from './weight-observers.ts';
 
+/** How a weight is to be quantized. */
 export interface WeightRequest {
   readonly type: WeightType;
   /** Axis with one scale per channel; undefined: one scale for all. */
@@ -24,6 +25,7 @@ export interface WeightRequest {
   readonly layout: WeightLayout | undefined;
 }
 
+/** The scales of a weight, and which codes go with them. */
 export interface WeightScales {
   /** One float32 scale per channel, or one. */
   readonly scales: Float32Array;
@@ -39,6 +41,7 @@ export interface WeightScales {
   readonly silent: ReadonlySet<number>;
 }
 
+/** Finds the scales of a constant weight. */
 export function weightScales(tensor: Tensor, request: WeightRequest): WeightScales {
   const values = tensor.floats();
   // Only products can saturate.
@@ -69,7 +72,7 @@ export function weightScales(tensor: Tensor, request: WeightRequest): WeightScal
   };
 }
 
-/** Codes of a constant under given scales: round half to even of the float32 quotient, as QuantizeLinear does. */
+/** Quantizes a constant under given scales: half to even of the float32 quotient, as QuantizeLinear does. */
 export function quantizeWeights(tensor: Tensor, weight: WeightScales, name: string): Tensor {
   const values = tensor.floats();
   const out = codes(weight.type, values.length);

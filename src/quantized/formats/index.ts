@@ -15,7 +15,7 @@ import { qdq } from './qdq.ts';
 
 export const formats: readonly Format[] = [qdq, qoperator, dynamic, weightOnly, float16, bfloat16];
 
-/** @throws FORMAT_UNKNOWN; FORMAT_FLAG for a flag that the format does not read; what the format itself refuses */
+/** Configures a format. @throws FORMAT_UNKNOWN; FORMAT_FLAG for a flag that the format does not read; what the format itself refuses */
 export function configureFormat(name: string, scheme: Scheme, flags: FormatFlags): ConfiguredFormat {
   const format = findFormat(name);
   for (const flag of Object.keys(flags) as FormatSetting[]) {

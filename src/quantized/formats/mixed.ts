@@ -1,7 +1,9 @@
 /**
  * A model in several formats and types: what --override says of single nodes. Nodes fall into parts, one for each format and its
  * settings; each part is planned and written by its own configured format, which sees the nodes of the others as foreign. Types of single
- * nodes in QDQ are one part, because their tensors meet: see Plan.
+ * nodes in QDQ are one part, because their tensors meet: `TensorPlan.as` and `conversions` say where a second quantizer stands.
+ *
+ * Parts are written in the order of `Format.mixes`: what keeps the names of tensors first, what changes types last.
  */
 import type { Scheme, Target, TargetFormat } from '../../backends/targets/target.ts';
 import { QdqError } from '../../errors/qdq-error.ts';
