@@ -2,7 +2,8 @@
  * The files of a run, judged before any work is done: no output replaces an input, whatever the two are called and wherever links lead,
  * no two outputs are one file, and every folder can be written into. An input model is all the files that it is made of.
  *
- * The two tables say which options name files. A new option goes into one of them; a test holds the options of all commands against them.
+ * The row of a setting says whether it names files that are read; `writtenBy` lists those that are written. A test holds the settings of all
+ * commands against the two.
  */
 import { accessSync, constants, realpathSync, statSync, type Stats } from 'node:fs';
 import { basename, dirname, join, resolve, sep } from 'node:path';
@@ -10,54 +11,27 @@ import { placeErrors } from '../errors/pipeline.ts';
 import { isSameFile } from '../onnx/file.ts';
 import { loadModel } from '../onnx/model-file.ts';
 import { checkpointPath } from '../qat/checkpoint.ts';
+import type { InputFile } from '../settings/setting.ts';
+import { row, settingNames } from '../settings/settings.ts';
 import { reportFiles } from './compare/report-files.ts';
 
-/** What stands behind an option that names inputs. */
-type Input = 'model' | 'data' | 'file' | 'text';
+/** Options of the library that are no settings, and name files that are read. */
+const named: Readonly<Record<string, InputFile>> = {
+  model: { kind: 'model', as: 'the model' },
+  float: { kind: 'model', as: 'the float model' },
+  quant: { kind: 'model', as: 'the quantized model' },
+  states: { kind: 'file', as: 'the calibration state' },
+  file: { kind: 'file', as: 'the report' },
+};
 
 /** Options whose files are read. */
-export const readBy = {
-  model: 'model',
-  float: 'model',
-  quant: 'model',
-  int8: 'model',
-  teacher: 'model',
-  data: 'data',
-  eval: 'data',
-  reader: 'file',
-  state: 'file',
-  states: 'file',
-  file: 'file',
-  metric: 'file',
-  baseline: 'file',
-  into: 'file',
-  config: 'file',
-  augment: 'text',
-  preprocess: 'text',
-} as const satisfies Readonly<Record<string, Input>>;
+export const readFiles: Readonly<Record<string, InputFile>> = {
+  ...named,
+  ...Object.fromEntries(settingNames.flatMap((name) => (row(name).reads ? [[name, row(name).reads!]] : []))),
+};
 
 /** Options whose files are written; `baseline` is as well where it is to be updated, and `into` always: these replace themselves. */
 export const writtenBy = ['output', 'report', 'log', 'checkpoint', 'baseline', 'into', 'github'] as const;
-
-const inWords: Readonly<Record<string, string>> = {
-  model: 'the model',
-  float: 'the float model',
-  quant: 'the quantized model',
-  int8: 'the quantized model',
-  teacher: 'the teacher',
-  data: 'the data',
-  eval: 'the data of the report',
-  reader: 'the reader',
-  state: 'the calibration state',
-  states: 'the calibration state',
-  file: 'the report',
-  metric: 'the metric',
-  baseline: 'the baseline',
-  into: 'the report',
-  config: 'the recipe',
-  augment: 'the augmentation',
-  preprocess: 'the tokenizer',
-};
 
 /** What folders of samples are made of: an output that stands among them is told by its name alone. */
 const sampleFile = /(\.(png|jpe?g|webp|gif|tiff?|bmp|avif|wav|pb|npy|npz|safetensors)|labels\.csv)$/i;
@@ -134,12 +108,12 @@ function placesOf(options: Options): Place[] {
 
 function sourcesOf(options: Options): Source[] {
   const sources: Source[] = [];
-  for (const [option, kind] of Object.entries(readBy)) {
+  for (const [option, { kind, as }] of Object.entries(readFiles)) {
     const values = [options[option]].flat().filter((value): value is string => typeof value === 'string');
     for (const value of values) {
-      const what = `${inWords[option]!} '${value}'`;
+      const what = `${as} '${value}'`;
       if (kind === 'text') {
-        for (const path of pathsIn(value)) sources.push({ option, path, what: `${inWords[option]!} '${path}'` });
+        for (const path of pathsIn(value)) sources.push({ option, path, what: `${as} '${path}'` });
         continue;
       }
       sources.push({ option, path: value, what });
@@ -180,7 +154,7 @@ function checkSamples({ flag, path, kind }: Place, options: Options): void {
     const folder = options[option];
     if (typeof folder !== 'string' || !statOf(folder)?.isDirectory()) continue;
     if (kind === 'file' && sampleFile.test(basename(path)) && isInside(folder, path))
-      throw placeErrors.outputIsInput(flag, path, `a sample of ${inWords[option]!} '${folder}'`);
+      throw placeErrors.outputIsInput(flag, path, `a sample of ${readFiles[option]!.as} '${folder}'`);
   }
 }
 

@@ -8,6 +8,7 @@ export const data = {
   /** Image folder, .npy, .npz, folder of TensorProto sets, or the word `random`. */
   data: path({
     group,
+    reads: { kind: 'data', as: 'the data' },
     stages: sampled,
     words: ['random'],
     describe:
@@ -16,12 +17,14 @@ export const data = {
   /** A user's module: async iterator of `{input: tensor, label?}`. */
   reader: path({
     group,
+    reads: { kind: 'file', as: 'the reader' },
     stages: sampled,
     describe: 'module that yields the samples: async iterator of {input: tensor, label?}',
   }),
   /** A preset (`imagenet`) and/or `key=value` words. */
   preprocess: text({
     group,
+    reads: { kind: 'text', as: 'the tokenizer' },
     stages: sampled,
     describe:
       'for images: a preset (imagenet) and/or "resize=256 crop=224 scale=1/255 mean=.485,.456,.406 std=.229,.224,.225"; for sound: "rate=16000" with "length=N" or "frame=512 hop=512 context=64", or spectrograms: whisper, or "mel=80 fft=400 hop=160 log=ln"; for text: "tokenizer=tokenizer.json max-length=128"',
@@ -75,6 +78,7 @@ export const data = {
   /** The samples of the report; default: what `data` leaves over. */
   eval: path({
     group,
+    reads: { kind: 'data', as: 'the data of the report' },
     stages: ['quantize', 'quantizeFinetuned', 'variants', 'finetune', 'sensitivity'],
     words: ['random'],
     describe: 'the samples of the report',
@@ -92,6 +96,7 @@ export const data = {
   /** An int8 model made from it whose quantizers are judged; absent: it is quantized with these flags. */
   int8: path({
     group,
+    reads: { kind: 'model', as: 'the quantized model' },
     stages: ['sensitivity'],
     describe: 'an int8 model made from MODEL, whose quantizers are judged',
   }),

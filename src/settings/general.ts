@@ -33,6 +33,7 @@ export const general = {
   }),
   config: path({
     group,
+    reads: { kind: 'file', as: 'the recipe' },
     stages: [...sampled, 'inspect', 'lint'],
     option: false,
     describe: 'recipe file',

@@ -231,6 +231,7 @@ export const quantization = {
   /** Calibration state file: ranges instead of `data`. */
   state: path({
     group,
+    reads: { kind: 'file', as: 'the calibration state' },
     stages: ['prepare', 'quantize', 'quantizeFinetuned'],
     describe: "ranges from this file of 'qdq calibrate', or a table of onnxruntime or TensorRT, instead of --data",
   }),

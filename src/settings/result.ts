@@ -74,6 +74,7 @@ export const result = {
   /** JSON report that relative gates compare with. */
   baseline: path({
     group,
+    reads: { kind: 'file', as: 'the baseline' },
     stages: [...judged, 'report'],
     describe: 'JSON report that gates relative to "baseline" compare with',
   }),
@@ -100,7 +101,12 @@ export const result = {
     defaultText: 'all',
   }),
   /** A report file to add the result to. */
-  into: path({ group, stages: ['sensitivity'], describe: 'report of quantize or compare to add the result to' }),
+  into: path({
+    group,
+    reads: { kind: 'file', as: 'the report' },
+    stages: ['sensitivity'],
+    describe: 'report of quantize or compare to add the result to',
+  }),
   /** A task judged against the float model: detection, segmentation, regression or sequence. */
   task: choice(['detection', 'segmentation', 'regression', 'sequence'], {
     group,
@@ -117,6 +123,7 @@ export const result = {
   /** Modules with metrics of the user's own. */
   metric: list({
     group,
+    reads: { kind: 'file', as: 'the metric' },
     stages: judged,
     describe: 'module with a metric of your own: default export { id, better, create } (repeatable)',
     expects: 'the path of a module',

@@ -9,6 +9,13 @@ import type { FormatName, Stage } from './stages.ts';
 
 export type SettingKind = 'text' | 'path' | 'integer' | 'real' | 'choice' | 'flag' | 'list';
 
+/** text: words of which some may be paths. A model is all the files that it is made of. */
+export interface InputFile {
+  readonly kind: 'model' | 'data' | 'file' | 'text';
+  /** "the calibration state" */
+  readonly as: string;
+}
+
 /** What every row may say. The type parameters keep what types are derived from: readers, default, formats, name in the library. */
 interface Row<
   S extends readonly Stage[] = readonly Stage[],
@@ -29,6 +36,8 @@ interface Row<
   readonly defaultText?: string;
   /** One letter. */
   readonly alias?: string;
+  /** Of one whose value names files that are read: what they are, and how errors call them. */
+  readonly reads?: InputFile;
   /** Name of the flag, where it is not the key in kebab-case: for a word that another command uses for something else. */
   readonly flag?: string;
   /** Name of the library's option, where it is not the key; false: the command line alone has the setting. */

@@ -16,6 +16,7 @@ export const training = {
   /** Float model to distil from. Default: the model itself, as it is at first, without its fake quantizers. */
   teacher: path({
     group,
+    reads: { kind: 'model', as: 'the teacher' },
     stages: trained,
     describe: 'float model to distil from',
     defaultText: "the model's own float weights",
@@ -116,6 +117,7 @@ export const training = {
   /** "flip crop=4 color=0.1", or a module. */
   augment: text({
     group,
+    reads: { kind: 'text', as: 'the augmentation' },
     stages: trained,
     describe: 'for images: "flip crop=4 color=0.1"; or a module, (sample, random) => sample',
     expects: '"flip crop=4 color=0.1", or a .mjs module',

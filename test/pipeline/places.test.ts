@@ -11,7 +11,7 @@ import type { QdqError } from '../../src/errors/qdq-error.ts';
 import { modelFromProto } from '../../src/graph/from-proto.ts';
 import { modelToProto } from '../../src/graph/to-proto.ts';
 import { saveModel } from '../../src/onnx/model-file.ts';
-import { checkPlaces, readBy, writtenBy } from '../../src/pipeline/places.ts';
+import { checkPlaces, readFiles, writtenBy } from '../../src/pipeline/places.ts';
 import { temporaryFolder } from '../data/helpers.ts';
 import { buildProto, f32, node } from '../support/build.ts';
 
@@ -51,7 +51,7 @@ for (const name of [
 }
 
 /** What each option that reads is given here, and the files of it that must stay. */
-const given: Record<keyof typeof readBy, { word: string; files: readonly string[] }> = {
+const given: Record<string, { word: string; files: readonly string[] }> = {
   model: { word: float.path, files: [float.path, float.weights] },
   float: { word: float.path, files: [float.path, float.weights] },
   quant: { word: other.path, files: [other.path, other.weights] },
@@ -70,7 +70,7 @@ const given: Record<keyof typeof readBy, { word: string; files: readonly string[
   augment: { word: files['augment.mjs']!, files: [files['augment.mjs']!] },
   preprocess: { word: `tokenizer=${files['tokens.json']!}`, files: [files['tokens.json']!] },
 };
-const positional: Record<string, keyof typeof readBy> = {
+const positional: Record<string, string> = {
   MODEL: 'model',
   FLOAT: 'float',
   QUANT: 'quant',
@@ -85,13 +85,13 @@ function wordsOf(command: Command): { words: string[]; reads: string[] } {
   const words = command.name === 'quantize' ? ['quantize', '--finetune'] : [command.name];
   const reads: string[] = [];
   for (const { name } of command.positionals) {
-    const { word, files: own } = given[positional[name]!];
+    const { word, files: own } = given[positional[name]!]!;
     words.push(word);
     reads.push(...own);
   }
   for (const key of command.settings) {
-    if (!Object.hasOwn(readBy, key) || key === 'into' || key === 'reader') continue;
-    const { word, files: own } = given[key as keyof typeof readBy];
+    if (!Object.hasOwn(readFiles, key) || key === 'into' || key === 'reader') continue;
+    const { word, files: own } = given[key]!;
     words.push(`--${flagOf(key)}`, word);
     reads.push(...own);
   }
@@ -143,7 +143,8 @@ const contents = (): string[] =>
 
 describe('options that name files', () => {
   it('are all known to be read or written, those of a new command too', () => {
-    const known = new Set<string>([...Object.keys(readBy), ...writtenBy]);
+    const known = new Set<string>([...Object.keys(readFiles), ...writtenBy]);
+    expect(Object.keys(given).toSorted()).toEqual(Object.keys(readFiles).toSorted());
     for (const command of commands) {
       const paths = command.settings.filter((key) => (settings[key] as Setting).kind === 'path');
       for (const key of paths)
