@@ -23,20 +23,22 @@ const markName = 'qdq_written';
 const sequenceError = 'Non tensor type is temporarily not supported';
 
 /** Appends the empty sequence that is to be the first output of the graph; undefined where its operator set has no sequences. */
-export function writtenMark({ graph, opset }: Model): Value | undefined {
+export function appendEndMark({ graph, opset }: Model): Value | undefined {
   return opset < sequences
     ? undefined
     : graph.append(graph.makeNode('SequenceEmpty', [], { outputs: [markName] })).output()!;
 }
 
 /** The name of that output in an open session, if its graph has one. */
-export function markIn(outputs: readonly { readonly name: string; readonly isTensor: boolean }[]): string | undefined {
+export function endMarkOf(
+  outputs: readonly { readonly name: string; readonly isTensor: boolean }[],
+): string | undefined {
   const first = outputs[0];
   return first && !first.isTensor && first.name.startsWith(markName) ? first.name : undefined;
 }
 
 /** Whether a run ended with this error because everything is written. */
-export function saysWritten(error: unknown): boolean {
+export function endedAtMark(error: unknown): boolean {
   return error instanceof Error && error.message.includes(sequenceError);
 }
 

@@ -9,7 +9,7 @@ import { backendErrors } from '../errors/backends.ts';
 import type { InputInfo } from '../data/sample.ts';
 import type { Executor, Model } from '../graph/model.ts';
 import type { DataTypeName, TensorValue } from '../onnx/data-types.ts';
-import { markIn, saysWritten, release } from './output-memory.ts';
+import { endMarkOf, endedAtMark, release } from './output-memory.ts';
 import { type SessionOptions, withFallback } from './session-options.ts';
 import { otherForm, tensorForm, type TensorForm } from './other-forms.ts';
 import { fromOrt, loadRuntime, toInfo, toOrt } from './runtime.ts';
@@ -93,7 +93,7 @@ async function open(
     const { model, ...how } = twin;
     return { ...(await openSession(model, options, label)), ...how };
   }
-  const mark = markIn(native.outputMetadata);
+  const mark = endMarkOf(native.outputMetadata);
   const others = native.outputMetadata.flatMap((each) => (each.isTensor || each.name === mark ? [] : [each.name]));
   const looksInside = options.optimizedModelPath !== undefined || options.profile !== undefined;
   if (others.length > 0 && !isSerialized(source) && !options.asItIs && !looksInside) {
@@ -131,7 +131,7 @@ async function open(
         if (copies.length > 0) release(copies.map((key) => results[key]!));
         return { ...results, ...into };
       } catch (cause) {
-        if (inPlace && saysWritten(cause)) return into;
+        if (inPlace && endedAtMark(cause)) return into;
         throw backendErrors.run(label, cause);
       }
     },

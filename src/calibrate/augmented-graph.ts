@@ -15,7 +15,7 @@
  * - onnxruntime's reductions lose NaN; a sum wherever NaN could stop shows it (nan-flow.ts), and diagnose.ts then names the tensor, the
  *   node and the sample.
  */
-import { writtenMark } from '../backends/output-memory.ts';
+import { appendEndMark } from '../backends/output-memory.ts';
 import { copyModel } from '../graph/from-proto.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Model } from '../graph/model.ts';
@@ -23,7 +23,7 @@ import type { Value } from '../graph/value.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import type { Interval } from '../ops/op.ts';
 import type { Statistic } from './observers/observer.ts';
-import { Counted } from './counted-elements.ts';
+import { CountedElements } from './counted-elements.ts';
 import {
   asFloat32,
   cast,
@@ -66,7 +66,7 @@ export interface StatisticsColumn {
 }
 
 /** An output with elements of a tensor, float32. */
-export interface Outlet {
+export interface ElementOutput {
   readonly output: string;
   /** For how many elements each one stands; undefined where a column tells. */
   readonly stride: number | undefined;
@@ -89,13 +89,13 @@ export interface AugmentedGraph {
   readonly output: string | undefined;
   readonly columns: readonly StatisticsColumn[];
   /** By tensor. */
-  readonly elements: ReadonlyMap<string, Outlet>;
+  readonly elements: ReadonlyMap<string, ElementOutput>;
   /** The input that says where samples of elements begin (element-positions.ts), if there is one. */
   readonly phase?: string | undefined;
 }
 
 /** How the graph is to be augmented. */
-export interface StatisticsForm extends Partial<Shapes> {
+export interface AugmentOptions extends Partial<Shapes> {
   /** Outputs of the model that the copy returns as well. */
   readonly kept?: readonly string[];
   /** Runs are of one sample, and maxima of images leave the graph channel by channel. */
@@ -106,12 +106,12 @@ export interface StatisticsForm extends Partial<Shapes> {
 export function augmentGraph(
   model: Model,
   probes: readonly Probe[],
-  { kept = [], byChannel = false, samples = 1, open = false }: StatisticsForm = {},
+  { kept = [], byChannel = false, samples = 1, open = false }: AugmentOptions = {},
 ): AugmentedGraph {
   const copy = copyModel(model);
   const { graph } = copy;
   const find = activationFinder(copy);
-  const counted = new Counted(copy);
+  const counted = new CountedElements(copy);
   // A reduction keeps the rank and a concatenation takes one rank: the commonest, to which the others are reshaped. Channels are
   // its second axis, so that maxima of images are joined as they are.
   const rank = commonest(
@@ -136,7 +136,7 @@ export function augmentGraph(
     join(lift(shaped, reductionOf[column], shape), { tensor, column, length: 1 });
   };
   const sampler = new Sampler(graph, model.opset, { samples, open });
-  const elements = new Map<string, Outlet>();
+  const elements = new Map<string, ElementOutput>();
   for (const asked of lastLayerFirst(graph, probes, find)) {
     const { tensor: name, traced, columns: wanted } = asked;
     const found = find(name);
@@ -175,7 +175,7 @@ export function augmentGraph(
   }
   const all = joined.length > 0 ? append(graph, 'Concat', joined) : undefined;
   all?.producer!.setInt('axis', axis);
-  const mark = elements.size > 0 ? writtenMark(copy) : undefined;
+  const mark = elements.size > 0 ? appendEndMark(copy) : undefined;
   const outlets = Array.from(elements.values(), ({ output }) => graph.values.get(output)!);
   const outputs = graph.outputs.filter(({ name }) => kept.includes(name));
   setOutputs(graph, [...(mark ? [mark] : []), ...(all ? [all] : []), ...outlets, ...outputs]);

@@ -1,6 +1,6 @@
 /** How a calibration runs its samples (data/runs.ts), and which elements of a run that is filled up are those of the real ones. */
 import { inputsOf } from '../data/model-inputs.ts';
-import { repeatedAxis, oneAtATime, planRuns, rowsOf, type Runs, type Side } from '../data/runs.ts';
+import { repeatedAxis, oneAtATime, planRuns, rowsOf, type Runs, type InputHints } from '../data/runs.ts';
 import type { Sample } from '../data/sample.ts';
 import { calibrateErrors } from '../errors/calibrate.ts';
 import type { Model } from '../graph/model.ts';
@@ -10,7 +10,7 @@ import type { Observer } from './observers/observer.ts';
 import type { Elements } from './statistics-reader.ts';
 
 /** How samples share runs, and what the user should know of it. */
-export interface Batching {
+export interface BatchPlan {
   readonly runs: Runs;
   readonly note: string | undefined;
 }
@@ -26,9 +26,9 @@ export function planBatches(
   model: Model,
   sample: Sample,
   asked: number,
-  side: Side,
+  side: InputHints,
   { oneByOne, elements }: Pick<Observer, 'oneByOne' | 'elements'>,
-): Batching {
+): BatchPlan {
   if (!Number.isSafeInteger(asked) || asked < 1) throw calibrateErrors.batchSize(asked);
   const wanted = oneByOne ? 1 : asked;
   const planned = planRuns(inputsOf(model), sample, wanted, side);
@@ -41,7 +41,7 @@ export function planBatches(
 }
 
 /** By tensor: whether its rows are those of the samples, one after the other; undefined where it has none of theirs. */
-export type Rows = readonly (boolean | undefined)[];
+export type RowsOfSamples = readonly (boolean | undefined)[];
 
 /** @param elements of a run of one sample, as often as the batch is large */
 export function rowsFound(
@@ -49,7 +49,7 @@ export function rowsFound(
   tensors: readonly string[],
   elements: readonly (Elements | undefined)[],
   runs: Runs,
-): Rows {
+): RowsOfSamples {
   const find = activationFinder(model);
   const batched = reached(model, runs);
   return tensors.map((tensor, i) => {

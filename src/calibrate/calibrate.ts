@@ -14,7 +14,7 @@ import { calibrateErrors } from '../errors/calibrate.ts';
 import { dataErrors } from '../errors/data.ts';
 import type { Model } from '../graph/model.ts';
 import { softmaxOnly } from '../quantizable/attention.ts';
-import { planBatches, realElements, rowsFound, type Rows } from './batching.ts';
+import { planBatches, realElements, rowsFound, type RowsOfSamples } from './batching.ts';
 import { diagnose } from './diagnose.ts';
 import { foldOf } from './health.ts';
 import { observerOf, observerOptions } from './observers/index.ts';
@@ -24,7 +24,7 @@ import { activationFinder } from './graph-outputs.ts';
 import type { CalibrationState } from './state.ts';
 import { hasOpenShapes } from './shapes.ts';
 import { StatisticsRun } from './statistics-run.ts';
-import type { Suspect } from './statistics-reader.ts';
+import type { SuspectStatistic } from './statistics-reader.ts';
 
 /** Options of a calibration. */
 export interface CalibrateOptions {
@@ -97,7 +97,7 @@ export async function calibrate(
     ...{ samples: rowsOf(planned, 1), open: hasOpenShapes(model, lone) },
   });
   let runs = planned;
-  let rows: Rows = [];
+  let rows: RowsOfSamples = [];
   try {
     if (planned.fixed && elements !== 'none') {
       rows = rowsFound(model, names, (await statistics.run(lone)).elements, planned);
@@ -190,7 +190,7 @@ function selected({ count }: Dataset, selection: Selection): number | undefined 
 /** A minimum or maximum that is not finite, though the unoptimized model is: the optimized one is at fault, and it counts. */
 function unconfirmed(
   model: Model,
-  { tensor, value, certain }: Suspect,
+  { tensor, value, certain }: SuspectStatistic,
   { ids }: Batch,
 ): Parameters<typeof calibrateErrors.notFinite>[0] | undefined {
   if (!certain) return undefined;

@@ -25,11 +25,11 @@ import { cast } from './reductions.ts';
 import { guardedValues } from './nan-flow.ts';
 
 /** Cuts out of tensors of one model what does not count. */
-export class Counted {
+export class CountedElements {
   readonly #model: Model;
   readonly #guarded: ReadonlySet<Value>;
   readonly #infinite: ReturnType<typeof infiniteValues>;
-  readonly #unmasked: Unmasked;
+  readonly #masks: SoftmaxMasks;
   #zero: Value | undefined;
 
   /** @param model to whose main graph statistics will be added, as it was before */
@@ -37,7 +37,7 @@ export class Counted {
     this.#model = model;
     this.#guarded = guardedValues(model.graph);
     this.#infinite = infiniteValues(model);
-    this.#unmasked = new Unmasked(model);
+    this.#masks = new SoftmaxMasks(model);
   }
 
   /**
@@ -46,10 +46,10 @@ export class Counted {
    */
   of(value: Value, float32: Value): Value {
     if (value.graph !== this.#model.graph) return value;
-    const masked = this.#unmasked.has(value);
+    const masked = this.#masks.has(value);
     let counts = value;
     if (this.#guarded.has(value)) counts = this.#without('IsNaN', float32);
-    if (masked) return this.#unmasked.cut(value, counts === value ? float32 : counts);
+    if (masked) return this.#masks.cut(value, counts === value ? float32 : counts);
     return this.#infinite.has(value) ? this.#without('IsInf', counts === value ? float32 : counts) : counts;
   }
 
@@ -65,7 +65,7 @@ const wholeRow = 1000;
 /** Of float32. */
 const lowest = -3.4028234663852886e38;
 
-interface Reader {
+interface MaskReader {
   readonly node: Node;
   readonly step: Step;
 }
@@ -83,11 +83,11 @@ interface CountedRows {
 }
 
 /** Cuts what is masked out of tensors of one graph. */
-class Unmasked {
+class SoftmaxMasks {
   readonly #graph: Graph;
   readonly #opset: number;
   /** Of every tensor that has bounds, as the graph was before anything was added to it. */
-  readonly #readers: ReadonlyMap<Value, readonly Reader[]>;
+  readonly #readers: ReadonlyMap<Value, readonly MaskReader[]>;
   readonly #bounds = new Map<Value, Bound>();
   readonly #rows = new Map<Node, CountedRows>();
   readonly #made = new Map<string, Value>();

@@ -37,7 +37,7 @@ export interface Shapes {
 }
 
 /** The sampled elements of a tensor. */
-export interface Taken {
+export interface SampledElements {
   /** float32; the value itself where all of it is taken. */
   readonly value: Value;
   /** For how many elements each one stands; a scalar of the graph where that depends on the sample. */
@@ -79,7 +79,7 @@ export class Sampler {
    * @param dims as traced
    * @param blocked the image of a convolution that nothing else brings out of the runtime's blocked layout
    */
-  take(value: Value, dims: readonly number[], blocked = false): Taken {
+  take(value: Value, dims: readonly number[], blocked = false): SampledElements {
     const { samples, open } = this.#shapes;
     if (blocked && !open) {
       const step = poolStride(dims, samples);

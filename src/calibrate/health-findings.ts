@@ -142,7 +142,7 @@ function channelFindings(
  * The findings without constant channels that vary in one more sample.
  * @param model of which `health` is; the samples are its own, or others
  */
-export async function confirmed(
+export async function confirmConstants(
   health: Health | undefined,
   model: Model,
   dataset: Dataset,

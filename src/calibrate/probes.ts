@@ -15,7 +15,7 @@ import { unobservable } from '../quantizable/kept-nodes.ts';
 import { guardedValues, guardsBehind, nanStops } from './nan-flow.ts';
 import type { Observer } from './observers/observer.ts';
 import { activationFinder, outermostOwner, setOutputs } from './graph-outputs.ts';
-import { saturationOf } from './statistics-run.ts';
+import { saturationLimits } from './statistics-run.ts';
 import { traceTensors } from './shapes.ts';
 import type { Probe } from './augmented-graph.ts';
 
@@ -51,7 +51,7 @@ export async function planProbes(
     const nonnegative = isNonnegative(find(tensor), signs);
     const needed = observer.needs.filter((statistic) => !(statistic === 'min' && nonnegative));
     const columns: Probe['columns'] = stops.delete(tensor) ? [...needed, 'nan'] : needed;
-    const limits = observer.saturates ? saturationOf(find(tensor)) : undefined;
+    const limits = observer.saturates ? saturationLimits(find(tensor)) : undefined;
     return { tensor, traced: traces.get(tensor), columns, limits, elements };
   });
   for (const tensor of stops) {

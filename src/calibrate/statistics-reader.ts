@@ -6,12 +6,12 @@ import type { TensorValue } from '../onnx/data-types.ts';
 import type { Interval } from '../ops/op.ts';
 import { series } from './kernels/counter.ts';
 import type { ElementMemory, BatchStatistics } from './observers/observer.ts';
-import type { WholeTensor, Outlet, AugmentedGraph } from './augmented-graph.ts';
+import type { WholeTensor, ElementOutput, AugmentedGraph } from './augmented-graph.ts';
 
 type Tensors = Readonly<Record<string, TensorValue>>;
 
 /** A statistic that is not finite. */
-export interface Suspect {
+export interface SuspectStatistic {
   readonly tensor: string;
   readonly value: number;
   /** False for a sum, which may overflow although every element is finite. */
@@ -22,7 +22,7 @@ export interface Suspect {
 export interface Reading {
   readonly values: BatchStatistics & Required<Pick<BatchStatistics, 'channels'>>;
   /** A statistic that is not finite, one that proves something is wrong if there is any. */
-  readonly suspect: Suspect | undefined;
+  readonly suspect: SuspectStatistic | undefined;
   /** By tensor, where onnxruntime wrote them. */
   readonly elements: readonly (Elements | undefined)[];
 }
@@ -67,7 +67,7 @@ export function statisticsReader(
     return { name: tensor, tensor: position.get(tensor) ?? -1, column, at };
   });
   const strides = new Float64Array(tensors.length).fill(1);
-  const read = (result: TensorValue, outlet: Outlet, i: number): Elements => {
+  const read = (result: TensorValue, outlet: ElementOutput, i: number): Elements => {
     const { whole, stride = strides[i]! } = outlet;
     const rows = result.dims[0] ?? 1;
     const reader = wholes[i];
@@ -82,7 +82,7 @@ export function statisticsReader(
   };
   // Plain loops: in most calibrations they run too seldom for V8 to compile them.
   return (results) => {
-    let suspect: Suspect | undefined;
+    let suspect: SuspectStatistic | undefined;
     values.min.set(minima);
     const vector = output === undefined ? new Float32Array() : (results[output]!.data as Float32Array);
     for (let i = 0; i < places.length; i++) {

@@ -53,7 +53,7 @@ export class StatisticsRun {
   readonly #memory: Memory;
   /** By tensor: whether it may be left out one day. */
   readonly #limited: readonly boolean[];
-  #saturation: Saturation | undefined;
+  #saturation: SaturationWatch | undefined;
   #graph!: AugmentedGraph;
   #session: Session | undefined;
   /** Of the samples of the last run. */
@@ -72,7 +72,7 @@ export class StatisticsRun {
     const limited = probes.filter(({ limits }) => limits);
     // The extremes of elements that leave anyway cost next to nothing.
     const reduced = limited.filter(({ elements }) => elements !== 'all');
-    if (reduced.length > 0) this.#saturation = new Saturation(reduced, names);
+    if (reduced.length > 0) this.#saturation = new SaturationWatch(reduced, names);
     const may = new Set(limited.map(({ tensor }) => tensor));
     this.#limited = names.map((name) => may.has(name));
   }
@@ -165,7 +165,7 @@ export class StatisticsRun {
 const windows = ['Conv', 'MaxPool', 'AveragePool', 'GlobalAveragePool', 'GlobalMaxPool'] as const;
 
 /** The limits of a tensor that may be left out once it fills them. */
-export function saturationOf(value: Value): Interval | undefined {
+export function saturationLimits(value: Value): Interval | undefined {
   const { producer } = value;
   const limits = producer && specOf(producer)?.clamp?.(producer);
   if (!limits || !Number.isFinite(limits.max - limits.min)) return undefined;
@@ -180,7 +180,7 @@ const firstLook = 8;
 const worth = 0.04;
 
 /** Watches the probes that have limits. */
-class Saturation {
+class SaturationWatch {
   readonly #watched: readonly { readonly probe: Probe; readonly at: number; readonly range: Interval }[];
   readonly #full = new Map<string, Interval>();
   /** How many of them were left out the last time. */

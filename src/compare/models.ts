@@ -4,7 +4,7 @@
  */
 import { compareErrors } from '../errors/compare.ts';
 import type { Session } from '../backends/session.ts';
-import { planRuns, rowsOf, type Runs, type Side } from '../data/runs.ts';
+import { planRuns, rowsOf, type Runs, type InputHints } from '../data/runs.ts';
 import type { Dataset, InputInfo, Sample, Selection } from '../data/sample.ts';
 import type { TensorValue } from '../onnx/data-types.ts';
 import { modelFromFile } from '../graph/from-proto.ts';
@@ -86,7 +86,13 @@ export async function firstSample(dataset: Dataset, selection: Selection): Promi
  * well, since samples of different shape cannot share a batch.
  * @throws COMPARE_BATCH when the two models fix different batch dimensions
  */
-export function runsOfBoth(float: NamedSession, quant: NamedSession, first: Sample, side: Side, wanted?: number): Runs {
+export function runsOfBoth(
+  float: NamedSession,
+  quant: NamedSession,
+  first: Sample,
+  side: InputHints,
+  wanted?: number,
+): Runs {
   const uneven = float.session.inputs.some(({ name, dims }) =>
     dims.some((dim, axis) => axis !== (side.batchAxes?.get(name) ?? 0) && typeof dim !== 'number'),
   );

@@ -63,7 +63,7 @@ const spectral = {
 const rules = { ...common, ...spectral };
 type Key = keyof typeof rules;
 const keys = Object.keys(rules) as Key[];
-type Said = Partial<Record<Key, string>>;
+type Words = Partial<Record<Key, string>>;
 
 /** Reads a text; what it leaves open is decided by the input. @throws PREPROCESS_*, DATA_NOT_AUDIO */
 export function resolveAudio(text: string | undefined, input: InputInfo): AudioPreprocess {
@@ -71,7 +71,7 @@ export function resolveAudio(text: string | undefined, input: InputInfo): AudioP
   return said.mel === undefined ? resolveSound(said, input) : resolveMel(said, input);
 }
 
-function resolveSound(said: Said, input: InputInfo): AudioPreprocess {
+function resolveSound(said: Words, input: InputInfo): AudioPreprocess {
   if (!isLine(input, 1)) throw dataErrors.notASoundInput(input);
   const lone = Object.keys(spectral).find((key) => key in said);
   if (lone !== undefined) throw dataErrors.audioNeedsMel(lone);
@@ -93,7 +93,7 @@ function resolveSound(said: Said, input: InputInfo): AudioPreprocess {
   return { rate, length: undefined, frames: { frame, hop: hop!, context }, mel: undefined };
 }
 
-function resolveMel(said: Said, input: InputInfo): AudioPreprocess {
+function resolveMel(said: Words, input: InputInfo): AudioPreprocess {
   if (input.dims.length < 3 || !isLine(input, 2)) throw dataErrors.notASpectrogramInput(input);
   const framed = (['frame', 'context'] as const).find((key) => said[key] !== undefined);
   if (framed !== undefined) throw dataErrors.audioMelAlone(framed);
@@ -160,14 +160,14 @@ function numberOf(text: string | undefined): number | undefined {
   return text === undefined ? undefined : Number(text);
 }
 
-function parse(text: string): Said {
+function parse(text: string): Words {
   const words = text.split(/\s+/).filter(Boolean);
   const preset = words[0] !== undefined && Object.hasOwn(presets, words[0]) ? presets[words.shift()!]! : '';
   return { ...readWords(preset.split(' ').filter(Boolean)), ...readWords(words) };
 }
 
-function readWords(words: readonly string[]): Said {
-  const said: Said = {};
+function readWords(words: readonly string[]): Words {
+  const said: Words = {};
   for (const word of words) {
     const at = word.indexOf('=');
     const key = (at < 0 ? word : word.slice(0, at)) as Key;

@@ -1,7 +1,7 @@
 /** Samples to batches: grouped, joined along the batch axis and filled up (runs.ts), the next being read while the last one is in use. */
 import { elementCount, type TensorValue, type TypedArray } from '../onnx/data-types.ts';
 import { dataErrors } from '../errors/data.ts';
-import { oneAtATime, filledUp, planRuns, type Runs, type Side } from './runs.ts';
+import { oneAtATime, filledUp, planRuns, type Runs, type InputHints } from './runs.ts';
 import type { Batch, Dataset, InputInfo, Sample, Selection } from './sample.ts';
 
 /** Batches in the order of the selection; the last may be short. */
@@ -75,7 +75,7 @@ export function feedsOf(samples: readonly Sample[], runs: Runs): Readonly<Record
 export function feedsOfOne(
   sample: Sample,
   inputs: readonly InputInfo[],
-  side: Side,
+  side: InputHints,
 ): Readonly<Record<string, TensorValue>> {
   return feedsOf([sample], oneAtATime(planRuns(inputs, sample, 1, side)));
 }

@@ -10,13 +10,13 @@ import type { Names, FileTree } from './file-tree.ts';
 const splitNames = new Set(['train', 'training', 'val', 'valid', 'validation', 'test', 'testing', 'eval']);
 
 /** What a place holds, for the error when no samples are there: its first name below the root, if any, and how many. */
-interface Found {
+interface FolderContent {
   readonly first: string | undefined;
   readonly count: number;
 }
 
 /** Files and labels in the order of the names. */
-export class FileList {
+export class LabelledFiles {
   readonly length: number;
   readonly #names: Names;
   readonly #ranks: Uint32Array;
@@ -45,8 +45,8 @@ export class FileList {
 export async function listFiles(
   tree: FileTree,
   pattern: RegExp,
-  none: (path: string, found: Found) => Error,
-): Promise<FileList> {
+  none: (path: string, found: FolderContent) => Error,
+): Promise<LabelledFiles> {
   const { names } = tree;
   const root = rootOf(names, pattern);
   const wanted = names.ranks((name) => pattern.test(name.slice(root.length)));
@@ -56,12 +56,12 @@ export async function listFiles(
   if (names.indexOf(root + labelsFile) < 0) {
     const below = { length: wanted.length, at: (i: number) => names.at(wanted[i]!).slice(root.length) };
     refuseSplits(below, tree.path);
-    return new FileList(names, wanted, labelsFromFolders(below, tree.path));
+    return new LabelledFiles(names, wanted, labelsFromFolders(below, tree.path));
   }
   const rankOf = (name: string): number => (pattern.test(name) ? names.indexOf(root + name) : -1);
   const { ranks, labels } = labelsFromTable(await readText(tree, root + labelsFile), rankOf, where);
   if (ranks.length === 0) throw none(where, found);
-  return new FileList(names, ranks, labels);
+  return new LabelledFiles(names, ranks, labels);
 }
 
 /** The common folder that archives are often wrapped in: one that holds everything, and folders or labels.csv. */

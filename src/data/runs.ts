@@ -32,7 +32,7 @@ export interface Runs {
 }
 
 /** What the data says of the inputs. */
-export type Side = Pick<Dataset, 'constants' | 'batchAxes'>;
+export type InputHints = Pick<Dataset, 'constants' | 'batchAxes'>;
 
 /**
  * Decides how samples share runs.
@@ -44,7 +44,7 @@ export function planRuns(
   inputs: readonly InputInfo[],
   sample: Sample,
   asked = 1,
-  { constants = [], batchAxes }: Side = {},
+  { constants = [], batchAxes }: InputHints = {},
 ): Runs {
   const axisOf = (input: InputInfo): number => batchAxes?.get(input.name) ?? batchAxisOf(input);
   const open: InputInfo[] = [];

@@ -110,10 +110,10 @@ export interface Part {
   tally(): { readonly whole: Tally; readonly share: Tally } | undefined;
 }
 
-type Wanted = (place: number) => boolean;
+type PlaceFilter = (place: number) => boolean;
 
 /** A shard's samples, strided: equal shares of data sorted by class or length, and of a stream whose end is not known. */
-export function inShard({ index, count }: Shard): Wanted {
+export function inShard({ index, count }: Shard): PlaceFilter {
   return (place) => place % count === index - 1;
 }
 
@@ -121,7 +121,12 @@ export function inShard({ index, count }: Shard): Wanted {
  * The samples whose place in the selection (0 for its first sample) is in the share, and of these the ones that are left.
  * Files are read for those only; a stream cannot be entered in the middle and is read from its start.
  */
-export function partOf(dataset: Dataset, selection: Selection, inShare: Wanted, isLeft: Wanted = () => true): Part {
+export function partOf(
+  dataset: Dataset,
+  selection: Selection,
+  inShare: PlaceFilter,
+  isLeft: PlaceFilter = () => true,
+): Part {
   const { count } = dataset;
   if (count === undefined) return partOfStream(dataset, selection, inShare, isLeft);
   const positions = [...positionsOf(selection, count)];
@@ -140,7 +145,7 @@ export function partOf(dataset: Dataset, selection: Selection, inShare: Wanted, 
   };
 }
 
-function partOfStream(dataset: Dataset, selection: Selection, inShare: Wanted, isLeft: Wanted): Part {
+function partOfStream(dataset: Dataset, selection: Selection, inShare: PlaceFilter, isLeft: PlaceFilter): Part {
   const places: number[] = [];
   let tally: ReturnType<Part['tally']>;
   return {

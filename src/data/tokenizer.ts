@@ -38,8 +38,8 @@ export async function loadTokenizer(
   inputs: readonly InputInfo[],
 ): Promise<{ encode: Encode; identity: string }> {
   const { path, text, beside } = await readFiles(spec.tokenizer);
-  const Made = await loadPackage();
-  const { tokenizer, files, config } = parseFiles(Made, path, text, beside);
+  const TokenizerClass = await loadPackage();
+  const { tokenizer, files, config } = parseFiles(TokenizerClass, path, text, beside);
   const left = (side: string | undefined): boolean => side?.toLowerCase() === 'left';
   const padLeft = left(config.padding_side ?? files.padding?.direction);
   const cutLeft = left(config.truncation_side ?? files.truncation?.direction);
@@ -169,7 +169,7 @@ async function readFiles(given: string): Promise<{ path: string; text: string; b
 }
 
 function parseFiles(
-  Made: typeof Tokenizer,
+  TokenizerClass: typeof Tokenizer,
   path: string,
   text: string,
   beside: string,
@@ -177,7 +177,7 @@ function parseFiles(
   try {
     const files = JSON.parse(text) as Files;
     const config = (beside === '' ? {} : JSON.parse(beside)) as Config;
-    return { tokenizer: new Made(files, config), files, config };
+    return { tokenizer: new TokenizerClass(files, config), files, config };
   } catch (cause) {
     throw dataErrors.tokenizerBroken(path, cause);
   }

@@ -3,7 +3,8 @@
  * result is known, checked; and how fast a few of them are beside float.
  */
 import { cpuInfo } from '../backends/cpu.ts';
-import { runProbes, type ProbeResult } from '../backends/probes/run.ts';
+import { probes } from '../backends/probes/index.ts';
+import { runProbes, type ProbeResult } from '../backends/probes/probe.ts';
 import { speedCases, type SpeedCase } from '../backends/probes/speeds.ts';
 import { openSession } from '../backends/session.ts';
 import { loadRuntime } from '../backends/runtime.ts';
@@ -46,7 +47,7 @@ export async function describeBackends(options: BackendsOptions = {}): Promise<B
   const { budgetMs = 200, onProgress } = options;
   const onnxruntime = loadRuntime().env.versions.node ?? 'unknown';
   const here = targetOf(cpuInfo());
-  const kernels = await runProbes();
+  const kernels = await runProbes(probes);
   const speeds: SpeedResult[] = [];
   for (const each of budgetMs > 0 ? speedCases : []) {
     onProgress?.({ stage: 'timing kernels', done: speeds.length, total: speedCases.length, unit: 'kernels' });

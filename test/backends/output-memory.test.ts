@@ -1,6 +1,6 @@
 /** Outputs are written where they are wanted, and no copy of them comes back. */
 import { describe, expect, it, vi } from 'vitest';
-import { release, writtenMark } from '../../src/backends/output-memory.ts';
+import { release, appendEndMark } from '../../src/backends/output-memory.ts';
 import * as releasing from '../../src/backends/output-memory.ts';
 import { openSession } from '../../src/backends/session.ts';
 import { setOutputs } from '../../src/calibrate/graph-outputs.ts';
@@ -19,7 +19,7 @@ const negation = (opset: number): Model =>
 
 function marked(opset = 17): Model {
   const copy = copyModel(negation(opset));
-  setOutputs(copy.graph, [writtenMark(copy)!, ...copy.graph.outputs]);
+  setOutputs(copy.graph, [appendEndMark(copy)!, ...copy.graph.outputs]);
   return copy;
 }
 
@@ -73,7 +73,7 @@ describe('writtenMark', () => {
   });
 
   it('is not made where the operator set has no sequences', () => {
-    expect(writtenMark(negation(10))).toBeUndefined();
+    expect(appendEndMark(negation(10))).toBeUndefined();
   });
 });
 

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { calibrate, type CalibrateOptions } from '../../src/calibrate/calibrate.ts';
-import { confirmed, healthOf } from '../../src/calibrate/health-findings.ts';
+import { confirmConstants, healthOf } from '../../src/calibrate/health-findings.ts';
 import { foldOf } from '../../src/calibrate/health.ts';
 import { observerOf } from '../../src/calibrate/observers/index.ts';
 import type { BatchStatistics, ObserverState } from '../../src/calibrate/observers/observer.ts';
@@ -145,7 +145,7 @@ describe('confirmed', () => {
     });
     const [health, dataset] = [await healthOfModel(padded), datasetOf(plain)];
     expect(health).toMatchObject({ constant: [{ tensor: 'y', which: [0, 1] }] });
-    expect(await confirmed(health, padded, dataset, [0], {})).toEqual({
+    expect(await confirmConstants(health, padded, dataset, [0], {})).toEqual({
       ...health,
       constant: [{ tensor: 'y', channels: 1, of: 3, which: [1] }],
     });

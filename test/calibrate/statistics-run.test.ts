@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { calibrate } from '../../src/calibrate/calibrate.ts';
 import { observerOf } from '../../src/calibrate/observers/index.ts';
 import { planProbes } from '../../src/calibrate/probes.ts';
-import { saturationOf, StatisticsRun } from '../../src/calibrate/statistics-run.ts';
+import { saturationLimits, StatisticsRun } from '../../src/calibrate/statistics-run.ts';
 import type { Elements } from '../../src/calibrate/statistics-reader.ts';
 import { buildModel, f32, node, scalar } from '../support/build.ts';
 import { mobilenet, quantizedActivations } from '../support/networks.ts';
@@ -41,10 +41,10 @@ describe('saturationOf', () => {
       ],
       outputs: ['a1', 'b1', 'c', 'd1', 'e1'],
     });
-    const limits = ['a', 'b', 'c', 'd', 'e'].map((name) => saturationOf(clipped.graph.values.get(name)!));
+    const limits = ['a', 'b', 'c', 'd', 'e'].map((name) => saturationLimits(clipped.graph.values.get(name)!));
     // An Add may be fused with what is before it; an output may be kept; a Relu has no upper limit; x is no convolution.
     expect(limits).toEqual([undefined, undefined, undefined, undefined, undefined]);
-    expect(saturationOf(model.graph.values.get('relu6_3')!)).toEqual({ min: 0, max: 6 });
+    expect(saturationLimits(model.graph.values.get('relu6_3')!)).toEqual({ min: 0, max: 6 });
   });
 });
 

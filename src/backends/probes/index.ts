@@ -3,7 +3,7 @@
  * every probe is loaded and run; the expected result says whether it also computes the right thing.
  */
 import type { DataTypeName } from '../../onnx/data-types.ts';
-import { ProbeGraph, type ProbeModel } from './graph.ts';
+import { ProbeGraph, type ProbeModel } from './probe.ts';
 
 /** One kernel that is tried. */
 export interface Probe {

@@ -1,6 +1,6 @@
 /** A few layers of usual size, in float and in the few-bit forms of onnxruntime: what int8 wins on this machine. */
 import type { DataTypeName } from '../../onnx/data-types.ts';
-import { ProbeGraph, type ProbeModel } from './graph.ts';
+import { ProbeGraph, type ProbeModel } from './probe.ts';
 
 /** A layer in float and in one few-bit form. */
 export interface SpeedCase {

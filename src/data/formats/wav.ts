@@ -7,7 +7,7 @@ import { openFile } from '../random-access.ts';
 import { convert } from '../convert.ts';
 import { indexedDataset, type Format, type OpenRequest } from '../dataset.ts';
 import { folderTree } from '../file-tree.ts';
-import { type LabelledFile, listFiles, type FileList } from '../labelled-files.ts';
+import { type LabelledFile, listFiles, type LabelledFiles } from '../labelled-files.ts';
 import { logMel } from '../log-mel.ts';
 import { audioResampler, readWav, readWavHeader, type WavHeader } from '../audio.ts';
 import type { Dataset, InputInfo } from '../sample.ts';
@@ -31,7 +31,7 @@ async function openWav({ target: { path, kind }, inputs, preprocess: text }: Ope
   const root = kind === 'file' ? dirname(path) : path;
   const tree = kind === 'file' ? undefined : await folderTree(path);
   const only = { name: basename(path), label: undefined };
-  const files: Pick<FileList, 'length' | 'at' | 'labelled'> = tree
+  const files: Pick<LabelledFiles, 'length' | 'at' | 'labelled'> = tree
     ? await listFiles(tree, soundName, (place) => dataErrors.noSounds(place))
     : { length: 1, labelled: false, at: () => only };
   const reference = `${root}/${files.at(0).name}`;

@@ -5,7 +5,7 @@
 import { cpuInfo } from '../../backends/cpu.ts';
 import { targetOf, targets } from '../../backends/targets/index.ts';
 import type { Target } from '../../backends/targets/target.ts';
-import { confirmed, healthOf } from '../../calibrate/health-findings.ts';
+import { confirmConstants, healthOf } from '../../calibrate/health-findings.ts';
 import { observerOf } from '../../calibrate/observers/index.ts';
 import { notesOf, stateSchema, writeState, type CalibrationState } from '../../calibrate/state.ts';
 import { keyOf, readCheckpoint, removeCheckpoint, withPlaces, writeCheckpoint } from '../../calibrate/checkpoint.ts';
@@ -100,7 +100,7 @@ async function calibrateInto(options: CalibrateOptions): Promise<CalibrateResult
   warnings.push(...notes);
   const { dataset, selection } = samples;
   const told = healthOf(state.tensors, state.arrays, state.samples);
-  const health = await confirmed(told, model, dataset, selection, { threads: options.threads });
+  const health = await confirmConstants(told, model, dataset, selection, { threads: options.threads });
   return {
     outputPath: options.output,
     samples: state.samples,

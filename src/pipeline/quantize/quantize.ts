@@ -3,7 +3,7 @@ import { cpuInfo } from '../../backends/cpu.ts';
 import { targetOf } from '../../backends/targets/index.ts';
 import type { Target } from '../../backends/targets/target.ts';
 import { checkTemporary } from '../../backends/session-files.ts';
-import { confirmed, healthOf, type Health } from '../../calibrate/health-findings.ts';
+import { confirmConstants, healthOf, type Health } from '../../calibrate/health-findings.ts';
 import { fixedRanges, widened } from '../../calibrate/ranges.ts';
 import { notesOf, type CalibrationState } from '../../calibrate/state.ts';
 import { compareModels } from '../../compare/compare.ts';
@@ -195,7 +195,7 @@ function healthFor(
   { tensors, arrays, samples }: CalibrationState,
   { dataset, selection }: SamplePlan['calibration'],
 ): Promise<Health | undefined> {
-  return confirmed(healthOf(tensors, arrays, samples), model, dataset, selection, { threads });
+  return confirmConstants(healthOf(tensors, arrays, samples), model, dataset, selection, { threads });
 }
 
 /** What there is once the quantized model is written. */

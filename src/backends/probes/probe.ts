@@ -1,10 +1,14 @@
 /** One-node graphs for probing: constants are filled, types named, shapes small. */
+import { QdqError } from '../../errors/qdq-error.ts';
+import { bfloat16ToFloat32, float16ToFloat32 } from '../../onnx/narrow-types.ts';
+import { type TensorValue, dataType, elementCount, type DataTypeName, type TypedArray } from '../../onnx/data-types.ts';
+import { openSession } from '../session.ts';
 import { Graph } from '../../graph/graph.ts';
 import { Model } from '../../graph/model.ts';
 import { Names } from '../../graph/names.ts';
 import type { Value } from '../../graph/value.ts';
-import { dataType, elementCount, type DataTypeName, type TensorValue, type TypedArray } from '../../onnx/data-types.ts';
 import { Tensor } from '../../onnx/tensor.ts';
+import type { Probe } from './index.ts';
 
 /** A graph that runs as it is, with its feeds. */
 export interface ProbeModel {
@@ -78,4 +82,49 @@ function filled(type: DataTypeName, count: number, fill: number): TypedArray {
   const data = new (array as unknown as new (count: number) => TypedArray)(count);
   if (data instanceof BigInt64Array || data instanceof BigUint64Array) return data.fill(BigInt(fill));
   return data.fill(fill === 1 ? (ones[type] ?? 1) : fill);
+}
+
+/** Loads and runs every probe, and holds what comes out against what is expected. */
+
+/** What came of a probe. */
+export interface ProbeResult {
+  readonly id: string;
+  readonly format: Probe['format'];
+  /** wrong: it runs and gives another result than its definition. */
+  readonly status: 'runs' | 'wrong' | 'refused';
+  /** What onnxruntime said, or what came out. */
+  readonly detail?: string;
+}
+
+/** Runs probes one after the other; a refusal is a result. */
+export async function runProbes(probes: readonly Probe[]): Promise<ProbeResult[]> {
+  const results: ProbeResult[] = [];
+  for (const probe of probes) results.push({ id: probe.id, format: probe.format, ...(await runProbe(probe)) });
+  return results;
+}
+
+async function runProbe({ id, build, expected }: Probe): Promise<Pick<ProbeResult, 'status' | 'detail'>> {
+  try {
+    const { model, feeds } = build();
+    const session = await openSession(model, {}, `the probe '${id}'`);
+    try {
+      const [output] = Object.values(await session.run(feeds));
+      const values = numbersOf(output!);
+      const wrong = expected && values.find((value) => !(Math.abs(value - expected.value) <= expected.tolerance));
+      return wrong === undefined
+        ? { status: 'runs' }
+        : { status: 'wrong', detail: `${wrong} instead of ${expected!.value}` };
+    } finally {
+      await session.dispose();
+    }
+  } catch (error) {
+    if (!(error instanceof QdqError)) throw error;
+    return { status: 'refused', detail: error.message };
+  }
+}
+
+function numbersOf({ type, data }: TensorValue): number[] {
+  if (type === 'float16') return Array.from(data as Uint16Array, (bits) => float16ToFloat32(bits));
+  if (type === 'bfloat16') return Array.from(data as Uint16Array, (bits) => bfloat16ToFloat32(bits));
+  return Array.from(data as ArrayLike<number>);
 }
