@@ -31,7 +31,7 @@ export interface Runs {
   readonly axes: ReadonlyMap<string, number>;
 }
 
-/** What the data says of the inputs. */
+/** What the data says of the inputs of a model. */
 export type InputHints = Pick<Dataset, 'constants' | 'batchAxes'>;
 
 /**

@@ -29,7 +29,7 @@ const six = (start: number): TensorValue => ({
   data: Float32Array.from({ length: 6 }, (_, i) => start + i),
 });
 
-describe('writtenMark', () => {
+describe('appendEndMark', () => {
   it.each(['disabled', 'all'] as const)('ends a run when all is written, level %s', async (level) => {
     const session = await openSession(marked(), { level });
     expect(session.outputs.map(({ name }) => name)).toEqual(['y', 'z']);

@@ -128,7 +128,7 @@ describe.each(['minmax', 'percentile', 'average'])('health with observer %s', (o
   });
 });
 
-describe('confirmed', () => {
+describe('confirmConstants', () => {
   it('drops a channel that only reaches the same maximum, here at its padded border', async () => {
     const padded = buildModel({
       inputs: { x: ['n', 1, 4, 4] },

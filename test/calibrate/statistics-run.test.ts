@@ -26,7 +26,7 @@ function bytesOf({ data }: Elements): Buffer {
   return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
 }
 
-describe('saturationOf', () => {
+describe('saturationLimits', () => {
   it('is the limits of a Clip between a convolution and windows, and nothing else', () => {
     const clipped = buildModel({
       inputs: { x: [1, 8, 6, 6] },

@@ -1,4 +1,7 @@
-/** One-node graphs for probing: constants are filled, types named, shapes small. */
+/**
+ * A probe at work: builds graphs of a few nodes (constants are filled, types named, shapes small), loads and runs them, and holds what comes
+ * out against what is expected.
+ */
 import { QdqError } from '../../errors/qdq-error.ts';
 import { bfloat16ToFloat32, float16ToFloat32 } from '../../onnx/narrow-types.ts';
 import { type TensorValue, dataType, elementCount, type DataTypeName, type TypedArray } from '../../onnx/data-types.ts';
@@ -83,8 +86,6 @@ function filled(type: DataTypeName, count: number, fill: number): TypedArray {
   if (data instanceof BigInt64Array || data instanceof BigUint64Array) return data.fill(BigInt(fill));
   return data.fill(fill === 1 ? (ones[type] ?? 1) : fill);
 }
-
-/** Loads and runs every probe, and holds what comes out against what is expected. */
 
 /** What came of a probe. */
 export interface ProbeResult {
