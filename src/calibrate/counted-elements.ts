@@ -3,7 +3,7 @@
  * holds on purpose (ops/infinite.ts), and NaN that a guard removes (nan-flow.ts). They are cut in the graph, before any statistic, and
  * count as a value that the tensor has anyway.
  *
- * Before a Softmax (quantizable/masked.ts), of each row of n elements those count that lie at most K below its largest:
+ * Before a Softmax (quantizable/attention.ts), of each row of n elements those count that lie at most K below its largest:
  *
  *     K = ln(2 · 255 · n)
  *

@@ -81,6 +81,18 @@ export function didYouMean(word: string, candidates: Iterable<string>, fallback?
   return match === undefined ? fallback : `did you mean '${match}'?`;
 }
 
+/** Finds what a user named among all that there is. @param unknown makes the error for a name that nothing has, given those that exist */
+export function findNamed<T>(
+  all: readonly T[],
+  name: string,
+  nameOf: (each: T) => string,
+  unknown: (name: string, known: readonly string[]) => QdqError,
+): T {
+  const found = all.find((each) => nameOf(each) === name);
+  if (found) return found;
+  throw unknown(name, all.map(nameOf));
+}
+
 /** Optimal string alignment distance (a swapped pair costs 1), cut off at `limit`. */
 function editDistance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) >= limit) return limit;

@@ -1,6 +1,6 @@
 /**
  * Tensors that hold infinity on purpose: a constant of the model does, and the operators between hand it on. No code stands for
- * infinity, so that they stay float, unless a Softmax is all they lead to (quantizable/masked.ts).
+ * infinity, so that they stay float, unless a Softmax is all they lead to (quantizable/attention.ts).
  */
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';

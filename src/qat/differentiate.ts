@@ -155,7 +155,7 @@ function sweep(
     const reason = refusal(node, needs) ?? specOf(node)!.gradient!(context) ?? forgotten(node, needs, given);
     if (reason === undefined) continue;
     refused.push({ node: node.label, opType: node.opType, reason });
-    // A stand-in, so that the nodes before this one are asked as well and all refusals are told at once.
+    // A stand-in, so that the nodes before this one are asked as well and all refusals are reported at once.
     for (const value of sourcesOf(node).filter(needs)) if (!parts.has(value)) add(value, emit.scalar(0));
   }
   if (refused.length > 0) throw qatErrors.notDifferentiable(refused.reverse());

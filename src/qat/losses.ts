@@ -9,6 +9,7 @@
  * To add one: write it here and list it in `losses`.
  */
 import { finetuneErrors } from '../errors/finetune.ts';
+import { findNamed } from '../errors/qdq-error.ts';
 import { axesBut, type Emitter } from '../graph/emitter.ts';
 import type { Value } from '../graph/value.ts';
 import { elementCount } from '../onnx/data-types.ts';
@@ -22,7 +23,7 @@ export interface LossTerm {
   readonly temperature: number;
 }
 
-/** One tensor of the model that a loss judges. */
+/** One tensor of the model, and what a loss compares it with. */
 export interface Compared {
   /** Of the model that is trained, float32. */
   readonly output: Value;
@@ -42,9 +43,9 @@ interface Loss {
   /** One line for help and docs. */
   readonly summary: string;
   readonly needs: 'labels' | 'teacher';
-  /** What of the model it judges: its outputs, or the activations that are quantized inside. */
+  /** What of the model it compares: its outputs, or the activations that are quantized inside. */
   readonly compares: 'outputs' | 'activations';
-  /** Whether it can judge an output of this shape. */
+  /** Whether it can compare outputs of this shape. */
   takes(dims: readonly number[], batch: number): boolean;
   /** Appends nodes; returns one number, the mean over the batch. */
   build(emit: Emitter, compared: Compared, context: LossContext): Value;
@@ -134,13 +135,7 @@ export const losses: readonly Loss[] = [ce, kl, mse, features];
 
 /** @throws QAT_LOSS_NAME with the nearest one */
 export function lossOf(id: string): Loss {
-  const loss = losses.find((each) => each.id === id);
-  if (!loss)
-    throw finetuneErrors.unknownLoss(
-      id,
-      losses.map((each) => each.id),
-    );
-  return loss;
+  return findNamed(losses, id, (loss) => loss.id, finetuneErrors.unknownLoss);
 }
 
 /**

@@ -11,6 +11,7 @@
  * To add an optimizer: write it here and list it in `optimizers`.
  */
 import { finetuneErrors } from '../errors/finetune.ts';
+import { findNamed } from '../errors/qdq-error.ts';
 
 /** A run of elements of the flat array that are treated alike. */
 interface Segment {
@@ -99,13 +100,7 @@ export const optimizers: readonly Optimizer[] = [sgd, adam, adamw];
 
 /** @throws QAT_OPTIMIZER with the nearest one */
 export function optimizerOf(id: string): Optimizer {
-  const found = optimizers.find((each) => each.id === id);
-  if (!found)
-    throw finetuneErrors.unknownOptimizer(
-      id,
-      optimizers.map((each) => each.id),
-    );
-  return found;
+  return findNamed(optimizers, id, (optimizer) => optimizer.id, finetuneErrors.unknownOptimizer);
 }
 
 type ScheduleName = 'constant' | 'cosine' | 'step';

@@ -4,7 +4,7 @@
  * stands between the two products, all for one reason.
  *
  * Scores and the masks that are laid over them end in a Softmax and nowhere else. Where Softmax gives 0 it gives 0 for anything lower
- * too, so that of such a tensor only the range counts in which it does not (calibrate/unmasked.ts), and a mask of -1e4 or minus infinity
+ * too, so that of such a tensor only the range counts in which it does not (calibrate/counted-elements.ts), and a mask of -1e4 or minus infinity
  * takes no codes away. Here: through which operators a bound goes, and which tensors have one.
  */
 import type { Graph } from '../graph/graph.ts';

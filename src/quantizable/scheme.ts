@@ -1,6 +1,7 @@
 /** Flags and target → one scheme: which integer types, symmetric or not, per channel or not. */
 import { targets } from '../backends/targets/index.ts';
 import type { ActivationType, Scheme, Target, TargetFormat, WeightType } from '../backends/targets/target.ts';
+import { findNamed } from '../errors/qdq-error.ts';
 import { planErrors } from '../errors/quantizable.ts';
 import type { Node } from '../graph/node.ts';
 import type { ActivationScheme, WeightScheme } from './plan.ts';
@@ -17,13 +18,7 @@ export interface SchemeRequest {
 
 /** Finds a target by its name. @throws PLAN_TARGET */
 export function findTarget(name: string): Target {
-  const target = targets.find((t) => t.name === name);
-  if (!target)
-    throw planErrors.unknownTarget(
-      name,
-      targets.map((t) => t.name),
-    );
-  return target;
+  return findNamed(targets, name, (target) => target.name, planErrors.unknownTarget);
 }
 
 /**

@@ -6,7 +6,7 @@
  * between the node and the quantizer it breaks the pattern at next to no cost.
  *
  * These are the patterns that are known; pipeline's keep-float holds the graph that onnxruntime itself makes against the plan
- * (compare/drawn.ts) and puts barriers until no float node is drawn into int8, or warns. What only moves codes may do so, unless the
+ * (compare/placement.ts) and puts barriers until no float node is drawn into int8, or warns. What only moves codes may do so, unless the
  * user named it. Between a MatMul and a float Add a barrier keeps the integer kernel: onnxruntime would make a float Gemm of the two.
  * Pad it does not fuse: there the codes themselves are padded (`moveCodes`).
  */

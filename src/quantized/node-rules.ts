@@ -28,9 +28,9 @@ export interface NodeRule<Settings> {
   readonly weights: readonly number[];
   /** Its weights may be matrices behind a Transpose (matrixOf). */
   readonly turned?: true;
-  /** Why the node keeps its form unless --include names it; absent: it is quantized. */
+  /** Why the node stays as it is unless --include names it; absent: it is quantized. */
   optional?(node: Node): string | undefined;
-  /** Why the node cannot take the form, or undefined. Its weights are constant float32 (see `weights`). */
+  /** Why the node cannot be rewritten, or undefined. Its weights are constant float32 (see `weights`). */
   refuse(node: Node, settings: Settings): string | undefined;
   emit(node: Node, writer: Writer<Settings>): void;
 }

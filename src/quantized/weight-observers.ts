@@ -9,6 +9,7 @@
  *
  * To add one: write it here and list it in `weightObservers`.
  */
+import { findNamed } from '../errors/qdq-error.ts';
 import { quantizedErrors } from '../errors/quantized.ts';
 import { clamp, isUsableScale, roundHalfEven } from './quant-params.ts';
 
@@ -122,11 +123,5 @@ export const weightObservers: readonly WeightObserver[] = [max, mse];
 
 /** @throws QUANT_WEIGHT_OBSERVER with the nearest id */
 export function weightObserverOf(id: string): WeightObserver {
-  const found = weightObservers.find((each) => each.id === id);
-  if (!found)
-    throw quantizedErrors.weightObserver(
-      id,
-      weightObservers.map((each) => each.id),
-    );
-  return found;
+  return findNamed(weightObservers, id, (observer) => observer.id, quantizedErrors.weightObserver);
 }

@@ -1,6 +1,6 @@
 /**
  * What an operator's gradient is given: the node, the gradients that flow back into its outputs, and a place to put those of
- * its inputs. All shapes are static and known: `qat/shapes.ts` read them from a real run.
+ * its inputs. All shapes are static and known: `qat/tracing.ts` read them from a real run.
  */
 import { qatErrors } from '../../errors/qat.ts';
 import type { Emitter } from '../../graph/emitter.ts';

@@ -14,6 +14,7 @@ import { codes } from '../quant-params.ts';
 import { quantizeWeights, weightScales } from '../weights.ts';
 import type { Ties } from './tied.ts';
 
+/** What the rules of dynamic quantization are written with. */
 export interface DynamicSettings {
   readonly scheme: Scheme;
   readonly ties: Ties;
@@ -44,7 +45,8 @@ export function quantizeDynamically(value: Value, node: Node): Codes {
   return { codes: quantize.output(0)!, scale: quantize.output(1)!, zeroPoint: quantize.output(2)! };
 }
 
-export interface WeightForm {
+/** How the codes and scales of a weight are laid out. */
+export interface WeightArrangement {
   /** Axis of the constant with a scale per channel; absent: one scale. */
   readonly axis?: number | undefined;
   readonly layout?: WeightLayout | undefined;
@@ -54,6 +56,7 @@ export interface WeightForm {
   readonly scaleDims?: (channels: number) => readonly number[];
 }
 
+/** A weight in the graph. */
 export interface PlacedWeight {
   readonly codes: Value;
   readonly scale: Value;
@@ -64,18 +67,23 @@ export interface PlacedWeight {
 export function placeWeight(
   weight: Value,
   key: string,
-  form: WeightForm,
+  arrangement: WeightArrangement,
   { settings: { scheme }, constants }: Writer<DynamicSettings>,
 ): PlacedWeight {
   const [placed, scale, zeroPoint] = constants(weight, [`${key}quantized`, `${key}scale`, `${key}zero_point`], () => {
     const tensor = weight.constant!;
-    const axis = scheme.perChannel ? form.axis : undefined;
-    const how = weightScales(tensor, { type: scheme.weightType, range: scheme.weightRange, axis, layout: form.layout });
+    const axis = scheme.perChannel ? arrangement.axis : undefined;
+    const how = weightScales(tensor, {
+      type: scheme.weightType,
+      range: scheme.weightRange,
+      axis,
+      layout: arrangement.layout,
+    });
     const quantized = quantizeWeights(tensor, how, weight.name);
     const channels = how.scales.length;
-    const dims = form.scaleDims?.(channels) ?? (axis === undefined ? [] : [channels]);
+    const dims = arrangement.scaleDims?.(channels) ?? (axis === undefined ? [] : [channels]);
     return [
-      form.arrange?.(quantized) ?? { type: scheme.weightType, dims: quantized.dims, data: quantized.data() },
+      arrangement.arrange?.(quantized) ?? { type: scheme.weightType, dims: quantized.dims, data: quantized.data() },
       { type: 'float32', dims, data: how.scales },
       { type: scheme.weightType, dims, data: codes(scheme.weightType, channels).fill(how.zeroPoint) },
     ];

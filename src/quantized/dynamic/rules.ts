@@ -39,8 +39,8 @@ export const gemm: NodeRule<DynamicSettings> = {
 function multiply(node: Node, writer: Writer<DynamicSettings>, transposed: boolean): void {
   const weight = node.input(1)!;
   const { axis, layout } = specOf(node)!.weight!(node, weight.constant!.dims.length);
-  const layoutOf = { axis, layout, ...(transposed ? { arrange: turned } : {}) };
-  const placed = placeTied(weight, layout, writer) ?? placeWeight(weight, transposed ? 'T_' : '', layoutOf, writer);
+  const arrangement = { axis, layout, ...(transposed ? { arrange: turned } : {}) };
+  const placed = placeTied(weight, layout, writer) ?? placeWeight(weight, transposed ? 'T_' : '', arrangement, writer);
   const activation = quantizeDynamically(node.input(0)!, node);
   const product = node.graph!.makeNode(
     'MatMulInteger',

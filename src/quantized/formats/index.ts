@@ -1,6 +1,7 @@
 /** All formats by name. To add one: write its file and list it here. */
 import { targets } from '../../backends/targets/index.ts';
 import type { Scheme, Target } from '../../backends/targets/target.ts';
+import { findNamed } from '../../errors/qdq-error.ts';
 import { formatErrors } from '../../errors/quantized.ts';
 import { dynamic } from '../dynamic/dynamic.ts';
 import type { ConfiguredFormat, Format, FormatFlags } from '../format.ts';
@@ -53,10 +54,5 @@ const halfTargets = (): string[] =>
     .map(({ name }) => name);
 
 function findFormat(name: string): Format {
-  const format = formats.find((each) => each.name === name);
-  if (format) return format;
-  throw formatErrors.unknown(
-    name,
-    formats.map((each) => each.name),
-  );
+  return findNamed<Format>(formats, name, (format) => format.name, formatErrors.unknown);
 }
