@@ -18,7 +18,7 @@ const twice = () =>
   });
 const feeds = { x: { ...f32([2, 3, 8]) }, k: { ...f32([6, 8]) } } as never;
 
-/** When a release mends it, the graph opens at once; there is nothing left to retreat from then. */
+/** When a release mends it, the graph opens at once; there is nothing left to fall back from then. */
 const fails = await openSession(twice()).then(
   async (session) => (await session.dispose(), false),
   () => true,

@@ -51,7 +51,8 @@ const unit = { uint8: { scale: 2 ** -8, zeroPoint: 0 } } as const;
  */
 export const nnapi: Target = {
   name: 'nnapi',
-  summary: 'Android NNAPI by the execution provider of onnxruntime (8.1 and later): linted only, qdq does not run it',
+  summary:
+    'Android NNAPI by the execution provider of onnxruntime (8.1 and later); qdq lints for it and does not run it',
   scheme: {
     activationType: 'uint8',
     activationSymmetric: false,
@@ -88,7 +89,7 @@ export const nnapi: Target = {
  */
 export const coreMl: Target = {
   name: 'coreml',
-  summary: 'Apple Core ML by the execution provider of onnxruntime: float16 only; linted only, qdq does not run it',
+  summary: 'Apple Core ML by the execution provider of onnxruntime: float16 only; qdq lints for it and does not run it',
   scheme: ortCpuX64.scheme,
   formats: ['fp16'],
   activationTypes: [],
