@@ -16,6 +16,7 @@ import type { Point, Progress } from './trainer.ts';
 /** Every setting on which a byte of the result depends, by the name of its option. */
 export type Settings = Readonly<Record<string, unknown>>;
 
+/** What an evaluation found, and at which step. */
 export interface Evaluated {
   readonly step: number;
   readonly name: string;

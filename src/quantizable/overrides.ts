@@ -9,6 +9,7 @@ import type { Node } from '../graph/node.ts';
 import type { ValueOf } from '../settings/settings.ts';
 import { compilePatterns } from './selection.ts';
 
+/** What an override may set. */
 export interface OverrideSettings {
   /** A format, or "float". */
   readonly format?: string;
@@ -24,6 +25,7 @@ export interface OverrideSettings {
   readonly accuracyLevel?: number;
 }
 
+/** One --override. */
 export interface Override {
   /** As the user wrote it. */
   readonly text: string;

@@ -95,6 +95,7 @@ export const activationsOf = ({ activationType: type, activationSymmetric: symme
   symmetric,
 });
 
+/** Whether two tensors are quantized alike. */
 export const sameActivations = (a: ActivationScheme, b: ActivationScheme): boolean =>
   a.type === b.type && a.symmetric === b.symmetric;
 

@@ -55,6 +55,7 @@ export function plannedFloat(node: Node, reason: string, selection: NodeSelectio
   };
 }
 
+/** Whether a pattern matches a node. */
 export type NodeTest = (node: Node) => boolean;
 
 /** Compiles a selection. @throws PLAN_NO_MATCH for a pattern that matches nothing, with the nearest name; PLAN_BAD_PATTERN */

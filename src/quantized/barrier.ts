@@ -18,6 +18,7 @@ import { specOf } from '../ops/index.ts';
 import { isQuantizedAlready } from '../quantizable/kept-nodes.ts';
 import type { QdqPlan } from '../quantizable/plan.ts';
 
+/** Which nodes need no barrier, and which need a stricter one. */
 export interface Guarded {
   /** Nodes that are meant to work on codes; undefined: all but those with float weights. */
   readonly int8?: ReadonlySet<Node>;

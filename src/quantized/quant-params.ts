@@ -71,6 +71,7 @@ export function roundHalfEven(x: number): number {
   return Math.abs(x) < 2 ** 51 ? x + shifter - shifter : Math.round(x);
 }
 
+/** Limits x to low … high. */
 export function clamp(x: number, low: number, high: number): number {
   return x < low ? low : x > high ? high : x;
 }

@@ -74,6 +74,7 @@ function forEachRun(
   for (let start = 0, run = 0; start < length; start += inner, run++) visit(run % count, start, start + inner);
 }
 
+/** The largest magnitude: see above. */
 const max: WeightObserver = {
   id: 'max',
   summary: 'the largest magnitude gets the largest code',
@@ -84,6 +85,7 @@ const max: WeightObserver = {
 /** How many scales `mse` tries, each a hundredth of the largest below the one before. */
 const candidates = 80;
 
+/** The least squared error: see above. */
 export const mse: WeightObserver = {
   id: 'mse',
   summary: 'the scale with the least squared error of the weights',

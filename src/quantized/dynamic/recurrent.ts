@@ -21,6 +21,7 @@ import { matmul } from './rules.ts';
  */
 const worthwhile = 256;
 
+/** GRU and RNN are opened, and their products with W and R quantized. */
 export const recurrent: NodeRule<DynamicSettings> = {
   types: ['GRU', 'RNN'],
   weights: [1, 2],

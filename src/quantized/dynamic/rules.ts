@@ -17,6 +17,7 @@ import { backToFloat, placeWeight, quantizeDynamically, type DynamicSettings } f
 
 import { placeTable, placeTied } from './tied.ts';
 
+/** The weight is a constant of two dimensions or more. */
 export const matmul: NodeRule<DynamicSettings> = {
   types: ['MatMul'],
   weights: [1],
@@ -24,6 +25,7 @@ export const matmul: NodeRule<DynamicSettings> = {
   emit: (node, writer) => multiply(node, writer, false),
 };
 
+/** What alpha, beta and the bias may be is for the static rule to say. */
 export const gemm: NodeRule<DynamicSettings> = {
   types: ['Gemm'],
   weights: [1],
@@ -53,6 +55,7 @@ function multiply(node: Node, writer: Writer<DynamicSettings>, transposed: boole
 /** Attributes that QAttention has too. */
 const shared = ['num_heads', 'unidirectional', 'mask_filter_value', 'do_rotary', 'past_present_share_buffer'];
 
+/** QAttention takes fewer inputs and attributes than Attention: what it lacks is refused. */
 export const attention: NodeRule<DynamicSettings> = {
   types: ['Attention'],
   domain: 'com.microsoft',

@@ -11,6 +11,7 @@ import { tiesOf, type Written } from '../tied.ts';
 import { weightScales, type WeightScales } from '../weights.ts';
 import { placeWeight, type DynamicSettings, type PlacedWeight } from './chain.ts';
 
+/** Which tables and matrices share codes. */
 export interface Ties {
   /** Names of tables with a scale per row. */
   readonly tables: ReadonlySet<string>;
@@ -18,11 +19,13 @@ export interface Ties {
   readonly matrices: ReadonlyMap<string, string>;
 }
 
+/** No table is multiplied with. */
 export const noTies: Ties = { tables: new Set(), matrices: new Map() };
 
 /** One constant may be read as rows and as columns. */
 const matrixKey = (name: string, layout: WeightLayout | undefined): string => `${layout} of ${name}`;
 
+/** Finds the tables of a plan that matrices hold the rows of. */
 export function tiesIn(model: Model, plan: NodePlan, { scheme }: DynamicSettings): Ties {
   if (plan.tables === 'apart') return noTies;
   const find = valueFinder(model);

@@ -14,6 +14,7 @@ import { isReadBy, type FormatSetting } from '../../settings/settings.ts';
 import { mixedFormat } from './mixed.ts';
 import { qdq } from './qdq.ts';
 
+/** Every format, in the order in which help lists them. */
 export const formats: readonly Format[] = [qdq, qoperator, dynamic, weightOnly, float16, bfloat16];
 
 /** Configures a format. @throws FORMAT_UNKNOWN; FORMAT_FLAG for a flag that the format does not read; what the format itself refuses */

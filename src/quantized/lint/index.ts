@@ -11,6 +11,7 @@ import { fixedParameters, scaleRatio, scales } from './rules/scales.ts';
 import { format, opset, operators, placement, readers, weightForm } from './rules/placement.ts';
 import { activationSymmetry, activationType, perChannel, weightSymmetry, weightType } from './rules/types.ts';
 
+/** Every rule, in the order of findings. */
 export const rules: readonly LintRule[] = [
   format,
   opset,

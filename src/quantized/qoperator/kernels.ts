@@ -20,6 +20,7 @@ export interface Group {
   readonly output: Codes | undefined;
 }
 
+/** How an operator is written on codes. */
 export interface Kernel {
   /** It can write float, so that a result without quantizer needs no QuantizeLinear. */
   readonly floatOutput?: boolean;
@@ -146,6 +147,7 @@ function sameMeaning(a: Codes, b: Codes): boolean {
   return same(a.scale, b.scale) && same(a.zeroPoint, b.zeroPoint);
 }
 
+/** By operator type. */
 export const kernels: ReadonlyMap<string, Kernel> = new Map([
   ['Conv', conv],
   ['MatMul', matmul],

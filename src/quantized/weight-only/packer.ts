@@ -10,6 +10,7 @@ import type { ByteSource, Payload } from '../../onnx/messages.ts';
 import kernel from '../kernels/blocks.wasm.ts';
 import { packCodes, type BlockBits } from './blocks.ts';
 
+/** Weights to be packed, and how. */
 export interface PackRequest {
   /** The weights as float32 bytes. */
   readonly weights: Payload;
@@ -27,6 +28,7 @@ export interface PackRequest {
   readonly padded: boolean;
 }
 
+/** What is made of the weights when it is read. */
 export interface PackedBlocks {
   /** Packed codes, row by row. */
   readonly codes: ByteSource;
@@ -71,6 +73,7 @@ function fromBase64(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 }
 
+/** Promises packed blocks: nothing is read before they are. */
 export function packBlocks(request: PackRequest): PackedBlocks {
   const packer = new Packer(request);
   return {

@@ -20,6 +20,7 @@ import { quantizeWeights, weightScales } from '../weights.ts';
 import { blockFor, type BlockBits, type BlockSettings } from './blocks.ts';
 import { packBlocks, type PackRequest } from './packer.ts';
 
+/** The weight is a matrix [K, N], or a Transpose of [N, K]. */
 export const matmul: NodeRule<BlockSettings> = {
   types: ['MatMul'],
   weights: [1],
@@ -28,6 +29,7 @@ export const matmul: NodeRule<BlockSettings> = {
   emit: (node, writer) => emitMatMulNBits(node, writer, false),
 };
 
+/** alpha and beta must be 1, and the bias a constant per column. */
 export const gemm: NodeRule<BlockSettings> = {
   types: ['Gemm'],
   weights: [1],
@@ -127,6 +129,7 @@ function ofItsOwn(
   return { bits: settings.bits, block, constants: made };
 }
 
+/** The rows of a table must fill whole bytes. */
 export const gather: NodeRule<BlockSettings> = {
   types: ['Gather'],
   weights: [0],
