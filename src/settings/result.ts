@@ -1,6 +1,6 @@
 /** What is written, judged and reported. */
 import { choice, flag, integer, list, negatablePath, path, text } from './setting.ts';
-import { judged, quantizing } from './stages.ts';
+import { judged, models, quantizing } from './stages.ts';
 import { newestOpset, oldestOpset } from '../opset/versions.ts';
 
 const group = 'Result:';
@@ -21,25 +21,13 @@ export const result = {
   /** The file to write; of variants, the folder. */
   output: path({
     group,
-    stages: [
-      'fuse',
-      'calibrate',
-      'merge',
-      'export',
-      'quantize',
-      'quantizeFinetuned',
-      'variants',
-      'prepare',
-      'finetune',
-      'convert',
-      'report',
-    ],
+    stages: [...models, 'calibrate', 'merge', 'export', 'variants', 'report'],
     alias: 'o',
     describe: 'file to write',
   }),
   externalData: choice(['auto', 'always', 'never'], {
     group,
-    stages: ['fuse', 'quantize', 'quantizeFinetuned', 'prepare', 'finetune', 'convert'],
+    stages: models,
     default: 'auto',
     describe: 'write tensors to a file beside the model; auto: only when they do not fit in 2 GiB',
   }),
