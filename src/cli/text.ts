@@ -1,7 +1,6 @@
 /** Words and columns of the results that are not reports. Names come from models: no control character gets through. */
-import { plain } from '../report/ansi.ts';
+import { plain, table } from '../report/terminal-table.ts';
 import { clean } from '../report/format.ts';
-import { table } from '../report/table.ts';
 
 /** Aligned columns without a header, never shortened: these results are also read by grep. */
 export function columns(rows: readonly (readonly string[])[], left: readonly number[] = [0]): string[] {

@@ -1,8 +1,7 @@
 /** Every renderer. To add one: write its file and list it here; commands, files by extension and the contract test follow. */
 import { annotations } from './annotations.ts';
-import { csv } from './csv.ts';
+import { csv, json } from './raw.ts';
 import { html } from './html/index.ts';
-import { json } from './json.ts';
 import { junit } from './junit.ts';
 import { markdown } from './markdown.ts';
 import type { Renderer } from './renderer.ts';

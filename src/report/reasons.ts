@@ -1,5 +1,5 @@
 /** Nodes by the reason that they share: many nodes have few reasons. */
-import type { Palette } from './ansi.ts';
+import type { Palette } from './terminal-table.ts';
 import { clean, plural, wrap } from './format.ts';
 
 export interface ReasonedNode {

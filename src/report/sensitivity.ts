@@ -1,8 +1,7 @@
 /** The sensitivity of the layers on a terminal: the worst first, then the list to leave float. */
 import type { Sensitivity } from '../compare/report.ts';
-import { palette } from './ansi.ts';
+import { palette, table } from './terminal-table.ts';
 import { clean, inUnit, plural } from './format.ts';
-import { table } from './table.ts';
 import type { TerminalOptions } from './terminal.ts';
 
 /** Rows before the table is cut; JSON has all. */

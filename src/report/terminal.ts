@@ -3,12 +3,11 @@
  * the report; 80 columns unless told otherwise.
  */
 import type { Report } from '../compare/report.ts';
-import { palette, type Palette } from './ansi.ts';
+import { palette, type Palette, table } from './terminal-table.ts';
 import { clean, digits, inUnit, milliseconds, plural, probability, wrap } from './format.ts';
 import { healthLines } from './health.ts';
 import { indented, reasonLines } from './reasons.ts';
 import type { Renderer } from './renderer.ts';
-import { table } from './table.ts';
 import {
   gateWords,
   improvementWords,

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { withoutTimes } from '../../src/compare/verdict.ts';
 import { readReport, writeReport } from '../../src/compare/report-file.ts';
 import { canonicalJson, reportSchemaText, type Report } from '../../src/compare/report.ts';
-import { renderJson } from '../../src/report/json.ts';
+import { renderJson } from '../../src/report/raw.ts';
 import { hostileReport, layeredReport } from '../report/layered-report.ts';
 import { output, sampleReport } from '../report/sample-report.ts';
 import { temporaryFolder } from './support.ts';

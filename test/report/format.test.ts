@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { palette } from '../../src/report/ansi.ts';
+import { palette, table } from '../../src/report/terminal-table.ts';
 import {
   bytes,
   clean,
@@ -12,7 +12,6 @@ import {
   shorten,
   wrap,
 } from '../../src/report/format.ts';
-import { table } from '../../src/report/table.ts';
 
 describe('numbers', () => {
   it('use the unit that fits', () => {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { renderHtml } from '../../src/report/html/index.ts';
 import { linear, niceTicks } from '../../src/report/html/plot.ts';
-import { script } from '../../src/report/html/script.ts';
+import { script } from '../../src/report/html/assets.ts';
 import { sections } from '../../src/report/html/sections/index.ts';
 import { hostileReport, layeredReport } from './layered-report.ts';
 import { sampleReport } from './sample-report.ts';

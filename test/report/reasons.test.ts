@@ -1,6 +1,6 @@
 /** Nodes with the same reason share two lines; a list that is cut says where the rest is. */
 import { expect, it } from 'vitest';
-import { palette } from '../../src/report/ansi.ts';
+import { palette } from '../../src/report/terminal-table.ts';
 import { reasonLines } from '../../src/report/reasons.ts';
 
 const nodes = (count: number, op: string, reason: string) =>

@@ -9,7 +9,7 @@ import type { Console } from '../console.ts';
 import { checkWorkers, defaultOutput, defaultReport, runFlags, shown } from '../request.ts';
 import { flagOf, namesOf, row, type NamesOf, type Values } from '../../settings/settings.ts';
 import type { QuantizeResult } from '../../pipeline/results.ts';
-import { palette } from '../../report/ansi.ts';
+import { palette } from '../../report/terminal-table.ts';
 
 /** What only --finetune reads, and what it does not. */
 const finetuneOnly = namesOf('quantizeFinetuned').filter((name) => !row(name).stages.includes('quantize'));

@@ -6,7 +6,7 @@ import type { Report } from '../../compare/report.ts';
 import { reportErrors } from '../../errors/compare.ts';
 import type { ReportFlags } from '../../settings/options.ts';
 import { findRenderer, renderers, rendererOf } from '../../report/index.ts';
-import { json } from '../../report/json.ts';
+import { json } from '../../report/raw.ts';
 import type { Renderer } from '../../report/renderer.ts';
 
 interface ReportFile {

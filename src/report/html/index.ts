@@ -6,10 +6,9 @@ import type { Report } from '../../compare/report.ts';
 import type { Renderer, RenderOptions } from '../renderer.ts';
 import { because, modelNames } from '../words.ts';
 import { el, trusted } from './markup.ts';
-import { script } from './script.ts';
+import { script, style } from './assets.ts';
 import { sections } from './sections/index.ts';
 import { verdictStrip } from './sections/verdict.ts';
-import { style } from './style.ts';
 
 export function renderHtml(report: Report, options: Pick<RenderOptions, 'static'> = {}): string {
   const shown = sections.flatMap(({ render, ...section }) => {

@@ -1,4 +1,6 @@
 /** The style sheet: system fonts, one column, both colour schemes; nothing is fetched. */
+
+
 export const style = `
 :root{color-scheme:light dark;--bg:#fff;--fg:#1c222b;--dim:#5a6472;--line:#d9dde3;--card:#f5f7f9;--blue:#1f6fb2;--red:#cf4a1c;--text:#333b47;--grid:#c9ced6;--ok:#1d6b3a;--hot:#fff3c4;--shade:#1c222b33}
 @media(prefers-color-scheme:dark){:root{--bg:#14181e;--fg:#e6e9ee;--dim:#a0a9b6;--line:#343b46;--card:#1c222b;--blue:#6cb4f2;--red:#ff8d63;--text:#ccd3dd;--grid:#3d4653;--ok:#6fd195;--hot:#4a4218;--shade:#000a}}
@@ -30,4 +32,87 @@ footer{color:var(--dim);font-size:.85rem;margin-top:2em}
 @media(min-width:641px){.k{white-space:nowrap}}
 @media(max-width:640px){body{padding:12px}header{padding-left:10px}.tall{max-height:none}th,td{padding-right:8px}td small{min-width:0}td:has(code){min-width:6.5em}.roomy{display:none}.compact[hidden]{display:block}}
 @media print{.scroll{max-height:none;overflow:visible}}
+`;
+
+/**
+ * What the page can do beyond being read: tables sort and filter, and the same tensor lights up in every plot and row. Written for
+ * browsers as they are, in plain JavaScript; texts are only ever set as text.
+ */
+export const script = `
+(function () {
+  'use strict';
+  function sort(table, column, button) {
+    var body = table.tBodies[0];
+    var down = button.getAttribute('data-down') !== '1';
+    table.querySelectorAll('th').forEach(function (th) {
+      th.removeAttribute('aria-sort');
+      th.firstChild.removeAttribute && th.firstChild.removeAttribute('data-down');
+    });
+    button.setAttribute('data-down', down ? '1' : '0');
+    button.parentNode.setAttribute('aria-sort', down ? 'descending' : 'ascending');
+    function key(row) {
+      var cell = row.cells[column];
+      var value = cell.getAttribute('data-v');
+      if (cell.className !== 'n') return cell.textContent;
+      return value === null ? null : value === 'NaN' ? -Infinity : Number(value);
+    }
+    Array.from(body.rows)
+      .map(function (row) { return [key(row), row]; })
+      .sort(function (a, b) {
+        if (a[0] === null || b[0] === null) return (a[0] === null) - (b[0] === null);
+        var order = typeof a[0] === 'string' ? a[0].localeCompare(b[0]) : a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0;
+        return down ? -order : order;
+      })
+      .forEach(function (pair) { body.appendChild(pair[1]); });
+  }
+  document.querySelectorAll('table.sortable').forEach(function (table) {
+    Array.from(table.tHead.rows[0].cells).forEach(function (th, column) {
+      var button = document.createElement('button');
+      button.type = 'button';
+      button.textContent = th.textContent;
+      button.title = 'sort';
+      th.textContent = '';
+      th.appendChild(button);
+      button.addEventListener('click', function () { sort(table, column, button); });
+    });
+    if (table.tBodies[0].rows.length < 8) return;
+    var input = document.createElement('input');
+    input.type = 'search';
+    input.placeholder = 'filter rows';
+    input.setAttribute('aria-label', 'filter rows of ' + table.caption.textContent);
+    table.parentNode.parentNode.insertBefore(input, table.parentNode);
+    input.addEventListener('input', function () {
+      var wanted = input.value.toLowerCase();
+      Array.from(table.tBodies[0].rows).forEach(function (row) {
+        row.hidden = row.textContent.toLowerCase().indexOf(wanted) < 0;
+      });
+    });
+  });
+  var tip = document.createElement('div');
+  tip.id = 'tip';
+  tip.hidden = true;
+  document.body.appendChild(tip);
+  var lit = [];
+  function dim() {
+    lit.forEach(function (each) { each.classList.remove('hot'); });
+    lit = [];
+    tip.hidden = true;
+  }
+  document.addEventListener('mouseover', function (event) {
+    var from = event.target.closest ? event.target.closest('[data-t],svg g') : null;
+    dim();
+    if (!from) return;
+    var key = from.getAttribute('data-t');
+    if (key !== null) {
+      lit = Array.from(document.querySelectorAll('[data-t="' + Number(key) + '"]'));
+      lit.forEach(function (each) { each.classList.add('hot'); });
+    }
+    var title = from.querySelector('title');
+    if (!title || !from.closest('svg')) return;
+    tip.textContent = title.textContent;
+    tip.hidden = false;
+    tip.style.left = Math.max(4, Math.min(event.clientX + 14, window.innerWidth - tip.offsetWidth - 4)) + 'px';
+    tip.style.top = Math.max(4, event.clientY - tip.offsetHeight - 12) + 'px';
+  });
+})();
 `;

@@ -1,13 +1,12 @@
 /** Aligned columns. The first column is to the left and gives way when a row is too wide; the others are never cut. */
-import { plain, type Paint } from './ansi.ts';
 import { clean, shorten } from './format.ts';
 
-export interface Cell {
+interface Cell {
   readonly text: string;
   readonly paint?: Paint;
 }
 
-export interface TableOptions {
+interface TableOptions {
   /** Characters a line may have. */
   readonly width: number;
   /** Painted on the first row. */
@@ -40,3 +39,28 @@ export function table(rows: readonly (readonly (Cell | string)[])[], options: Ta
     return (' '.repeat(margin) + line.join(' '.repeat(gap))).trimEnd();
   });
 }
+
+/** Terminal colours (SGR codes). Colour only adds: without it every text reads the same. */
+
+type Paint = (text: string) => string;
+
+const codes = {
+  bold: [1, 22],
+  dim: [2, 22],
+  red: [31, 39],
+  green: [32, 39],
+  yellow: [33, 39],
+  inverse: [7, 27],
+} as const;
+
+export type Palette = Readonly<Record<keyof typeof codes, Paint>>;
+
+export function palette(color: boolean): Palette {
+  const entries = Object.entries(codes).map(([name, [on, off]]): [string, Paint] => [
+    name,
+    color ? (text) => (text === '' ? '' : `\u001b[${on}m${text}\u001b[${off}m`) : (text) => text,
+  ]);
+  return Object.fromEntries(entries) as Palette;
+}
+
+export const plain: Paint = (text) => text;

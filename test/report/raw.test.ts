@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { renderCsv } from '../../src/report/csv.ts';
+import { renderCsv } from '../../src/report/raw.ts';
 import { hostileReport, layeredReport } from './layered-report.ts';
 import { sampleReport } from './sample-report.ts';
 

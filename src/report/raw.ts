@@ -1,7 +1,8 @@
 /** The tensors as CSV (RFC 4180, UTF-8, a header line): raw numbers, one row per quantized tensor, in the order of the graph. */
-import type { Report, TensorRow } from '../compare/report.ts';
-import { csvText } from './escape.ts';
+import { canonicalJson, type Report, type TensorRow } from '../compare/report.ts';
+import { withoutTimes } from '../compare/verdict.ts';
 import type { Renderer } from './renderer.ts';
+import { csvText } from './escape.ts';
 
 type Value = string | number | null | undefined;
 
@@ -47,4 +48,17 @@ export const csv: Renderer = {
   extension: '.csv',
   describe: 'the tensors as a table',
   render: renderCsv,
+};
+
+/** The report as JSON: sorted keys, raw numbers, the same text as the file that `--report` writes. */
+
+export function renderJson(report: Report, { reproducible = false }: { readonly reproducible?: boolean } = {}): string {
+  return canonicalJson(reproducible ? withoutTimes(report) : report);
+}
+
+export const json: Renderer = {
+  format: 'json',
+  extension: '.json',
+  describe: 'everything, raw: what --report writes',
+  render: (report) => renderJson(report),
 };
