@@ -1,4 +1,4 @@
-/** The tensors as CSV (RFC 4180, UTF-8, a header line): raw numbers, one row per quantized tensor, in the order of the graph. */
+/** The raw figures of a report: everything as JSON, and the tensors as CSV (RFC 4180, UTF-8, a header line). */
 import { canonicalJson, type Report, type TensorRow } from '../compare/report.ts';
 import { withoutTimes } from '../compare/verdict.ts';
 import type { Renderer } from './renderer.ts';
@@ -51,7 +51,6 @@ export const csv: Renderer = {
 };
 
 /** The report as JSON: sorted keys, raw numbers, the same text as the file that `--report` writes. */
-
 export function renderJson(report: Report, { reproducible = false }: { readonly reproducible?: boolean } = {}): string {
   return canonicalJson(reproducible ? withoutTimes(report) : report);
 }

@@ -1,4 +1,4 @@
-/** Aligned columns. The first column is to the left and gives way when a row is too wide; the others are never cut. */
+/** Aligned columns and colours (SGR codes) for a terminal. Colour only adds: without it every text reads the same. */
 import { clean, shorten } from './format.ts';
 
 interface Cell {
@@ -41,7 +41,6 @@ export function table(rows: readonly (readonly (Cell | string)[])[], options: Ta
 }
 
 /** Terminal colours (SGR codes). Colour only adds: without it every text reads the same. */
-
 type Paint = (text: string) => string;
 
 const codes = {

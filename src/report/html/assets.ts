@@ -1,5 +1,4 @@
-/** The style sheet: system fonts, one column, both colour schemes; nothing is fetched. */
-
+/** The style sheet and the script of the page; nothing is fetched, and the page reads without either. */
 
 export const style = `
 :root{color-scheme:light dark;--bg:#fff;--fg:#1c222b;--dim:#5a6472;--line:#d9dde3;--card:#f5f7f9;--blue:#1f6fb2;--red:#cf4a1c;--text:#333b47;--grid:#c9ced6;--ok:#1d6b3a;--hot:#fff3c4;--shade:#1c222b33}

@@ -1,4 +1,4 @@
-/** What the change did to the task: float beside int8 with its confidence interval, paired flips, and the classes that paid. */
+/** How accurate int8 is: what the change did to the task, with its confidence interval, and how far every output moved. */
 import type { Report, ClassRow, TaskRow } from '../../../compare/report.ts';
 import { digits, inUnit, plural, percent, points, probability } from '../../format.ts';
 import { name, tableOf, type Markup, el, type Child } from '../markup.ts';
@@ -147,7 +147,6 @@ function confusion({ confusion: found, classes: named = [] }: Report): Child {
 }
 
 /** How far every output moved. */
-
 export const outputs: Section = {
   id: 'outputs',
   title: 'Outputs',

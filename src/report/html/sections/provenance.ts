@@ -1,4 +1,4 @@
-/** Where the figures come from: files and hashes, samples, versions, machine, the exact command. */
+/** Where the figures come from (files, samples, versions, machine, command), and the health of the calibration. */
 import type { Report, ModelFile } from '../../../compare/report.ts';
 import { digits, percent, plural, bytes } from '../../format.ts';
 import { el, name, tableOf, type Child, folded } from '../markup.ts';
@@ -63,7 +63,6 @@ function hash(sha256: string | null): Child {
 }
 
 /** Calibration health: had the ranges settled, do single samples stretch them, and which channels never change. */
-
 type Health = NonNullable<NonNullable<Report['data']['calibration']>['health']>;
 
 const most = 12;

@@ -1,4 +1,4 @@
-/** What int8 won: size, latency, and where the time goes, operator by operator. */
+/** How int8 runs: size and latency, where the time goes by operator, and where each node runs and why. */
 import type { Report } from '../../../compare/report.ts';
 import { plural, bytes, milliseconds } from '../../format.ts';
 import { el, folded, name, tableOf, type Child } from '../markup.ts';
@@ -112,7 +112,6 @@ function byOperator({ profile }: Report): Child {
 }
 
 /** Where the nodes run: int8 and float by operator, each float node with its reason, each conversion that was left. */
-
 export const placement: Section = {
   id: 'placement',
   title: 'Placement',
