@@ -2,13 +2,13 @@
  * One spelling for what exporters spell differently, so that the same network fuses to the same graph whoever exported it:
  * attributes that say their default go, omitted inputs at the end go, and a Reshape that keeps its leading axes says so with 0.
  */
+import { separateNodeNames, own } from '../graph/names.ts';
+import type { Value, Dim } from '../graph/value.ts';
+import type { Pass } from './pass.ts';
 import type { Attribute } from '../graph/attribute.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
-import type { Dim } from '../graph/value.ts';
 import { Tensor } from '../onnx/tensor.ts';
-import type { Pass } from './pass.ts';
-import { own } from '../graph/names.ts';
 
 export const canonical: Pass = {
   name: 'canonical',
@@ -108,4 +108,37 @@ function resolved(dims: readonly Dim[], target: readonly number[]): (number | st
   if (missing.length > 1 || (missing.length === 1 && quotient !== 1)) return undefined;
   result[open] = missing[0] ?? quotient;
   return result as (number | string)[];
+}
+
+/**
+ * ONNX lets two bodies, such as the branches of an If, use the same tensor names. Plans, ranges, state files and reports know
+ * a tensor by its name alone, so every name gets one owner: the outermost graph, then the first body, keeps it. Two nodes of
+ * one graph must not share a name either, but in files they do.
+ */
+
+export const uniqueNames: Pass = {
+  name: 'unique-names',
+  summary: 'nodes, and tensors of different bodies of control flow, get different names',
+  run(model, context) {
+    const taken = new Set<string>();
+    const nodes = separateNodeNames(model);
+    for (const node of nodes) context.applied([node.label]);
+    let changed = nodes.length > 0;
+    for (const each of model.graph.graphs()) {
+      for (const value of [...each.values.values()]) {
+        if (taken.has(value.name) && isRenamable(value)) {
+          each.rename(value, value.name);
+          context.applied([value.producer?.label ?? value.name]);
+          changed = true;
+        }
+        taken.add(value.name);
+      }
+    }
+    return changed;
+  },
+};
+
+/** A sparse initializer carries its name where the graph does not look. */
+function isRenamable({ producer, isInput, initializer }: Value): boolean {
+  return producer !== undefined || isInput || initializer !== undefined;
 }

@@ -4,6 +4,7 @@
  * plane follows from what is declared: what a trace shows holds for the sizes that were traced.
  */
 import type { Node } from '../graph/node.ts';
+import { createFacts } from '../graph/facts.ts';
 import type { Pass } from './pass.ts';
 import { createPlanes } from './plane.ts';
 
@@ -32,4 +33,66 @@ function coversPlane(node: Node, plane: readonly number[] | undefined): boolean 
   if (plane === undefined || padded || !['NOTSET', 'VALID', ''].includes(automatic)) return false;
   if ((node.ints('dilations') ?? []).some((step) => step !== 1)) return false;
   return plane.length > 0 && plane.length === kernel.length && plane.every((size, axis) => size === kernel[axis]);
+}
+
+/**
+ * ReduceMean over the two spatial axes of an image is GlobalAveragePool, which has an int8 kernel. Without keepdims it
+ * is a pool and a Reshape: as many nodes as before only where a Reshape or Flatten follows anyway.
+ */
+
+export const reduceMeanToPool: Pass = {
+  name: 'reduce-mean-to-pool',
+  summary: 'ReduceMean over height and width becomes GlobalAveragePool',
+  run(model, context) {
+    const facts = createFacts();
+    let changed = false;
+    for (const node of model.allNodes()) {
+      if (!node.is('ReduceMean')) continue;
+      const { rank, type } = facts.of(node.input(0));
+      const axes = axesOf(node, rank)?.join();
+      // Other reductions have nothing in common with a pool.
+      if (rank === undefined ? axes !== '2,3' && axes !== '-2,-1' : rank !== 4 || axes !== '2,3') continue;
+      const label = node.label;
+      if (rank === undefined) context.refused(label, `the rank of '${node.input(0)!.name}' is not known`);
+      else if (type !== 'float32' && type !== 'float16')
+        context.refused(label, `its element type is ${type ?? 'not known'}`);
+      else if (node.int('keepdims', 1) === 0 && !reshapedNext(node)) {
+        context.refused(
+          label,
+          'it drops the axes (keepdims = 0): a pool would need one more node to reshape its result',
+        );
+      } else {
+        toPool(node);
+        context.applied([label], label);
+        changed = true;
+      }
+    }
+    return changed;
+  },
+};
+
+/** Constant axes, ascending and not negative; an attribute before opset 18, an input since. */
+function axesOf(node: Node, rank: number | undefined): number[] | undefined {
+  const axes = node.ints('axes') ?? node.constant(1)?.ints();
+  return axes?.map((axis) => (axis < 0 && rank !== undefined ? axis + rank : axis)).sort((a, b) => a - b);
+}
+
+/** True when the only reader lays [N, C] and [N, C, 1, 1] out alike. */
+function reshapedNext(node: Node): boolean {
+  const output = node.output();
+  const reader = output?.soleUser;
+  if (!reader || reader.input(0) !== output) return false;
+  return reader.is('Reshape') || (reader.is('Flatten') && reader.int('axis', 1) >= 0);
+}
+
+function toPool(node: Node): void {
+  const output = node.output()!;
+  if (node.int('keepdims', 1) === 0 && output.info) {
+    const elemType = output.info.type?.tensorType?.elemType ?? 0;
+    const dims = output.dims;
+    output.setType(elemType, dims && [...dims, 1, 1]);
+  }
+  node.opType = 'GlobalAveragePool';
+  node.attributes.clear();
+  node.truncateInputs(1);
 }

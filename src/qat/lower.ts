@@ -14,9 +14,8 @@ import { specOf } from '../ops/index.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import { guardFloatNodes, keepFloat } from '../quantized/barrier.ts';
 import { quantizeBias } from '../quantized/bias.ts';
-import { dequantizeIn, placeCodes, type Placed } from '../quantized/dequantize.ts';
+import { dequantizeIn, placeCodes, type Placed, moveCodes } from '../quantized/dequantize.ts';
 import { codes, codesTensor } from '../quantized/quant-params.ts';
-import { moveCodes } from '../quantized/dequantize.ts';
 import { uncomputable } from '../quantized/requantize.ts';
 import { absorbClamps, fitWeights, type Origin, unsignActivations } from './lower-passes.ts';
 import {

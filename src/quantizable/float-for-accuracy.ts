@@ -13,7 +13,7 @@
  */
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
-import { centeredBy, rootMeanSquareOf } from '../intrinsic/normalization.ts';
+import { centeredBy, rootMeanSquareOf } from '../intrinsic/normalization-pattern.ts';
 import { isNormalization } from '../ops/float.ts';
 import { specOf } from '../ops/index.ts';
 import type { Candidate } from './candidates.ts';

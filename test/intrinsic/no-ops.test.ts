@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { TensorValue } from '../../src/onnx/data-types.ts';
-import { constant, f32, i64, node, scalar, type Constant, type ModelSpec } from '../support/build.ts';
+import { body, constant, f32, float, node, scalar, type Constant, type ModelSpec, i64 } from '../support/build.ts';
 import { expectRefusal, feed, fuseChecked } from './fuse.ts';
+import fc from 'fast-check';
 
 const feeds = feed({ x: [2, 3] });
 const constants: Record<string, Constant> = {
@@ -147,5 +147,109 @@ describe('no-ops', () => {
       /is a graph output too/,
     );
     expect((await fuseChecked({ ...through, nodes: twice }, feeds)).ops).toEqual(['Relu']);
+  });
+});
+
+const copyFeeds = feed({ x: [2, 3] });
+const copySpec = (nodes: ModelSpec['nodes'], more: Partial<ModelSpec> = {}): ModelSpec => ({
+  inputs: { x: [2, 3] },
+  outputs: { y: [2, 3] },
+  nodes,
+  ...more,
+});
+
+describe('identity', () => {
+  it.each([
+    ['at the start', [node('Identity', ['x'], ['a']), node('Relu', ['a'], ['y'])]],
+    ['at the end', [node('Relu', ['x'], ['a']), node('Identity', ['a'], ['y'])]],
+    [
+      'in a chain',
+      [
+        node('Identity', ['x'], ['a']),
+        node('Relu', ['a'], ['b']),
+        node('Identity', ['b'], ['c']),
+        node('Identity', ['c'], ['y']),
+      ],
+    ],
+  ])('is bypassed %s, and output names stay', async (_, nodes) => {
+    const { ops, log } = await fuseChecked(copySpec(nodes), copyFeeds);
+    expect(ops).toEqual(['Relu']);
+    expect(log.refused).toEqual([]);
+  });
+
+  it('keeps the declared shape for the value that remains', async () => {
+    const nodes = [node('Relu', ['x'], ['a']), node('Identity', ['a'], ['b']), node('Neg', ['b'], ['y'])];
+    const { model } = await fuseChecked(copySpec(nodes, { values: { b: [2, 3] } }), copyFeeds);
+    expect(model.graph.values.get('a')!.dims).toEqual([2, 3]);
+  });
+
+  it.each([
+    ['opset 7', 7, ['x'], { ratio: float(0.9) }],
+    ['opset 12 without training_mode', 12, ['x', 'ratio'], {}],
+    ['opset 13, training_mode = false', 13, ['x', 'ratio', 'off'], {}],
+  ])('removes Dropout: %s', async (_, opset, inputs, attributes) => {
+    const initializers = { ratio: scalar('float32', 0.9), off: scalar('bool', 0) };
+    const nodes = [node('Dropout', inputs, ['a', 'mask'], attributes), node('Relu', ['a'], ['y'])];
+    expect((await fuseChecked(copySpec(nodes, { opset, initializers }), copyFeeds)).ops).toEqual(['Relu']);
+  });
+
+  it('leaves Dropout whose mask is read, or that may train', async () => {
+    const initializers: Record<string, Constant> = { ratio: scalar('float32', 0), on: scalar('bool', 1) };
+    const masked = copySpec([node('Dropout', ['x'], ['y', 'mask'])], { outputs: ['y', 'mask'] });
+    await expectRefusal(masked, copyFeeds, 'identity', 'n_y', /its mask 'mask' is read/);
+    const training = copySpec([node('Dropout', ['x', 'ratio', 'on'], ['y'])], { initializers });
+    await expectRefusal(training, copyFeeds, 'identity', 'n_y', /runs in training mode/);
+    const fed = copySpec([node('Dropout', ['x', '', 'mode'], ['y'])], {
+      inputs: { x: [2, 3], mode: { type: 'bool', dims: [] } },
+    });
+    await expectRefusal(
+      fed,
+      { ...copyFeeds, mode: scalar('bool', 0) as TensorValue },
+      'identity',
+      'n_y',
+      /'mode' decides at run time/,
+    );
+  });
+
+  it('removes Cast to the type that a value is known to have, and only that', async () => {
+    const nodes = [
+      node('Conv', ['z', 'w'], ['a']),
+      node('Cast', ['a'], ['b'], { to: 1 }),
+      node('Cast', ['b'], ['c'], { to: 7 }),
+      node('Cast', ['c'], ['d'], { to: 7 }),
+      node('Cast', ['d'], ['y'], { to: 1 }),
+    ];
+    const { ops } = await fuseChecked(
+      { inputs: { z: [1, 1, 4] }, outputs: ['y'], initializers: { w: f32([1, 1, 2], [3, 4]) }, nodes },
+      feed({ z: [1, 1, 4] }),
+    );
+    expect(ops).toEqual(['Conv', 'Cast', 'Cast']);
+  });
+
+  it('is left between a graph input, or a graph output, and a graph output', async () => {
+    await expectRefusal(
+      copySpec([node('Identity', ['x'], ['y'])]),
+      copyFeeds,
+      'identity',
+      'n_y',
+      /'y' is a graph output.*'x' is a graph input/,
+    );
+    const twice = copySpec([node('Relu', ['x'], ['a']), node('Identity', ['a'], ['y'])], { outputs: ['a', 'y'] });
+    await expectRefusal(twice, copyFeeds, 'identity', 'n_y', /'a' is a graph output too/);
+  });
+
+  it('is left in a body that hands on a value from outside', async () => {
+    const branch = (output: string, input: string) =>
+      body({ outputs: [output], nodes: [node('Identity', [input], [output])] });
+    const nodes = [
+      node('Relu', ['x'], ['r']),
+      node('If', ['c'], ['y'], { then_branch: branch('t', 'r'), else_branch: branch('e', 'x') }),
+    ];
+    const model = copySpec(nodes, { inputs: { x: [2, 3], c: { type: 'bool', dims: [] } } });
+    const c = constant('bool', [], [1]) as TensorValue;
+    const { ops, log } = await fuseChecked(model, { ...copyFeeds, c });
+    expect(ops).toEqual(['Relu', 'If']);
+    expect(log.refused.map((each) => each.node)).toEqual(['n_t', 'n_e']);
+    expect(log.refused[0]!.reason).toMatch(/'r' stands in another graph/);
   });
 });

@@ -14,8 +14,17 @@
  * with a point or an exponent are floats, others ints. A node is named `n_` and its first result, if no name stands before it in brackets;
  * "" is an input or a result that is not there, and a type without dimensions has no known rank.
  */
-import { constant, float, floats, node, type AttributeSpec, type Constant, type DimSpec } from './build.ts';
-import type { ModelSpec, ValueSpec } from './build.ts';
+import {
+  constant,
+  float,
+  floats,
+  node,
+  type AttributeSpec,
+  type Constant,
+  type DimSpec,
+  type ModelSpec,
+  type ValueSpec,
+} from './build.ts';
 import { dataTypeOfCode, type DataTypeName } from '../../src/onnx/data-types.ts';
 
 type Inserted = AttributeSpec | DimSpec;

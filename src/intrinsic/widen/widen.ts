@@ -12,7 +12,7 @@ import type { Value } from '../../graph/value.ts';
 import { dataType, type DataTypeName } from '../../onnx/data-types.ts';
 import { isOtherFloat, widened } from '../../onnx/widened.ts';
 import { weightedTypes } from '../../ops/index.ts';
-import { inlineAll } from '../inline-functions.ts';
+import { inlineAll } from '../inlining.ts';
 import { castInput, castNode, castOutput } from './ports.ts';
 import { typesIn, typesOf, widenAttributes, widenedType, type Wanted } from './types.ts';
 

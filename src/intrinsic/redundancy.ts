@@ -2,13 +2,14 @@
  * The same operator of the same inputs, computed twice: once is enough. Exporters write a Slice, a Shape or an anchor's width
  * wherever it is read. Behind the fusions, so that no operator loses a reader of its own that it can be fused with.
  */
+import { removeDead } from '../graph/walk.ts';
+import type { Pass } from './pass.ts';
 import type { Attribute } from '../graph/attribute.ts';
 import type { Node } from '../graph/node.ts';
 import { bypass } from '../graph/rewrite.ts';
 import type { Value } from '../graph/value.ts';
 import { longestVector } from '../graph/shapes/size.ts';
 import { isRandom } from '../ops/index.ts';
-import type { Pass } from './pass.ts';
 
 export const common: Pass = {
   name: 'common',
@@ -75,3 +76,15 @@ function textOf(attribute: Attribute, number: (of: object) => number): string {
       return `#${number(attribute)}`;
   }
 }
+
+/** Nodes whose results nobody reads, and constants that lost their readers, leave the model. */
+
+export const deadCode: Pass = {
+  name: 'dead-code',
+  summary: 'nodes and constants that nothing reads are removed',
+  run(model, context) {
+    const removed = removeDead(model.graph);
+    if (removed.length > 0) context.applied(removed);
+    return removed.length > 0;
+  },
+};

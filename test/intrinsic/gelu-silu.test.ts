@@ -35,21 +35,21 @@ const product: ((e: Expression, t: string, y: string) => string)[] = [
   (e, t, y) => e.op('Mul', ['x', e.op('Sub', [e.op('Mul', [t, 0.5]), -0.5])], y),
 ];
 
-interface Choice {
+interface GeluChoice {
   readonly kind: 'Erf' | 'Tanh';
   readonly inner: number;
   readonly outer: number;
   readonly swaps: readonly boolean[];
 }
 
-function spec({ kind, inner, outer, swaps }: Choice, dims: readonly number[], opset = 20): ModelSpec {
+function geluSpec({ kind, inner, outer, swaps }: GeluChoice, dims: readonly number[], opset = 20): ModelSpec {
   const e = new Expression(swaps);
   const forms = argument[kind]!;
   product[outer]!(e, e.op(kind, [forms[inner % forms.length]!(e)], 't'), 'y');
   return { opset, inputs: { x: dims }, outputs: { y: dims }, nodes: e.nodes, initializers: e.initializers };
 }
 
-const plain: Choice = { kind: 'Erf', inner: 0, outer: 0, swaps: [false] };
+const plainGelu: GeluChoice = { kind: 'Erf', inner: 0, outer: 0, swaps: [false] };
 const x = wide([2, 5], 4);
 
 describe('gelu', () => {
@@ -65,7 +65,7 @@ describe('gelu', () => {
         fc.array(fc.integer({ min: 1, max: 4 }), { maxLength: 3 }),
         fc.constantFrom(1, 6, 20),
         async (choice, dims, reach) => {
-          const model = spec(choice, dims);
+          const model = geluSpec(choice, dims);
           const { ops, log, model: fused } = await fuseChecked(model, wide(dims, reach), 16 * unit * reach);
           expect(ops).toEqual(['Gelu']);
           const [node] = [...fused.graph.nodes()];
@@ -79,10 +79,10 @@ describe('gelu', () => {
   });
 
   it.each<[string, ModelSpec, RegExp]>([
-    ['below opset 20', spec(plain, [2, 5], 17), /^Gelu needs opset 20, the model is opset 17$/],
+    ['below opset 20', geluSpec(plainGelu, [2, 5], 17), /^Gelu needs opset 20, the model is opset 17$/],
     [
       'when its inner result is a graph output',
-      { ...spec(plain, [2, 5]), outputs: ['y', 't'] },
+      { ...geluSpec(plainGelu, [2, 5]), outputs: ['y', 't'] },
       /'t', the result of 'n_t', is a graph output/,
     ],
     ['when something else reads its inner result', extraReader(), /'t', the result of 'n_t', is read by 'n_z' too/],
@@ -152,5 +152,90 @@ describe('gelu', () => {
       initializers: e.initializers,
     };
     expect((await fuseChecked(model, wide([5], 4))).log).toEqual({ applied: [], refused: [] });
+  });
+});
+
+const negated: ((e: Expression) => string)[] = [
+  (e) => e.op('Neg', ['x']),
+  (e) => e.op('Mul', ['x', -1]),
+  (e) => e.op('Sub', [e.number(0), 'x']),
+  (e) => e.op('Div', ['x', -1]),
+];
+
+/** What is made of 1 + exp(-x), and the operators it becomes. */
+const quotient: [(e: Expression, sum: string) => string, string[]][] = [
+  [(e, sum) => e.op('Div', ['x', sum], 'y'), ['Sigmoid', 'Mul']],
+  [(e, sum) => e.op('Mul', ['x', e.op('Reciprocal', [sum])], 'y'), ['Sigmoid', 'Mul']],
+  [(e, sum) => e.op('Mul', ['x', e.op('Div', [1, sum])], 'y'), ['Sigmoid', 'Mul']],
+  [(e, sum) => e.op('Reciprocal', [sum], 'y'), ['Sigmoid']],
+  [(e, sum) => e.op('Div', [1, sum], 'y'), ['Sigmoid']],
+  [(e, sum) => e.op('Div', ['z', sum], 'y'), ['Sigmoid', 'Mul']],
+];
+
+function siluSpec(e: Expression, dims: readonly number[] = [2, 5], outputs: readonly string[] = ['y']): ModelSpec {
+  const { nodes, initializers } = e;
+  return { inputs: { x: dims, z: dims }, outputs, nodes, initializers };
+}
+
+const feeds = (dims: readonly number[], reach: number) => ({ ...wide(dims, reach), z: wide(dims, 1)['x']! });
+
+describe('silu', () => {
+  it('becomes Sigmoid and Mul from every form of 1 / (1 + exp(-x))', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat(negated.length - 1),
+        fc.nat(quotient.length - 1),
+        fc.array(fc.boolean(), { minLength: 1, maxLength: 4 }),
+        fc.array(fc.integer({ min: 1, max: 4 }), { maxLength: 3 }),
+        fc.constantFrom(1, 10, 40),
+        async (inner, outer, swaps, dims, reach) => {
+          const e = new Expression(swaps);
+          const [write, expected] = quotient[outer]!;
+          write(e, e.op('Add', [e.op('Exp', [negated[inner]!(e)]), 1]));
+          const { ops } = await fuseChecked(siluSpec(e, dims), feeds(dims, reach), 8 * unit * reach);
+          expect(ops).toEqual(expected);
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  it('leaves Sigmoid and Mul as they are', async () => {
+    const e = new Expression();
+    e.op('Mul', ['x', e.op('Sigmoid', ['x'])], 'y');
+    expect((await fuseChecked({ ...siluSpec(e), opset: 24 }, feeds([2, 5], 4))).log).toEqual({
+      applied: [],
+      refused: [],
+    });
+  });
+
+  it.each<[string, (e: Expression) => void]>([
+    ['softplus', (e) => e.op('Log', [e.op('Add', [e.op('Exp', [e.op('Neg', ['x'])]), 1])], 'y')],
+    ['exp(x)', (e) => e.op('Div', ['x', e.op('Add', [e.op('Exp', ['x']), 1])], 'y')],
+    ['2 + exp(-x)', (e) => e.op('Div', ['x', e.op('Add', [e.op('Exp', [e.op('Neg', ['x'])]), 2])], 'y')],
+    ['the sum as the dividend', (e) => e.op('Div', [e.op('Add', [e.op('Exp', [e.op('Neg', ['x'])]), 1]), 'z'], 'y')],
+  ])('is not %s', async (_, write) => {
+    const e = new Expression();
+    write(e);
+    expect((await fuseChecked(siluSpec(e), feeds([2, 5], 4))).log).toEqual({ applied: [], refused: [] });
+  });
+
+  it('is refused when the exponential is needed elsewhere', async () => {
+    const write = (): Expression => {
+      const e = new Expression();
+      e.op('Div', ['x', e.op('Add', [e.op('Exp', [e.op('Neg', ['x'])], 't'), 1], 's')], 'y');
+      return e;
+    };
+    const given = feeds([2, 5], 4);
+    await expectRefusal(
+      siluSpec(write(), [2, 5], ['y', 's']),
+      given,
+      'silu',
+      'n_t',
+      /'s', the result of 'n_s', is a graph output/,
+    );
+    const more = write();
+    more.op('Sqrt', ['t'], 'w');
+    await expectRefusal(siluSpec(more, [2, 5], ['y', 'w']), given, 'silu', 'n_t', /'t', .* is read by 'n_w' too/);
   });
 });

@@ -1,14 +1,14 @@
-import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
-import { float32ToFloat16 } from '../../src/onnx/narrow-types.ts';
-import { constant, f32, float, node, type Constant, type ModelSpec } from '../support/build.ts';
-import { expectRefusal, feed, fuseChecked, unit } from './fuse.ts';
-import { batchNorm, bn, numbers } from './parameters.ts';
-
 /**
  * With |x|, |w|, |b| ≤ 1, a dot product of K terms and |gain| ≤ 3, every intermediate is at most
  * M = 3·(K + 1 + |mean|) + |beta|. Each of the two computations makes at most K + 8 roundings relative to M.
  */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { f32, float, node, type ModelSpec, constant, type Constant } from '../support/build.ts';
+import { expectRefusal, feed, fuseChecked, unit } from './fuse.ts';
+import { batchNorm, bn, numbers, layers, placedLayer, shiftObstacle } from './parameters.ts';
+import { float32ToFloat16 } from '../../src/onnx/narrow-types.ts';
+
 const tolerance = (terms: number): number => 2 * (terms + 8) * unit * (3 * (terms + 2) + 1);
 
 function convSpec(options: {
@@ -295,3 +295,181 @@ function halvesOf({ data }: Constant): number[] {
     return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -14 * (fraction / 1024));
   });
 }
+
+/** |gain| ≤ 3 and |shift| ≤ 4 on the inputs of a dot product: magnitudes up to M = 8·(terms + 1). */
+const forwardTolerance = (terms: number): number => 2 * (terms + 8) * unit * 8 * (terms + 1);
+
+describe('bn-conv', () => {
+  it('folds where no padding and no border reads the shift, and else says why not', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.record({ layer: layers, bias: fc.boolean(), shifts: fc.boolean(), seed: fc.nat(1e6) }),
+        async ({ layer, bias, shifts, seed }) => {
+          const none = f32([layer.inputs], numbers(0, layer.inputs, 0, 0));
+          const host = placedLayer(layer, bias, 'n', 'y');
+          const spec: ModelSpec = {
+            inputs: { x: layer.x },
+            outputs: ['y'],
+            initializers: {
+              ...host.initializers,
+              ...batchNorm(seed, layer.inputs),
+              ...(shifts ? {} : { beta: none, mean: none }),
+            },
+            nodes: [bn('x', 'n'), host.node],
+          };
+          const feeds = feed({ x: layer.x });
+          const reason = shifts ? shiftObstacle(layer) : undefined;
+          if (reason) {
+            await expectRefusal(spec, feeds, 'bn-conv', 'n_n', reason);
+            return;
+          }
+          const { ops, log, model } = await fuseChecked(spec, feeds, forwardTolerance(layer.terms));
+          expect(ops).toEqual([layer.opType]);
+          expect(log.applied[0]).toEqual({ pass: 'bn-conv', nodes: ['n_n', 'n_y'], into: 'n_y' });
+          expect([...model.graph.nodes()][0]!.inputs).toHaveLength(bias || shifts ? 3 : 2);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  const x = [1, 2, 4, 4];
+  const feeds = feed({ x });
+  const conv = (input: string, output: string, attributes = {}) => node('Conv', [input, 'w'], [output], attributes);
+  const base: ModelSpec = {
+    inputs: { x },
+    outputs: ['y', 'z'],
+    initializers: { w: f32([2, 2, 3, 3]), ...batchNorm(7, 2) },
+    nodes: [bn('x', 'n'), conv('n', 'y'), conv('n', 'z', { auto_pad: 'VALID', dilations: [1, 1] })],
+  };
+
+  it('folds into every layer that reads the result, each with a weight of its own', async () => {
+    const { ops, model } = await fuseChecked(base, feeds, forwardTolerance(18));
+    expect(ops).toEqual(['Conv', 'Conv']);
+    const [first, second] = [...model.graph.nodes()].map((each) => each.input(1)!.initializer!.floats());
+    expect(first).toEqual(second);
+  });
+
+  it('folds into the layer before rather than into the one behind', async () => {
+    const nodes = [conv('x', 'a'), bn('a', 'n'), node('Conv', ['n', 'v'], ['y'], { pads: [1, 1, 1, 1] })];
+    const initializers = { ...base.initializers!, v: f32([2, 2, 3, 3]) };
+    const { log } = await fuseChecked({ ...base, nodes, initializers, outputs: ['y'] }, feeds, forwardTolerance(200));
+    expect(log.applied.map((each) => each.pass)).toEqual(['conv-bn']);
+  });
+
+  it('folds into MatMul of a matrix, which becomes Gemm', async () => {
+    const spec: ModelSpec = {
+      inputs: { x: [3, 2] },
+      outputs: ['y'],
+      initializers: { w: f32([2, 4]), ...batchNorm(7, 2) },
+      nodes: [bn('x', 'n'), node('MatMul', ['n', 'w'], ['y'])],
+    };
+    expect((await fuseChecked(spec, feed({ x: [3, 2] }), forwardTolerance(2))).ops).toEqual(['Gemm']);
+    const cube = { ...spec, inputs: { x: [3, 2, 2] } };
+    await expectRefusal(cube, feed({ x: [3, 2, 2] }), 'bn-conv', 'n_n', /has rank 3, not 2/);
+  });
+
+  it('takes auto_pad SAME for padding, unless the kernel has one tap', async () => {
+    const same = (weight: number[]): ModelSpec => ({
+      ...base,
+      outputs: ['y'],
+      initializers: { ...base.initializers!, w: f32(weight) },
+      nodes: [bn('x', 'n'), conv('n', 'y', { auto_pad: 'SAME_UPPER' })],
+    });
+    await expectRefusal(same([2, 2, 3, 3]), feeds, 'bn-conv', 'n_n', /pads its input/);
+    expect((await fuseChecked(same([2, 2, 1, 1]), feeds, forwardTolerance(2))).ops).toEqual(['Conv']);
+  });
+
+  describe('leaves alone, with a reason,', () => {
+    const refused = (change: Partial<ModelSpec>, reason: RegExp): Promise<void> =>
+      expectRefusal({ ...base, ...change }, feeds, 'bn-conv', 'n_n', reason);
+
+    it('a result that is a graph output', () => refused({ outputs: ['y', 'z', 'n'] }, /'n' is a graph output/));
+
+    it('a result that another node reads', () =>
+      refused(
+        { nodes: [...base.nodes, node('Relu', ['n'], ['r'])], outputs: ['y', 'z', 'r'] },
+        /also read by Relu 'n_r'/,
+      ));
+
+    it('all of it when one of the layers is padded', () =>
+      refused(
+        { nodes: [bn('x', 'n'), conv('n', 'y'), conv('n', 'z', { pads: [1, 1, 1, 1] })] },
+        /'n_z' pads its input/,
+      ));
+  });
+});
+
+const zeros = (count: number) => f32([count], numbers(0, count, 0, 0));
+const ones = (count: number) => f32([count], numbers(0, count, 1, 1));
+
+describe('lone-bn', () => {
+  it('becomes Mul without a shift, Add without a gain, and stays with both', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat(1e6),
+        fc.integer({ min: 1, max: 4 }),
+        fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 2 }),
+        fc.constantFrom('Mul', 'Add', 'both'),
+        fc.boolean(),
+        async (seed, channels, space, kind, isOutput) => {
+          const shape = [2, channels, ...space];
+          const spec: ModelSpec = {
+            inputs: { x: shape },
+            outputs: isOutput ? ['y', 'n'] : ['y'],
+            initializers: {
+              ...batchNorm(seed, channels),
+              ...(kind === 'Mul' ? { beta: zeros(channels), mean: zeros(channels) } : {}),
+              ...(kind === 'Add' ? { scale: ones(channels), variance: ones(channels) } : {}),
+            },
+            nodes: [bn('x', 'n', { epsilon: float(0) }), node('Relu', ['n'], ['y'])],
+          };
+          if (kind === 'both') {
+            await expectRefusal(spec, feed({ x: shape }), 'lone-bn', 'n_n', /scales and shifts/);
+            return;
+          }
+          const { ops, model } = await fuseChecked(spec, feed({ x: shape }), 16 * unit);
+          expect(ops).toEqual([kind, 'Relu']);
+          expect([...model.graph.nodes()][0]!.constant(1)!.dims).toEqual([channels, ...space.map(() => 1)]);
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  const parameters = { ...batchNorm(1, 2), beta: zeros(2), mean: zeros(2) };
+
+  it('keeps parameters that another BatchNormalization shares', async () => {
+    const spec: ModelSpec = {
+      inputs: { x: [1, 2, 3] },
+      outputs: ['y', 'z'],
+      initializers: { ...parameters, other: f32([2], [1, 2]) },
+      nodes: [bn('x', 'y'), node('BatchNormalization', ['x', 'scale', 'other', 'mean', 'variance'], ['z'])],
+    };
+    const { ops } = await fuseChecked(spec, feed({ x: [1, 2, 3] }), 16 * unit);
+    expect(ops).toEqual(['Mul', 'BatchNormalization']);
+  });
+
+  it('takes a gain of nearly 1 for what it is', () =>
+    expectRefusal(
+      {
+        inputs: { x: [1, 2, 3] },
+        outputs: ['y'],
+        initializers: { ...batchNorm(1, 2), scale: ones(2), variance: ones(2) },
+        nodes: [bn('x', 'y', { epsilon: float(1e-5) })],
+      },
+      feed({ x: [1, 2, 3] }),
+      'lone-bn',
+      'n_y',
+      /scales and shifts/,
+    ));
+
+  it('stays where the rank is not known', () =>
+    expectRefusal(
+      { inputs: { x: { type: 'float32' } }, outputs: ['y'], initializers: parameters, nodes: [bn('x', 'y')] },
+      feed({ x: [1, 2, 3] }),
+      'lone-bn',
+      'n_y',
+      /type and rank of 'x' are not known/,
+    ));
+});

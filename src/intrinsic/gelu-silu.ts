@@ -3,7 +3,6 @@
  * and the formula differ by at most 2^-20 · |x|.
  */
 import type { Node } from '../graph/node.ts';
-import { own } from '../graph/names.ts';
 import { createFacts, type Facts } from '../graph/facts.ts';
 import type { Pass } from './pass.ts';
 import {
@@ -14,18 +13,20 @@ import {
   operandsOf,
   polynomialOf,
   rewriteEach,
+  scalarOf,
   unfit,
-  type NeedsOpset,
   type Rewrite,
+  type NeedsOpset,
   type Terms,
 } from './pattern.ts';
+import { own } from '../graph/names.ts';
 
 export const gelu: Pass = {
   name: 'gelu',
   summary: 'Gelu written with Erf or Tanh becomes Gelu (from opset 20 on)',
   run(model, context) {
     const facts = createFacts();
-    return rewriteEach(model, context, (node) => attempt(node, model.opset, facts));
+    return rewriteEach(model, context, (node) => attemptGelu(node, model.opset, facts));
   },
 };
 
@@ -42,7 +43,7 @@ const forms: Readonly<Record<string, Form>> = {
   Tanh: { argument: { x: slope, xxx: slope * 0.044715 }, text: '√(2/π)(x + 0.044715x³)', approximate: 'tanh' },
 };
 
-function attempt(node: Node, opset: number, facts: Facts): Rewrite | NeedsOpset | string | undefined {
+function attemptGelu(node: Node, opset: number, facts: Facts): Rewrite | NeedsOpset | string | undefined {
   const form = node.domain === '' ? own(forms, node.opType) : undefined;
   const [y, t] = [node.input(0), node.output()];
   if (!form || !y || !t) return undefined;
@@ -69,4 +70,51 @@ function attempt(node: Node, opset: number, facts: Facts): Rewrite | NeedsOpset 
     if (form.approximate !== 'none') root.setString('approximate', form.approximate);
   };
   return { nodes, root, apply };
+}
+
+/**
+ * v / (1 + exp(-x)) becomes v · Sigmoid(x), and 1 / (1 + exp(-x)) Sigmoid(x): the form of SiLU and of gates that runtimes have
+ * int8 kernels for. (ONNX has an operator for SiLU, Swish, only from opset 24 on.) The kernel of Sigmoid is within
+ * 2^-21 of the formula.
+ */
+
+export const silu: Pass = {
+  name: 'silu',
+  summary: 'x / (1 + exp(-x)) becomes x · Sigmoid(x), and 1 / (1 + exp(-x)) Sigmoid(x)',
+  run(model, context) {
+    const facts = createFacts();
+    return rewriteEach(model, context, (node) => attemptSigmoid(node, facts));
+  },
+};
+
+function attemptSigmoid(exp: Node, facts: Facts): Rewrite | string | undefined {
+  const [y, t] = [exp.input(0), exp.output()];
+  if (!exp.is('Exp') || !y || !t) return undefined;
+  for (const x of operandsOf(y)) {
+    const argument = polynomialOf(y, { x });
+    if (!argument || !isPolynomial(argument, { x: -1 })) continue;
+    const sum = formulaAbove(t, x, { '': 1, t: 1 });
+    const divisor = sum?.root.output();
+    const root = divisor && [...divisor.users.keys()].find((user) => divides(user, divisor));
+    // Others, such as log(1 + exp(-x)), are no sigmoid.
+    if (!sum || !root) return undefined;
+    const nodes = new Set([...argument.nodes, exp, ...sum.nodes, root]);
+    const numerator = root.is('Div') ? root.input(0)! : undefined;
+    const isOne = scalarOf(numerator) === 1;
+    const rank = Math.max(argument.rank, sum.rank, isOne ? numerator!.dims!.length : 0);
+    const reason = exposed(nodes, root) ?? unfit(x, rank, facts);
+    if (reason !== undefined) return reason;
+    const apply = (): void => {
+      if (!numerator || isOne) return become(root, 'Sigmoid', [x]);
+      become(sum.root, 'Sigmoid', [x]);
+      become(root, 'Mul', [numerator, divisor]);
+    };
+    return { nodes, root, apply };
+  }
+  return undefined;
+}
+
+function divides(node: Node, divisor: NonNullable<ReturnType<Node['input']>>): boolean {
+  if (node.is('Reciprocal')) return true;
+  return node.is('Div') && node.input(1) === divisor && node.input(0) !== divisor;
 }
