@@ -1,48 +1,43 @@
-/**
- * Add, Sub, Mul and Div with a constant per channel are folded into the Conv, ConvTranspose, Gemm, MatMul or
- * BatchNormalization before them, or else into all of those behind them. A BatchNormalization that was written as Mul
- * and Add vanishes this way, and so does the normalization of an input.
- */
+/** Arithmetic with constants (Add, Sub, Mul, Div) is folded into layers, and into the arithmetic before it. */
 import type { Node } from '../graph/node.ts';
 import { elementCount } from '../onnx/data-types.ts';
 import type { Tensor } from '../onnx/tensor.ts';
 import { constantOperand, type ConstantOperand, broadcasts, perChannel, type ChannelAxis } from './affine.ts';
 import { absorb, doubles, fits, neededElsewhere, roundTo, setConstant, type FloatType, readersOf } from './edit.ts';
-import type { Pass } from './pass.ts';
+import { nodePass, rulePass } from './pass.ts';
 import type { Value } from '../graph/value.ts';
 import { batchNormOf, foldBeforeBatchNorm, foldBehindBatchNorm } from './batch-norm.ts';
-import { createFacts, type Facts } from '../graph/facts.ts';
+import type { Facts } from '../graph/facts.ts';
 import { applyFold, foldBefore, foldBehind, foldForward, isLinear, layerOf, type Fold } from './layer.ts';
 
-export const affineFold: Pass = {
-  name: 'affine-fold',
-  summary: 'Add, Sub, Mul and Div with constants are folded into the layer or BatchNormalization before or behind them',
-  run(model, context) {
-    const facts = createFacts();
-    let changed = false;
-    for (const node of model.allNodes()) {
-      const operand = constantOperand(node, model.opset);
-      if (!operand) continue;
-      const label = node.label;
-      if (endsGelu(operand)) {
-        context.refused(label, 'it ends a Gelu in primitive form, which onnxruntime fuses as it stands');
-        continue;
-      }
-      const reasons: string[] = [];
-      for (const attempt of [intoProducer, intoReaders]) {
-        const result = attempt(operand, model.opset, facts);
-        if (typeof result === 'string') reasons.push(result);
-        if (typeof result !== 'object') continue;
-        context.applied(attempt === intoProducer ? [...result, label] : [label, ...result], result[0]);
-        reasons.length = 0;
-        changed = true;
-        break;
-      }
-      if (reasons.length > 0) context.refused(label, reasons.join('; '));
+/**
+ * Add, Sub, Mul and Div with a constant per channel are folded into the Conv, ConvTranspose, Gemm, MatMul or
+ * BatchNormalization before them, or else into all of those behind them. A BatchNormalization that was written as Mul
+ * and Add vanishes this way, and so does the normalization of an input.
+ */
+export const affineFold = nodePass(
+  'affine-fold',
+  'Add, Sub, Mul and Div with constants are folded into the layer or BatchNormalization before or behind them',
+  (node, { opset, facts }, context) => {
+    const operand = constantOperand(node, opset);
+    if (!operand) return false;
+    const label = node.label;
+    if (endsGelu(operand)) {
+      context.refused(label, 'it ends a Gelu in primitive form, which onnxruntime fuses as it stands');
+      return false;
     }
-    return changed;
+    const reasons: string[] = [];
+    for (const attempt of [intoProducer, intoReaders]) {
+      const result = attempt(operand, opset, facts);
+      if (typeof result === 'string') reasons.push(result);
+      if (typeof result !== 'object') continue;
+      context.applied(attempt === intoProducer ? [...result, label] : [label, ...result], result[0]);
+      return true;
+    }
+    if (reasons.length > 0) context.refused(label, reasons.join('; '));
+    return false;
   },
-};
+);
 
 /** The constant ½ of ½x(1 + erf(…)) or ½x(1 + tanh(…)): without it neither this tool nor onnxruntime would know a Gelu. */
 function endsGelu({ node, x }: ConstantOperand): boolean {
@@ -128,25 +123,16 @@ function axisOf(bn: Node, channels: number, facts: Facts): ChannelAxis {
  * Two constants added one after the other are one constant, and so are two that multiply: Add and Sub compute c + x or
  * c - x, Mul and Div c · x or c / x, and two of a kind are one more of that kind.
  */
-
-export const affinePairs: Pass = {
-  name: 'affine-pairs',
-  summary: 'constants that are added, or multiplied, one after the other become one',
-  run(model, context) {
-    let changed = false;
-    for (const second of model.allNodes()) {
-      const outer = stepOf(second, model.opset);
-      const inner = outer?.x.producer && stepOf(outer.x.producer, model.opset);
-      if (!outer || !inner || outer.kind !== inner.kind) continue;
-      const labels = [inner.node.label, second.label] as const;
-      const reason = merge(inner, outer);
-      if (reason === undefined) context.applied(labels, labels[0]);
-      else context.refused(labels[1], reason);
-      changed ||= reason === undefined;
-    }
-    return changed;
+export const affinePairs = rulePass(
+  'affine-pairs',
+  'constants that are added, or multiplied, one after the other become one',
+  (second, { opset }) => {
+    const outer = stepOf(second, opset);
+    const inner = outer?.x.producer && stepOf(outer.x.producer, opset);
+    if (!outer || !inner || outer.kind !== inner.kind) return undefined;
+    return { nodes: [inner.node, second], apply: () => merge(inner, outer) };
   },
-};
+);
 
 interface Step extends ConstantOperand {
   readonly kind: 'sum' | 'product';

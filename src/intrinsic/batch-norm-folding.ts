@@ -1,38 +1,32 @@
 /**
- * BatchNormalization behind Conv, ConvTranspose, Gemm or MatMul is folded into weight and bias: W' = W · gain and b' =
- * (b - mean) · gain + beta per output channel, in float64, rounded once. The node keeps its name and takes over the
- * output of the BatchNormalization.
+ * BatchNormalization is folded into the layer before it, else into the layers behind it; one that no layer takes up becomes a Mul or an Add
+ * where it does only one of the two.
  */
-import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import { affineOfBatchNorm, batchNormOf } from './batch-norm.ts';
 import { fits, isFloatType, roundTo, setConstant, handOver, absorb, neededElsewhere } from './edit.ts';
-import { createFacts, type Facts } from '../graph/facts.ts';
-import type { Pass } from './pass.ts';
+import { nodePass, rulePass, type Surroundings } from './pass.ts';
 import { foldBefore, foldForward, isLinear, layerOf, notMatrix, applyFold, foldBehind } from './layer.ts';
 
-export const convBn: Pass = {
-  name: 'conv-bn',
-  summary: 'BatchNormalization is folded into the Conv, ConvTranspose, Gemm or MatMul before it',
-  run(model, context) {
-    const facts = createFacts();
-    let changed = false;
-    for (const node of model.allNodes()) {
-      if (!node.is('BatchNormalization')) continue;
-      const label = node.label;
-      const host = node.input(0)?.producer;
-      const hostLabel = host?.label ?? '';
-      const reason = foldIntoHost(node, host, model.opset, facts);
-      if (reason === undefined) context.applied([hostLabel, label], hostLabel);
-      else context.refused(label, reason);
-      changed ||= reason === undefined;
-    }
-    return changed;
+/**
+ * BatchNormalization behind a layer is folded into its weight and bias, per output channel, in float64, rounded once:
+ *
+ *   W' = W · gain, b' = (b - mean) · gain + beta
+ *
+ * The layer keeps its name and takes over the output of the BatchNormalization.
+ */
+export const convBn = rulePass(
+  'conv-bn',
+  'BatchNormalization is folded into the Conv, ConvTranspose, Gemm or MatMul before it',
+  (bn, around) => {
+    if (!bn.is('BatchNormalization')) return undefined;
+    const host = bn.input(0)?.producer;
+    return { nodes: host ? [host, bn] : [bn], apply: () => foldIntoHost(bn, host, around) };
   },
-};
+);
 
 /** Folds, or returns the reason why not, having changed nothing. */
-function foldIntoHost(bn: Node, host: Node | undefined, opset: number, facts: Facts): string | undefined {
+function foldIntoHost(bn: Node, host: Node | undefined, { opset, facts }: Surroundings): string | undefined {
   const x = bn.input(0);
   if (!x || !host) return 'its input is not the result of a convolution or linear layer';
   if (!host.is('Conv', 'ConvTranspose', 'Gemm', 'MatMul')) return `its input comes from ${host.opType} '${host.label}'`;
@@ -58,24 +52,17 @@ function foldIntoHost(bn: Node, host: Node | undefined, opset: number, facts: Fa
  * BatchNormalization in front of Conv, ConvTranspose, Gemm or MatMul (pre-activation without the activation) is folded
  * into the weight per input channel, and its shift into the bias where neither padding nor a border stands in the way.
  */
-
-export const bnConv: Pass = {
-  name: 'bn-conv',
-  summary: 'BatchNormalization is folded into the Conv, ConvTranspose, Gemm or MatMul behind it where that is exact',
-  run(model, context) {
-    const facts = createFacts();
-    let changed = false;
-    for (const node of model.allNodes()) {
-      if (!node.is('BatchNormalization')) continue;
-      const into = (readers: readonly Node[]): string | undefined => foldIntoReaders(node, readers, model.opset, facts);
-      if (handOver(node, isLinear, into, context)) changed = true;
-    }
-    return changed;
+export const bnConv = nodePass(
+  'bn-conv',
+  'BatchNormalization is folded into the Conv, ConvTranspose, Gemm or MatMul behind it where that is exact',
+  (bn, around, context) => {
+    if (!bn.is('BatchNormalization')) return false;
+    return handOver(bn, isLinear, (readers) => foldIntoReaders(bn, readers, around), context);
   },
-};
+);
 
 /** Folds into every reader, or returns the reason why one of them cannot take it, having changed nothing. */
-function foldIntoReaders(bn: Node, readers: readonly Node[], opset: number, facts: Facts): string | undefined {
+function foldIntoReaders(bn: Node, readers: readonly Node[], { opset, facts }: Surroundings): string | undefined {
   const norm = batchNormOf(bn, opset);
   if (typeof norm === 'string') return norm;
   const map = affineOfBatchNorm(norm);
@@ -93,27 +80,17 @@ function foldIntoReaders(bn: Node, readers: readonly Node[], opset: number, fact
  * A BatchNormalization that no layer takes up is a Mul or an Add when it does only one of the two, which onnxruntime and
  * the quantizer handle better. One that does both would become two nodes and stays as it is.
  */
-
-export const loneBn: Pass = {
-  name: 'lone-bn',
-  summary: 'BatchNormalization that only scales, or only shifts, becomes Mul, or Add',
-  run(model, context) {
-    const facts = createFacts();
-    let changed = false;
-    for (const node of model.allNodes()) {
-      if (!node.is('BatchNormalization')) continue;
-      const label = node.label;
-      const reason = toElementwise(node, model, facts);
-      if (reason === undefined) context.applied([label], label);
-      else context.refused(label, reason);
-      changed ||= reason === undefined;
-    }
-    return changed;
+export const loneBn = rulePass(
+  'lone-bn',
+  'BatchNormalization that only scales, or only shifts, becomes Mul, or Add',
+  (node, around) => {
+    if (!node.is('BatchNormalization')) return undefined;
+    return { nodes: [node], apply: () => toElementwise(node, around) };
   },
-};
+);
 
 /** Converts, or returns the reason why not, having changed nothing. */
-function toElementwise(node: Node, { opset }: Model, facts: Facts): string | undefined {
+function toElementwise(node: Node, { opset, facts }: Surroundings): string | undefined {
   const norm = batchNormOf(node, opset);
   if (typeof norm === 'string') return norm;
   if (node.outputs.slice(1).some((value) => value !== null)) return 'it has more than one output';

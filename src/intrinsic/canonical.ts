@@ -1,31 +1,26 @@
-/**
- * One spelling for what exporters spell differently, so that the same network fuses to the same graph whoever exported it:
- * attributes that say their default go, omitted inputs at the end go, and a Reshape that keeps its leading axes says so with 0.
- */
+/** One form for what files say in several: attributes, shapes of Reshape, and names. */
 import { separateNodeNames, own } from '../graph/names.ts';
 import type { Value, Dim } from '../graph/value.ts';
-import type { Pass } from './pass.ts';
+import { nodePass, type Pass } from './pass.ts';
 import type { Attribute } from '../graph/attribute.ts';
-import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import { Tensor } from '../onnx/tensor.ts';
 
-export const canonical: Pass = {
-  name: 'canonical',
-  summary: 'attributes that say their default are dropped, and Reshape keeps leading axes by 0',
-  run(model, context) {
-    let changed = false;
-    for (const node of model.allNodes()) {
-      if (node.domain !== '') continue;
-      if (dropDefaults(node)) changed = true;
-      if (reshapeByCopy(node, model)) {
-        context.applied([node.label], node.label);
-        changed = true;
-      }
-    }
-    return changed;
+/**
+ * One form for what exporters write in different ways, so that the same network fuses to the same graph whoever exported it: attributes that
+ * say their default go, omitted inputs at the end go, and a Reshape that keeps its leading axes says so with 0.
+ */
+export const canonical = nodePass(
+  'canonical',
+  'attributes that say their default are dropped, and Reshape keeps leading axes by 0',
+  (node, { opset }, context) => {
+    if (node.domain !== '') return false;
+    const dropped = dropDefaults(node);
+    if (!reshapeByCopy(node, opset)) return dropped;
+    context.applied([node.label], node.label);
+    return true;
   },
-};
+);
 
 /** Defaults that are the same in every opset in which the attribute exists. */
 const defaults: Readonly<Record<string, Readonly<Record<string, number | string>>>> = {
@@ -73,7 +68,7 @@ function saysAll(attribute: Attribute, value: number): boolean {
 }
 
 /** Reshape of [batch, 64, 1, 1] to [-1, 64], or to what says the same, becomes [0, -1]. True when it was rewritten. */
-function reshapeByCopy(node: Node, { opset }: Model): boolean {
+function reshapeByCopy(node: Node, opset: number): boolean {
   const [data, shape] = [node.input(0), node.input(1)];
   if (!node.is('Reshape') || opset < 5 || !data?.dims || !shape?.constant) return false;
   const target = shape.constant.ints();
@@ -115,7 +110,6 @@ function resolved(dims: readonly Dim[], target: readonly number[]): (number | st
  * a tensor by its name alone, so every name gets one owner: the outermost graph, then the first body, keeps it. Two nodes of
  * one graph must not share a name either, but in files they do.
  */
-
 export const uniqueNames: Pass = {
   name: 'unique-names',
   summary: 'nodes, and tensors of different bodies of control flow, get different names',

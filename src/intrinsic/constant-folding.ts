@@ -166,10 +166,7 @@ function replace(
 }
 
 /**
- * A model of constant nodes only, made to be run once: their copies, the constants they read, and the results wanted.
- */
-
-/**
+ * Runs a model of constant nodes only, made to be run once: their copies, the constants they read, and the results wanted.
  * @param nodes in dependency order; they may stand in different graphs of `model`
  * @param known results computed before, which count as constants
  * @throws what the executor throws, and an Error for a result that is text

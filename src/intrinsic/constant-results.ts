@@ -1,6 +1,5 @@
 /**
- * Softmax over an axis of one is 1 everywhere, LogSoftmax 0, whatever is finite in their input. Of infinity both make NaN, so that
- * an input which holds some on purpose stays.
+ * Results that are constant although they depend on the input: Softmax over an axis of one, and channels whose weights are all 0.
  */
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
@@ -8,7 +7,7 @@ import { specOf } from '../ops/index.ts';
 import { doubles, isFloatType, makeConstant, roundTo } from './edit.ts';
 import { createFacts, type Facts } from '../graph/facts.ts';
 import { applyFold, channelMagnitudes, foldBefore, isLinear, isPadded, layerOf, type Layer } from './layer.ts';
-import type { Pass } from './pass.ts';
+import { nodePass, type Pass } from './pass.ts';
 import { elementCount } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import { infiniteValues } from '../ops/infinite.ts';
@@ -16,6 +15,10 @@ import { infiniteValues } from '../ops/infinite.ts';
 /** Elements of a constant result; a larger one is made when the model runs. */
 const most = 2 ** 16;
 
+/**
+ * Softmax over an axis of one is 1 everywhere, LogSoftmax 0, whatever is finite in their input. Of infinity both make NaN, so that
+ * an input which holds some on purpose stays.
+ */
 export const loneSoftmax: Pass = {
   name: 'lone-softmax',
   summary: 'Softmax and LogSoftmax over an axis of one become their constant result',
@@ -74,35 +77,30 @@ function fold(node: Node, facts: Facts, opset: number): boolean {
   return true;
 }
 
+/** Beyond this a weight is not read: language models are not pruned so, and lie in files that are larger than memory. */
+const largestWeight = 2 ** 26;
+
 /**
  * Channels that a layer does not compute: all their weights are 0, as pruning leaves them, and what comes out is the bias, everywhere.
  * What a layer behind makes of such a constant goes into its bias, and the weights that multiply it become 0: the same values, but in
  * few bits these weights no longer widen the scale of the others, and the constant is not rounded.
  */
-
-/** Beyond this a weight is not read: language models are not pruned so, and lie in files that are larger than memory. */
-const largestWeight = 2 ** 26;
-
-export const constantChannels: Pass = {
-  name: 'constant-channels',
-  summary: 'channels whose weights are all 0 go into the bias of the layers behind them',
-  run(model, { applied, refused }) {
-    const facts = createFacts();
+export const constantChannels = nodePass(
+  'constant-channels',
+  'channels whose weights are all 0 go into the bias of the layers behind them',
+  (node, { opset, facts }, { applied, refused }) => {
+    const constants = constantsOf(node, opset, facts);
     let changed = false;
-    for (const node of model.allNodes()) {
-      const constants = constantsOf(node, model.opset, facts);
-      if (!constants) continue;
-      for (const reader of readersBehind(node, constants)) {
-        const outcome = absorbConstants(reader.node, reader.constants, model.opset, facts);
-        if (typeof outcome === 'string') refused(reader.node.label, outcome);
-        if (outcome !== true) continue;
-        applied([node.label, reader.node.label], reader.node.label);
-        changed = true;
-      }
+    for (const reader of constants ? readersBehind(node, constants) : []) {
+      const outcome = absorbConstants(reader.node, reader.constants, opset, facts);
+      if (typeof outcome === 'string') refused(reader.node.label, outcome);
+      if (outcome !== true) continue;
+      applied([node.label, reader.node.label], reader.node.label);
+      changed = true;
     }
     return changed;
   },
-};
+);
 
 function layerAt(node: Node, opset: number, facts: Facts): Layer | undefined {
   if (!isLinear(node) || (node.constant(1)?.byteLength ?? Infinity) > largestWeight) return undefined;

@@ -6,25 +6,21 @@
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { absorb, setConstant } from './edit.ts';
-import { createFacts, type Facts } from '../graph/facts.ts';
-import type { Pass } from './pass.ts';
-import { exposed, rewriteEach, type Rewrite } from './pattern.ts';
+import type { Facts } from '../graph/facts.ts';
+import { exposed, patternPass, type Rewrite } from './pattern.ts';
 
-export const convOneD: Pass = {
-  name: 'conv-one-d',
-  summary: 'Conv between Unsqueeze and Squeeze, with a kernel of length 1 on that axis, becomes one-dimensional',
-  run(model, context) {
-    const facts = createFacts();
-    return rewriteEach(model, context, (node) => (node.is('Conv') ? attempt(node, facts) : undefined));
-  },
-};
+export const convOneD = patternPass(
+  'conv-one-d',
+  'Conv between Unsqueeze and Squeeze, with a kernel of length 1 on that axis, becomes one-dimensional',
+  (node, { facts }) => (node.is('Conv') ? match(node, facts) : undefined),
+);
 
 /** What may stand between Conv and Squeeze: Transposes, and activations, which do not care how many axes there are. */
 function standsBetween(node: Node): boolean {
   return node.is('Transpose', 'Relu', 'LeakyRelu', 'Clip', 'Sigmoid', 'HardSigmoid', 'HardSwish', 'Tanh', 'Elu');
 }
 
-function attempt(conv: Node, facts: Facts): Rewrite | string | undefined {
+function match(conv: Node, facts: Facts): Rewrite | string | undefined {
   const producer = conv.input(0)?.producer;
   const turn = producer?.is('Transpose') ? producer : undefined;
   const unsqueeze = turn ? turn.input(0)?.producer : producer;

@@ -96,12 +96,13 @@ function standing(value: Value, output: Value): string {
 }
 
 /** The value keeps name and users and is constant from now on. Its producer leaves the graph with its last output. */
-export function makeConstant(value: Value, tensor: Tensor): void {
+export function makeConstant(value: Value, tensor: Tensor): undefined {
   const { producer } = value;
   value.initializer = tensor.name === value.name ? tensor : tensor.renamed(value.name);
-  if (!producer) return;
+  if (!producer) return undefined;
   producer.setOutput(producer.outputs.indexOf(value), null);
   if (producer.outputs.every((output) => output === null)) producer.graph!.remove(producer);
+  return undefined;
 }
 
 export interface Content {

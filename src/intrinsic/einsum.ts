@@ -6,7 +6,7 @@
  */
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
-import type { Pass } from './pass.ts';
+import { rulePass } from './pass.ts';
 
 interface Product {
   /** Axis orders; undefined where the axes are in order already. */
@@ -15,25 +15,11 @@ interface Product {
   readonly result: readonly number[] | undefined;
 }
 
-export const einsum: Pass = {
-  name: 'einsum',
-  summary: 'Einsum that is a product of two matrices becomes MatMul',
-  run(model, { applied, refused }) {
-    let changed = false;
-    for (const node of model.allNodes()) {
-      if (!node.is('Einsum') || node.inputs.length !== 2) continue;
-      const product = productOf(node.string('equation', ''));
-      if (typeof product === 'string') {
-        refused(node.label, product);
-        continue;
-      }
-      rewrite(node, product);
-      applied([node.label], node.label);
-      changed = true;
-    }
-    return changed;
-  },
-};
+export const einsum = rulePass('einsum', 'Einsum that is a product of two matrices becomes MatMul', (node) => {
+  if (!node.is('Einsum') || node.inputs.length !== 2) return undefined;
+  const product = productOf(node.string('equation', ''));
+  return { nodes: [node], apply: () => (typeof product === 'string' ? product : rewrite(node, product)) };
+});
 
 /** The orders of axes under which the equation is a MatMul, or why it is none. */
 function productOf(equation: string): Product | string {
@@ -63,7 +49,8 @@ function productOf(equation: string): Product | string {
   };
 }
 
-function rewrite(node: Node, { left, right, result }: Product): void {
+/** @returns undefined: nothing stands in its way */
+function rewrite(node: Node, { left, right, result }: Product): undefined {
   const graph = node.graph!;
   const turned = (value: Value, perm: readonly number[] | undefined): Value => {
     if (!perm) return value;

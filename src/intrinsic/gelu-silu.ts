@@ -1,10 +1,6 @@
-/**
- * Gelu from its primitive forms: ½x(1 + erf(x/√2)), and the approximation ½x(1 + tanh(√(2/π)(x + 0.044715x³))). The kernel
- * and the formula differ by at most 2^-20 · |x|.
- */
+/** Smooth activations from their primitive forms: Gelu, and SiLU or the Sigmoid in it. */
 import type { Node } from '../graph/node.ts';
-import { createFacts, type Facts } from '../graph/facts.ts';
-import type { Pass } from './pass.ts';
+import type { Surroundings } from './pass.ts';
 import {
   become,
   exposed,
@@ -12,7 +8,7 @@ import {
   isPolynomial,
   operandsOf,
   polynomialOf,
-  rewriteEach,
+  patternPass,
   scalarOf,
   unfit,
   type Rewrite,
@@ -21,14 +17,11 @@ import {
 } from './pattern.ts';
 import { own } from '../graph/names.ts';
 
-export const gelu: Pass = {
-  name: 'gelu',
-  summary: 'Gelu written with Erf or Tanh becomes Gelu (from opset 20 on)',
-  run(model, context) {
-    const facts = createFacts();
-    return rewriteEach(model, context, (node) => attemptGelu(node, model.opset, facts));
-  },
-};
+/**
+ * Gelu: ½x(1 + erf(x/√2)), and the approximation ½x(1 + tanh(√(2/π)(x + 0.044715x³))). The kernel and the formula differ by at
+ * most 2^-20 · |x|.
+ */
+export const gelu = patternPass('gelu', 'Gelu written with Erf or Tanh becomes Gelu (from opset 20 on)', matchGelu);
 
 const slope = Math.sqrt(2 / Math.PI);
 
@@ -43,7 +36,7 @@ const forms: Readonly<Record<string, Form>> = {
   Tanh: { argument: { x: slope, xxx: slope * 0.044715 }, text: '√(2/π)(x + 0.044715x³)', approximate: 'tanh' },
 };
 
-function attemptGelu(node: Node, opset: number, facts: Facts): Rewrite | NeedsOpset | string | undefined {
+function matchGelu(node: Node, { opset, facts }: Surroundings): Rewrite | NeedsOpset | string | undefined {
   const form = node.domain === '' ? own(forms, node.opType) : undefined;
   const [y, t] = [node.input(0), node.output()];
   if (!form || !y || !t) return undefined;
@@ -73,21 +66,17 @@ function attemptGelu(node: Node, opset: number, facts: Facts): Rewrite | NeedsOp
 }
 
 /**
- * v / (1 + exp(-x)) becomes v · Sigmoid(x), and 1 / (1 + exp(-x)) Sigmoid(x): the form of SiLU and of gates that runtimes have
+ * SiLU and its gate: v / (1 + exp(-x)) becomes v · Sigmoid(x), and 1 / (1 + exp(-x)) Sigmoid(x): the form of SiLU and of gates that runtimes have
  * int8 kernels for. (ONNX has an operator for SiLU, Swish, only from opset 24 on.) The kernel of Sigmoid is within
  * 2^-21 of the formula.
  */
+export const silu = patternPass(
+  'silu',
+  'x / (1 + exp(-x)) becomes x · Sigmoid(x), and 1 / (1 + exp(-x)) Sigmoid(x)',
+  matchSigmoid,
+);
 
-export const silu: Pass = {
-  name: 'silu',
-  summary: 'x / (1 + exp(-x)) becomes x · Sigmoid(x), and 1 / (1 + exp(-x)) Sigmoid(x)',
-  run(model, context) {
-    const facts = createFacts();
-    return rewriteEach(model, context, (node) => attemptSigmoid(node, facts));
-  },
-};
-
-function attemptSigmoid(exp: Node, facts: Facts): Rewrite | string | undefined {
+function matchSigmoid(exp: Node, { facts }: Surroundings): Rewrite | string | undefined {
   const [y, t] = [exp.input(0), exp.output()];
   if (!exp.is('Exp') || !y || !t) return undefined;
   for (const x of operandsOf(y)) {

@@ -1,42 +1,34 @@
-/** MatMul with a constant matrix, then Add of a constant bias: one Gemm, when the input is a matrix too. */
+/** Products of matrices become Gemm with plain constants, the form that has an integer kernel with a bias. */
 import type { Node } from '../graph/node.ts';
 import type { Tensor } from '../onnx/tensor.ts';
 import { doubles, fits, isFloatType, roundTo, setConstant, type Content, neededElsewhere, absorb } from './edit.ts';
-import type { Pass } from './pass.ts';
-import { createFacts, type Facts } from '../graph/facts.ts';
+import { nodePass, rulePass, type Surroundings } from './pass.ts';
 import { batchNormOf } from './batch-norm.ts';
 import type { Value } from '../graph/value.ts';
 
-export const matmulAdd: Pass = {
-  name: 'matmul-add',
-  summary: 'MatMul with a constant weight and Add of a constant bias become Gemm',
-  run(model, context) {
-    const facts = createFacts();
-    let changed = false;
-    for (const node of model.allNodes()) {
-      if (!node.is('MatMul') || node.constant(1)?.dims.length !== 2) continue;
-      const add = node.output()?.soleUser;
-      if (!add?.is('Add')) continue;
-      const bias = add.inputs.find((value) => value !== node.output());
-      if (!bias) continue;
-      const labels = [node.label, add.label];
-      const reason = refusal(node, add, bias, facts, model.opset);
-      if (reason !== undefined) {
-        context.refused(node.label, reason);
-        continue;
-      }
-      node.opType = 'Gemm';
-      node.setInput(2, bias);
-      absorb(node, add);
-      context.applied(labels, node.label);
-      changed = true;
-    }
-    return changed;
+/** MatMul with a constant matrix, then Add of a constant bias: one Gemm, when the input is a matrix too. */
+export const matmulAdd = rulePass(
+  'matmul-add',
+  'MatMul with a constant weight and Add of a constant bias become Gemm',
+  (matmul, around) => {
+    if (!matmul.is('MatMul') || matmul.constant(1)?.dims.length !== 2) return undefined;
+    const add = matmul.output()?.soleUser;
+    const bias = add?.is('Add') ? add.inputs.find((value) => value !== matmul.output()) : undefined;
+    return add && bias ? { nodes: [matmul, add], apply: () => toGemm(matmul, add, bias, around) } : undefined;
   },
-};
+);
+
+function toGemm(matmul: Node, add: Node, bias: Value, around: Surroundings): string | undefined {
+  const reason = notGemm(matmul, add, bias, around);
+  if (reason !== undefined) return reason;
+  matmul.opType = 'Gemm';
+  matmul.setInput(2, bias);
+  absorb(matmul, add);
+  return undefined;
+}
 
 /** Why this pair is not a Gemm. */
-function refusal(matmul: Node, add: Node, bias: Value, facts: Facts, opset: number): string | undefined {
+function notGemm(matmul: Node, add: Node, bias: Value, { facts, opset }: Surroundings): string | undefined {
   const x = matmul.input(0);
   const { type, dims } = matmul.constant(1)!;
   const { rank } = facts.of(x);
@@ -57,33 +49,23 @@ function refusal(matmul: Node, add: Node, bias: Value, facts: Facts, opset: numb
  * A MatMul whose result is flattened for a BatchNormalization over its channels (Linear and BatchNorm1d of tokens, as in
  * LeViT): flattened before instead, it multiplies matrices, takes the BatchNormalization up and becomes a Gemm.
  */
-
-export const flatMatmul: Pass = {
-  name: 'flat-matmul',
-  summary: 'what flattens the result of a MatMul for a BatchNormalization flattens its input instead',
-  run(model, context) {
-    const facts = createFacts();
-    let changed = false;
-    for (const norm of model.allNodes()) {
-      const flat = norm.is('BatchNormalization') ? norm.input(0)?.producer : undefined;
-      const matmul = flat?.is('Flatten', 'Reshape') ? flat.input(0)?.producer : undefined;
-      if (!flat || !matmul?.is('MatMul') || matmul.constant(1)?.dims.length !== 2) continue;
-      if (typeof batchNormOf(norm, model.opset) === 'string') continue;
-      const labels = [matmul.label, flat.label];
-      const { rank } = facts.of(matmul.input(0));
-      const reason =
-        neededElsewhere(matmul, flat) ??
-        neededElsewhere(flat, norm) ??
-        joinsMore(flat, rank, matmul.constant(1)!.dims[1]!);
-      if (reason === undefined) {
-        flattenBefore(matmul, flat, rank!);
-        context.applied(labels, labels[0]);
-        changed = true;
-      } else context.refused(labels[0]!, reason);
-    }
-    return changed;
+export const flatMatmul = rulePass(
+  'flat-matmul',
+  'what flattens the result of a MatMul for a BatchNormalization flattens its input instead',
+  (norm, { opset, facts }) => {
+    const flat = norm.is('BatchNormalization') ? norm.input(0)?.producer : undefined;
+    const matmul = flat?.is('Flatten', 'Reshape') ? flat.input(0)?.producer : undefined;
+    if (!flat || !matmul?.is('MatMul') || matmul.constant(1)?.dims.length !== 2) return undefined;
+    if (typeof batchNormOf(norm, opset) === 'string') return undefined;
+    const { rank } = facts.of(matmul.input(0));
+    const obstacle = (): string | undefined =>
+      neededElsewhere(matmul, flat) ??
+      neededElsewhere(flat, norm) ??
+      joinsMore(flat, rank, matmul.constant(1)!.dims[1]!);
+    const apply = (): string | undefined => obstacle() ?? flattenBefore(matmul, flat, rank!);
+    return { nodes: [matmul, flat], about: matmul, apply };
   },
-};
+);
 
 /** Why `flat` does something else than to join all axes but that of the columns, into rows; undefined when it does that. */
 function joinsMore(flat: Node, rank: number | undefined, columns: number): string | undefined {
@@ -100,7 +82,7 @@ function joinsMore(flat: Node, rank: number | undefined, columns: number): strin
 }
 
 /** The result of `flat` keeps its name: it is the product from now on. */
-function flattenBefore(matmul: Node, flat: Node, rank: number): void {
+function flattenBefore(matmul: Node, flat: Node, rank: number): undefined {
   const graph = matmul.graph!;
   const [x, product, rows] = [matmul.input(0)!, matmul.output()!, flat.output()!];
   const before = graph.makeNode('Flatten', [x], { name: flat.name, outputs: [`${x.name}_rows`] });
@@ -118,23 +100,18 @@ function flattenBefore(matmul: Node, flat: Node, rank: number): void {
  * broadcast is written out, one value per column. Integer kernels, and what multiplies weights in blocks, know neither factors nor
  * other shapes.
  */
-
-export const gemmConstants: Pass = {
-  name: 'gemm-constants',
-  summary: 'alpha and beta of a Gemm are multiplied into its constants, and its bias gets one value per column',
-  run(model, { applied, refused }) {
-    let changed = false;
-    for (const node of model.allNodes()) {
-      if (!node.is('Gemm') || model.opset < 7) continue;
-      const results = [foldAlpha(node), foldBias(node)];
-      for (const result of results) if (typeof result === 'string') refused(node.label, result);
-      if (!results.includes(true)) continue;
-      applied([node.label], node.label);
-      changed = true;
-    }
-    return changed;
+export const gemmConstants = nodePass(
+  'gemm-constants',
+  'alpha and beta of a Gemm are multiplied into its constants, and its bias gets one value per column',
+  (node, { opset }, { applied, refused }) => {
+    if (!node.is('Gemm') || opset < 7) return false;
+    const results = [foldAlpha(node), foldBias(node)];
+    for (const result of results) if (typeof result === 'string') refused(node.label, result);
+    if (!results.includes(true)) return false;
+    applied([node.label], node.label);
+    return true;
   },
-};
+);
 
 /** True when something was changed; else the reason why it was not, or undefined: there was nothing to do. */
 type Outcome = true | string | undefined;

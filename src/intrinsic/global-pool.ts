@@ -1,13 +1,13 @@
+/** Averages over the whole plane, written as AveragePool or ReduceMean, become GlobalAveragePool. */
+import type { Node } from '../graph/node.ts';
+import { rulePass, type Pass } from './pass.ts';
+import { createPlanes } from './plane.ts';
+
 /**
  * An AveragePool whose window is the whole plane is GlobalAveragePool. onnxruntime's integer kernel of that one is faster than the way
  * to float and back (1.13 times, 64 to 512 channels), as its integer AveragePool with smaller windows is not. Only where the size of the
  * plane follows from what is declared: what a trace shows holds for the sizes that were traced.
  */
-import type { Node } from '../graph/node.ts';
-import { createFacts } from '../graph/facts.ts';
-import type { Pass } from './pass.ts';
-import { createPlanes } from './plane.ts';
-
 export const globalPool: Pass = {
   name: 'global-pool',
   summary: 'AveragePool over the whole plane becomes GlobalAveragePool',
@@ -39,37 +39,25 @@ function coversPlane(node: Node, plane: readonly number[] | undefined): boolean 
  * ReduceMean over the two spatial axes of an image is GlobalAveragePool, which has an int8 kernel. Without keepdims it
  * is a pool and a Reshape: as many nodes as before only where a Reshape or Flatten follows anyway.
  */
-
-export const reduceMeanToPool: Pass = {
-  name: 'reduce-mean-to-pool',
-  summary: 'ReduceMean over height and width becomes GlobalAveragePool',
-  run(model, context) {
-    const facts = createFacts();
-    let changed = false;
-    for (const node of model.allNodes()) {
-      if (!node.is('ReduceMean')) continue;
-      const { rank, type } = facts.of(node.input(0));
-      const axes = axesOf(node, rank)?.join();
-      // Other reductions have nothing in common with a pool.
-      if (rank === undefined ? axes !== '2,3' && axes !== '-2,-1' : rank !== 4 || axes !== '2,3') continue;
-      const label = node.label;
-      if (rank === undefined) context.refused(label, `the rank of '${node.input(0)!.name}' is not known`);
-      else if (type !== 'float32' && type !== 'float16')
-        context.refused(label, `its element type is ${type ?? 'not known'}`);
-      else if (node.int('keepdims', 1) === 0 && !reshapedNext(node)) {
-        context.refused(
-          label,
-          'it drops the axes (keepdims = 0): a pool would need one more node to reshape its result',
-        );
-      } else {
-        toPool(node);
-        context.applied([label], label);
-        changed = true;
-      }
-    }
-    return changed;
+export const reduceMeanToPool = rulePass(
+  'reduce-mean-to-pool',
+  'ReduceMean over height and width becomes GlobalAveragePool',
+  (node, { facts }) => {
+    if (!node.is('ReduceMean')) return undefined;
+    const { rank, type } = facts.of(node.input(0));
+    const axes = axesOf(node, rank)?.join();
+    // Other reductions have nothing in common with a pool.
+    if (rank === undefined ? axes !== '2,3' && axes !== '-2,-1' : rank !== 4 || axes !== '2,3') return undefined;
+    const apply = (): string | undefined => {
+      if (rank === undefined) return `the rank of '${node.input(0)!.name}' is not known`;
+      if (type !== 'float32' && type !== 'float16') return `its element type is ${type ?? 'not known'}`;
+      if (node.int('keepdims', 1) === 0 && !reshapedNext(node))
+        return 'it drops the axes (keepdims = 0): a pool would need one more node to reshape its result';
+      return toPool(node);
+    };
+    return { nodes: [node], apply };
   },
-};
+);
 
 /** Constant axes, ascending and not negative; an attribute before opset 18, an input since. */
 function axesOf(node: Node, rank: number | undefined): number[] | undefined {
@@ -85,7 +73,7 @@ function reshapedNext(node: Node): boolean {
   return reader.is('Reshape') || (reader.is('Flatten') && reader.int('axis', 1) >= 0);
 }
 
-function toPool(node: Node): void {
+function toPool(node: Node): undefined {
   const output = node.output()!;
   if (node.int('keepdims', 1) === 0 && output.info) {
     const elemType = output.info.type?.tensorType?.elemType ?? 0;

@@ -5,8 +5,7 @@
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { specOf } from '../ops/index.ts';
-import { createFacts, type Facts } from '../graph/facts.ts';
-import type { Pass } from './pass.ts';
+import type { Facts } from '../graph/facts.ts';
 import {
   become,
   exposed,
@@ -15,24 +14,21 @@ import {
   operandsOf,
   otherOperand,
   polynomialOf,
-  rewriteEach,
+  patternPass,
   scalarOf,
   unfit,
   type Polynomial,
   type Rewrite,
 } from './pattern.ts';
 
-export const hardSwish: Pass = {
-  name: 'hard-swish',
-  summary: 'x · Clip(x + 3, 0, 6) / 6 becomes HardSwish, and without the factor x HardSigmoid',
-  run(model, context) {
-    const facts = createFacts();
-    return rewriteEach(model, context, (node) => {
-      if (node.is('HardSigmoid')) return model.opset < 14 ? undefined : fromHardSigmoid(node, facts);
-      return fromClip(node, model.opset, facts);
-    });
+export const hardSwish = patternPass(
+  'hard-swish',
+  'x · Clip(x + 3, 0, 6) / 6 becomes HardSwish, and without the factor x HardSigmoid',
+  (node, { opset, facts }) => {
+    if (node.is('HardSigmoid')) return opset < 14 ? undefined : fromHardSigmoid(node, facts);
+    return fromClip(node, opset, facts);
   },
-};
+);
 
 function isSwish(alpha: number, beta: number): boolean {
   return near(alpha, 1 / 6) && near(beta, 0.5);

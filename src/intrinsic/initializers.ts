@@ -1,14 +1,15 @@
+/** Every constant becomes an initializer that no caller can override. */
+import type { Node } from '../graph/node.ts';
+import { dataType, type DataTypeName, type TypedArray } from '../onnx/data-types.ts';
+import { Tensor } from '../onnx/tensor.ts';
+import { makeConstant } from './edit.ts';
+import { rulePass, type Pass } from './pass.ts';
+
 /**
  * Files of IR 3, and many later ones, list every weight among the graph inputs as well, which makes it a default that a
  * caller may override. Nobody overrides a weight: the entry among the inputs is dropped and the weight becomes a
  * constant.
  */
-import type { Node } from '../graph/node.ts';
-import { dataType, type DataTypeName, type TypedArray } from '../onnx/data-types.ts';
-import { Tensor } from '../onnx/tensor.ts';
-import { makeConstant } from './edit.ts';
-import type { Pass } from './pass.ts';
-
 export const constantInputs: Pass = {
   name: 'constant-inputs',
   summary: 'weights that are also listed as model inputs become constants',
@@ -28,28 +29,12 @@ export const constantInputs: Pass = {
 };
 
 /** Constant nodes become initializers, the one form of constant that later passes and the quantizer look for. */
-
-export const constantNodes: Pass = {
-  name: 'constant-nodes',
-  summary: 'Constant nodes become initializers',
-  run(model, context) {
-    let changed = false;
-    for (const node of model.allNodes()) {
-      const value = node.output();
-      if (!node.is('Constant') || !value) continue;
-      const label = node.label;
-      const content = contentOf(node, value.name);
-      if (typeof content === 'string') {
-        context.refused(label, content);
-        continue;
-      }
-      makeConstant(value, content);
-      context.applied([label]);
-      changed = true;
-    }
-    return changed;
-  },
-};
+export const constantNodes = rulePass('constant-nodes', 'Constant nodes become initializers', (node) => {
+  const value = node.output();
+  if (!node.is('Constant') || !value) return undefined;
+  const content = contentOf(node, value.name);
+  return { nodes: [node], apply: () => (typeof content === 'string' ? content : makeConstant(value, content)) };
+});
 
 /**
  * The tensor, or the reason why there is none. Scalar and list attributes: Constant-12 of the operator specification.

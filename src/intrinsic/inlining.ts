@@ -1,7 +1,5 @@
 /**
- * Model-local functions are opaque to fusions and quantizers. One that holds something to fuse or to quantize (weights to
- * multiply, or a BatchNormalization, in itself or in a function it calls) is inlined where it is called; any other stays
- * a function.
+ * What stands in a function or in a branch moves into the graph: calls of model functions, and Ifs whose condition is constant.
  */
 import type { Graph } from '../graph/graph.ts';
 import { separateNodeNames } from '../graph/names.ts';
@@ -15,6 +13,11 @@ import { normalDomain, type Model } from '../graph/model.ts';
 import type { FunctionProto, GraphProto, NodeProto } from '../onnx/messages.ts';
 import { weightedTypes } from '../ops/index.ts';
 
+/**
+ * Model-local functions are opaque to fusions and quantizers. One that holds something to fuse or to quantize (weights to
+ * multiply, or a BatchNormalization, in itself or in a function it calls) is inlined where it is called; any other stays
+ * a function.
+ */
 export const inlineFunctions: Pass = {
   name: 'inline-functions',
   summary: 'calls of model functions that hold something to fuse or quantize become their nodes',
@@ -145,7 +148,6 @@ function importOpsets(model: Model, callee: FunctionProto): string | undefined {
  * An If whose condition is constant always takes the same branch: the nodes and constants of that branch move to the place
  * of the If, and the other branch goes. Results keep the names they have outside; names from inside are made unique.
  */
-
 export const constantIf: Pass = {
   name: 'constant-if',
   summary: 'an If with a constant condition is replaced by the branch that it takes',

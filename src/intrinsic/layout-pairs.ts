@@ -1,47 +1,42 @@
 /**
- * Two nodes in a row that only lay elements out anew are one, or none: Transpose twice, Reshape of what was reshaped,
- * Squeeze and Unsqueeze of the same axes, Slice along one axis and then along another (x[:, :, ::2, ::2] as exporters write
- * it).
+ * Two nodes in a row that move elements and cancel or join: layout operators right behind one another, and a Slice of a Concat.
  */
-import { createFacts, type Facts } from '../graph/facts.ts';
+import type { Facts } from '../graph/facts.ts';
 import type { Node } from '../graph/node.ts';
 import { integersOf } from '../graph/shapes/size.ts';
 import { axisOf } from '../graph/shapes/rule.ts';
 import type { Value } from '../graph/value.ts';
 import { removeCopy, neededElsewhere, setConstant } from './edit.ts';
-import type { Pass } from './pass.ts';
+import { nodePass } from './pass.ts';
 
-export const layoutPairs: Pass = {
-  name: 'layout-pairs',
-  summary: 'Transpose, Reshape, Squeeze, Unsqueeze and Slice right behind one another become one, or vanish',
-  run(model, context) {
-    const facts = createFacts();
-    let changed = false;
-    for (const second of model.allNodes()) {
-      const first = second.input(0)?.producer;
-      const x = first?.input(0);
-      if (!first || !x) continue;
-      const outcome = pairOf(first, second, facts);
-      if (outcome === undefined) continue;
-      const labels = [first.label, second.label] as const;
-      if (outcome === 'inverse') {
-        if (removeCopy(second, x, context)) changed = true;
-        continue;
-      }
-      const reason = typeof outcome === 'string' ? outcome : neededElsewhere(first, second);
-      if (typeof outcome === 'string' || reason !== undefined) {
-        context.refused(labels[1], reason!);
-        continue;
-      }
-      outcome();
-      second.setInput(0, x);
-      first.graph!.remove(first);
-      context.applied(labels, labels[1]);
-      changed = true;
+/**
+ * Two nodes in a row that only lay elements out anew are one, or none: Transpose twice, Reshape of what was reshaped,
+ * Squeeze and Unsqueeze of the same axes, Slice along one axis and then along another (x[:, :, ::2, ::2] as exporters write
+ * it).
+ */
+export const layoutPairs = nodePass(
+  'layout-pairs',
+  'Transpose, Reshape, Squeeze, Unsqueeze and Slice right behind one another become one, or vanish',
+  (second, { facts }, context) => {
+    const first = second.input(0)?.producer;
+    const x = first?.input(0);
+    if (!first || !x) return false;
+    const outcome = pairOf(first, second, facts);
+    if (outcome === undefined) return false;
+    if (outcome === 'inverse') return removeCopy(second, x, context);
+    const labels = [first.label, second.label] as const;
+    const reason = typeof outcome === 'string' ? outcome : neededElsewhere(first, second);
+    if (typeof outcome === 'string' || reason !== undefined) {
+      context.refused(labels[1], reason!);
+      return false;
     }
-    return changed;
+    outcome();
+    second.setInput(0, x);
+    first.graph!.remove(first);
+    context.applied(labels, labels[1]);
+    return true;
   },
-};
+);
 
 /** The two undo one another; or how to let the second do the work of both; or why it cannot; or no such pair. */
 type Outcome = 'inverse' | (() => void) | string | undefined;
@@ -148,20 +143,14 @@ function cutsOf(node: Node, rank: number | undefined): Cuts | undefined {
  * Slice of a Concat that takes one of its parts as a whole: the part itself. Detection heads join centers and sizes to boxes,
  * and take them apart again for the corners.
  */
-
-export const sliceConcat: Pass = {
-  name: 'slice-concat',
-  summary: 'a Slice that takes one whole part of a Concat is that part',
-  run(model, context) {
-    const facts = createFacts();
-    let changed = false;
-    for (const node of model.allNodes()) {
-      const part = node.is('Slice') && partOf(node, facts);
-      if (part && removeCopy(node, part, context)) changed = true;
-    }
-    return changed;
+export const sliceConcat = nodePass(
+  'slice-concat',
+  'a Slice that takes one whole part of a Concat is that part',
+  (node, { facts }, context) => {
+    const part = node.is('Slice') && partOf(node, facts);
+    return part ? removeCopy(node, part, context) : false;
   },
-};
+);
 
 function partOf(slice: Node, facts: Facts): Value | undefined {
   const concat = slice.input(0)?.producer;

@@ -1,29 +1,25 @@
+/** Nodes whose result is one of their inputs are removed. */
+import type { Node } from '../graph/node.ts';
+import { dataTypeOfCode } from '../onnx/data-types.ts';
+import { removeCopy, doubles, isFloatType } from './edit.ts';
+import type { Facts } from '../graph/facts.ts';
+import { nodePass } from './pass.ts';
+import { type Size, integersOf } from '../graph/shapes/size.ts';
+import type { Value } from '../graph/value.ts';
+
 /**
  * Nodes that could change a tensor but are set up not to: Reshape to the shape it has, Transpose without a permutation,
  * Add of 0. Only where declared shapes, ranks and constants leave no doubt; anything else is not worth a word.
  */
-import type { Node } from '../graph/node.ts';
-import { dataTypeOfCode } from '../onnx/data-types.ts';
-import { removeCopy, doubles, isFloatType } from './edit.ts';
-import { createFacts, type Facts } from '../graph/facts.ts';
-import type { Pass } from './pass.ts';
-import { type Size, integersOf } from '../graph/shapes/size.ts';
-import type { Value } from '../graph/value.ts';
-
-export const noOps: Pass = {
-  name: 'no-ops',
-  summary: 'Reshape, Transpose, Slice, Pad, Expand, Add of 0 and the like are removed where they change nothing',
-  run(model, context) {
-    const facts = createFacts();
-    let changed = false;
-    for (const node of model.allNodes()) {
-      const rule = node.domain === '' ? rules.get(node.opType) : undefined;
-      const same = node.output() && rule?.(node, facts, model.opset);
-      if (same && removeCopy(node, same, context)) changed = true;
-    }
-    return changed;
+export const noOps = nodePass(
+  'no-ops',
+  'Reshape, Transpose, Slice, Pad, Expand, Add of 0 and the like are removed where they change nothing',
+  (node, { opset, facts }, context) => {
+    const rule = node.domain === '' ? rules.get(node.opType) : undefined;
+    const same = node.output() && rule?.(node, facts, opset);
+    return same ? removeCopy(node, same, context) : false;
   },
-};
+);
 
 /** The input that the result always equals, in shape and content. */
 type Rule = (node: Node, facts: Facts, opset: number) => Value | undefined;
@@ -135,29 +131,17 @@ const rules = new Map<string, Rule>([
 /**
  * Nodes that hand their input on unchanged: Identity, Dropout outside training, Cast to the type a value has already.
  */
-
-export const identity: Pass = {
-  name: 'identity',
-  summary: 'Identity, inference-mode Dropout and Cast to the same type are removed',
-  run(model, context) {
-    const facts = createFacts();
-    let changed = false;
-    for (const node of model.allNodes()) {
-      const input = node.input(0);
-      const output = node.output();
-      if (!input || !output) continue;
-      const verdict = node.is('Dropout') ? dropout(node, model.opset) : isCopy(node, facts);
-      if (verdict === false) continue;
-      const label = node.label;
-      if (verdict !== true) {
-        context.refused(label, verdict);
-        continue;
-      }
-      if (removeCopy(node, input, context)) changed = true;
-    }
-    return changed;
+export const identity = nodePass(
+  'identity',
+  'Identity, inference-mode Dropout and Cast to the same type are removed',
+  (node, { opset, facts }, context) => {
+    const input = node.input(0);
+    if (!input || !node.output()) return false;
+    const verdict = node.is('Dropout') ? dropout(node, opset) : isCopy(node, facts);
+    if (typeof verdict === 'string') context.refused(node.label, verdict);
+    return verdict === true && removeCopy(node, input, context);
   },
-};
+);
 
 function isCopy(node: Node, facts: Facts): boolean {
   if (node.is('Identity')) return true;

@@ -1,25 +1,25 @@
 /**
- * LayerNormalization from ReduceMean → Sub → square → ReduceMean → Add → Sqrt → Div (→ Mul → Add). With m the mean and s
- * the standard deviation of a row, kernel and formula differ by at most 2^-20 · (1 + |m|/s) of the largest result.
+ * Normalizations that are written out with primitive operators become LayerNormalization, RMSNormalization or InstanceNormalization. How the
+ * primitive form is recognized is in normalization-pattern.ts.
  */
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
-import { createFacts, type Facts } from '../graph/facts.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import { affineBehind, centeredBy, lastAxes, rootMeanSquareOf, normalize, axesOf } from './normalization-pattern.ts';
-import type { Pass } from './pass.ts';
-import { become, exposed, rewriteEach, unfit, type Rewrite, type NeedsOpset } from './pattern.ts';
+import type { Surroundings } from './pass.ts';
+import { become, exposed, patternPass, unfit, type Rewrite, type NeedsOpset } from './pattern.ts';
 
-export const layerNorm: Pass = {
-  name: 'layer-norm',
-  summary: 'mean, variance and quotient over the last axes become LayerNormalization (from opset 17 on)',
-  run(model, context) {
-    const facts = createFacts();
-    return rewriteEach(model, context, (node) => attemptLayerNorm(node, model.opset, facts));
-  },
-};
+/**
+ * LayerNormalization from ReduceMean → Sub → square → ReduceMean → Add → Sqrt → Div (→ Mul → Add). With m the mean and s
+ * the standard deviation of a row, kernel and formula differ by at most 2^-20 · (1 + |m|/s) of the largest result.
+ */
+export const layerNorm = patternPass(
+  'layer-norm',
+  'mean, variance and quotient over the last axes become LayerNormalization (from opset 17 on)',
+  matchLayerNorm,
+);
 
-function attemptLayerNorm(quotient: Node, opset: number, facts: Facts): Rewrite | NeedsOpset | string | undefined {
+function matchLayerNorm(quotient: Node, { opset, facts }: Surroundings): Rewrite | NeedsOpset | string | undefined {
   const core = rootMeanSquareOf(quotient);
   const found = core && centeredBy(core.value);
   if (!core || !found) return undefined;
@@ -46,17 +46,13 @@ function attemptLayerNorm(quotient: Node, opset: number, facts: Facts): Rewrite 
  * RMSNormalization from square → ReduceMean → Add → Sqrt → Div (→ Mul): as layer-norm, without the mean. Kernel and
  * formula differ by at most 2^-20 of the largest result.
  */
+export const rmsNorm = patternPass(
+  'rms-norm',
+  'the quotient by the root mean square over the last axes becomes RMSNormalization (from opset 23 on)',
+  matchRmsNorm,
+);
 
-export const rmsNorm: Pass = {
-  name: 'rms-norm',
-  summary: 'the quotient by the root mean square over the last axes becomes RMSNormalization (from opset 23 on)',
-  run(model, context) {
-    const facts = createFacts();
-    return rewriteEach(model, context, (node) => attemptRmsNorm(node, model.opset, facts));
-  },
-};
-
-function attemptRmsNorm(quotient: Node, opset: number, facts: Facts): Rewrite | NeedsOpset | string | undefined {
+function matchRmsNorm(quotient: Node, { opset, facts }: Surroundings): Rewrite | NeedsOpset | string | undefined {
   const core = rootMeanSquareOf(quotient);
   if (!core || centeredBy(core.value)) return undefined;
   const x = core.value;
@@ -78,17 +74,13 @@ function attemptRmsNorm(quotient: Node, opset: number, facts: Facts): Rewrite | 
  * GroupNorm, between two Reshapes, and InstanceNorm are when they are written out. What scales by channel stays behind it. Where
  * the normalized axes have a scale of their own, or are the last one only and of known length, it is a LayerNormalization.
  */
+export const instanceNorm = patternPass(
+  'instance-norm',
+  'mean, variance and quotient over all axes behind the channels become InstanceNormalization',
+  matchInstanceNorm,
+);
 
-export const instanceNorm: Pass = {
-  name: 'instance-norm',
-  summary: 'mean, variance and quotient over all axes behind the channels become InstanceNormalization',
-  run(model, context) {
-    const facts = createFacts();
-    return rewriteEach(model, context, (node) => attemptInstanceNorm(node, facts));
-  },
-};
-
-function attemptInstanceNorm(quotient: Node, facts: Facts): Rewrite | undefined {
+function matchInstanceNorm(quotient: Node, { facts }: Surroundings): Rewrite | undefined {
   const core = rootMeanSquareOf(quotient);
   const center = core && centeredBy(core.value);
   if (!core || !center) return undefined;

@@ -4,25 +4,19 @@
  */
 import type { Node } from '../graph/node.ts';
 import { doubles, handOver } from './edit.ts';
-import { createFacts, type Facts } from '../graph/facts.ts';
-import type { Pass } from './pass.ts';
+import type { Facts } from '../graph/facts.ts';
+import { nodePass } from './pass.ts';
 import { integersOf } from '../graph/shapes/size.ts';
 
-export const padFold: Pass = {
-  name: 'pad-fold',
-  summary: 'Pad is folded into the padding of the Conv, AveragePool or MaxPool behind it where that is exact',
-  run(model, context) {
-    const facts = createFacts();
-    let changed = false;
-    for (const node of model.allNodes()) {
-      if (!node.is('Pad')) continue;
-      const accepts = (reader: Node): boolean => reader.is('Conv', 'AveragePool', 'MaxPool');
-      const into = (readers: readonly Node[]): string | undefined => fold(node, readers, model.opset, facts);
-      if (handOver(node, accepts, into, context)) changed = true;
-    }
-    return changed;
+export const padFold = nodePass(
+  'pad-fold',
+  'Pad is folded into the padding of the Conv, AveragePool or MaxPool behind it where that is exact',
+  (pad, { opset, facts }, context) => {
+    if (!pad.is('Pad')) return false;
+    const accepts = (reader: Node): boolean => reader.is('Conv', 'AveragePool', 'MaxPool');
+    return handOver(pad, accepts, (readers) => fold(pad, readers, opset, facts), context);
   },
-};
+);
 
 /** What stands around each axis of space. */
 interface Border {

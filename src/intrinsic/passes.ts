@@ -1,4 +1,4 @@
-/** The fusions in the order in which a round runs them. A new fusion is one file and one line here. */
+/** The fusions in the order in which a round runs them. A new fusion is one `Pass`, in a file of its own or of its family, and one line here. */
 import { affineFold, affinePairs } from './affine-folding.ts';
 import { batchFirst } from './batch-first.ts';
 import { bnConv, convBn, loneBn } from './batch-norm-folding.ts';

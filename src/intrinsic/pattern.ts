@@ -2,11 +2,10 @@
  * How fusions recognize an operator in its primitive form. Arithmetic with scalar constants is compared as a polynomial, so
  * that it is found whatever the order of its operands and the place of its constants; see polynomialOf.
  */
-import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import type { Facts } from '../graph/facts.ts';
-import type { PassContext } from './pass.ts';
+import { nodePass, type Pass, type Surroundings } from './pass.ts';
 
 /** A rewrite that is possible. */
 export interface Rewrite {
@@ -25,26 +24,25 @@ export interface NeedsOpset {
 }
 
 /**
- * Tries a rewrite at every node. `attempt` returns undefined where the pattern does not begin, and the reason where it
- * almost matches.
+ * A pass that looks for a pattern at every node. `match` returns undefined where the pattern does not begin, and the reason where it
+ * almost matches. Nodes that only the pattern read leave the graph.
  */
-export function rewriteEach(
-  model: Model,
-  context: PassContext,
-  attempt: (node: Node) => Rewrite | NeedsOpset | string | undefined,
-): boolean {
-  let changed = false;
-  for (const node of model.allNodes()) {
-    const found = attempt(node);
-    if (found === undefined) continue;
+export function patternPass(
+  name: string,
+  summary: string,
+  match: (node: Node, around: Surroundings) => Rewrite | NeedsOpset | string | undefined,
+): Pass {
+  return nodePass(name, summary, (node, around, { applied, refused }) => {
+    const found = match(node, around);
+    if (found === undefined) return false;
     if (typeof found === 'string') {
-      context.refused(node.label, found);
-      continue;
+      refused(node.label, found);
+      return false;
     }
     if ('opset' in found) {
       const { opType, opset } = found;
-      context.refused(node.label, `${opType} needs opset ${opset}, the model is opset ${model.opset}`, opset);
-      continue;
+      refused(node.label, `${opType} needs opset ${opset}, the model is opset ${around.opset}`, opset);
+      return false;
     }
     const order = inOrder(found);
     const labels = order.map((each) => each.label);
@@ -52,10 +50,9 @@ export function rewriteEach(
     for (const each of order.reverse()) {
       if (each !== found.root && each.outputs.every((value) => !value?.useCount)) each.graph?.remove(each);
     }
-    context.applied(labels, found.root.label);
-    changed = true;
-  }
-  return changed;
+    applied(labels, found.root.label);
+    return true;
+  });
 }
 
 /** The nodes of a rewrite, each behind those that it reads. */

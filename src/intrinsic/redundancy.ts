@@ -1,7 +1,4 @@
-/**
- * The same operator of the same inputs, computed twice: once is enough. Exporters write a Slice, a Shape or an anchor's width
- * wherever it is read. Behind the fusions, so that no operator loses a reader of its own that it can be fused with.
- */
+/** Redundant nodes: common subexpressions are computed once, dead code goes. */
 import { removeDead } from '../graph/walk.ts';
 import type { Pass } from './pass.ts';
 import type { Attribute } from '../graph/attribute.ts';
@@ -11,6 +8,10 @@ import type { Value } from '../graph/value.ts';
 import { longestVector } from '../graph/shapes/size.ts';
 import { isRandom } from '../ops/index.ts';
 
+/**
+ * The same operator of the same inputs, computed twice: once is enough. Exporters write a Slice, a Shape or an anchor's width
+ * wherever it is read. Behind the fusions, so that no operator loses a reader of its own that it can be fused with.
+ */
 export const common: Pass = {
   name: 'common',
   summary: 'what is computed twice from the same values is computed once',
@@ -78,7 +79,6 @@ function textOf(attribute: Attribute, number: (of: object) => number): string {
 }
 
 /** Nodes whose results nobody reads, and constants that lost their readers, leave the model. */
-
 export const deadCode: Pass = {
   name: 'dead-code',
   summary: 'nodes and constants that nothing reads are removed',

@@ -7,25 +7,13 @@ import { bypass } from '../graph/rewrite.ts';
 import type { Value } from '../graph/value.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import { absorb, doubles, isFloatType } from './edit.ts';
-import type { Pass } from './pass.ts';
+import { rulePass } from './pass.ts';
 
-export const reluClip: Pass = {
-  name: 'relu-clip',
-  summary: 'consecutive Relu and Clip become one',
-  run(model, context) {
-    let changed = false;
-    for (const second of model.allNodes()) {
-      const first = second.input(0)?.producer;
-      if (!first?.is('Relu', 'Clip') || !second.is('Relu', 'Clip')) continue;
-      const labels = [first.label, second.label] as const;
-      const reason = merge(first, second, model.opset);
-      if (reason === undefined) context.applied(labels, first.graph ? labels[0] : labels[1]);
-      else context.refused(labels[1], reason);
-      changed ||= reason === undefined;
-    }
-    return changed;
-  },
-};
+export const reluClip = rulePass('relu-clip', 'consecutive Relu and Clip become one', (second, { opset }) => {
+  const first = second.input(0)?.producer;
+  if (!first?.is('Relu', 'Clip') || !second.is('Relu', 'Clip')) return undefined;
+  return { nodes: [first, second], apply: () => merge(first, second, opset) };
+});
 
 /** A limit, with the constant that holds it; no constant for the 0 of Relu, for attributes and for absent limits. */
 interface Limit {

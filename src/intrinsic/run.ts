@@ -1,6 +1,7 @@
 /**
  * Runs the fusions to a fixed point. Every round runs every pass, so in the last round, which changes nothing, each
  * pass has judged the final graph: its refusals are exactly the ones that still hold.
+ * A fusion computes in float64 and rounds once. What is not fused for a reason a user may ask about is returned as data, not thrown.
  */
 import { intrinsicErrors } from '../errors/graph.ts';
 import type { Executor, Model } from '../graph/model.ts';

@@ -3,29 +3,23 @@
  * input gets a constant target: Reshape(x, Concat(Gather(Shape(x), 0), -1)) is Reshape(x, [0, -1]). What computed it
  * dies.
  */
-import { createFacts, type Facts } from '../graph/facts.ts';
+import type { Facts } from '../graph/facts.ts';
 import type { Node } from '../graph/node.ts';
 import type { Size, Vector } from '../graph/shapes/size.ts';
 import { isAxisSize, vectorRules } from '../graph/shapes/vector.ts';
 import type { DataTypeName, TypedArray } from '../onnx/data-types.ts';
 import { Tensor } from '../onnx/tensor.ts';
 import { makeConstant, removeCopy, setConstant } from './edit.ts';
-import type { Pass, PassContext } from './pass.ts';
+import { nodePass, type PassContext } from './pass.ts';
 
-export const shapeFolding: Pass = {
-  name: 'shape-folding',
-  summary:
-    'shape arithmetic with a known result becomes constant, in Reshape also when only axes of its input are copied',
-  run(model, context) {
-    const facts = createFacts();
-    let changed = false;
-    for (const node of model.allNodes()) {
-      const folded = node.is('Reshape') && node.input(1)?.producer ? reshape(node, facts, context) : false;
-      if (folded || fold(node, facts, context)) changed = true;
-    }
-    return changed;
+export const shapeFolding = nodePass(
+  'shape-folding',
+  'shape arithmetic with a known result becomes constant, in Reshape also when only axes of its input are copied',
+  (node, { facts }, context) => {
+    const folded = node.is('Reshape') && node.input(1)?.producer ? reshape(node, facts, context) : false;
+    return folded || fold(node, facts, context);
   },
-};
+);
 
 /** The result, if it is known, or the input that has the same elements. */
 function fold(node: Node, facts: Facts, context: PassContext): boolean {

@@ -2,6 +2,8 @@
  * Upgrades a model to a later version of the default operator set, in place: the main graph, the bodies of its control flow
  * and its functions. Every change of an operator on the way is either known to leave nodes alone, or carried out by an
  * adapter, or refused by name. Other domains pass through untouched.
+ * A change of meaning needs an adapter, a mere widening of types needs none. How far a model goes is found by fusing
+ * (pipeline/upgrade.ts).
  */
 import type { QdqError } from '../errors/qdq-error.ts';
 import { opsetErrors } from '../errors/graph.ts';

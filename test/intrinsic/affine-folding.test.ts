@@ -336,8 +336,6 @@ it('leaves the constant of a Gelu in primitive form where it is', async () => {
   expect(log.refused.map(({ reason }) => reason)).toContain('Gelu needs opset 20, the model is opset 17');
 });
 
-type PairOperator = 'Add' | 'Sub' | 'Mul' | 'Div';
-
 /** 0.5 to 1.5 and either sign. */
 const pairFactors = (seed: number, dims: readonly number[]): Constant =>
   f32(
@@ -351,8 +349,8 @@ const pairFactors = (seed: number, dims: readonly number[]): Constant =>
   );
 
 const pairShapes = fc.constantFrom([], [1], [3], [2, 1], [2, 3], [1, 1, 3]);
-const step = (ops: PairOperator[]) => fc.record({ op: fc.constantFrom(...ops), first: fc.boolean(), dims: pairShapes });
-const chain = (ops: PairOperator[]) => fc.array(step(ops), { minLength: 2, maxLength: 4 });
+const step = (ops: Operator[]) => fc.record({ op: fc.constantFrom(...ops), first: fc.boolean(), dims: pairShapes });
+const chain = (ops: Operator[]) => fc.array(step(ops), { minLength: 2, maxLength: 4 });
 
 describe('affine-pairs', () => {
   it('merges sums with sums and products with products, in either order, of any shapes', async () => {

@@ -2,6 +2,8 @@
  * A model in float16, bfloat16 or float64 → the same model in float32, which is what integer kernels, calibration and training
  * read. Inputs and outputs keep their types, with a Cast at the border. Bodies of If, Loop and Scan and local functions
  * are widened with the rest; operators of domains that nobody knows keep the types they were written for.
+ * This happens before anything is upgraded or fused. Large constants are converted when they are read, and go back to their very bytes
+ * where a form writes float16 (onnx/widened.ts); training takes the Casts away (ports.ts).
  */
 import { isKnownDomain, type Model } from '../../graph/model.ts';
 import { valueTypes } from '../../graph/element-types.ts';
