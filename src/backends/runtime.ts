@@ -58,7 +58,7 @@ export function toInfo(metadata: Ort.InferenceSession.ValueMetadata): InputInfo 
   };
 }
 
-/** A tensor of onnxruntime on the same memory. Texts, which are numbers of a table in ours (onnx/texts.ts), are written out. */
+/** A tensor of onnxruntime on the same memory. Texts, which are numbers of a table in ours (onnx/strings.ts), are written out. */
 export function toOrt(ort: typeof Ort, { type, data, dims }: TensorValue): Ort.Tensor {
   if (type === 'string') return new ort.Tensor('string', textsOf(data), dims);
   const bytes = type === 'bool' ? new Uint8Array(data.buffer, data.byteOffset, data.length) : data;

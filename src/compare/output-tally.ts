@@ -165,7 +165,7 @@ const mostDifferences = 3;
 /**
  * Compares an output of texts: the names of classes, say. Texts are equal or they are not, so that the share of equal ones is all that can
  * be measured; the first that differ are kept, because a share does not tell which class became which. Elements are numbers of the table of
- * texts (`onnx/texts.ts`).
+ * texts (`onnx/strings.ts`).
  */
 export class TextTally {
   readonly #name: string;

@@ -1,6 +1,6 @@
 /**
  * The pipeline's stages. Each is a function of files, so that a command can run it alone; `quantizeModel` composes them.
- * What they take and give is in pipeline-types.ts.
+ * What they take is in settings/options.ts, what they give in results.ts.
  */
 export { calibrateModel } from './calibrate/calibrate.ts';
 export { convertModel } from './convert/convert.ts';
