@@ -5,7 +5,7 @@
 import { availableParallelism } from 'node:os';
 import { cliErrors } from '../errors/cli.ts';
 import type * as Options from './options.ts';
-import { namesOf, row, type Settings, type SettingName } from './settings.ts';
+import { namesOf, row, type DefaultedName, type SettingName } from './settings.ts';
 import type { Stage } from './stages.ts';
 
 const files = ['model', 'output'] as const;
@@ -30,10 +30,7 @@ const functions = {
 export type LibraryFunction = keyof typeof functions;
 
 /** Options that have a default, of any stage. */
-type Defaulted =
-  | { [K in SettingName]: undefined extends Settings[K]['default'] ? never : K }[SettingName]
-  | 'gates'
-  | 'threads';
+type Defaulted = DefaultedName | keyof Options.Gated | 'threads';
 
 /** Options of which the ones with a default may be left out. */
 export type Given<T> = Pick<T, Exclude<keyof T, Defaulted>> & Partial<Pick<T, Extract<keyof T, Defaulted>>>;

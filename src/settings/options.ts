@@ -61,6 +61,15 @@ interface Files {
   readonly output: string;
 }
 
+/** What a stage with a verdict takes under another name than the command line. */
+export interface Gated {
+  /**
+   * "METRIC OP VALUE"; the report says which failed, and the caller decides what that means. Where no report is asked for, gates alone
+   * make the models be compared.
+   */
+  readonly gates: ValueOf<'gate'>;
+}
+
 export interface FuseOptions extends OptionsOf<'fuse'>, Files, RunFlags {}
 
 /** `output`: the calibration state file. */
@@ -82,15 +91,15 @@ export interface ExportOptions extends Required<OptionsOf<'export'>> {
   readonly state: string;
 }
 
-export interface QuantizeOptions extends OptionsOf<'quantize'>, Files, RunFlags {}
+export interface QuantizeOptions extends OptionsOf<'quantize'>, Gated, Files, RunFlags {}
 
 export interface PrepareOptions extends OptionsOf<'prepare'>, Files, RunFlags {}
 
 /** `model`: one with fake quantizers. */
-export interface FinetuneOptions extends OptionsOf<'finetune'>, Files, RunFlags {}
+export interface FinetuneOptions extends OptionsOf<'finetune'>, Gated, Files, RunFlags {}
 
 /** `quantize --finetune`: `samples` and `batch` are those of training. */
-export interface QuantizeFinetunedOptions extends OptionsOf<'quantizeFinetuned'>, Files, RunFlags {}
+export interface QuantizeFinetunedOptions extends OptionsOf<'quantizeFinetuned'>, Gated, Files, RunFlags {}
 
 /**
  * `model`: one with fake quantizers, of `prepareModel` or `finetuneModel`, or a QDQ model of another tool. Without `data` or `reader`
@@ -98,7 +107,7 @@ export interface QuantizeFinetunedOptions extends OptionsOf<'quantizeFinetuned'>
  */
 export interface ConvertOptions extends OptionsOf<'convert'>, Files, RunFlags {}
 
-export interface CompareOptions extends OptionsOf<'compare'>, RunFlags {
+export interface CompareOptions extends OptionsOf<'compare'>, Gated, RunFlags {
   /** Paths of the float model and of the model made from it. */
   readonly float: string;
   readonly quant: string;

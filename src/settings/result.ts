@@ -50,7 +50,6 @@ export const result = {
     describe: 'fusion pass not to run (repeatable)',
     expects: 'the name of a fusion pass',
   }),
-  /** "METRIC OP VALUE"; the report says which failed, and the caller decides what that means. Where no report is asked for, gates alone make the models be compared. */
   gate: list({
     group,
     stages: [...judged, 'report'],

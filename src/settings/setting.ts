@@ -82,9 +82,9 @@ type Name = string | false;
 
 const nonEmpty = z.string().min(1);
 
-export function text<const S extends Stages, const F extends Formats = readonly [], const O extends Name = never>(
-  row: Row<S, never, F, O> & { readonly expects: string },
-): Made<string, S, undefined, F, O> {
+export function text<const S extends Stages, const O extends Name = never>(
+  row: Row<S, never, readonly [], O> & { readonly expects: string },
+): Made<string, S, undefined, readonly [], O> {
   return made({ kind: 'text', schema: nonEmpty, ...row });
 }
 

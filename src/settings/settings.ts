@@ -10,10 +10,11 @@ import { flagName, type Setting } from './setting.ts';
 import { every, type FormatName, type Stage } from './stages.ts';
 import { training } from './training.ts';
 
-/** In the order of help. */
-export const settings = { ...data, ...quantization, ...training, ...result, ...general };
+export type Settings = typeof data & typeof quantization & typeof training & typeof result & typeof general;
 
-export type Settings = typeof settings;
+/** In the order of help. Its type is named, so that published types refer to the rows and their doc comments instead of repeating the types. */
+export const settings: Settings = { ...data, ...quantization, ...training, ...result, ...general };
+
 export type SettingName = keyof Settings;
 
 export const settingNames = Object.keys(settings) as readonly SettingName[];
@@ -30,28 +31,22 @@ export type FormatSetting = {
 
 export type ValueOf<K extends SettingName> = Settings[K]['schema']['_output'];
 
+/** The doc comments of the rows come along with types that are picked from this one; with names that are mapped there would be none. */
+type AllValues = { readonly [K in keyof Settings]: ValueOf<K> };
+
+type Defaulted<N extends SettingName> = { [K in N]: undefined extends Settings[K]['default'] ? never : K }[N];
+
 /** Always there when they have a default, else left out. */
-export type Values<K extends SettingName> = {
-  readonly [P in K as undefined extends Settings[P]['default'] ? never : P]: ValueOf<P>;
-} & {
-  readonly [P in K as undefined extends Settings[P]['default'] ? P : never]?: ValueOf<P>;
-};
+export type Values<N extends SettingName> = Pick<AllValues, Defaulted<N>> &
+  Partial<Pick<AllValues, Exclude<N, Defaulted<N>>>>;
 
-/** Name of a setting in the library; never: the command line alone has it. */
-type OptionOf<K extends SettingName> = [NonNullable<Settings[K]['option']>] extends [never]
-  ? K
-  : Extract<NonNullable<Settings[K]['option']>, string>;
+/** Those that the library calls otherwise, or does not have. */
+type NotByKey = { [K in SettingName]: [NonNullable<Settings[K]['option']>] extends [never] ? never : K }[SettingName];
 
-/** The settings of a stage, by their names in the library, without what every stage says by itself. */
-export type OptionsOf<S extends Stage> = {
-  readonly [
-    K in Exclude<NamesOf<S>, 'output' | 'threads'> as undefined extends Settings[K]['default'] ? never : OptionOf<K>
-  ]: ValueOf<K>;
-} & {
-  readonly [
-    K in Exclude<NamesOf<S>, 'output' | 'threads'> as undefined extends Settings[K]['default'] ? OptionOf<K> : never
-  ]?: ValueOf<K>;
-};
+/** The settings of a stage that the library calls by their keys, without what its functions say by themselves (options.ts). */
+export type OptionsOf<S extends Stage> = Values<Exclude<NamesOf<S>, NotByKey | 'output' | 'threads'>>;
+
+export type DefaultedName = Defaulted<SettingName>;
 
 /** The settings that any of these stages reads, in the order of help. */
 export function namesOf<const S extends Stage>(...readers: readonly S[]): NamesOf<S>[] {
