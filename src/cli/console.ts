@@ -2,8 +2,8 @@
  * Where a command speaks: results on stdout (text, or one JSON object with --json), everything else on stderr. Colour
  * only adds; it is decided per stream by NO_COLOR, FORCE_COLOR and whether the stream is a terminal.
  */
-import { styleText } from 'node:util';
 import { clean } from '../report/format.ts';
+import { palette } from '../report/terminal-table.ts';
 import { createProgress, type ProgressDisplay } from './progress.ts';
 
 export interface Console {
@@ -57,10 +57,10 @@ export function createConsole(
       stdout.write(output.endsWith('\n') ? output : `${output}\n`);
     },
     note: (message) => say(`qdq: ${clean(message)}`),
-    warn: (message) => say(`qdq: ${paint('warning:', 'yellow', color)} ${clean(message)}`),
+    warn: (message) => say(`qdq: ${palette(color).yellow('warning:')} ${clean(message)}`),
     fail(message) {
       progress.clear();
-      stderr.write(`qdq: ${paint('failed:', 'red', color)} ${clean(message)}\n`);
+      stderr.write(`qdq: ${palette(color).red('failed:')} ${clean(message)}\n`);
     },
     emit(text) {
       progress.clear();
@@ -81,10 +81,6 @@ export function wantsColor(stream: OutputStream, env: Streams['env']): boolean {
   const force = env['FORCE_COLOR'];
   if (force !== undefined && force !== '') return force !== '0' && force !== 'false';
   return stream.isTTY === true && env['TERM'] !== 'dumb';
-}
-
-export function paint(text: string, color: 'red' | 'yellow' | 'green' | 'dim' | 'bold', wanted: boolean): string {
-  return wanted ? styleText(color, text, { validateStream: false }) : text;
 }
 
 /** A terminal on which a line can be redrawn; CI systems give pseudo-terminals that keep every redraw. */

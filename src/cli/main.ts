@@ -4,7 +4,8 @@
  */
 import { exitCodes, QdqError } from '../errors/qdq-error.ts';
 import { clean } from '../report/format.ts';
-import { paint, wantsColor, type Streams, createConsole } from './console.ts';
+import { palette } from '../report/terminal-table.ts';
+import { createConsole, wantsColor, type Streams } from './console.ts';
 import process from 'node:process';
 import { findRecipe, readRecipe } from '../settings/recipe.ts';
 import { runInterruptCleanups } from '../process/interrupt.ts';
@@ -90,7 +91,7 @@ export function tellFailure(
   const hint = error instanceof QdqError && error.hint !== undefined ? error.hint : known ? undefined : ask;
   const trace = flags.verbose || env['QDQ_DEBUG'] === '1';
   const lines = [
-    `qdq: ${paint('error:', 'red', wantsColor(stderr, env))} ${known ? '' : 'internal error: '}${clean(message)}`,
+    `qdq: ${palette(wantsColor(stderr, env)).red('error:')} ${known ? '' : 'internal error: '}${clean(message)}`,
   ];
   if (trace) lines.push(stackOf(error));
   else if (!known) lines.push('  QDQ_DEBUG=1 or --verbose shows where');

@@ -2,8 +2,7 @@
  * Why a model is, or would be, as it is: every fusion made and refused, every int8 region, every node left float, each with its
  * reason. For a float model this is what `quantize` would do; for an int8 model, what onnxruntime really runs.
  */
-import { cpuInfo } from '../backends/cpu.ts';
-import { targetOf } from '../backends/targets/index.ts';
+import { chosenTarget } from '../pipeline/scheme.ts';
 import type { FixedParameters } from '../backends/targets/target.ts';
 import { openModel } from '../compare/models.ts';
 import { findPlacement } from '../compare/placement.ts';
@@ -18,7 +17,7 @@ import { readStamp, type Stamp } from '../pipeline/stamp.ts';
 import { opsetsFor } from '../pipeline/source/upgrade.ts';
 import { plannedTensors, toFloatNode, type FloatNode, type RegionPlan, type TensorPlan } from '../quantizable/plan.ts';
 import { parseOverride } from '../quantizable/overrides.ts';
-import { findTarget, resolveScheme } from '../quantizable/scheme.ts';
+import { resolveScheme } from '../quantizable/scheme.ts';
 import { configureWithOverrides } from '../quantized/formats/index.ts';
 import type { InspectOptions } from './inspect.ts';
 
@@ -68,7 +67,7 @@ export async function explainModel(path: string, options: ExplainOptions = {}): 
     const { placement, nodes } = await findPlacement(opened.model, opened.source, path, stamp?.float ?? []);
     return { kind: 'int8', path, stamp, placement, nodes };
   }
-  const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
+  const target = chosenTarget(options.target);
   const scheme = resolveScheme(target, {});
   const form = configureWithOverrides('qdq', target, scheme, {}, (options.override ?? []).map(parseOverride));
   const opsets = opsetsFor(options.opset, Math.max(form.leastOpset, target.opset.least), target.fusedOpset);

@@ -3,10 +3,9 @@
  * fusion and planning work on the model in memory. A part that cannot be told says why, and the rest is told all the
  * same.
  */
+import { chosenTarget } from '../pipeline/scheme.ts';
 import { statSync } from 'node:fs';
-import { cpuInfo } from '../backends/cpu.ts';
 import { createExecutor } from '../backends/session.ts';
-import { targetOf } from '../backends/targets/index.ts';
 import { QdqError } from '../errors/qdq-error.ts';
 import { widen } from '../intrinsic/widen/widen.ts';
 import { modelFromFile } from '../graph/from-proto.ts';
@@ -20,7 +19,7 @@ import { survivors } from '../pipeline/source/source.ts';
 import { opsetsFor, upgradeAndFuse } from '../pipeline/source/upgrade.ts';
 import { toFloatNode, type FloatNode } from '../quantizable/plan.ts';
 import { planQuantization } from '../quantizable/planner.ts';
-import { findTarget, leastOpset, resolveScheme } from '../quantizable/scheme.ts';
+import { leastOpset, resolveScheme } from '../quantizable/scheme.ts';
 
 export interface InspectOptions {
   /** Default: this machine. */
@@ -84,7 +83,7 @@ export interface Inspection {
 
 /** @throws QdqError when the file cannot be read or its graph contradicts itself, for an unknown target, or an opset that is too low for it */
 export async function inspectModel(path: string, options: InspectOptions = {}): Promise<Inspection> {
-  const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
+  const target = chosenTarget(options.target);
   const file = loadModel(path);
   try {
     const model = modelFromFile(file);

@@ -1,9 +1,7 @@
 /** A model file against the rules of a target: `qdq lint`. */
-import { cpuInfo } from '../backends/cpu.ts';
-import { targetOf } from '../backends/targets/index.ts';
+import { chosenTarget } from '../pipeline/scheme.ts';
 import { modelFromProto } from '../graph/from-proto.ts';
 import { loadModel } from '../onnx/model-file.ts';
-import { findTarget } from '../quantizable/scheme.ts';
 import { lint, rulesOf } from '../quantized/lint/index.ts';
 import type { LintFinding } from '../quantized/lint/rule.ts';
 
@@ -18,7 +16,7 @@ export interface LintResult {
 
 /** @throws QdqError when the file cannot be read, and for an unknown target */
 export function lintModel(path: string, options: { readonly target?: string } = {}): LintResult {
-  const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
+  const target = chosenTarget(options.target);
   const file = loadModel(path);
   try {
     const model = modelFromProto(file.proto, file.dir);

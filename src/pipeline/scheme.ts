@@ -1,12 +1,25 @@
 /** Between the words of the command line and the planner's: schemes, formats and plans. */
+import { cpuInfo } from '../backends/cpu.ts';
+import { targetOf } from '../backends/targets/index.ts';
+import type { Target } from '../backends/targets/target.ts';
 import { formatErrors } from '../errors/quantized.ts';
 import type { CalibrationState } from '../calibrate/state.ts';
 import type { ActivationType, SchemeFlags, WeightType } from '../settings/options.ts';
 import type { PlanSummary } from './results.ts';
 import { toFloatNode, type Plan } from '../quantizable/plan.ts';
-import type { SchemeRequest } from '../quantizable/scheme.ts';
+import { findTarget, type SchemeRequest } from '../quantizable/scheme.ts';
 import type { FormatFlags } from '../quantized/format.ts';
 import { formatSettings } from '../settings/settings.ts';
+
+/** The target of that name, or this machine's. @throws PLAN_TARGET */
+export function chosenTarget(name: string | undefined): Target {
+  return name === undefined ? targetOf(cpuInfo()) : findTarget(name);
+}
+
+/** Whether a model for this target is judged in exact arithmetic, because int8 products of this CPU saturate and the target's do not. */
+export function judgedExactly({ exactProducts }: Target): boolean {
+  return exactProducts && !targetOf(cpuInfo()).exactProducts;
+}
 
 const activationTypes = { u8: 'uint8', s8: 'int8', u16: 'uint16', s16: 'int16' } as const satisfies Record<
   ActivationType,

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { reportSchema } from '../../src/compare/report.ts';
 import { findRenderer, renderers, rendererOf } from '../../src/report/index.ts';
+import { settings } from '../../src/settings/settings.ts';
 import type { Renderer } from '../../src/report/renderer.ts';
 import { golden } from './golden.ts';
 import { hostileReport, layeredReport } from './layered-report.ts';
@@ -33,6 +34,10 @@ describe.each(all)('$format', (renderer) => {
 });
 
 describe('the registry', () => {
+  it('are what --format of report takes', () => {
+    expect(settings.renderAs.choices).toEqual(renderers.map(({ format }) => format));
+  });
+
   it('finds renderers by name and by file', () => {
     expect(new Set(all.map(({ format }) => format)).size).toBe(all.length);
     for (const renderer of all) {

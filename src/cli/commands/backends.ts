@@ -1,7 +1,7 @@
 /** The commands about this machine: what its runtime does with few bits, and whether qdq can work here. */
 import { exitCodes } from '../../errors/qdq-error.ts';
 import { defineCommand } from '../command.ts';
-import { paint } from '../console.ts';
+import { palette } from '../../report/terminal-table.ts';
 import { plural } from '../../report/format.ts';
 import type { Backends } from '../../machine/backends.ts';
 import { columns, textOf } from '../text.ts';
@@ -74,7 +74,7 @@ export const doctor = defineCommand({
     const diagnosis = await examine();
     console.result(diagnosis, () => {
       const lines = diagnosis.findings.flatMap(({ check, status, detail, hint }) => [
-        `${paint(status.padEnd(4), colors[status], console.look.color)}  ${check.padEnd(16)}  ${detail}`,
+        `${palette(console.look.color)[colors[status]](status.padEnd(4))}  ${check.padEnd(16)}  ${detail}`,
         ...(hint === undefined ? [] : [`${' '.repeat(24)}${hint}`]),
       ]);
       const broken = diagnosis.findings.filter(({ status }) => status === 'fail').length;

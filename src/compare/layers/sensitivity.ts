@@ -8,7 +8,7 @@ import type { Dataset, Sample, Selection } from '../../data/sample.ts';
 import type { TensorValue } from '../../onnx/data-types.ts';
 import { compareErrors } from '../../errors/compare.ts';
 import { evaluate, type Evaluation } from '../evaluate.ts';
-import type { Gate } from '../gates.ts';
+import { holds, type Gate } from '../gates.ts';
 import type { TaskEvaluator } from '../metrics/metric.ts';
 import type { Sensitivity } from '../report-details.ts';
 import { spearman } from '../statistics.ts';
@@ -269,8 +269,7 @@ async function shortest(
 
 /** Whether the value meets the bound of a gate that has passed checkSensitivityGate. */
 export function holdsAbsolute({ op, bound }: Gate, value: number): boolean {
-  const limit = bound.kind === 'absolute' ? bound.value : NaN;
-  return op === '<=' ? value <= limit : op === '>=' ? value >= limit : op === '<' ? value < limit : value > limit;
+  return holds(value, op, bound.kind === 'absolute' ? bound.value : NaN);
 }
 
 /** @throws SENSITIVITY_GATE for figures that quantizing a layer does not change by itself, and for bounds that are not numbers */

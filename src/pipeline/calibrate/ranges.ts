@@ -1,4 +1,4 @@
-/** The observer and its options, from the words of a command line or recipe. */
+/** From flags and samples to the ranges of a plan: the observer, a calibration in this process, a range for each quantizer. */
 import { rangesOf, type CalibrationState } from '../../calibrate/state.ts';
 import type { Ranges } from '../../calibrate/ranges.ts';
 import {
@@ -30,8 +30,7 @@ export function observerSettings({ observer, observerOption, exact }: ObserverFl
   return observerOptions(observerOf(observer), { ...Object.fromEntries(given), ...(exact ? { exact: 1 } : {}) });
 }
 
-/** A calibration in this process, as a stage needs it on its way to a plan's ranges: the observer of the flags over the samples. */
-
+/** Calibrates in this process, with the observer of the flags. */
 export function observeTensors(
   options: ObserverFlags & Pick<DataFlags, 'batch'> & RunFlags,
   { file, model }: Pick<FusedSource, 'file' | 'model'>,
@@ -48,10 +47,9 @@ export function observeTensors(
   });
 }
 
-/** Ranges for the quantizers of a plan: what is worth clipping depends on the number of codes (observer mse). */
-
 /**
- * By tensor, and by quantizerKey for tensors that are quantized a second time.
+ * Ranges for the quantizers of a plan: what is worth clipping depends on the number of codes (observer mse). By tensor, and by quantizerKey
+ * for tensors that are quantized a second time.
  * @param fixed ranges that take the place of observed ones
  */
 export function plannedRanges(state: CalibrationState, plan: Plan, fixed: Ranges = new Map()): Ranges {

@@ -78,9 +78,7 @@ function stateOf(
   };
 }
 
-/** State files of shards → the state file of the whole calibration. */
-
-/** @throws QdqError: a file that is no state, and what does not belong together; nothing is written then */
+/** State files of shards → the state file of the whole. @throws QdqError: no state, or not of one calibration; nothing is written then */
 export function mergeCalibrations({ states, output, partial = false }: MergeOptions): MergeResult {
   checkPlaces({ states, output });
   const named = states.map((path) => ({ path, state: readState(path) }));

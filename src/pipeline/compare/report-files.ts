@@ -1,4 +1,8 @@
-/** The files of a report: the form of each follows from its name, and more forms stand beside the first. */
+/**
+ * The files of a report, whose forms follow from their names, and the baseline: a report of record that relative gates compare with.
+ * Updating makes the report of this run the record: relative gates then compare it with itself, so that only absolute ones can fail, and a
+ * report with a failed gate is not recorded.
+ */
 import { existsSync } from 'node:fs';
 import { readReport, writeReport, writeWhole } from '../../compare/report-file.ts';
 import type { BaselineSource } from '../../compare/compare.ts';
@@ -57,11 +61,6 @@ export function writeReportFiles(report: Report, flags: ReportFlags): string[] {
   }
   return files.map(({ path }) => path);
 }
-
-/**
- * The baseline: a report of record that relative gates compare with. Updating makes the report of this run the record: relative
- * gates then compare it with itself, so that only absolute ones can fail, and a report with a failed gate is not recorded.
- */
 
 type Flags = Pick<ReportFlags, 'baseline' | 'updateBaseline'>;
 

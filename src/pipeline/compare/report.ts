@@ -1,4 +1,4 @@
-/** How many samples the comparison tensor by tensor looks at, and the models in the form in which it pairs them. */
+/** What stages that end with a report have in common: the models that are compared tensor by tensor, evaluators, progress. */
 import type { RunFlags, JudgeFlags } from '../../settings/options.ts';
 import type { TaskEvaluator } from '../../compare/metrics/metric.ts';
 import { taskEvaluator } from '../../compare/metrics/index.ts';
@@ -45,17 +45,16 @@ function isQuantized(model: Model): boolean {
   return false;
 }
 
-/** What a comparison evaluates besides labels, from the flags: a task of qdq, and the user's own metrics. */
-
-/** Each is good for one comparison. @throws TASK_UNKNOWN, TASK_OPTION, METRIC_MODULE */
+/**
+ * What a comparison evaluates besides labels: a task of qdq, and the user's own metrics. Each is good for one comparison.
+ * @throws TASK_UNKNOWN, TASK_OPTION, METRIC_MODULE
+ */
 export async function evaluatorsOf({ task, taskOption = [], metric = [] }: JudgeFlags): Promise<TaskEvaluator[]> {
   if (task === undefined && taskOption.length > 0) throw compareErrors.taskOptionAlone(taskOption[0]!);
   const evaluators = task === undefined ? [] : [taskEvaluator(task, taskOption)];
   for (const path of metric) evaluators.push(await loadMetric(path));
   return evaluators;
 }
-
-/** From the counters of the rooms to the progress that callers see. */
 
 /** Reports samples of a stage; a stream has no total. */
 export function samplesProgress(

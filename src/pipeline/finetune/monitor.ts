@@ -1,4 +1,4 @@
-/** What the samples that judge say of the model while it is trained: it runs against the teacher on the workers of training. */
+/** What is seen of a training while it goes on: how the model does on held-out samples, on the workers of training, and the log. */
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { finetuneErrors } from '../../errors/finetune.ts';
 import type { Session } from '../../backends/session.ts';
@@ -44,8 +44,7 @@ function metricOf({ labelled, task, outputs }: Evaluation): Metric {
   return { name: 'sqnr', value: outputs.reduce((sum, { sqnrDb }) => sum + sqnrDb, 0) / outputs.length };
 }
 
-/** The log of a training: one JSON object per line, written as it happens. A run that goes on cuts off what it does again. */
-
+/** One JSON object per line, written as it happens. A run that goes on cuts off what it does again. */
 interface TrainingLog {
   write(line: Readonly<Record<string, unknown>>): void;
 }

@@ -1,14 +1,12 @@
 /** `quantize --finetune`: prepare → fine-tune → convert → compare. The stages are those of the commands; what lies between is not kept. */
+import { chosenTarget, judgedExactly } from '../scheme.ts';
 import { join } from 'node:path';
-import { cpuInfo } from '../../backends/cpu.ts';
-import { targetOf } from '../../backends/targets/index.ts';
 import { checkTemporary } from '../../backends/session-files.ts';
 import { parseGate } from '../../compare/gates.ts';
 import { finetuneErrors } from '../../errors/finetune.ts';
 import { pipelineErrors } from '../../errors/pipeline.ts';
 import type { QuantizeFinetunedResult } from '../results.ts';
 import type { QuantizeFinetunedOptions } from '../../settings/options.ts';
-import { findTarget } from '../../quantizable/scheme.ts';
 import { convertModel } from '../convert/convert.ts';
 import { judging, reportTrained, withScratch } from './report.ts';
 import { runFinetune } from './finetune.ts';
@@ -49,7 +47,7 @@ export async function quantizeFinetuned(options: QuantizeFinetunedOptions): Prom
       warnings,
     };
     if (options.report === false) return result;
-    const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
+    const target = chosenTarget(options.target);
     const { weightBits, activationBits, firstLastBits } = widths;
     const { report, files } = await reportTrained(
       {
@@ -70,7 +68,7 @@ export async function quantizeFinetuned(options: QuantizeFinetunedOptions): Prom
             exclude: [...options.exclude],
           },
           leftFloat: plan.leftFloat,
-          exactInt8: target.exactProducts && !targetOf(cpuInfo()).exactProducts,
+          exactInt8: judgedExactly(target),
         },
       },
       options,

@@ -1,4 +1,7 @@
-/** The report of a trained model: against the float one, on the samples that judged while it was trained. */
+/**
+ * The report of a trained model: against the float one, on the samples that judged while it was trained, with the curve; and the folder
+ * for files between the stages.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Training, Report } from '../../compare/report.ts';
@@ -62,11 +65,10 @@ export async function reportTrained(
   return { report, files: writeReportFiles(report, options) };
 }
 
-/** What the report keeps of a training: its curve, thinned so that a page can hold it. */
-
-/** More than a plot has pixels for. */
+/** Points of a curve at the most: more than a plot has pixels for. */
 const mostPoints = 400;
 
+/** What the report keeps of a training: its curve, thinned so that a page can hold it. */
 export function trainingOf({ training, evaluations, ...result }: FinetuneResult): Training {
   const { loss, steps, keptStep, endedEarly, parameters, stepMilliseconds } = result;
   const curve = stretches(training.length, mostPoints).map(([from, to]) => {
@@ -92,9 +94,10 @@ function stretches(count: number, most: number): [number, number][] {
   return Array.from({ length: pieces }, (_, i) => [at(i), at(i + 1)]);
 }
 
-/** A folder for files between the stages, beside the result, so that large ones fit where the result fits. */
-
-/** The folder is gone when `use` is done, and when the process ends before. */
+/**
+ * A folder for files between the stages, beside the result, so that large ones fit where the result fits. It is gone when `use` is done,
+ * and when the process ends before.
+ */
 export async function withScratch<T>(beside: string, use: (folder: string) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(dirname(beside), '.qdq-'));
   const remove = (): void => rmSync(folder, { recursive: true, force: true });

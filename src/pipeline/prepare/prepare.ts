@@ -2,9 +2,7 @@
  * Float model + samples → fake-quantized model: fuse → plan → calibrate → quantizers around float values. The plan is that of
  * `quantize`, so that what is trained is what will run; weight scales are searched, activation ranges calibrated.
  */
-import { cpuInfo } from '../../backends/cpu.ts';
 import { createExecutor, openSession } from '../../backends/session.ts';
-import { targetOf } from '../../backends/targets/index.ts';
 import type { Scheme, Target } from '../../backends/targets/target.ts';
 import { fixedRanges, widened, type Ranges } from '../../calibrate/ranges.ts';
 import { notesOf, rangesOf, type CalibrationState } from '../../calibrate/state.ts';
@@ -22,12 +20,12 @@ import { checkWidths, containerBits, type Widths } from '../../qat/widths.ts';
 import { observedTensors, type Plan } from '../../quantizable/plan.ts';
 import { planQuantization } from '../../quantizable/planner.ts';
 import { planRanged } from '../../quantizable/ranged.ts';
-import { describeScheme, findTarget, leastOpset, resolveScheme } from '../../quantizable/scheme.ts';
+import { describeScheme, leastOpset, resolveScheme } from '../../quantizable/scheme.ts';
 import { keptWarnings, rangeWarnings } from '../warnings.ts';
 import { observerSettings, observeTensors } from '../calibrate/ranges.ts';
 import { checkPlaces } from '../places.ts';
 import { calibrationSamples, runOnce, type Samples } from '../samples/samples.ts';
-import { describeCalibration, schemeRequest, summarizePlan } from '../scheme.ts';
+import { chosenTarget, describeCalibration, schemeRequest, summarizePlan } from '../scheme.ts';
 import { inputsOf, openFused, survivors, sourceNotes, type FusedSource } from '../source/source.ts';
 import { opsetsFor, type OpsetSettings } from '../source/upgrade.ts';
 import { writeStamp } from '../stamp.ts';
@@ -42,7 +40,7 @@ const leastFakeQuantOpset = 13;
 export async function prepareModel(options: PrepareOptions): Promise<PrepareResult> {
   checkPlaces(options);
   observerSettings(options);
-  const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
+  const target = chosenTarget(options.target);
   const { scheme, widths } = resolveWidths(target, options);
   const opset = Math.max(leastFakeQuantOpset, leastOpset(scheme, target));
   const opsets = opsetsFor(options.opset, opset, target.fusedOpset);

@@ -1,6 +1,4 @@
 /** The whole pipeline: fuse → plan → calibrate → emit → load and run → compare. Nothing is written that has not been run. */
-import { cpuInfo } from '../../backends/cpu.ts';
-import { targetOf } from '../../backends/targets/index.ts';
 import type { Target } from '../../backends/targets/target.ts';
 import { checkTemporary } from '../../backends/session-files.ts';
 import { confirmConstants, healthOf, type Health } from '../../calibrate/health-findings.ts';
@@ -18,7 +16,7 @@ import type { QuantizeResult } from '../results.ts';
 import { observedTensors, type Plan } from '../../quantizable/plan.ts';
 import { parseOverride } from '../../quantizable/overrides.ts';
 import { openAllRecurrent } from '../../quantizable/recurrent.ts';
-import { checkFormat, findTarget, resolveScheme } from '../../quantizable/scheme.ts';
+import { checkFormat, resolveScheme } from '../../quantizable/scheme.ts';
 import { narrowBack } from '../../quantized/float16/convert.ts';
 import type { ConfiguredFormat } from '../../quantized/format.ts';
 import { configureWithOverrides } from '../../quantized/formats/index.ts';
@@ -44,7 +42,14 @@ import { improveModel } from './improve.ts';
 import { evaluatorsOf, layerSamples, samplesProgress } from '../compare/report.ts';
 import { judgingSamples } from '../samples/generated.ts';
 import { anySample, settle, splitSamples, type SamplePlan } from '../samples/samples.ts';
-import { describeCalibration, formatFlags, schemeRequest, summarizePlan } from '../scheme.ts';
+import {
+  chosenTarget,
+  judgedExactly,
+  describeCalibration,
+  formatFlags,
+  schemeRequest,
+  summarizePlan,
+} from '../scheme.ts';
 import { readStateOrTable } from '../calibrate/state-files.ts';
 import { writeStamp } from '../stamp.ts';
 import { inputsOf, openFused, survivors, sourceNotes, type FusedSource } from '../source/source.ts';
@@ -62,7 +67,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   const baseline = openBaseline(options);
   const evaluators = await evaluatorsOf(options);
   if (options.report === false && gates.length > 0) throw pipelineErrors.gatesWithoutReport(options.gates[0]!);
-  const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
+  const target = chosenTarget(options.target);
   checkFormat(target, options.format);
   const scheme = resolveScheme(target, schemeRequest(options));
   const overrides = (options.override ?? []).map(parseOverride);
@@ -250,7 +255,7 @@ function judge(
       ...(options.override?.length && { override: [...options.override] }),
     },
     leftFloat: plan.float,
-    exactInt8: target.exactProducts && !targetOf(cpuInfo()).exactProducts,
+    exactInt8: judgedExactly(target),
     layers: options.layers === false ? undefined : { float: { fused }, samples: layerSamples(options.layers) },
     onProgress: samplesProgress(options, 'comparing'),
     onLayers: samplesProgress(options, 'comparing layers'),

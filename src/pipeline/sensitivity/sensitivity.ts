@@ -2,9 +2,7 @@
  * Float model + samples → what each layer costs in int8, and the shortest list to leave float that meets a bound, proven on a
  * model that was really quantized without it.
  */
-import { cpuInfo } from '../../backends/cpu.ts';
 import { openSession, type Session } from '../../backends/session.ts';
-import { targetOf } from '../../backends/targets/index.ts';
 import { rangesOf } from '../../calibrate/state.ts';
 import { evaluate } from '../../compare/evaluate.ts';
 import { parseGate, type Gate } from '../../compare/gates.ts';
@@ -27,12 +25,12 @@ import type { SensitivityOptions } from '../../settings/options.ts';
 import type { SensitivityResult } from '../results.ts';
 import { observedTensors } from '../../quantizable/plan.ts';
 import type { PlanRequest } from '../../quantizable/planner.ts';
-import { findTarget, resolveScheme } from '../../quantizable/scheme.ts';
+import { resolveScheme } from '../../quantizable/scheme.ts';
 import { configureFormat } from '../../quantized/formats/index.ts';
 import { writeProvenance } from '../../quantized/provenance.ts';
 import { checkPlaces } from '../places.ts';
 import { settle, splitSamples, type SamplePlan, type Samples } from '../samples/samples.ts';
-import { schemeRequest } from '../scheme.ts';
+import { chosenTarget, judgedExactly, schemeRequest } from '../scheme.ts';
 import { inputsOf, openFused, survivors, type FusedSource } from '../source/source.ts';
 import { observeTensors } from '../calibrate/ranges.ts';
 import { opsetsFor, type OpsetSettings } from '../source/upgrade.ts';
@@ -96,7 +94,7 @@ function quantizer(options: SensitivityOptions): {
   prepare(source: FusedSource, samples: SamplePlan): Promise<(exclude: readonly string[]) => Promise<Model>>;
   without(source: FusedSource): (exclude: readonly string[]) => Remaining;
 } {
-  const target = options.target === undefined ? targetOf(cpuInfo()) : findTarget(options.target);
+  const target = chosenTarget(options.target);
   const scheme = resolveScheme(target, schemeRequest(options));
   const form = configureFormat('qdq', scheme, {});
   const leastOpset = Math.max(form.leastOpset, target.opset.least);
@@ -167,8 +165,7 @@ async function prove(
 
   async function measured(floatSession: Session, int8: Model): Promise<number> {
     const { target, threads, batch } = options;
-    const exact = (target === undefined ? targetOf(cpuInfo()) : findTarget(target)).exactProducts;
-    const settings = { threads, exactInt8: exact && !targetOf(cpuInfo()).exactProducts };
+    const settings = { threads, exactInt8: judgedExactly(chosenTarget(target)) };
     const session = await openSession(int8, settings, `the int8 form of '${options.model}'`);
     try {
       const quant = { name: 'the int8 model', session };

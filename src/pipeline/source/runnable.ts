@@ -1,4 +1,4 @@
-/** Whether a model can be run here at all, beside the model made from it. */
+/** Whether a model can be run here at all, beside the model made from it: its size, and operators of other libraries. */
 import { customNodes, type Model } from '../../graph/model.ts';
 import { statSync } from 'node:fs';
 import { freemem } from 'node:os';
@@ -27,9 +27,7 @@ export function fitsInMemory(file: ModelFile): boolean {
   return !isLarge(file) || sizeOf(file) * copies < (process.availableMemory?.() ?? freemem());
 }
 
-/** Models with operators of libraries that onnxruntime-node cannot register: what needs no run is written all the same. */
-
-/** The operators in words; undefined when there are none. */
+/** Operators of libraries that onnxruntime-node cannot register, in words; undefined when there are none. */
 export function customOperators(model: Model): string | undefined {
   const names = [...new Set(customNodes(model).map(({ domain, opType }) => `${domain}.${opType}`))].toSorted();
   if (names.length === 0) return undefined;
